@@ -1,0 +1,152 @@
+//! How a command ends: the exit-code table, and the one sentence that goes with it.
+//!
+//! Knows exit codes and bounded text. Knows no device, no socket and no file: whoever failed writes the sentence.
+
+use core::fmt::{self, Write};
+
+use heapless::String;
+
+use crate::limits::MESSAGE_BYTES;
+
+/// Exit codes of every command, as README and `--help` list them. Stable: scripts and supervisors rely on the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, all that was asked for.
+    Success = 0,
+    /// The command line is wrong: unknown option, missing or bad value.
+    Usage = 2,
+    /// No such device, or it is not a memory-to-memory encoder for the formats asked.
+    NoDevice = 3,
+    /// The encoder refused what it was asked for (size, format, control, combination).
+    Refused = 4,
+    /// A call on the device failed before the engine was running.
+    Device = 5,
+    /// The device was lost while running and did not come back.
+    DeviceLost = 6,
+    /// The encoder made no progress and could not be revived; a supervisor may start over.
+    Stalled = 7,
+    /// The drain did not reach the last buffer before its deadline; frames may be missing.
+    DrainTimeout = 8,
+    /// No engine answers at the socket, or the socket cannot be made.
+    Socket = 9,
+    /// The engine refused this client, or cut it off.
+    Rejected = 10,
+    /// The input is not what it should be (not a whole number of frames, not Y4M, unreadable).
+    Input = 11,
+    /// Writing the output failed.
+    Output = 12,
+    /// `tap --all`: at least one packet was missed.
+    Missed = 13,
+    /// The system ran out of something: memory, file descriptors, CMA.
+    Resource = 14,
+    /// `--wait` or another time-out of the user's own passed.
+    Timeout = 15,
+    /// A bug of Framemill's own.
+    Internal = 70,
+}
+
+/// Every exit code with its meaning, in the order of the numbers; README, `--help` and the tests read this table.
+pub const EXIT_CODES: &[(Exit, &str)] = &[
+    (Exit::Success, "done"),
+    (Exit::Usage, "the command line is wrong"),
+    (
+        Exit::NoDevice,
+        "no such device, or no encoder for these formats",
+    ),
+    (Exit::Refused, "the encoder refused the settings"),
+    (Exit::Device, "a call on the device failed at start"),
+    (Exit::DeviceLost, "the device was lost while running"),
+    (
+        Exit::Stalled,
+        "the encoder stalled and could not be revived",
+    ),
+    (
+        Exit::DrainTimeout,
+        "the drain did not end before its deadline",
+    ),
+    (
+        Exit::Socket,
+        "no engine at the socket, or the socket cannot be made",
+    ),
+    (Exit::Rejected, "the engine refused or cut off this client"),
+    (Exit::Input, "the input is not what it should be"),
+    (Exit::Output, "writing the output failed"),
+    (Exit::Missed, "tap --all: packets were missed"),
+    (Exit::Resource, "out of memory, file descriptors or CMA"),
+    (Exit::Timeout, "the time given by --wait passed"),
+    (Exit::Internal, "a bug in framemill"),
+];
+
+/// Why a command ends early: a code from the table and one sentence for a person.
+#[derive(Clone)]
+pub struct Failure {
+    /// The process's exit code.
+    pub exit: Exit,
+    /// One sentence, no newline, cut at `MESSAGE_BYTES`.
+    pub message: String<MESSAGE_BYTES>,
+}
+
+impl Failure {
+    /// A failure with a formatted sentence; text past `MESSAGE_BYTES` is cut, never allocated.
+    #[must_use]
+    pub fn new(exit: Exit, sentence: fmt::Arguments<'_>) -> Self {
+        let mut cut = Truncating(String::new());
+        // `Truncating` never fails; a Display that fails by itself leaves what it wrote so far.
+        let _ = cut.write_fmt(sentence);
+        Self {
+            exit,
+            message: cut.0,
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.exit, self.message)
+    }
+}
+
+/// Shorthand for `Failure::new(exit, format_args!(…))`.
+#[macro_export]
+macro_rules! failure {
+    ($exit:expr, $($sentence:tt)+) => {
+        $crate::error::Failure::new($exit, format_args!($($sentence)+))
+    };
+}
+
+/// A bounded string that cuts at a character boundary instead of failing.
+struct Truncating(String<MESSAGE_BYTES>);
+
+impl Write for Truncating {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            if self.0.push(character).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_that_is_too_long_is_cut_at_a_character() {
+        let long = "ä".repeat(MESSAGE_BYTES);
+        let failure = failure!(Exit::Input, "{long}");
+        assert!(failure.message.len() <= MESSAGE_BYTES);
+        assert!(failure.message.chars().all(|c| c == 'ä'));
+    }
+
+    #[test]
+    fn the_table_lists_each_code_once_in_ascending_order() {
+        assert!(
+            EXIT_CODES
+                .windows(2)
+                .all(|pair| (pair[0].0 as u8) < pair[1].0 as u8)
+        );
+    }
+}

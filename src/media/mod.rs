@@ -1,0 +1,7 @@
+//! What the bytes mean: raw frame layouts, coded bitstreams, Y4M and the test pattern. Pure: no file, no fd, no clock.
+
+pub mod bitstream;
+pub mod format;
+pub mod fourcc;
+pub mod pattern;
+pub mod y4m;
