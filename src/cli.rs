@@ -1,1 +1,118 @@
-//! cli
+//! The command line: argv bytes to validated options, or one sentence about what is wrong with them.
+//!
+//! Pure: opens nothing, prints nothing, allocates nothing. What it lets through is in range and consistent with itself; whether a file
+//! exists or an encoder takes the size is found out by whoever uses it.
+//!
+//! Options are words `--name value` or `--name=value` in any order; `--` ends them. An option given twice counts as given last, except
+//! `--control`, which collects. A value that begins with `--` must be attached with `=`, so that a forgotten value is noticed. A word
+//! `--help` or `-h` anywhere asks for the command's help and nothing else is looked at.
+
+mod choices;
+mod complaint;
+mod help;
+mod options;
+mod read;
+mod row;
+mod settings;
+mod table;
+mod value;
+
+use core::ffi::CStr;
+
+use crate::error::{Exit, Failure};
+use crate::failure;
+
+pub use choices::{
+    Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice, FrameRate, LogTarget,
+    MemoryChoice, Pace, Size, SocketName, Source, StartAt, Target,
+};
+pub use options::{
+    Command, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions, TapOptions,
+    Topic,
+};
+
+use complaint::Complaint;
+use read::read;
+use settings::{check_push, check_run};
+use table::{COMMANDS, Entry};
+
+/// What the arguments after `argv[0]` ask for.
+///
+/// # Errors
+/// `Exit::Usage` with one printable sentence that names the option, the value, and what is accepted.
+pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Failure> {
+    understand(arguments).map_err(|complaint| failure!(Exit::Usage, "{complaint}"))
+}
+
+fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> {
+    let (first, words) = arguments.split_first().ok_or(Complaint::NoCommand)?;
+    match (first.to_bytes(), words) {
+        (b"--version", _) => return Ok(Command::Version),
+        (b"help" | b"--help" | b"-h", []) => return Ok(Command::Help(Topic::Main)),
+        (b"help" | b"--help" | b"-h", [topic, ..]) => {
+            return Ok(Command::Help(match topic.to_bytes() {
+                b"help" | b"--help" | b"-h" => Topic::Main,
+                _ => entry(topic)?.topic,
+            }));
+        }
+        _ => {}
+    }
+    let entry = entry(first)?;
+    if asks_for_help(words) {
+        return Ok(Command::Help(entry.topic));
+    }
+    Ok(match entry.topic {
+        Topic::Run => {
+            // Width 0 stands for a size not given; no `--size` can say it.
+            let mut options = RunOptions::new(Size {
+                width: 0,
+                height: 0,
+            });
+            read(entry, words, &mut options)?;
+            check_run(&options)?;
+            Command::Run(options)
+        }
+        Topic::Push => {
+            let mut options = PushOptions::default();
+            read(entry, words, &mut options)?;
+            check_push(&options)?;
+            Command::Push(options)
+        }
+        Topic::Tap => {
+            let mut options = TapOptions::default();
+            read(entry, words, &mut options)?;
+            Command::Tap(options)
+        }
+        Topic::Stat => {
+            let mut options = StatOptions::default();
+            read(entry, words, &mut options)?;
+            Command::Stat(options)
+        }
+        Topic::Probe => {
+            let mut options = ProbeOptions::default();
+            read(entry, words, &mut options)?;
+            Command::Probe(options)
+        }
+        Topic::Main => Command::Help(Topic::Main),
+    })
+}
+
+/// The command of this name.
+fn entry<'a>(word: &'a CStr) -> Result<&'static Entry, Complaint<'a>> {
+    COMMANDS
+        .iter()
+        .find(|entry| entry.name.as_bytes() == word.to_bytes())
+        .ok_or(Complaint::UnknownCommand(word.to_bytes()))
+}
+
+/// Whether a word before any `--` is `--help` or `-h`.
+fn asks_for_help(words: &[&CStr]) -> bool {
+    words
+        .iter()
+        .map(|word| word.to_bytes())
+        .take_while(|word| word != b"--")
+        .any(|word| word == b"--help" || word == b"-h")
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,3 +6,177 @@ pub const MESSAGE_BYTES: usize = 400;
 /// Most colour planes and most memory planes of a frame. Formats that encoders take have at most three (Y, U, V);
 /// V4L2's own limit is `VIDEO_MAX_PLANES` (8).
 pub const PLANES: usize = 3;
+
+/// Most `--control` options of one `run`. Drivers offer some forty codec controls and nobody sets them all; 32 settings keep the
+/// options under 1 KiB of stack.
+pub const CONTROLS: usize = 32;
+
+/// Longest control name accepted, bytes: `struct v4l2_queryctrl` has 32 with the NUL.
+pub const CONTROL_NAME_BYTES: usize = 31;
+
+/// Longest socket name, bytes: `sun_path` has 108, one of which is a path's closing NUL or an abstract name's leading one.
+pub const SOCKET_NAME_BYTES: usize = 107;
+
+/// Smallest picture side accepted, pixels: one macroblock, below which no block codec works.
+pub const FRAME_SIDE_MIN: u32 = 16;
+
+/// Largest picture side accepted, pixels. No M2M encoder takes more (H.264 level 6.2 ends at 8192x4352), and products of two
+/// sides with any plane depth stay far from `u32::MAX`.
+pub const FRAME_SIDE_MAX: u32 = 8192;
+const _: () = assert!(FRAME_SIDE_MIN < FRAME_SIDE_MAX);
+const _: () = assert!((FRAME_SIDE_MAX as u64).pow(2) * 8 < u32::MAX as u64);
+
+/// Highest frame rate accepted, frames per second: a frame then has one millisecond, the scheduler's own grain.
+pub const FRAME_RATE_MAX: u32 = 1000;
+
+/// Lowest frame rate accepted, as seconds per frame: slower is a photo now and then, not a stream.
+pub const FRAME_RATE_MIN_DIVISOR: u32 = 1000;
+
+/// Fewest slots of the frame ring: one being written while one is being encoded.
+pub const FRAME_SLOTS_MIN: u32 = 2;
+
+/// Most slots of the frame ring: V4L2's `VIDEO_MAX_FRAME`, which videobuf2 does not exceed for MMAP buffers.
+pub const FRAME_SLOTS_MAX: u32 = 32;
+const _: () = assert!(FRAME_SLOTS_MIN < FRAME_SLOTS_MAX);
+
+/// Smallest packet ring, bytes: one key frame of a small picture.
+pub const PACKET_RING_MIN: u32 = 64 * 1024;
+
+/// Largest packet ring, bytes: a minute at 32 Mbit/s; more is a recording and belongs in a file.
+pub const PACKET_RING_MAX: u32 = 256 * 1024 * 1024;
+
+/// The packet ring when nothing is said, bytes: three seconds at 10 Mbit/s, so a key frame is always within.
+pub const PACKET_RING_DEFAULT: u32 = 4 * 1024 * 1024;
+// Rounding a size in the range up to a power of two must stay in the range.
+const _: () = assert!(PACKET_RING_MIN.is_power_of_two() && PACKET_RING_MAX.is_power_of_two());
+const _: () = assert!(PACKET_RING_DEFAULT.is_power_of_two());
+
+/// Shortest stall time-out or drain deadline accepted, milliseconds: a slow encoder at a low rate is not a dead one.
+pub const DEADLINE_MS_MIN: u32 = 100;
+
+/// Longest stall time-out or drain deadline accepted, milliseconds: ten minutes; a supervisor has given up by then.
+pub const DEADLINE_MS_MAX: u32 = 600_000;
+
+/// Without progress for so long, with frames queued, the encoder is stalled, milliseconds. Sixty frame times at 30 frames per second.
+pub const STALL_MS_DEFAULT: u32 = 2000;
+
+/// The drain may take so long, milliseconds: every buffer of the deepest queue at a few frames per second.
+pub const DRAIN_MS_DEFAULT: u32 = 5000;
+const _: () = assert!(DEADLINE_MS_MIN <= STALL_MS_DEFAULT && DRAIN_MS_DEFAULT <= DEADLINE_MS_MAX);
+
+/// Longest wait for a device or an engine to appear, milliseconds: an hour; who wants longer wants a supervisor.
+pub const WAIT_MS_MAX: u32 = 3_600_000;
+
+/// Shortest interval of `stat --watch`, milliseconds: ten a second is more than an eye reads.
+pub const WATCH_MS_MIN: u32 = 100;
+
+/// Packets that the packet ring remembers: 17 s at 30 frames/s, in 32 KiB of descriptors. A power of two.
+#[cfg(not(loom))]
+pub const PACKET_DESCRIPTORS: usize = 512;
+/// Two descriptors make every race of the ring happen within the steps that a model checker can explore.
+#[cfg(loom)]
+pub const PACKET_DESCRIPTORS: usize = 2;
+const _: () = assert!(PACKET_DESCRIPTORS.is_power_of_two());
+
+/// Room for the codec headers beside the packet ring, bytes. SPS, PPS and VPS of real encoders take 30 to 120.
+pub const CODEC_HEADER_BYTES: usize = 1024;
+const _: () = assert!(CODEC_HEADER_BYTES.is_multiple_of(64));
+
+/// Words kept for counters in the ABI; more than are used, so that a new one moves nothing.
+pub const COUNTERS: usize = 64;
+
+/// Buckets of a latency histogram: four an octave from 1 us to 33 s, within 25 % of the true value.
+pub const HISTOGRAM_BUCKETS: usize = 96;
+
+/// Slots when the user names no number: one being written, one queued behind the one being encoded, one on its way
+/// back. Contiguous memory is short on a Pi Zero 2 (12 MB for four frames of 1080p YUV 4:2:0).
+pub const FRAME_SLOTS_DEFAULT: u32 = 4;
+const _: () = assert!(FRAME_SLOTS_DEFAULT <= FRAME_SLOTS_MAX);
+
+/// Entries of each queue in the frame ring. Twice the slots: a slot is in one queue at a time, so neither can fill up.
+#[cfg(not(loom))]
+pub const QUEUE_ENTRIES: usize = 64;
+/// Small enough for the model checker to reach the wrap.
+#[cfg(loom)]
+pub const QUEUE_ENTRIES: usize = 2;
+const _: () = assert!(cfg!(loom) || QUEUE_ENTRIES >= 2 * FRAME_SLOTS_MAX as usize);
+
+/// CAPTURE buffers asked of the driver: one being filled, one done, two of reserve while the loop does other work.
+pub const CAPTURE_BUFFERS: u32 = 4;
+
+/// Most CAPTURE buffers used: a driver may insist on more than were asked; `VIDEO_MAX_FRAME` is its limit.
+pub const CAPTURE_BUFFERS_MAX: usize = 32;
+
+/// Smallest CAPTURE buffer asked for, bytes. Below this a 1080p key frame at a high bitrate does not fit (the Pi's
+/// driver offers 512 to 768 KiB by itself) and arrives in pieces.
+pub const CAPTURE_BYTES: u32 = 3 << 19;
+
+/// Frames that went into the encoder and are not accounted for yet. More than the slots, because a slot comes back
+/// before its packet does; when it is full, no more frames are queued until the encoder answers.
+pub const PENDING_FRAMES: usize = 64;
+const _: () = assert!(PENDING_FRAMES >= 2 * FRAME_SLOTS_MAX as usize);
+
+/// Clients at the control socket at once: a producer, consumers, observers. Each costs 12 bytes and one poll entry.
+pub const CLIENTS: usize = 32;
+
+/// Control messages, CAPTURE buffers or frames handled of one source in one turn, so that no source starves another.
+pub const TURN_BUDGET: usize = 8;
+
+/// Longest time the loop sleeps, ms: the heartbeat is never older than this unless the loop is stuck.
+pub const HEARTBEAT_MS: u32 = 500;
+
+/// How long a coded buffer that was full to the last byte waits for a second part with the same timestamp, ms.
+/// The driver delivers the parts back to back; two frames' time at 30 frames/s is generous.
+pub const FRAGMENT_WAIT_MS: u32 = 60;
+
+/// How long a client may take from connecting to its first message, ms.
+pub const HELLO_MS: u32 = 1000;
+
+/// Longest log line, bytes, its newline and level included.
+pub const LOG_LINE_BYTES: usize = 512;
+const _: () = assert!(LOG_LINE_BYTES > MESSAGE_BYTES);
+
+/// Stack that is touched before the loop starts, bytes: several times what the deepest call uses.
+pub const STACK_PREFAULT_BYTES: usize = 64 * 1024;
+
+/// Packets of later frames that may come before an earlier frame's: B-frames change the order. No encoder with an
+/// M2M driver emits more than two in a row; a frame that this many later ones have overtaken is dropped.
+pub const REORDER_FRAMES: u32 = 3;
+
+/// Nodes looked at in a scan, `/dev/video0` on: V4L2's `VIDEO_NUM_DEVICES`.
+pub const DEVICE_NODES: u32 = 256;
+
+/// Formats asked of a queue: a driver that never ends its list is stopped here. vicodec has 28.
+pub const FORMATS: u32 = 256;
+
+/// Controls asked of a driver: one that never ends its list is stopped here.
+pub const CONTROLS_SCANNED: u32 = 512;
+
+/// Padding that is put up with, pixels, when the driver cannot crop: two macroblocks less one. More means that the
+/// driver made another size of it.
+pub const PADDING_PIXELS: u32 = 31;
+
+/// Fewest buffers of a queue that are worth a try when memory is short: one in work, one on its way.
+pub const BUFFERS_MIN: u32 = 2;
+
+/// Restarts in a row, with no packet between, after which the encoder is given up: one clears a hiccup of the
+/// firmware, a second one in a row shows that it was none.
+pub const RESTARTS: u32 = 2;
+
+/// How long the listening socket is left alone after an accept that failed (out of descriptors), ms.
+pub const ACCEPT_PAUSE_MS: u32 = 250;
+
+/// How often a scan for a device that is not there yet is repeated, ms.
+pub const DEVICE_RETRY_MS: u32 = 50;
+
+/// Bytes that text output collects before it is written.
+pub const OUTPUT_BYTES: usize = 4096;
+
+/// Bytes of input that are read ahead: at least a line of Y4M.
+pub const INPUT_BYTES: usize = 4096;
+
+/// How often a client that waits for an engine tries to connect, ms.
+pub const CONNECT_RETRY_MS: u32 = 20;
+
+/// How long a client waits for the engine's answer to its first message, ms: ten heartbeats.
+pub const ANSWER_MS: u32 = 5000;

@@ -1,1 +1,6 @@
-//! control
+//! The control socket: what clients and the engine say to each other, and how file descriptors change hands.
+
+pub mod message;
+pub mod socket;
+
+pub use crate::cli::SocketName;

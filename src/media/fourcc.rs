@@ -7,7 +7,7 @@ use core::fmt;
 /// A V4L2 pixel or coded format code: four characters packed little-endian, as `v4l2_fourcc()` does.
 ///
 /// Source: `include/uapi/linux/videodev2.h`. Bit 31 marks the big-endian variant and is printed as `-BE`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[repr(transparent)]
 pub struct Fourcc(pub u32);
 

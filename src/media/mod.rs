@@ -3,5 +3,7 @@
 pub mod bitstream;
 pub mod format;
 pub mod fourcc;
+pub mod layout;
 pub mod pattern;
+pub mod rows;
 pub mod y4m;

@@ -1,1 +1,324 @@
-//! y4m
+//! YUV4MPEG2 (Y4M): the text lines before a stream and before each frame.
+//!
+//! Knows the lines' grammar (mjpegtools, `yuv4mpeg(5)`) and which raw format lies between them. Pure: takes bytes that somebody
+//! else read. Must never know a file or a pipe, nor how rows are arranged in a buffer (`rows` does).
+
+use core::fmt;
+
+use heapless::String;
+
+use super::format::{RawFormat, lookup};
+use super::fourcc::Fourcc;
+
+/// The first bytes of each Y4M stream.
+pub const MAGIC: &[u8] = b"YUV4MPEG2";
+
+/// Longest line accepted, bytes with its newline. The format sets no limit; ffmpeg, the most talkative writer, stays below 128.
+pub const LINE_BYTES: usize = 256;
+
+/// Longest piece of a bad parameter that an error repeats, bytes.
+const QUOTE_BYTES: usize = 16;
+
+/// How a Y4M stream's chroma is sampled; the kinds with a V4L2 format of 8 bits. Where chroma samples sit (`420jpeg`, `420mpeg2`,
+/// `420paldv`) does not change the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// Half the width, half the height.
+    C420,
+    /// Half the width.
+    C422,
+    /// Full size.
+    C444,
+    /// No chroma.
+    Mono,
+}
+
+/// Every parameter value of `C` that is accepted; the first one of each kind is the one to write.
+const CHROMA_TAGS: &[(&str, Chroma)] = &[
+    ("420jpeg", Chroma::C420),
+    ("420", Chroma::C420),
+    ("420mpeg2", Chroma::C420),
+    ("420paldv", Chroma::C420),
+    ("422", Chroma::C422),
+    ("444", Chroma::C444),
+    ("mono", Chroma::Mono),
+];
+
+impl Chroma {
+    /// The raw format whose tight frame has the same bytes as a Y4M frame. For 4:4:4 V4L2 has only a format with three memory planes
+    /// (`YM24`); a file has them one after the other.
+    #[must_use]
+    pub fn fourcc(self) -> Fourcc {
+        Fourcc::new(match self {
+            Self::C420 => *b"YU12",
+            Self::C422 => *b"422P",
+            Self::C444 => *b"YM24",
+            Self::Mono => *b"GREY",
+        })
+    }
+}
+
+impl RawFormat {
+    /// The `C` parameter of a Y4M stream whose frames have this format's bytes; `None` when there is none.
+    #[must_use]
+    pub fn y4m_tag(&self) -> Option<&'static str> {
+        CHROMA_TAGS
+            .iter()
+            .find(|(_, chroma)| {
+                lookup(chroma.fourcc()).is_some_and(|planar| {
+                    let samples =
+                        |p: &super::format::ColourPlane| (p.content, p.horizontal, p.vertical);
+                    planar
+                        .planes
+                        .iter()
+                        .map(samples)
+                        .eq(self.planes.iter().map(samples))
+                })
+            })
+            .map(|&(tag, _)| tag)
+    }
+}
+
+/// What a stream's first line says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Y4mHeader {
+    /// Pixels, at least 1.
+    pub width: u32,
+    /// Rows, at least 1.
+    pub height: u32,
+    /// Frames in how many seconds, both at least 1; `None` when not given or unknown (`F0:0`).
+    pub frame_rate: Option<(u32, u32)>,
+    /// How chroma is sampled.
+    pub chroma: Chroma,
+}
+
+/// Why a line is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Y4mError {
+    /// The stream does not start with `YUV4MPEG2`.
+    NotY4m,
+    /// No newline within `LINE_BYTES`.
+    LineTooLong,
+    /// A parameter's value is no positive number, or too large; the parameter, cut.
+    BadNumber(String<QUOTE_BYTES>),
+    /// `W` or `H` is missing.
+    NoSize,
+    /// Two fields a frame, or unknown parameter of `I`; the parameter, cut.
+    Interlaced(String<QUOTE_BYTES>),
+    /// Samples of more than 8 bits, or a sampling that no encoder takes; the parameter, cut.
+    Chroma(String<QUOTE_BYTES>),
+    /// What follows a frame is not `FRAME`.
+    NotFrame,
+}
+
+impl fmt::Display for Y4mError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotY4m => f.write_str("the input is not Y4M: it does not start with YUV4MPEG2"),
+            Self::LineTooLong => write!(f, "a Y4M line is longer than {LINE_BYTES} bytes"),
+            Self::BadNumber(text) => write!(f, "the Y4M header's {text} is not a positive number"),
+            Self::NoSize => f.write_str("the Y4M header has no width or no height"),
+            Self::Interlaced(text) => write!(
+                f,
+                "the Y4M stream is interlaced ({text}); only progressive frames are taken"
+            ),
+            Self::Chroma(text) => write!(
+                f,
+                "the Y4M stream's chroma {text} is not supported; 8-bit C420, C422, C444 and Cmono are"
+            ),
+            Self::NotFrame => f.write_str("the Y4M stream has no FRAME line where one should be"),
+        }
+    }
+}
+
+impl core::error::Error for Y4mError {}
+
+/// Where the first line of `bytes` ends, one past its newline; `None` when more bytes are needed.
+///
+/// # Errors
+/// `LineTooLong` when there is no newline within `LINE_BYTES`.
+pub fn line_end(bytes: &[u8]) -> Result<Option<usize>, Y4mError> {
+    let window = &bytes[..bytes.len().min(LINE_BYTES)];
+    match window.iter().position(|&byte| byte == b'\n') {
+        Some(newline) => Ok(Some(newline + 1)),
+        None if window.len() == LINE_BYTES => Err(Y4mError::LineTooLong),
+        None => Ok(None),
+    }
+}
+
+/// Reads a stream's first line, with or without its newline. Parameters that do not change the bytes (aspect, comments, unknown ones)
+/// are passed over.
+///
+/// # Errors
+/// When the line is no Y4M header or the stream's frames cannot be taken; the error says why.
+pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError> {
+    let parameters = parameters_after(line, MAGIC)?.ok_or(Y4mError::NotY4m)?;
+    let (mut width, mut height) = (None, None);
+    let mut frame_rate = None;
+    let mut chroma = Chroma::C420;
+    for parameter in parameters {
+        let Some((&name, value)) = parameter.split_first() else {
+            continue;
+        };
+        let bad_number = || Y4mError::BadNumber(quote(parameter));
+        match name {
+            b'W' => width = Some(positive(value).ok_or_else(bad_number)?),
+            b'H' => height = Some(positive(value).ok_or_else(bad_number)?),
+            b'F' if value == b"0:0" => frame_rate = None,
+            b'F' => frame_rate = Some(ratio(value).ok_or_else(bad_number)?),
+            b'I' if !matches!(value, b"p" | b"?") => {
+                return Err(Y4mError::Interlaced(quote(parameter)));
+            }
+            b'C' => {
+                chroma = CHROMA_TAGS
+                    .iter()
+                    .find(|(tag, _)| tag.as_bytes() == value)
+                    .map(|&(_, chroma)| chroma)
+                    .ok_or_else(|| Y4mError::Chroma(quote(parameter)))?;
+            }
+            _ => {}
+        }
+    }
+    let (Some(width), Some(height)) = (width, height) else {
+        return Err(Y4mError::NoSize);
+    };
+    Ok(Y4mHeader {
+        width,
+        height,
+        frame_rate,
+        chroma,
+    })
+}
+
+/// Reads the line before a frame, with or without its newline. Its parameters are passed over.
+///
+/// # Errors
+/// When it is no such line.
+pub fn parse_frame(line: &[u8]) -> Result<(), Y4mError> {
+    parameters_after(line, b"FRAME")?
+        .map(|_| ())
+        .ok_or(Y4mError::NotFrame)
+}
+
+/// The space-separated parameters after the line's first word; `None` when that is another word.
+fn parameters_after<'a>(
+    line: &'a [u8],
+    word: &[u8],
+) -> Result<Option<impl Iterator<Item = &'a [u8]>>, Y4mError> {
+    if line.len() > LINE_BYTES {
+        return Err(Y4mError::LineTooLong);
+    }
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut words = line.split(|&byte| byte == b' ');
+    Ok((words.next() == Some(word)).then_some(words))
+}
+
+/// A decimal number of at least 1.
+fn positive(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut number = 0u32;
+    for &digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number
+            .checked_mul(10)?
+            .checked_add(u32::from(digit - b'0'))?;
+    }
+    (number != 0).then_some(number)
+}
+
+/// Two positive numbers with a colon between them.
+fn ratio(value: &[u8]) -> Option<(u32, u32)> {
+    let colon = value.iter().position(|&byte| byte == b':')?;
+    Some((positive(&value[..colon])?, positive(&value[colon + 1..])?))
+}
+
+/// A parameter for an error's text: printable, cut.
+fn quote(parameter: &[u8]) -> String<QUOTE_BYTES> {
+    let mut text = String::new();
+    for &byte in parameter.iter().take(QUOTE_BYTES) {
+        let shown = if byte.is_ascii_graphic() {
+            char::from(byte)
+        } else {
+            '?'
+        };
+        // One byte a character, and no more than fit.
+        let _ = text.push(shown);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    fn error(line: &str) -> std::string::String {
+        parse_header(line.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_header_as_ffmpeg_writes_it_is_read() {
+        let line = b"YUV4MPEG2 W640 H360 F30000:1001 Ip A1:1 C420jpeg XYSCSS=420JPEG XCOLORRANGE=LIMITED\n";
+        let header = parse_header(line).unwrap();
+        assert_eq!(
+            header,
+            Y4mHeader {
+                width: 640,
+                height: 360,
+                frame_rate: Some((30000, 1001)),
+                chroma: Chroma::C420,
+            }
+        );
+        assert_eq!(line_end(line), Ok(Some(line.len())));
+    }
+
+    #[test]
+    fn what_may_be_missing_has_defaults() {
+        let header = parse_header(b"YUV4MPEG2 H2 W4 F0:0 I?").unwrap();
+        assert_eq!((header.frame_rate, header.chroma), (None, Chroma::C420));
+    }
+
+    #[test]
+    fn refusals_name_the_parameter() {
+        assert!(error("YUV4MPEG2 W4 H2 C420p10").contains("chroma C420p10 is not supported"));
+        assert!(error("YUV4MPEG2 W4 H2 C444alpha").contains("C444alpha"));
+        assert!(error("YUV4MPEG2 W4 H2 It").contains("interlaced (It)"));
+        assert!(error("YUV4MPEG2 W0 H2").contains("W0 is not a positive number"));
+        assert!(error("YUV4MPEG2 W4294967296 H2").contains("not a positive number"));
+        assert!(error("YUV4MPEG2 W4 H2 F25").contains("F25"));
+        assert!(error("YUV4MPEG2 W4").contains("no height"));
+        assert!(error("YUV4MPEG2W4 H2").contains("does not start with YUV4MPEG2"));
+        assert!(error("YUV4MPEG2 W4 H2 C\u{7}x").contains("C?x"));
+    }
+
+    #[test]
+    fn frame_lines_are_read_with_any_parameters() {
+        assert_eq!(parse_frame(b"FRAME\n"), Ok(()));
+        assert_eq!(parse_frame(b"FRAME Ippp XQ=1"), Ok(()));
+        assert_eq!(parse_frame(b"FRAMES"), Err(Y4mError::NotFrame));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_refused_at_the_limit() {
+        assert_eq!(line_end(b"FRAME"), Ok(None));
+        assert_eq!(line_end(b"FRAME\nabc\n"), Ok(Some(6)));
+        assert_eq!(line_end(&[b'x'; LINE_BYTES]), Err(Y4mError::LineTooLong));
+    }
+
+    #[test]
+    fn formats_and_tags_name_each_other() {
+        for &(tag, chroma) in CHROMA_TAGS {
+            let format = lookup(chroma.fourcc()).unwrap();
+            let first = CHROMA_TAGS.iter().find(|(_, c)| *c == chroma).unwrap().0;
+            assert_eq!(format.y4m_tag(), Some(first), "{tag}");
+        }
+        let tag = |code| lookup(Fourcc::new(code)).unwrap().y4m_tag();
+        assert_eq!(tag(*b"YM12"), Some("420jpeg"));
+        assert_eq!(tag(*b"NV12"), None);
+        assert_eq!(tag(*b"YV12"), None);
+    }
+}

@@ -1,1 +1,10 @@
-//! shm
+//! Shared memory: the ABI, its mappings, and the two rings. Knows words in memory; knows no device and no socket.
+
+pub mod atomic;
+pub mod frame_ring;
+pub mod layout;
+#[cfg(not(loom))]
+pub mod map;
+pub mod packet_ring;
+#[cfg(not(loom))]
+pub mod region;

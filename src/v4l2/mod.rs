@@ -1,4 +1,9 @@
 //! The kernel's V4L2 interface and the session with the encoder.
 
 pub mod abi;
+pub mod controls;
+pub mod device;
+pub mod encoder;
+pub mod errno;
 pub mod ioctl;
+pub mod negotiate;

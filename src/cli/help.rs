@@ -1,0 +1,158 @@
+//! Help texts, written from the table of options and the table of exit codes at print time.
+//!
+//! Knows layout only: what an option is called and what it does stands in `table`.
+
+use core::fmt;
+
+use super::complaint::Range;
+use super::options::Topic;
+use super::row::Accepts;
+use super::table::{COMMANDS, Entry};
+use crate::error::EXIT_CODES;
+
+impl Topic {
+    /// The word after `framemill`; empty for the program itself.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.entry().map_or("", |entry| entry.name)
+    }
+
+    pub(super) fn entry(self) -> Option<&'static Entry> {
+        COMMANDS.iter().find(|entry| entry.topic == self)
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.entry() {
+            Some(entry) => command(entry, f),
+            None => program(f),
+        }
+    }
+}
+
+fn program(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("framemill: keeps a V4L2 memory-to-memory video encoder fed\n\n")?;
+    f.write_str("usage: framemill COMMAND [OPTION]...\n\n")?;
+    for entry in &COMMANDS {
+        line(f, entry.name, entry.summary)?;
+        f.write_str("\n")?;
+    }
+    line(f, "help [COMMAND]", "this text, or a command's options\n")?;
+    line(f, "--version", "name and version\n")?;
+    f.write_str("\nexit codes:\n")?;
+    for (exit, meaning) in EXIT_CODES {
+        writeln!(f, "  {:2}  {meaning}", *exit as u8)?;
+    }
+    Ok(())
+}
+
+fn command(entry: &Entry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(
+        f,
+        "framemill {0}: {1}\n\nusage: framemill {0}{2} [OPTION]...\n\n",
+        entry.name, entry.summary, entry.required
+    )?;
+    for row in entry.rows {
+        line(f, row.synopsis, row.help)?;
+        if let Accepts::Number { .. } = row.accepts {
+            write!(f, "; {}", Range(row.accepts))?;
+        }
+        f.write_str("\n")?;
+    }
+    Ok(())
+}
+
+/// A name and what it is, in two columns; the second is as wide as the longest name needs.
+fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+    write!(f, "  {name:<25}  {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::format;
+    use std::string::{String, ToString};
+
+    /// What each command promises, as README shows it.
+    const USAGE: [(Topic, &str); 5] = [
+        (
+            Topic::Run,
+            "[--device PATH|auto] --size WxH [--format FOURCC] [--fps N[/D]] [--codec FOURCC] [--bitrate BPS] [--gop N] \
+             [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--frame-slots N] [--packet-ring BYTES] \
+             [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] [--wait-device MS] [--once] [--log LEVEL] \
+             [--log-to stderr|kmsg]",
+        ),
+        (
+            Topic::Push,
+            "[--socket PATH|@NAME] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--frames N] [--loop] [--wait MS]",
+        ),
+        (
+            Topic::Tap,
+            "[--socket PATH|@NAME] [--to FILE|-] [--from oldest|key|live] [--frames N] [--index FILE] [--all] [--wait MS]",
+        ),
+        (Topic::Stat, "[--socket PATH|@NAME] [--watch MS] [--json]"),
+        (Topic::Probe, "[--device PATH] [--json]"),
+    ];
+
+    #[test]
+    fn every_option_promised_is_in_the_commands_help_and_no_other() {
+        for (topic, usage) in USAGE {
+            let help = topic.to_string();
+            let rows = topic.entry().unwrap().rows;
+            for row in rows {
+                let bracketed = format!("[{}]", row.synopsis);
+                let promised = usage.contains(&bracketed) || row.synopsis == "--size WxH";
+                assert!(promised, "{} is not in the usage", row.synopsis);
+                assert!(help.contains(row.synopsis));
+            }
+            assert_eq!(usage.matches("--").count(), rows.len(), "{usage}");
+        }
+    }
+
+    #[test]
+    fn main_help_lists_commands_and_every_exit_code() {
+        let help = Topic::Main.to_string();
+        for (exit, meaning) in EXIT_CODES {
+            assert!(help.contains(&format!("  {:2}  {meaning}\n", *exit as u8)));
+        }
+        for entry in &COMMANDS {
+            assert!(help.contains(&format!("\n  {} ", entry.name)));
+        }
+    }
+
+    #[test]
+    fn help_lines_are_whole_and_their_columns_line_up() {
+        let mut all = Topic::Main.to_string();
+        for entry in &COMMANDS {
+            all += &entry.topic.to_string();
+        }
+        assert!(all.ends_with('\n') && all.is_ascii());
+        assert!(all.lines().all(|line| line.len() <= 132), "{all}");
+        let widest = COMMANDS.iter().flat_map(|entry| entry.rows);
+        assert_eq!(widest.map(|row| row.synopsis.len()).max(), Some(25));
+        assert!(all.len() < 7 * 1024, "{} bytes of help", all.len());
+    }
+
+    #[test]
+    fn ranges_in_help_are_the_limits() {
+        use crate::limits::*;
+        let run: String = Topic::Run.to_string();
+        for range in [
+            format!("{FRAME_SIDE_MIN}x{FRAME_SIDE_MIN} to {FRAME_SIDE_MAX}x{FRAME_SIDE_MAX}"),
+            format!("1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX};"),
+            format!("up to {CONTROLS} times"),
+            format!("default {FRAME_SLOTS_DEFAULT}, or more if the driver needs more"),
+            format!("; {FRAME_SLOTS_MIN} to {FRAME_SLOTS_MAX}\n"),
+            format!("; {DEADLINE_MS_MIN} to {DEADLINE_MS_MAX}\n"),
+        ] {
+            assert!(run.contains(&range), "{range}");
+        }
+        let accepts = |row: &super::super::row::Row| match row.accepts {
+            Accepts::Text(text) => String::from(text),
+            _ => String::new(),
+        };
+        let socket = &Topic::Stat.entry().unwrap().rows[0];
+        assert!(accepts(socket).ends_with(&format!("1 to {SOCKET_NAME_BYTES} bytes")));
+    }
+}

@@ -1,0 +1,183 @@
+//! What a command line asks for: one plain structure a command, with its defaults.
+//!
+//! Knows types and default values. Knows no bytes (`value`), no option names (`table`) and opens nothing.
+
+use core::ffi::CStr;
+
+use ::log::LevelFilter;
+use arrayvec::ArrayVec;
+
+use super::choices::{
+    Container, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice, Pace, Size,
+    SocketName, Source, StartAt, Target,
+};
+use crate::limits::{CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT};
+use crate::media::fourcc::Fourcc;
+
+/// The mode of the socket's file when `--socket-mode` is not given: owner and group may connect.
+pub const DEFAULT_SOCKET_MODE: u32 = 0o660;
+
+/// A whole command line, understood and checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command<'a> {
+    /// `framemill run`: the engine.
+    Run(RunOptions<'a>),
+    /// `framemill push`: a producer.
+    Push(PushOptions<'a>),
+    /// `framemill tap`: a consumer.
+    Tap(TapOptions<'a>),
+    /// `framemill stat`: counters and latencies.
+    Stat(StatOptions<'a>),
+    /// `framemill probe`: which devices there are.
+    Probe(ProbeOptions<'a>),
+    /// Print the help of this topic (its `Display`) on stdout and exit with success.
+    Help(Topic),
+    /// Print name and version on stdout and exit with success.
+    Version,
+}
+
+/// What help can be asked about. `Display` writes the help text, many lines with a newline at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The program: its commands and exit codes.
+    Main,
+    /// `framemill run`.
+    Run,
+    /// `framemill push`.
+    Push,
+    /// `framemill tap`.
+    Tap,
+    /// `framemill stat`.
+    Stat,
+    /// `framemill probe`.
+    Probe,
+}
+
+/// Options of `framemill run`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOptions<'a> {
+    /// Which encoder.
+    pub device: DeviceChoice<'a>,
+    /// Picture size of the raw frames; the one option that must be given.
+    pub size: Size,
+    /// Pixel format of the raw frames.
+    pub format: Fourcc,
+    /// Declared rate of the stream.
+    pub frame_rate: FrameRate,
+    /// Coded format.
+    pub codec: Fourcc,
+    /// Target bit rate, bits per second; `None` leaves the encoder's default.
+    pub bitrate: Option<u32>,
+    /// Frames from key frame to key frame; `None` leaves the encoder's default.
+    pub gop: Option<u32>,
+    /// Encoder controls to set, in the order given. A control named twice is in here twice.
+    pub controls: ArrayVec<ControlSetting<'a>, CONTROLS>,
+    /// Where to listen.
+    pub socket: SocketName<'a>,
+    /// Mode of the socket's file, `0..=0o777`; without meaning for an abstract name.
+    pub socket_mode: u32,
+    /// Slots of the frame ring, `FRAME_SLOTS_MIN..=FRAME_SLOTS_MAX`; `None` is `FRAME_SLOTS_DEFAULT`, or the driver's minimum.
+    pub frame_slots: Option<u32>,
+    /// Bytes of the packet ring, a power of two in `PACKET_RING_MIN..=PACKET_RING_MAX`.
+    pub packet_ring: u32,
+    /// Where frame slots live.
+    pub memory: MemoryChoice,
+    /// No progress for so long with frames queued is a stall, milliseconds.
+    pub stall_ms: u32,
+    /// Deadline of the drain, milliseconds.
+    pub drain_ms: u32,
+    /// How long to wait for the device to appear, milliseconds; 0 does not wait.
+    pub wait_device_ms: u32,
+    /// End after the first producer's end of stream instead of waiting for the next producer.
+    pub once: bool,
+    /// Least severe level that is still logged.
+    pub log: LevelFilter,
+    /// Where log lines go.
+    pub log_to: LogTarget,
+}
+
+impl RunOptions<'_> {
+    /// Every option at its default, for frames of this size.
+    #[must_use]
+    pub fn new(size: Size) -> Self {
+        Self {
+            device: DeviceChoice::Auto,
+            size,
+            format: Fourcc::new(*b"YU12"),
+            frame_rate: FrameRate::DEFAULT,
+            codec: Fourcc::H264,
+            bitrate: None,
+            gop: None,
+            controls: ArrayVec::new_const(),
+            socket: SocketName::DEFAULT,
+            socket_mode: DEFAULT_SOCKET_MODE,
+            frame_slots: None,
+            packet_ring: PACKET_RING_DEFAULT,
+            memory: MemoryChoice::Auto,
+            stall_ms: STALL_MS_DEFAULT,
+            drain_ms: DRAIN_MS_DEFAULT,
+            wait_device_ms: 0,
+            once: false,
+            log: LevelFilter::Info,
+            log_to: LogTarget::Stderr,
+        }
+    }
+}
+
+/// Options of `framemill push`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PushOptions<'a> {
+    /// The engine's socket.
+    pub socket: SocketName<'a>,
+    /// Where frames come from.
+    pub from: Source<'a>,
+    /// How frames lie in the file or pipe.
+    pub container: Container,
+    /// How fast to push.
+    pub pace: Pace,
+    /// Stop after so many frames; `None` runs to the input's end, with the pattern until a signal.
+    pub frames: Option<u64>,
+    /// Start over at the file's end (`--loop`).
+    pub repeat: bool,
+    /// How long to wait for an engine, milliseconds; 0 does not wait.
+    pub wait_ms: u32,
+}
+
+/// Options of `framemill tap`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TapOptions<'a> {
+    /// The engine's socket.
+    pub socket: SocketName<'a>,
+    /// Where packets go.
+    pub to: Target<'a>,
+    /// Which packet comes first.
+    pub start: StartAt,
+    /// Stop after so many packets' worth of frames; `None` runs to the end of the stream.
+    pub frames: Option<u64>,
+    /// Also write an index of the packets to this file.
+    pub index: Option<&'a CStr>,
+    /// A missed packet makes the exit code `Exit::Missed`.
+    pub all: bool,
+    /// How long to wait for an engine, milliseconds; 0 does not wait.
+    pub wait_ms: u32,
+}
+
+/// Options of `framemill stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatOptions<'a> {
+    /// The engine's socket.
+    pub socket: SocketName<'a>,
+    /// Print again every so many milliseconds; `None` prints once.
+    pub watch_ms: Option<u32>,
+    /// Print JSON.
+    pub json: bool,
+}
+
+/// Options of `framemill probe`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProbeOptions<'a> {
+    /// Look at this device only; `None` looks at all.
+    pub device: Option<&'a CStr>,
+    /// Print JSON.
+    pub json: bool,
+}

@@ -1,0 +1,107 @@
+//! The words of one command to settings: finds each option's row, takes its value, checks what a row can check.
+//!
+//! Knows the shape of a command line (`--opt value`, `--opt=value`, `--`). Does not know what any option means: `Settings` does.
+
+use core::cell::Cell;
+use core::ffi::CStr;
+
+use getargs::{Arg, Options};
+
+use super::complaint::Complaint;
+use super::row::{Accepts, Key, Row};
+use super::table::Entry;
+use super::value;
+use crate::limits::CONTROLS;
+
+/// An option's value.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    /// As it was typed, never empty; for a switch, empty.
+    pub(super) text: &'a CStr,
+    /// The number it is, in range, where the row accepts a number; 0 elsewhere.
+    pub(super) number: u64,
+}
+
+impl Value<'_> {
+    /// The number, for rows whose range ends within 32 bits.
+    pub(super) fn number32(self) -> Option<u32> {
+        u32::try_from(self.number).ok()
+    }
+}
+
+/// The options of one command being filled in.
+pub(super) trait Settings<'a> {
+    /// Takes one option's value; `None` when it is not what the option accepts.
+    fn set(&mut self, key: Key, value: Value<'a>) -> Option<()>;
+}
+
+/// Reads all words of a command, in order. A later option of the same name overrides an earlier one, except `--control`.
+pub(super) fn read<'a>(
+    entry: &'static Entry,
+    words: &[&'a CStr],
+    settings: &mut dyn Settings<'a>,
+) -> Result<(), Complaint<'a>> {
+    // getargs sees bytes; a value is always the end of the word it took last, and that word knows its NUL.
+    let word: Cell<&'a CStr> = Cell::new(c"");
+    let bytes = words.iter().map(|&next| {
+        word.set(next);
+        next.to_bytes()
+    });
+    let mut options = Options::new(bytes);
+    let mut controls = 0;
+    loop {
+        let name = match options.next_arg() {
+            Ok(None) => return Ok(()),
+            Ok(Some(Arg::Long(name))) => &word.get().to_bytes()[..name.len() + 2],
+            Ok(Some(Arg::Short(_))) => word.get().to_bytes(),
+            // Err is a value that nobody took; every value is taken below.
+            Ok(Some(Arg::Positional(_))) | Err(_) => {
+                return Err(Complaint::StrayWord(entry.topic, word.get().to_bytes()));
+            }
+        };
+        let row = entry
+            .rows
+            .iter()
+            .find(|row| row.name().as_bytes() == name)
+            .ok_or(Complaint::UnknownOption(entry.topic, name))?;
+        let attached = options.value_opt();
+        let text = match (row.accepts, attached) {
+            (Accepts::Nothing, None) => c"",
+            (Accepts::Nothing, Some(_)) => return Err(Complaint::UnwantedValue(row)),
+            (_, Some(value)) => ending(word.get(), value.len()),
+            (_, None) => match options.value() {
+                Ok(value) if !value.starts_with(b"--") => word.get(),
+                _ => return Err(Complaint::MissingValue(row)),
+            },
+        };
+        if text.is_empty() && !matches!(row.accepts, Accepts::Nothing) {
+            return Err(Complaint::EmptyValue(row));
+        }
+        if row.key == Key::Control {
+            controls += 1;
+            if controls > CONTROLS {
+                return Err(Complaint::TooManyControls);
+            }
+        }
+        checked(row, text)
+            .and_then(|value| settings.set(row.key, value))
+            .ok_or(Complaint::BadValue(row, text.to_bytes()))?;
+    }
+}
+
+/// The value with its number, if the row accepts numbers and this is one of them.
+fn checked<'a>(row: &Row, text: &'a CStr) -> Option<Value<'a>> {
+    let number = match row.accepts {
+        Accepts::Number { min, max, kilo } => {
+            let number = value::number(text.to_bytes(), kilo)?;
+            (min..=max).contains(&number).then_some(number)?
+        }
+        Accepts::Nothing | Accepts::Text(_) => 0,
+    };
+    Some(Value { text, number })
+}
+
+/// The last `length` bytes of a word.
+fn ending(word: &CStr, length: usize) -> &CStr {
+    &word[word.count_bytes() - length..]
+}

@@ -1,0 +1,271 @@
+//! Whole command lines, rule by rule.
+
+mod mistakes;
+
+use std::ffi::CString;
+use std::format;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::row::Accepts;
+use super::*;
+use crate::limits::{CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
+use crate::media::fourcc::Fourcc;
+
+/// Words split at spaces; `''` is an empty word.
+fn words(line: &str) -> Vec<CString> {
+    line.split_whitespace()
+        .map(|word| CString::new(word.trim_matches('\'')).unwrap())
+        .collect()
+}
+
+/// Parses a line and hands the result on while its words live.
+fn with<T>(line: &str, then: impl FnOnce(Result<Command<'_>, Failure>) -> T) -> T {
+    let words = words(line);
+    then(parse(
+        &words.iter().map(|w| w.as_c_str()).collect::<Vec<_>>(),
+    ))
+}
+
+fn run<T>(line: &str, then: impl FnOnce(RunOptions<'_>) -> T) -> T {
+    with(
+        &format!("run --size 640x480 {line}"),
+        |parsed| match parsed {
+            Ok(Command::Run(options)) => then(options),
+            other => panic!("{line}: {other:?}"),
+        },
+    )
+}
+
+fn complaint(line: &str) -> String {
+    with(line, |parsed| {
+        let failure = parsed.expect_err(line);
+        assert_eq!(failure.exit, Exit::Usage);
+        failure.message.as_str().into()
+    })
+}
+
+#[test]
+fn run_needs_only_a_size() {
+    let expected = RunOptions::new(Size {
+        width: 640,
+        height: 480,
+    });
+    run("", |options| assert_eq!(options, expected));
+    assert!(complaint("run").starts_with("run: --size is missing; give --size WxH"));
+}
+
+#[test]
+fn every_run_option_arrives() {
+    run(
+        "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --control a=1 --control 0x2=-3 \
+         --socket @mill --socket-mode 600 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
+         --wait-device 700 --once --log debug --log-to kmsg",
+        |options| {
+            assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
+            assert_eq!(options.format, Fourcc::new(*b"NV12"));
+            assert_eq!(options.frame_rate.to_string(), "30000/1001");
+            assert_eq!(options.codec, Fourcc::HEVC);
+            assert_eq!(options.bitrate, Some(2_500_000));
+            assert_eq!(options.gop, Some(60));
+            let controls = [(ControlName::Name("a"), 1), (ControlName::Id(2), -3)];
+            assert!(
+                options
+                    .controls
+                    .iter()
+                    .map(|c| (c.name, c.value))
+                    .eq(controls)
+            );
+            assert_eq!(options.socket, SocketName::Abstract(b"mill"));
+            assert_eq!(options.socket_mode, 0o600);
+            assert_eq!(options.frame_slots, Some(4));
+            assert_eq!(options.packet_ring, 1 << 20);
+            assert_eq!(options.memory, MemoryChoice::Copy);
+            let times = (options.stall_ms, options.drain_ms, options.wait_device_ms);
+            assert_eq!(times, (500, 600, 700));
+            assert!(options.once);
+            assert_eq!(options.log, ::log::LevelFilter::Debug);
+            assert_eq!(options.log_to, LogTarget::Kmsg);
+        },
+    );
+}
+
+#[test]
+fn clients_have_the_defaults_of_their_types() {
+    with("push", |p| {
+        assert_eq!(p.unwrap(), Command::Push(PushOptions::default()))
+    });
+    with("tap", |p| {
+        assert_eq!(p.unwrap(), Command::Tap(TapOptions::default()))
+    });
+    with("stat", |p| {
+        assert_eq!(p.unwrap(), Command::Stat(StatOptions::default()))
+    });
+    with("probe", |p| {
+        assert_eq!(p.unwrap(), Command::Probe(ProbeOptions::default()))
+    });
+    let auto = "probe --device auto";
+    with(auto, |p| {
+        assert_eq!(p.unwrap(), Command::Probe(ProbeOptions::default()))
+    });
+}
+
+#[test]
+fn every_client_option_arrives() {
+    let push = PushOptions {
+        socket: SocketName::Path(c"/tmp/s"),
+        from: Source::File(c"a.y4m"),
+        container: Container::Y4m,
+        pace: Pace::Max,
+        frames: Some(u64::MAX),
+        repeat: true,
+        wait_ms: 9,
+    };
+    let line = "push --socket /tmp/s --from a.y4m --y4m --fps max --frames 18446744073709551615 --loop --wait 9";
+    with(line, |p| assert_eq!(p.unwrap(), Command::Push(push)));
+    let tap = TapOptions {
+        socket: SocketName::Path(c"/tmp/s"),
+        to: Target::File(c"out.h264"),
+        start: StartAt::Oldest,
+        frames: Some(7),
+        index: Some(c"out.idx"),
+        all: true,
+        wait_ms: 9,
+    };
+    let line =
+        "tap --socket /tmp/s --to out.h264 --from oldest --frames 7 --index out.idx --all --wait 9";
+    with(line, |p| assert_eq!(p.unwrap(), Command::Tap(tap)));
+    let stat = StatOptions {
+        socket: SocketName::Path(c"/tmp/s"),
+        watch_ms: Some(1000),
+        json: true,
+    };
+    let line = "stat --socket /tmp/s --watch 1000 --json";
+    with(line, |p| assert_eq!(p.unwrap(), Command::Stat(stat)));
+    let probe = ProbeOptions {
+        device: Some(c"/dev/video1"),
+        json: true,
+    };
+    let line = "probe --device /dev/video1 --json";
+    with(line, |p| assert_eq!(p.unwrap(), Command::Probe(probe)));
+}
+
+#[test]
+fn the_last_of_two_wins_but_controls_collect() {
+    run(
+        "--size 16x16 --gop 1 --gop 2 --control a=1 --control a=2",
+        |options| {
+            assert_eq!(options.size.to_string(), "16x16");
+            assert_eq!(options.gop, Some(2));
+            assert_eq!(options.controls.len(), 2);
+        },
+    );
+    let most = " --control a=1".repeat(CONTROLS);
+    run(&most, |options| assert!(options.controls.is_full()));
+    let sentence = complaint(&format!("run --size 640x480{most} --control a=1"));
+    assert!(sentence.starts_with("--control is given more than 32 times"));
+}
+
+#[test]
+fn packet_ring_is_rounded_up_to_a_power_of_two_within_its_range() {
+    run("--packet-ring 65537", |o| {
+        assert_eq!(o.packet_ring, 128 << 10)
+    });
+    run("--packet-ring 64K", |o| {
+        assert_eq!(o.packet_ring, PACKET_RING_MIN)
+    });
+    run("--packet-ring 255.5M", |o| {
+        assert_eq!(o.packet_ring, PACKET_RING_MAX)
+    });
+    run("--packet-ring 256M", |o| {
+        assert_eq!(o.packet_ring, PACKET_RING_MAX)
+    });
+    for size in ["65535", "268435457", "257M", "0"] {
+        let sentence = complaint(&format!("run --size 640x480 --packet-ring {size}"));
+        let end = format!("\"{size}\" is not a number from 64K to 256M");
+        assert_eq!(sentence, format!("--packet-ring: {end}"));
+    }
+}
+
+#[test]
+fn defaults_in_help_are_the_defaults() {
+    // Whatever the help calls a default parses to what parsing without the option gives.
+    let first_word = |text: &str| text.split([';', ',', ' ']).next().unwrap().to_string();
+    let mut compared = 0;
+    for entry in &COMMANDS {
+        let start = match entry.topic {
+            Topic::Run => "run --size 640x480",
+            _ => entry.name,
+        };
+        for row in entry.rows {
+            let Some((_, default)) = row.help.split_once("; default ") else {
+                continue;
+            };
+            let default = first_word(default);
+            if ["all", "at", "by", "none", "once", "the", "4"].contains(&default.as_str()) {
+                continue;
+            }
+            let line = format!("{start} {} {default}", row.name());
+            with(start, |plain| {
+                with(&line, |said| assert_eq!(plain.unwrap(), said.unwrap()))
+            });
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 21);
+}
+
+#[test]
+fn help_is_given_wherever_it_is_asked_for() {
+    for (line, topic) in [
+        ("--help", Topic::Main),
+        ("-h", Topic::Main),
+        ("help", Topic::Main),
+        ("help help --help", Topic::Main),
+        ("--help tap", Topic::Tap),
+        ("help run", Topic::Run),
+        ("run --help", Topic::Run),
+        ("push --frames -h", Topic::Push),
+        ("stat --nonsense --help", Topic::Stat),
+        ("probe --device --help", Topic::Probe),
+    ] {
+        with(line, |parsed| match parsed {
+            Ok(Command::Help(found)) => assert_eq!(found, topic, "{line}"),
+            other => panic!("{line}: {other:?}"),
+        });
+    }
+    with("--version", |parsed| {
+        assert_eq!(parsed.unwrap(), Command::Version)
+    });
+    // Attached, or after `--`, it is a value or a stray word.
+    with("tap --to=--help", |parsed| {
+        assert!(matches!(parsed, Ok(Command::Tap(_))))
+    });
+    assert!(complaint("tap -- --help").contains("neither an option nor"));
+    assert!(complaint("help bogus").starts_with("\"bogus\" is not a command"));
+}
+
+#[test]
+fn every_option_of_every_row_is_acted_on() {
+    // A key that a command's settings do not know would refuse every value.
+    for entry in &COMMANDS {
+        let mut lines = Vec::new();
+        for row in entry.rows {
+            let value = match (row.accepts, row.placeholder().trim_start()) {
+                (Accepts::Number { min, .. }, _) => format!("={min}"),
+                (Accepts::Nothing, _) => String::new(),
+                (_, "WxH") => "=640x480".into(),
+                (_, "NAME|ID=VALUE") => "=a=1".into(),
+                (_, "OCTAL") => "=777".into(),
+                (_, "LEVEL") => "=off".into(),
+                (_, "FOURCC" | "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
+                (_, choices) => format!("={}", choices.split('|').next().unwrap()),
+            };
+            lines.push(format!("{}{value}", row.name()));
+        }
+        let line = format!("{} {}", entry.name, lines.join(" "));
+        with(&line, |parsed| {
+            assert!(parsed.is_ok(), "{line}: {parsed:?}")
+        });
+    }
+}

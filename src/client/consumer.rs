@@ -1,0 +1,159 @@
+//! A consumer of packets. It can only read the ring; the engine does not wait for it.
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+use super::{ClientError, Next, Start};
+use crate::control::SocketName;
+use crate::control::message::Message;
+use crate::control::socket::{Received, dial, receive};
+use crate::limits::CODEC_HEADER_BYTES;
+use crate::shm::layout::PacketHeader;
+use crate::shm::map::PacketMap;
+use crate::shm::packet_ring::{Reader, load_codec_headers};
+use crate::time::timespec;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// There may be packets.
+    Ready,
+    /// The time is up.
+    TimedOut,
+    /// The engine is gone; the packets that are in the ring can still be read.
+    Gone,
+}
+
+/// A connection to an engine's packet ring.
+#[derive(Debug)]
+pub struct PacketConsumer {
+    socket: OwnedFd,
+    map: PacketMap,
+    event: Option<OwnedFd>,
+    reader: Reader,
+}
+
+impl PacketConsumer {
+    /// Connects as a consumer that starts at `start`.
+    ///
+    /// # Errors
+    /// When there is no engine, it refuses, or it is of another version.
+    pub fn connect(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
+        Self::join(engine, Message::Consume { eventfd: true }, start)
+    }
+
+    /// Connects to look at the header only: not counted as a consumer, and not woken.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub fn observe(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+        Self::join(engine, Message::Observe, Start::Live)
+    }
+
+    fn join(engine: &SocketName<'_>, hello: Message, start: Start) -> Result<Self, ClientError> {
+        let socket = dial(engine).map_err(ClientError::NoEngine)?;
+        let mut descriptors = match super::ask(&socket, &hello)? {
+            (Message::Packets { .. }, descriptors) => descriptors,
+            _ => return Err(ClientError::Protocol),
+        };
+        let event = (descriptors.len() == 2)
+            .then(|| descriptors.pop())
+            .flatten();
+        let ring = descriptors.pop().ok_or(ClientError::Protocol)?;
+        let map = PacketMap::open(&ring).map_err(|errno| match errno {
+            Errno::PROTO | Errno::PERM => ClientError::Protocol,
+            errno => ClientError::System("mapping the packet ring", errno),
+        })?;
+        let reader = Reader::new(&map.ring(), start);
+        Ok(Self {
+            socket,
+            map,
+            event,
+            reader,
+        })
+    }
+
+    /// Copies the next packet's bytes to `target`. Never waits.
+    pub fn next(&mut self, target: &mut [u8]) -> Next {
+        self.reader.next(&self.map.ring(), target)
+    }
+
+    /// Steps over the next packet without a copy, after `Next::TooSmall`.
+    pub fn skip(&mut self) {
+        self.reader.skip();
+    }
+
+    /// Sequence of the packet that comes next.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
+    /// The stream's codec headers: how many bytes of `target` they are; 0 when the stream has none (yet).
+    pub fn codec_headers(&self, target: &mut [u8; CODEC_HEADER_BYTES]) -> usize {
+        load_codec_headers(&self.map.header().codec_headers, target)
+    }
+
+    /// The engine's state, formats, counters and latencies.
+    #[must_use]
+    pub fn header(&self) -> &PacketHeader {
+        self.map.header()
+    }
+
+    /// Bytes of the largest packet there can be.
+    #[must_use]
+    pub fn largest_packet(&self) -> usize {
+        self.map.data_bytes()
+    }
+
+    /// The descriptor to poll for POLLIN in a loop of one's own; call `clear` before reading packets.
+    #[must_use]
+    pub fn event(&self) -> Option<BorrowedFd<'_>> {
+        self.event.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The connection, to poll for POLLHUP in a loop of one's own.
+    #[must_use]
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Resets the descriptor that `event` gives.
+    pub fn clear(&self) {
+        if let Some(event) = &self.event {
+            // Nothing to read means nothing was signalled since.
+            let _ = rustix::io::read(event, &mut [0; 8]);
+        }
+    }
+
+    /// Waits for packets, at most `timeout` ns; without a limit for `None`.
+    ///
+    /// # Errors
+    /// When poll(2) fails, or the engine cut this consumer off.
+    pub fn wait(&self, timeout: Option<u64>) -> Result<Wait, ClientError> {
+        let Some(event) = &self.event else {
+            return Ok(Wait::TimedOut);
+        };
+        let mut set = [
+            PollFd::new(event, PollFlags::IN),
+            PollFd::new(&self.socket, PollFlags::IN),
+        ];
+        match poll(&mut set, timeout.map(timespec).as_ref()) {
+            Ok(0) => return Ok(Wait::TimedOut),
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Wait::Ready),
+            Err(errno) => return Err(ClientError::System("poll", errno)),
+        }
+        if set[0].revents().contains(PollFlags::IN) {
+            self.clear();
+            return Ok(Wait::Ready);
+        }
+        match receive(&self.socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
+            Received::Closed => Ok(Wait::Gone),
+            Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
+            Received::Nothing => Ok(Wait::Ready),
+            _ => Err(ClientError::Protocol),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The library half for other programs: a producer of frames and a consumer of packets.
+//!
+//! ```no_run
+//! use framemill::client::{FrameProducer, PacketConsumer, Start};
+//! use framemill::control::SocketName;
+//!
+//! # fn main() -> Result<(), framemill::client::ClientError> {
+//! let engine = SocketName::Path(c"/run/framemill.sock");
+//!
+//! let mut producer = FrameProducer::connect(&engine)?;
+//! if let Some(mut slot) = producer.acquire(Some(1_000_000_000))? {
+//!     slot.plane(0).fill(128);
+//!     slot.commit(0)?;
+//! }
+//!
+//! let mut consumer = PacketConsumer::connect(&engine, Start::Key)?;
+//! let mut bytes = [0; 65536];
+//! let next = consumer.next(&mut bytes);
+//! # Ok(()) }
+//! ```
+
+mod consumer;
+mod producer;
+
+use core::fmt;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+
+use crate::control::message::{Message, Refusal};
+use crate::control::socket::{Descriptors, Received, receive, send};
+use crate::limits::ANSWER_MS;
+pub use crate::shm::packet_ring::{Next, Packet, Start};
+use crate::time::{MS, timespec};
+use crate::v4l2::errno::Named;
+pub use consumer::{PacketConsumer, Wait};
+pub use producer::{FrameProducer, SlotGuard};
+
+/// Why a client cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientError {
+    /// Nobody listens at the socket.
+    NoEngine(Errno),
+    /// The engine said no, or cut the connection off with this reason.
+    Refused(Refusal),
+    /// The engine closed the connection.
+    Gone,
+    /// What the engine sent makes no sense: it is of another version, or no engine.
+    Protocol,
+    /// A system call on this side failed.
+    System(&'static str, Errno),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoEngine(Errno::NOENT | Errno::CONNREFUSED) => {
+                f.write_str("no engine listens there (is framemill run started?)")
+            }
+            Self::NoEngine(Errno::ACCESS | Errno::PERM) => {
+                f.write_str("no permission to connect (see --socket-mode)")
+            }
+            Self::NoEngine(errno) => write!(f, "cannot connect: {}", Named(*errno)),
+            Self::Refused(reason) => f.write_str(reason.text()),
+            Self::Gone => f.write_str("the engine closed the connection"),
+            Self::Protocol => f.write_str("what answers there is no engine of this version"),
+            Self::System(call, errno) => {
+                write!(f, "{call} failed: {}", Named(*errno))
+            }
+        }
+    }
+}
+
+impl core::error::Error for ClientError {}
+
+/// Sends the first message and waits for the answer.
+fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), ClientError> {
+    // An engine that is just ending may have closed already; its answer, if any, is still to be read.
+    let sent = send(socket, hello, &[]);
+    loop {
+        let patience = timespec(u64::from(ANSWER_MS) * MS);
+        if poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience)) == Ok(0) {
+            return Err(ClientError::System("the engine's answer", Errno::TIMEDOUT));
+        }
+        match receive(socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
+            Received::Message(Message::Refused(reason), _) => {
+                return Err(ClientError::Refused(reason));
+            }
+            Received::Message(message, descriptors) => return Ok((message, descriptors)),
+            Received::Garbage => return Err(ClientError::Protocol),
+            Received::Closed => return Err(ClientError::Gone),
+            Received::Nothing => sent.map_err(|_| ClientError::Gone)?,
+        }
+    }
+}

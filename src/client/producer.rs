@@ -1,0 +1,363 @@
+//! A producer of frames: gets slots, writes into them, commits them.
+
+use arrayvec::ArrayVec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+use super::ClientError;
+use crate::control::SocketName;
+use crate::control::message::Message;
+use crate::control::socket::{Received, dial, receive, send};
+use crate::limits::{FRAME_SLOTS_MAX, PLANES};
+use crate::media::fourcc::Fourcc;
+use crate::media::layout::{FrameLayout, PlaneLayout};
+use crate::shm::atomic::Ordering::{Acquire, Relaxed};
+use crate::shm::frame_ring::{Entry, Popper, Pusher};
+use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
+use crate::shm::map::FrameMap;
+use crate::shm::region::{Region, sealed_size};
+use crate::time::{now, timespec};
+
+use crate::v4l2::ioctl::{self, DmaBufAccess};
+
+const SLOTS: usize = FRAME_SLOTS_MAX as usize;
+
+/// A connection to an engine's frame ring; one at a time can exist.
+#[derive(Debug)]
+pub struct FrameProducer {
+    socket: OwnedFd,
+    map: FrameMap,
+    filled: OwnedFd,
+    free: OwnedFd,
+    /// One entry a memory plane of a slot, slot after slot.
+    planes: ArrayVec<(Region, Option<OwnedFd>), { SLOTS * PLANES }>,
+    layout: FrameLayout,
+    slots: u32,
+    commit: Pusher,
+    acquire: Popper,
+    /// Slots taken from the ring and not committed: dropped guards.
+    in_hand: ArrayVec<u32, SLOTS>,
+    committed: u64,
+}
+
+impl FrameProducer {
+    /// Connects as the producer.
+    ///
+    /// # Errors
+    /// When there is no engine, it refuses (another producer is attached), or it is of another version.
+    pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+        let socket = dial(engine).map_err(ClientError::NoEngine)?;
+        let (answer, descriptors) = super::ask(&socket, &Message::Produce)?;
+        let Message::Frames {
+            slots,
+            memory_planes,
+            copy,
+        } = answer
+        else {
+            return Err(ClientError::Protocol);
+        };
+        let mut descriptors = descriptors.into_iter();
+        let mut take = || descriptors.next().ok_or(ClientError::Protocol);
+        let (ring, filled, free) = (take()?, take()?, take()?);
+        let map = FrameMap::open(&ring).map_err(mapping)?;
+        let layout = load_layout(map.ring());
+        if layout.memory_plane_count != memory_planes || !valid(&layout) {
+            return Err(ClientError::Protocol);
+        }
+        let mut planes = ArrayVec::new();
+        let lengths = layout.memory_length.map(|length| length as usize);
+        if copy {
+            let memory = take()?;
+            let size = sealed_size(&memory).map_err(mapping)?;
+            let stride = copy_slot_bytes(&layout.memory_length);
+            if (slots as usize)
+                .checked_mul(stride)
+                .is_none_or(|total| total > size)
+            {
+                return Err(ClientError::Protocol);
+            }
+            for slot in 0..slots as usize {
+                let mut at = slot * stride;
+                for &length in &lengths[..memory_planes as usize] {
+                    let region =
+                        Region::map_at(&memory, at as u64, length, true).map_err(mapping)?;
+                    planes.push((region, None));
+                    at += length.next_multiple_of(COPY_ALIGNMENT);
+                }
+            }
+        } else {
+            for _ in 0..slots {
+                for &length in &lengths[..memory_planes as usize] {
+                    let fd = take()?;
+                    let region = Region::map(&fd, length, true).map_err(mapping)?;
+                    planes.push((region, Some(fd)));
+                }
+            }
+        }
+        Ok(Self {
+            socket,
+            map,
+            filled,
+            free,
+            planes,
+            layout,
+            slots,
+            commit: Pusher::default(),
+            acquire: Popper::default(),
+            in_hand: ArrayVec::new(),
+            committed: 0,
+        })
+    }
+
+    /// Where the rows of a frame lie in a slot.
+    #[must_use]
+    pub fn layout(&self) -> &FrameLayout {
+        &self.layout
+    }
+
+    /// Raw format of the frames.
+    #[must_use]
+    pub fn format(&self) -> Fourcc {
+        Fourcc(self.map.ring().format.load(Relaxed))
+    }
+
+    /// Visible width and height, pixels.
+    #[must_use]
+    pub fn size(&self) -> (u32, u32) {
+        let ring = self.map.ring();
+        (ring.width.load(Relaxed), ring.height.load(Relaxed))
+    }
+
+    /// The rate that the engine declared to the encoder: frames per second, numerator and denominator.
+    #[must_use]
+    pub fn frame_rate(&self) -> (u32, u32) {
+        let ring = self.map.ring();
+        (
+            ring.rate_numerator.load(Relaxed),
+            ring.rate_denominator.load(Relaxed),
+        )
+    }
+
+    /// Frames committed so far.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Frames of this producer that became a packet, and that were dropped, so far.
+    #[must_use]
+    pub fn accounts(&self) -> (u64, u64) {
+        let ring = self.map.ring();
+        (ring.published.load(Relaxed), ring.dropped.load(Relaxed))
+    }
+
+    /// A slot to fill; waits for one at most `timeout` ns, without limit for `None`. `Ok(None)` when the time is up.
+    ///
+    /// # Errors
+    /// When the engine is gone or cut this producer off.
+    pub fn acquire(&mut self, timeout: Option<u64>) -> Result<Option<SlotGuard<'_>>, ClientError> {
+        let deadline = timeout.map(|ns| now().saturating_add(ns));
+        let slot = loop {
+            if let Some(slot) = self.in_hand.pop() {
+                break slot;
+            }
+            match self.acquire.pop(&self.map.ring().free) {
+                Ok(Some(entry)) if entry.slot < self.slots => break entry.slot,
+                Ok(None) => {}
+                _ => return Err(ClientError::Protocol),
+            }
+            if !self.wait(deadline)? {
+                return Ok(None);
+            }
+        };
+        if let Err(error) = self.access(slot, DmaBufAccess::BeginWrite) {
+            self.in_hand.push(slot);
+            return Err(error);
+        }
+        Ok(Some(SlotGuard {
+            producer: self,
+            slot,
+            done: false,
+        }))
+    }
+
+    /// Tells the engine that no more frames come, and waits until each committed frame is accounted for: at most
+    /// `timeout` ns. Gives whether it was in time.
+    ///
+    /// # Errors
+    /// When the engine is gone or cut this producer off.
+    pub fn finish(&mut self, timeout: Option<u64>) -> Result<bool, ClientError> {
+        let deadline = timeout.map(|ns| now().saturating_add(ns));
+        send(&self.socket, &Message::Finish, &[]).map_err(sending)?;
+        while !self.all_accounted() {
+            match self.wait(deadline) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                // An engine that ends counts everything before it closes.
+                Err(ClientError::Gone) if self.all_accounted() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn all_accounted(&self) -> bool {
+        // pairs with the Release of `FrameMemory::account`
+        self.map.ring().accounted.load(Acquire) >= self.committed
+    }
+
+    /// The connection and the "free" eventfd, to poll for POLLIN in a loop of one's own.
+    #[must_use]
+    pub fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
+        (self.socket.as_fd(), self.free.as_fd())
+    }
+
+    /// Waits for a sign from the engine. False when the deadline passed.
+    fn wait(&self, deadline: Option<u64>) -> Result<bool, ClientError> {
+        let left = deadline.map(|at| at.saturating_sub(now()));
+        let mut set = [
+            PollFd::new(&self.free, PollFlags::IN),
+            PollFd::new(&self.socket, PollFlags::IN),
+        ];
+        match poll(&mut set, left.map(timespec).as_ref()) {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(true),
+            Err(errno) => return Err(ClientError::System("poll", errno)),
+        }
+        if set[0].revents().contains(PollFlags::IN) {
+            // Nothing to read means that another wait was first.
+            let _ = rustix::io::read(&self.free, &mut [0; 8]);
+            return Ok(true);
+        }
+        match receive(&self.socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
+            Received::Closed => Err(ClientError::Gone),
+            Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
+            Received::Nothing => Ok(true),
+            _ => Err(ClientError::Protocol),
+        }
+    }
+
+    fn slot_planes(&mut self, slot: u32) -> &mut [(Region, Option<OwnedFd>)] {
+        let count = self.layout.memory_plane_count as usize;
+        let first = slot as usize * count;
+        &mut self.planes[first..first + count]
+    }
+
+    /// Brackets CPU writes, so that caches are flushed where the hardware does not see them.
+    fn access(&mut self, slot: u32, access: DmaBufAccess) -> Result<(), ClientError> {
+        for (_, fd) in self.slot_planes(slot) {
+            if let Some(fd) = fd {
+                ioctl::dma_buf_sync(fd.as_fd(), access)
+                    .map_err(|error| ClientError::System("DMA_BUF_IOCTL_SYNC", error.errno))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A slot to write a frame into. Dropped without a commit, it stays with the producer and comes again from `acquire`.
+#[derive(Debug)]
+pub struct SlotGuard<'a> {
+    producer: &'a mut FrameProducer,
+    slot: u32,
+    done: bool,
+}
+
+impl SlotGuard<'_> {
+    /// The bytes of a memory plane; empty when there is no such plane. Where the rows lie says `FrameProducer::layout`.
+    pub fn plane(&mut self, memory_plane: usize) -> &mut [u8] {
+        let planes = self.producer.slot_planes(self.slot);
+        planes
+            .get_mut(memory_plane)
+            .and_then(|(region, _)| region.bytes_mut())
+            .unwrap_or(&mut [])
+    }
+
+    /// Where the rows lie.
+    #[must_use]
+    pub fn layout(&self) -> FrameLayout {
+        self.producer.layout
+    }
+
+    /// Hands the frame to the engine. `timestamp` (ns by convention) comes out with the packet.
+    ///
+    /// # Errors
+    /// When the end of CPU access cannot be told to the kernel: then the frame is not committed.
+    pub fn commit(mut self, timestamp: u64) -> Result<(), ClientError> {
+        self.done = true;
+        let producer = &mut *self.producer;
+        if let Err(error) = producer.access(self.slot, DmaBufAccess::EndWrite) {
+            producer.in_hand.push(self.slot);
+            return Err(error);
+        }
+        let entry = Entry {
+            slot: self.slot,
+            timestamp,
+            time: now(),
+        };
+        producer.commit.push(&producer.map.ring().filled, entry);
+        producer.committed += 1;
+        // A full eventfd counter wakes the engine just as well; a closed one shows at the socket.
+        let _ = rustix::io::write(&producer.filled, &1u64.to_ne_bytes());
+        Ok(())
+    }
+}
+
+impl Drop for SlotGuard<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            // The slot stays here; that CPU access ended matters to nobody.
+            let _ = self.producer.access(self.slot, DmaBufAccess::EndWrite);
+            self.producer.in_hand.push(self.slot);
+        }
+    }
+}
+
+fn load_layout(ring: &FrameRing) -> FrameLayout {
+    let mut layout = FrameLayout {
+        plane_count: ring.planes.load(Relaxed),
+        memory_plane_count: ring.memory_planes.load(Relaxed),
+        ..FrameLayout::default()
+    };
+    for (length, word) in layout.memory_length.iter_mut().zip(&ring.memory_bytes) {
+        *length = word.load(Relaxed);
+    }
+    for (plane, words) in layout.planes.iter_mut().zip(&ring.geometry) {
+        *plane = PlaneLayout {
+            memory_plane: words.memory_plane.load(Relaxed),
+            offset: words.offset.load(Relaxed),
+            bytesperline: words.bytesperline.load(Relaxed),
+            row_bytes: words.row_bytes.load(Relaxed),
+            rows: words.rows.load(Relaxed),
+            allocated_rows: words.rows.load(Relaxed),
+        };
+    }
+    layout
+}
+
+/// Whether every row lies in its memory plane.
+fn valid(layout: &FrameLayout) -> bool {
+    (1..=PLANES as u32).contains(&layout.plane_count)
+        && (1..=PLANES as u32).contains(&layout.memory_plane_count)
+        && layout.planes().iter().all(|plane| {
+            plane.memory_plane < layout.memory_plane_count
+                && plane.visible_end()
+                    <= u64::from(layout.memory_length[plane.memory_plane as usize])
+        })
+}
+
+fn mapping(errno: Errno) -> ClientError {
+    match errno {
+        Errno::PROTO | Errno::PERM => ClientError::Protocol,
+        errno => ClientError::System("mapping the frame ring", errno),
+    }
+}
+
+fn sending(errno: Errno) -> ClientError {
+    match errno {
+        Errno::PIPE | Errno::CONNRESET => ClientError::Gone,
+        errno => ClientError::System("sendmsg", errno),
+    }
+}

@@ -1,0 +1,72 @@
+//! Connecting to an engine that may not be there yet, and telling why it did not work.
+
+use core::fmt;
+
+use rustix::thread::{NanosleepRelativeResult, nanosleep};
+
+use crate::cli::SocketName;
+use crate::client::ClientError;
+use crate::command::output::Shown;
+use crate::control::message::Refusal;
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::CONNECT_RETRY_MS;
+use crate::time::{MS, now, timespec};
+
+/// Connects, again and again for `wait_ms` while there is no engine or it has another producer.
+pub(super) fn connect<T>(
+    socket: &SocketName<'_>,
+    wait_ms: u32,
+    attempt: impl Fn(&SocketName<'_>) -> Result<T, ClientError>,
+) -> Result<T, Failure> {
+    let deadline = now().saturating_add(u64::from(wait_ms) * MS);
+    loop {
+        let error = match attempt(socket) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let may_change = matches!(
+            error,
+            ClientError::NoEngine(_)
+                | ClientError::Gone
+                | ClientError::Refused(Refusal::ProducerPresent)
+        );
+        if !may_change || wait_ms == 0 {
+            return Err(failure!(exit(&error), "{}: {error}", Name(socket)));
+        }
+        if now() >= deadline {
+            return Err(failure!(
+                Exit::Timeout,
+                "{}: {error}, for {wait_ms} ms",
+                Name(socket)
+            ));
+        }
+        // An interrupted sleep is as good as a whole one.
+        let _: NanosleepRelativeResult = nanosleep(&timespec(u64::from(CONNECT_RETRY_MS) * MS));
+    }
+}
+
+/// A failure on a connection that was there.
+pub(super) fn lost(socket: &SocketName<'_>, error: ClientError) -> Failure {
+    failure!(exit(&error), "{}: {error}", Name(socket))
+}
+
+fn exit(error: &ClientError) -> Exit {
+    match error {
+        ClientError::NoEngine(_) | ClientError::Gone | ClientError::Protocol => Exit::Socket,
+        ClientError::Refused(_) => Exit::Rejected,
+        ClientError::System(..) => Exit::Resource,
+    }
+}
+
+/// A socket's name as it is written on the command line.
+pub(super) struct Name<'a>(pub(super) &'a SocketName<'a>);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SocketName::Path(path) => Shown(path.to_bytes()).fmt(f),
+            SocketName::Abstract(name) => write!(f, "@{}", Shown(name)),
+        }
+    }
+}

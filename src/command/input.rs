@@ -1,0 +1,184 @@
+//! Reading frames' bytes from a file or a pipe. Knows bytes, ends of files and Y4M's lines; knows no slots.
+
+use arrayvec::ArrayVec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fstat, open, seek};
+use rustix::io::Errno;
+
+use crate::cli::{Container, Source};
+use crate::command::output::Shown;
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::INPUT_BYTES;
+use crate::media::y4m::{self, Y4mHeader};
+use crate::stdio::stdin;
+use crate::v4l2::errno::Named;
+
+/// A file or pipe that is read from, with the bytes that were read ahead.
+#[derive(Debug)]
+pub(super) struct Input {
+    /// `None` is standard input.
+    file: Option<OwnedFd>,
+    ahead: ArrayVec<u8, INPUT_BYTES>,
+    /// Where in the file the first frame begins.
+    start: u64,
+    header: Option<Y4mHeader>,
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// All of it.
+    Whole,
+    /// The input ended after so many bytes.
+    Short(usize),
+}
+
+impl Input {
+    /// Opens the input and, for Y4M, reads its header.
+    pub(super) fn open(source: Source<'_>, container: Container) -> Result<Self, Failure> {
+        let (file, named_y4m) = match source {
+            Source::File(path) => {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                let file = open(path, flags, Mode::empty()).map_err(|errno| {
+                    failure!(
+                        Exit::Input,
+                        "cannot read {}: {}",
+                        Shown(path.to_bytes()),
+                        Named(errno)
+                    )
+                })?;
+                (Some(file), path.to_bytes().ends_with(b".y4m"))
+            }
+            Source::Stdin | Source::Pattern => (None, false),
+        };
+        let mut input = Self {
+            file,
+            ahead: ArrayVec::new(),
+            start: 0,
+            header: None,
+        };
+        let y4m = match container {
+            Container::Y4m => true,
+            Container::Raw => false,
+            Container::Auto => named_y4m || input.peek(y4m::MAGIC.len())? == y4m::MAGIC,
+        };
+        if y4m {
+            let mut line = [0; y4m::LINE_BYTES];
+            let Some(length) = input.line(&mut line)? else {
+                return Err(failure!(Exit::Input, "the input is empty, not Y4M"));
+            };
+            let header = y4m::parse_header(&line[..length])
+                .map_err(|error| failure!(Exit::Input, "{error}"))?;
+            input.header = Some(header);
+            input.start = length as u64;
+        }
+        Ok(input)
+    }
+
+    /// The Y4M header; `None` for raw input.
+    pub(super) fn header(&self) -> Option<&Y4mHeader> {
+        self.header.as_ref()
+    }
+
+    /// Bytes of the whole input, where it is a file that has a size.
+    pub(super) fn size(&self) -> Option<u64> {
+        let stat = fstat(self.fd()).ok()?;
+        let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        (regular && self.file.is_some()).then_some(stat.st_size as u64)
+    }
+
+    /// Goes back to the first frame.
+    pub(super) fn rewind(&mut self) -> Result<(), Failure> {
+        self.ahead.clear();
+        seek(self.fd(), SeekFrom::Start(self.start))
+            .map(|_| ())
+            .map_err(|errno| {
+                failure!(
+                    Exit::Input,
+                    "the input cannot be started over: {}",
+                    Named(errno)
+                )
+            })
+    }
+
+    /// Steps to the next frame's bytes. False at the end of the input. In Y4M a line stands before each frame; in raw
+    /// input the end is found by reading.
+    pub(super) fn next_frame(&mut self) -> Result<bool, Failure> {
+        if self.header.is_none() {
+            return Ok(!self.peek(1)?.is_empty());
+        }
+        let mut line = [0; y4m::LINE_BYTES];
+        let Some(length) = self.line(&mut line)? else {
+            return Ok(false);
+        };
+        y4m::parse_frame(&line[..length]).map_err(|error| failure!(Exit::Input, "{error}"))?;
+        Ok(true)
+    }
+
+    /// Reads until `target` is full or the input ends.
+    pub(super) fn fill(&mut self, target: &mut [u8]) -> Result<Filled, Failure> {
+        let mut done = self.ahead.len().min(target.len());
+        target[..done].copy_from_slice(&self.ahead[..done]);
+        self.ahead.drain(..done);
+        while done < target.len() {
+            match self.read(&mut target[done..])? {
+                0 => return Ok(Filled::Short(done)),
+                count => done += count,
+            }
+        }
+        Ok(Filled::Whole)
+    }
+
+    /// The next bytes, without taking them: `count` of them, fewer at the input's end.
+    fn peek(&mut self, count: usize) -> Result<&[u8], Failure> {
+        while self.ahead.len() < count {
+            let mut bytes = [0; INPUT_BYTES];
+            let room = self.ahead.remaining_capacity();
+            let got = self.read(&mut bytes[..room])?;
+            if got == 0 {
+                break;
+            }
+            self.ahead.extend(bytes[..got].iter().copied());
+        }
+        Ok(&self.ahead[..self.ahead.len().min(count)])
+    }
+
+    /// Takes a line; gives its length, or `None` at the input's end.
+    fn line(&mut self, target: &mut [u8; y4m::LINE_BYTES]) -> Result<Option<usize>, Failure> {
+        let ahead = self.peek(y4m::LINE_BYTES)?;
+        if ahead.is_empty() {
+            return Ok(None);
+        }
+        let cut_short = || failure!(Exit::Input, "the input ends within a line of Y4M");
+        let length = y4m::line_end(ahead)
+            .map_err(|error| failure!(Exit::Input, "{error}"))?
+            .ok_or_else(cut_short)?;
+        target[..length].copy_from_slice(&ahead[..length]);
+        self.ahead.drain(..length);
+        Ok(Some(length))
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.file {
+            Some(file) => file.as_fd(),
+            None => stdin(),
+        }
+    }
+
+    fn read(&self, target: &mut [u8]) -> Result<usize, Failure> {
+        loop {
+            match rustix::io::read(self.fd(), &mut *target) {
+                Ok(count) => return Ok(count),
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    return Err(failure!(
+                        Exit::Input,
+                        "reading the input failed: {}",
+                        Named(errno)
+                    ));
+                }
+            }
+        }
+    }
+}

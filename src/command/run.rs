@@ -1,0 +1,330 @@
+//! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
+//! runs, it stays.
+
+use core::ffi::CStr;
+
+use ::log::{info, warn};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use rustix::mm::{MlockAllFlags, mlockall};
+
+use crate::cli::{ControlName, ControlSetting, DeviceChoice, LogTarget, MemoryChoice, RunOptions};
+use crate::command::connect::Name;
+use crate::command::output::Shown;
+use crate::control::socket::Listener;
+use crate::engine::engine::{Engine, Settings};
+use crate::engine::frame_memory::FrameMemory;
+use crate::engine::pipeline::Pipeline;
+use crate::engine::publisher::Publisher;
+use crate::error::{Exit, Failure};
+use crate::limits::{DEVICE_RETRY_MS, FRAME_SLOTS_DEFAULT, STACK_PREFAULT_BYTES};
+use crate::media::format::lookup;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::{PacketHeader, State, store_text};
+use crate::shm::map::PacketMap;
+use crate::shm::packet_ring::Writer;
+use crate::shm::region::seal_for_readers;
+use crate::signals::Signals;
+use crate::stats::Stats;
+use crate::time::{MS, now, timespec};
+use crate::v4l2::abi::{
+    Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD,
+};
+use crate::v4l2::controls::{self, NotSet};
+use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
+use crate::v4l2::encoder::Encoder;
+use crate::v4l2::errno::{Call, IoctlError, Named};
+use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
+use crate::{failure, log};
+
+pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
+    log::start(options.log, options.log_to == LogTarget::Kmsg).map_err(|errno| {
+        failure!(
+            Exit::Resource,
+            "/dev/kmsg cannot be opened: {}",
+            Named(errno)
+        )
+    })?;
+    let signals = Signals::block()
+        .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
+    let format = lookup(options.format).ok_or_else(|| {
+        failure!(
+            Exit::Usage,
+            "--format: the raw format {} is not known",
+            options.format
+        )
+    })?;
+    let wanted = Wanted {
+        width: options.size.width,
+        height: options.size.height,
+        rate: (options.frame_rate.numerator, options.frame_rate.denominator),
+        format,
+        codec: options.codec,
+    };
+    let (device, path) = find(options, &signals)?;
+    let path = path.as_str();
+    let agreed = negotiate(&device, &wanted).map_err(|refused| {
+        let exit = if matches!(refused, Refused::Call(_)) {
+            Exit::Device
+        } else {
+            Exit::Refused
+        };
+        failure!(exit, "{path}: {refused}")
+    })?;
+    set_controls(&device, path, options)?;
+    let slots = options.frame_slots.unwrap_or(FRAME_SLOTS_DEFAULT);
+    let at_device = |error: IoctlError| {
+        let exit = if error.errno == Errno::NOMEM {
+            Exit::Resource
+        } else {
+            Exit::Device
+        };
+        failure!(exit, "{path}: {error}")
+    };
+    let encoder = Encoder::new(device, agreed, slots).map_err(at_device)?;
+    let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
+        let exit = if options.memory == MemoryChoice::Export {
+            Exit::Refused
+        } else {
+            Exit::Resource
+        };
+        failure!(exit, "{path}: {error}")
+    })?;
+
+    let no_ring = |errno| {
+        failure!(
+            Exit::Resource,
+            "no packet ring of {} bytes: {}",
+            options.packet_ring,
+            Named(errno)
+        )
+    };
+    let (map, packets) = PacketMap::create(options.packet_ring as usize).map_err(no_ring)?;
+    if let Err(errno) = seal_for_readers(&packets) {
+        warn!(
+            "this kernel cannot seal the packet ring ({}): consumers could write to it",
+            Named(errno)
+        );
+    }
+    let header = map.header();
+    describe(header, &wanted, &agreed, path, &encoder, &memory);
+    let stats = Stats {
+        counters: &header.counters,
+        latency: &header.latency,
+    };
+    let listener =
+        Listener::bind(options.socket, options.socket_mode).map_err(|errno| match errno {
+            Errno::ADDRINUSE => failure!(
+                Exit::Socket,
+                "{}: another engine listens there",
+                Name(&options.socket)
+            ),
+            errno => failure!(
+                Exit::Socket,
+                "{}: cannot listen there: {}",
+                Name(&options.socket),
+                Named(errno)
+            ),
+        })?;
+    encoder.start().map_err(at_device)?;
+    stay_in_memory();
+    let engine = Engine {
+        pipeline: Pipeline::new(encoder.slots(), stats),
+        publisher: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
+        encoder,
+        memory,
+        listener,
+        packets,
+        header,
+        stats,
+        signals,
+        settings: Settings {
+            stall: u64::from(options.stall_ms) * MS,
+            drain: u64::from(options.drain_ms) * MS,
+            once: options.once,
+        },
+    };
+    info!(
+        "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",
+        wanted.width,
+        wanted.height,
+        wanted.format.fourcc,
+        wanted.codec,
+        options.frame_rate,
+        Name(&options.socket)
+    );
+    engine.run()
+}
+
+/// The device, waiting for it as long as was asked.
+fn find(options: &RunOptions<'_>, signals: &Signals) -> Result<(Device, NodePath), Failure> {
+    let deadline = now().saturating_add(u64::from(options.wait_device_ms) * MS);
+    loop {
+        let failure = match options.device {
+            DeviceChoice::Auto => match find_auto(options) {
+                Ok(found) => return Ok(found),
+                Err(failure) => failure,
+            },
+            DeviceChoice::Path(path) => match Device::open(path) {
+                Ok(device) => return Ok((device, shown(path))),
+                Err(NotUsable::NotM2m(capability)) => {
+                    return Err(failure!(
+                        Exit::NoDevice,
+                        "{} is no memory-to-memory encoder: it is {}",
+                        Shown(path.to_bytes()),
+                        Shown(capability.card_name())
+                    ));
+                }
+                // A node appears before udev has set who may open it.
+                Err(NotUsable::Call(error)) => {
+                    let failure = failure!(Exit::NoDevice, "{}: {error}", Shown(path.to_bytes()));
+                    if error.call != Call::Open {
+                        return Err(failure);
+                    }
+                    failure
+                }
+            },
+        };
+        let left = deadline.saturating_sub(now());
+        if left == 0 {
+            return Err(failure);
+        }
+        // Asleep, but not deaf.
+        let pause = timespec(left.min(u64::from(DEVICE_RETRY_MS) * MS));
+        let _ = poll(&mut [PollFd::new(signals, PollFlags::IN)], Some(&pause));
+        if signals.take() {
+            return Err(failure!(
+                Exit::NoDevice,
+                "told to stop while waiting for the device"
+            ));
+        }
+    }
+}
+
+/// The first node that does the job; otherwise a sentence about what was found instead.
+fn find_auto(options: &RunOptions<'_>) -> Result<(Device, NodePath), Failure> {
+    let (mut nodes, mut encoders) = (0u32, 0u32);
+    for (path, device) in scan() {
+        nodes += 1;
+        let Ok(device) = device else { continue };
+        if device.encodes(options.format, options.codec) {
+            return Ok((device, path));
+        }
+        encoders += 1;
+    }
+    Err(failure!(
+        Exit::NoDevice,
+        "no device encodes {} to {}: {nodes} video nodes, {encoders} of them memory-to-memory (see framemill probe)",
+        options.format,
+        options.codec
+    ))
+}
+
+/// A path as text, cut to what fits.
+fn shown(path: &CStr) -> NodePath {
+    let mut text = NodePath::new();
+    for character in path
+        .to_bytes()
+        .utf8_chunks()
+        .flat_map(|chunk| chunk.valid().chars())
+    {
+        if text.push(character).is_err() {
+            break;
+        }
+    }
+    text
+}
+
+/// The controls that options stand for, then those named one by one. An absent one is told and passed over, unless the
+/// user named it; a refused value ends the start.
+fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result<(), Failure> {
+    let fd = device.as_fd();
+    let refused = |what: &dyn core::fmt::Display, value: i64, error: NotSet| {
+        failure!(Exit::Refused, "{path}: {what} {value}: {error}")
+    };
+    if let Some(bitrate) = options.bitrate {
+        match controls::set(fd, CID_MPEG_VIDEO_BITRATE, i64::from(bitrate)) {
+            Ok(_) => {}
+            Err(NotSet::Absent) => warn!("--bitrate has no effect: the driver keeps no bit rate"),
+            Err(error) => return Err(refused(&"--bitrate", i64::from(bitrate), error)),
+        }
+    }
+    if let Some(gop) = options.gop {
+        let value = i64::from(gop);
+        let answer = match controls::set(fd, CID_MPEG_VIDEO_GOP_SIZE, value) {
+            Err(NotSet::Absent) => controls::set(fd, CID_MPEG_VIDEO_H264_I_PERIOD, value),
+            answer => answer,
+        };
+        match answer {
+            Ok(_) => {}
+            Err(NotSet::Absent) => warn!("--gop has no effect: the driver has no such control"),
+            Err(error) => return Err(refused(&"--gop", value, error)),
+        }
+    }
+    for ControlSetting { name, value } in &options.controls {
+        let answer = match name {
+            ControlName::Id(id) => controls::set(fd, *id, *value),
+            ControlName::Name(name) => controls::find(fd, name)
+                .ok_or(NotSet::Absent)
+                .and_then(|id| controls::set(fd, id, *value)),
+        };
+        answer.map_err(|error| match name {
+            ControlName::Id(id) => refused(&format_args!("--control {id:#x}"), *value, error),
+            ControlName::Name(name) => refused(&format_args!("--control {name}"), *value, error),
+        })?;
+    }
+    Ok(())
+}
+
+/// Fills in what does not change while the engine runs.
+fn describe(
+    header: &PacketHeader,
+    wanted: &Wanted,
+    agreed: &Agreed,
+    path: &str,
+    encoder: &Encoder,
+    memory: &FrameMemory,
+) {
+    let stream = &header.stream;
+    stream.codec.store(wanted.codec.0, Relaxed);
+    stream.format.store(wanted.format.fourcc.0, Relaxed);
+    stream.width.store(wanted.width, Relaxed);
+    stream.height.store(wanted.height, Relaxed);
+    stream.coded_width.store(agreed.coded.0, Relaxed);
+    stream.coded_height.store(agreed.coded.1, Relaxed);
+    stream.rate_numerator.store(wanted.rate.0, Relaxed);
+    stream.rate_denominator.store(wanted.rate.1, Relaxed);
+    stream
+        .memory
+        .store(if memory.copies() { 2 } else { 1 }, Relaxed);
+    stream.frame_slots.store(encoder.slots(), Relaxed);
+    let device = encoder.device();
+    stream
+        .multiplanar
+        .store(u32::from(device.api == Api::Multi), Relaxed);
+    store_text(&stream.device, path.as_bytes());
+    store_text(&stream.driver, device.capability.driver_name());
+    store_text(&stream.card, device.capability.card_name());
+    let status = &header.status;
+    status.pid.store(
+        rustix::process::getpid().as_raw_nonzero().get() as u32,
+        Relaxed,
+    );
+    status.state.store(State::Starting as u32, Relaxed);
+    status.generation.store(1, Relaxed);
+    status.created.store(now(), Relaxed);
+    status.heartbeat.store(now(), Relaxed);
+}
+
+/// Makes every page that the loop will touch present, and keeps it so where that is permitted.
+fn stay_in_memory() {
+    // The ring and the buffers were made present when they were mapped; the stack grows as it is used.
+    core::hint::black_box([0u8; STACK_PREFAULT_BYTES]);
+    if let Err(errno) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
+        warn!(
+            "memory is not locked, so latency can suffer under memory pressure: {}",
+            Named(errno)
+        );
+    }
+}

@@ -1,0 +1,260 @@
+//! The control socket: AF_UNIX SOCK_SEQPACKET, one 64-byte message a packet, descriptors by SCM_RIGHTS.
+//!
+//! Knows addresses, messages and descriptors; knows no roles. The listening side never waits on a peer: a peer that
+//! does not read is an error to the caller. Descriptors that come where none are allowed are closed by being dropped.
+
+use core::mem::MaybeUninit;
+
+use arrayvec::ArrayVec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, chmodat, unlink};
+use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
+    connect, listen, recvmsg, sendmsg, socket_with,
+};
+
+use crate::cli::SocketName;
+use crate::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message};
+
+/// Descriptors that came with a message.
+pub type Descriptors = ArrayVec<OwnedFd, MESSAGE_FDS>;
+
+const CONTROL_BYTES: usize = rustix::cmsg_space!(ScmRights(MESSAGE_FDS));
+
+fn address(name: &SocketName<'_>) -> Result<SocketAddrUnix> {
+    match name {
+        SocketName::Path(path) => SocketAddrUnix::new(*path),
+        SocketName::Abstract(name) => SocketAddrUnix::new_abstract_name(name),
+    }
+}
+
+fn new_socket(flags: SocketFlags) -> Result<OwnedFd> {
+    socket_with(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        flags | SocketFlags::CLOEXEC,
+        None,
+    )
+}
+
+/// The listening end. A socket file is removed again when this is dropped.
+#[derive(Debug)]
+pub struct Listener<'a> {
+    fd: OwnedFd,
+    name: SocketName<'a>,
+}
+
+impl<'a> Listener<'a> {
+    /// Listens at `name`. A file that a dead engine left behind is replaced; a living engine's is not. `mode` is the
+    /// file's permission bits; abstract names have none.
+    ///
+    /// # Errors
+    /// `ADDRINUSE` when another process listens there; otherwise those of socket(2), bind(2), chmod(2), listen(2).
+    pub fn bind(name: SocketName<'a>, mode: u32) -> Result<Self> {
+        let address = address(&name)?;
+        let fd = new_socket(SocketFlags::NONBLOCK)?;
+        match (bind(&fd, &address), name) {
+            (Err(Errno::ADDRINUSE), SocketName::Path(path)) => {
+                let probe = new_socket(SocketFlags::NONBLOCK)?;
+                if connect(&probe, &address) != Err(Errno::CONNREFUSED) {
+                    return Err(Errno::ADDRINUSE);
+                }
+                unlink(path)?;
+                bind(&fd, &address)?;
+            }
+            (result, _) => result?,
+        }
+        let listener = Self { fd, name };
+        if let SocketName::Path(path) = name {
+            chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        }
+        listen(&listener.fd, 16)?;
+        Ok(listener)
+    }
+
+    /// The next connection; `None` when nobody waits.
+    ///
+    /// # Errors
+    /// Those of accept4(2), such as `MFILE`.
+    pub fn accept(&self) -> Result<Option<OwnedFd>> {
+        match accept_with(&self.fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(Errno::AGAIN | Errno::CONNABORTED | Errno::INTR) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl AsFd for Listener<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        if let SocketName::Path(path) = self.name {
+            // A file that is gone already is what we want.
+            let _ = unlink(path);
+        }
+    }
+}
+
+/// Connects to an engine; the socket blocks, as a client's may.
+///
+/// # Errors
+/// `NOENT` and `CONNREFUSED` when no engine is there; otherwise those of socket(2) and connect(2).
+pub fn dial(name: &SocketName<'_>) -> Result<OwnedFd> {
+    let fd = new_socket(SocketFlags::empty())?;
+    connect(&fd, &address(name)?)?;
+    Ok(fd)
+}
+
+/// Sends a message with its descriptors. Never raises SIGPIPE; never blocks on a non-blocking socket.
+///
+/// # Errors
+/// `AGAIN` when the peer does not read, `PIPE` when it is gone; otherwise those of sendmsg(2).
+pub fn send(socket: impl AsFd, message: &Message, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+    debug_assert_eq!(descriptors.len(), message.descriptors());
+    let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::TOOMANYREFS);
+    }
+    let bytes = message.encode();
+    sendmsg(
+        socket,
+        &[IoSlice::new(&bytes)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
+    Ok(())
+}
+
+/// What came.
+#[derive(Debug)]
+pub enum Received {
+    /// A message with as many descriptors as its kind has.
+    Message(Message, Descriptors),
+    /// Something that is no message, or one with too many or too few descriptors (they were closed).
+    Garbage,
+    /// The peer is gone.
+    Closed,
+    /// Nothing, yet.
+    Nothing,
+}
+
+/// Receives one message.
+///
+/// # Errors
+/// Those of recvmsg(2), except the ones that mean "nothing" or "closed".
+pub fn receive(socket: impl AsFd) -> Result<Received> {
+    let mut bytes = [0; MESSAGE_SIZE + 1];
+    let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let result = match recvmsg(socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+        Ok(result) => result,
+        Err(Errno::AGAIN | Errno::INTR) => return Ok(Received::Nothing),
+        Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::Closed),
+        Err(errno) => return Err(errno),
+    };
+    let mut descriptors = Descriptors::new();
+    let mut surplus = false;
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(fds) = part {
+            for fd in fds {
+                surplus |= descriptors.try_push(fd).is_err();
+            }
+        }
+    }
+    if result.bytes == 0 {
+        return Ok(Received::Closed);
+    }
+    Ok(match Message::decode(&bytes[..result.bytes]) {
+        Some(message) if !surplus && message.descriptors() == descriptors.len() => {
+            Received::Message(message, descriptors)
+        }
+        _ => Received::Garbage,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{EventfdFlags, eventfd};
+    use rustix::net::socketpair;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::NONBLOCK,
+            None,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_message_arrives_with_its_descriptors() {
+        let (a, b) = pair();
+        let event = eventfd(0, EventfdFlags::empty()).unwrap();
+        let message = Message::Packets { eventfd: true };
+        send(&a, &message, &[event.as_fd(), event.as_fd()]).unwrap();
+        match receive(&b).unwrap() {
+            Received::Message(got, fds) => assert_eq!((got, fds.len()), (message, 2)),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(receive(&b).unwrap(), Received::Nothing));
+        drop(a);
+        assert!(matches!(receive(&b).unwrap(), Received::Closed));
+    }
+
+    #[test]
+    fn descriptors_that_nobody_asked_for_make_it_garbage() {
+        let (a, b) = pair();
+        let event = eventfd(0, EventfdFlags::empty()).unwrap();
+        let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [event.as_fd()];
+        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+        let bytes = Message::Observe.encode();
+        sendmsg(
+            &a,
+            &[IoSlice::new(&bytes)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )
+        .unwrap();
+        assert!(matches!(receive(&b).unwrap(), Received::Garbage));
+    }
+
+    #[test]
+    fn longer_and_shorter_packets_are_garbage() {
+        let (a, b) = pair();
+        for length in [1, MESSAGE_SIZE - 1, MESSAGE_SIZE + 1, 500] {
+            rustix::net::send(&a, &std::vec![0; length], SendFlags::NOSIGNAL).unwrap();
+            assert!(matches!(receive(&b).unwrap(), Received::Garbage));
+        }
+    }
+
+    #[test]
+    fn a_dead_engines_socket_file_is_replaced_and_a_living_ones_is_not() {
+        let path =
+            std::ffi::CString::new(std::format!("/tmp/framemill-{}.sock", std::process::id()))
+                .unwrap();
+        let name = SocketName::Path(&path);
+        let listener = Listener::bind(name, 0o600).unwrap();
+        assert_eq!(Listener::bind(name, 0o600).unwrap_err(), Errno::ADDRINUSE);
+        let _client = dial(&name).unwrap();
+        assert!(listener.accept().unwrap().is_some());
+        // A dead engine: the socket is closed, the file stays.
+        let Listener { ref fd, .. } = listener;
+        rustix::net::shutdown(fd, rustix::net::Shutdown::Both).unwrap();
+        let second = Listener::bind(name, 0o600).unwrap();
+        drop(second);
+        assert_eq!(dial(&name).unwrap_err(), Errno::NOENT);
+    }
+}

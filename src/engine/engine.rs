@@ -1,0 +1,333 @@
+//! The engine itself: owns every part, and takes turns in a fixed order.
+//!
+//! A turn: signals, coded buffers, returned slots, filled slots, frames into the encoder, free slots to the producer,
+//! connections, deadlines, heartbeat. Each step's work is bounded (`limits::TURN_BUDGET`, the number of slots), so that
+//! no peer and no queue can keep the others waiting. Once the loop runs, nothing but the loss of the device ends it.
+
+use ::log::warn;
+use rustix::event::PollFlags;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+
+use crate::control::message::Refusal;
+use crate::control::socket::Listener;
+use crate::engine::clients::{Clients, Role, signal};
+use crate::engine::frame_memory::FrameMemory;
+use crate::engine::pipeline::Pipeline;
+use crate::engine::publisher::Publisher;
+use crate::engine::reactor::{Deadline, Ready, Sources, wait};
+use crate::engine::service::hello_deadline;
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::TURN_BUDGET;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::{PacketHeader, State};
+use crate::signals::Signals;
+use crate::stats::{Counter, Stats};
+use crate::time::now;
+use crate::v4l2::encoder::{Answer, Encoder};
+use crate::v4l2::errno::IoctlError;
+
+/// How the engine behaves; set once.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// No progress with frames queued for so long is a stall, ns.
+    pub stall: u64,
+    /// The drain's deadline, ns.
+    pub drain: u64,
+    /// End when the first producer has left.
+    pub once: bool,
+}
+
+/// Where the engine is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    /// No more frames are taken; those in the frame ring go into the encoder first.
+    Emptying {
+        deadline: u64,
+    },
+    /// The encoder was told to stop; `marked` when it will mark its last buffer.
+    Draining {
+        deadline: u64,
+        marked: bool,
+    },
+    Ended(Exit),
+}
+
+/// Everything the engine owns.
+pub struct Engine<'a> {
+    /// The session with the encoder.
+    pub encoder: Encoder,
+    /// The slots.
+    pub memory: FrameMemory,
+    /// The frames.
+    pub pipeline: Pipeline<'a>,
+    /// The packets.
+    pub publisher: Publisher<'a>,
+    /// The listening socket.
+    pub listener: Listener<'a>,
+    /// The memfd of the packet ring, for consumers.
+    pub packets: OwnedFd,
+    /// The packet ring's header.
+    pub header: &'a PacketHeader,
+    /// Counters and latencies.
+    pub stats: Stats<'a>,
+    /// Signals.
+    pub signals: Signals,
+    /// How it behaves.
+    pub settings: Settings,
+}
+
+/// What changes while the engine runs.
+pub(super) struct Life {
+    pub(super) clients: Clients,
+    pub(super) phase: Phase,
+    /// Restarts since the latest packet.
+    pub(super) restarts: u32,
+    /// The listening socket is left alone until then.
+    pub(super) accept_again: u64,
+    pub(super) finished: bool,
+}
+
+impl Engine<'_> {
+    /// Runs until a signal, the end of the first producer (with `once`) or the loss of the encoder; drains; publishes
+    /// the end mark.
+    ///
+    /// # Errors
+    /// When the encoder was lost or the drain did not end; the end mark is published all the same.
+    pub fn run(mut self) -> Result<(), Failure> {
+        let mut life = Life {
+            clients: Clients::default(),
+            phase: Phase::Running,
+            restarts: 0,
+            accept_again: 0,
+            finished: false,
+        };
+        self.set_state(State::Running);
+        let result = loop {
+            if let Phase::Ended(exit) = life.phase {
+                break match exit {
+                    Exit::Success => Ok(()),
+                    exit => Err(failure!(
+                        exit,
+                        "the drain did not end in time: {} frames are lost",
+                        self.pipeline.in_flight()
+                    )),
+                };
+            }
+            if let Err(failure) = self.turn(&mut life) {
+                break Err(failure);
+            }
+        };
+        self.end(&mut life);
+        result
+    }
+
+    fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
+        let ready = self.sleep(life)?;
+        let time = now();
+        if ready.signals {
+            self.take_signal(life, time);
+        }
+        if let Err(error) = self.serve_encoder(life, &ready) {
+            self.recover(life, Some(error))?;
+        }
+        if ready.filled {
+            self.take_commits(life, time);
+        }
+        if let Err(error) = self.feed(life) {
+            self.recover(life, Some(error))?;
+        }
+        self.give_slots(life);
+        self.serve_clients(life, &ready, time);
+        self.meet_deadlines(life)?;
+        self.header.status.heartbeat.store(now(), Relaxed);
+        Ok(())
+    }
+
+    /// Waits for the next event or deadline.
+    fn sleep(&self, life: &Life) -> Result<Ready, Failure> {
+        let time = now();
+        let mut wanted = PollFlags::IN;
+        if self.pipeline.stalls(0).is_some() {
+            wanted |= PollFlags::OUT;
+        }
+        let listener = (life.accept_again <= time).then(|| self.listener.as_fd());
+        let sources = Sources {
+            encoder: (self.encoder.as_fd(), wanted),
+            signals: self.signals.as_fd(),
+            listener,
+            filled: life.clients.producer().map(|(_, filled, _)| filled.as_fd()),
+            clients: life
+                .clients
+                .list()
+                .iter()
+                .map(|client| client.socket.as_fd())
+                .collect(),
+        };
+        let drain = match life.phase {
+            Phase::Emptying { deadline } | Phase::Draining { deadline, .. } => Some(deadline),
+            _ => None,
+        };
+        let hello = life
+            .clients
+            .list()
+            .iter()
+            .filter(|client| matches!(client.role, Role::New));
+        let deadline = Deadline::heartbeat(time)
+            .or(self.pipeline.stalls(self.settings.stall))
+            .or(self.pipeline.expires(self.settings.stall))
+            .or(self.publisher.expires())
+            .or(drain)
+            .or(hello.map(hello_deadline).min())
+            .or(listener.is_none().then_some(life.accept_again));
+        wait(&sources, deadline.from(time)).map_err(|errno| {
+            failure!(
+                Exit::Resource,
+                "ppoll failed (errno {})",
+                errno.raw_os_error()
+            )
+        })
+    }
+
+    /// Coded buffers out, then slots back.
+    fn serve_encoder(&mut self, life: &mut Life, ready: &Ready) -> Result<(), IoctlError> {
+        if ready.encoder.is_empty() {
+            return Ok(());
+        }
+        let mut published = 0;
+        for _ in 0..TURN_BUDGET {
+            let coded = match self.encoder.dequeue_coded()? {
+                Answer::Coded(coded) => coded,
+                Answer::Nothing => break,
+                Answer::Drained => {
+                    self.drained(life);
+                    break;
+                }
+            };
+            let payload = self.encoder.payload(&coded);
+            published += self
+                .publisher
+                .take(&coded, payload, now(), &mut self.pipeline);
+            if coded.last {
+                self.drained(life);
+                break;
+            }
+            self.encoder.requeue(coded)?;
+        }
+        self.announce(life, published);
+        for _ in 0..self.encoder.slots() {
+            match self.encoder.dequeue_frame()? {
+                Some(returned) => self.pipeline.returned(returned.slot, returned.key, now()),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Wakes consumers when something was published.
+    pub(super) fn announce(&mut self, life: &mut Life, published: u32) {
+        if published > 0 {
+            life.restarts = 0;
+            self.publisher.wake();
+            life.clients.notify_consumers();
+        }
+    }
+
+    /// The last buffer of a drain came.
+    fn drained(&mut self, life: &mut Life) {
+        if let Phase::Draining { .. } = life.phase {
+            life.phase = Phase::Ended(Exit::Success);
+        }
+    }
+
+    /// What the producer filled goes into the pipeline.
+    fn take_commits(&mut self, life: &mut Life, time: u64) {
+        let Some((place, filled, _)) = life.clients.producer() else {
+            return;
+        };
+        // It only wakes the loop; how often it was signalled says nothing.
+        let _ = rustix::io::read(filled, &mut [0; 8]);
+        if !self.drain_commits(time) {
+            self.cut_off(life, place, Refusal::BadFrameRing);
+        }
+    }
+
+    /// Takes every slot in the frame ring, at most one round. False when what stands there makes no sense.
+    pub(super) fn drain_commits(&mut self, time: u64) -> bool {
+        for _ in 0..self.encoder.slots() {
+            match self.memory.next_filled() {
+                Ok(None) => break,
+                Ok(Some(entry)) => {
+                    if self
+                        .pipeline
+                        .commit(entry.slot, entry.timestamp, entry.time, time)
+                        .is_err()
+                    {
+                        return false;
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Frames into the encoder; then, at the end, the command to stop.
+    fn feed(&mut self, life: &mut Life) -> Result<(), IoctlError> {
+        if !matches!(life.phase, Phase::Running | Phase::Emptying { .. }) {
+            return Ok(());
+        }
+        while let Some((slot, key)) = self.pipeline.next() {
+            let copied = self.memory.load(slot);
+            self.stats.add(Counter::RawBytesCopied, copied);
+            match self.encoder.queue_frame(slot, key) {
+                Ok(()) => self.pipeline.queued(now()),
+                Err(error) if fatal(error.errno) => return Err(error),
+                Err(error) => {
+                    warn!("a frame was refused: {error}");
+                    self.pipeline.refused();
+                }
+            }
+        }
+        if let Phase::Emptying { deadline } = life.phase
+            && self.pipeline.filled() == 0
+        {
+            let marked = self.encoder.drain()?;
+            life.phase = Phase::Draining { deadline, marked };
+        }
+        Ok(())
+    }
+
+    /// Free slots to the producer, and what became of its frames.
+    pub(super) fn give_slots(&mut self, life: &Life) {
+        let Some((_, _, free)) = life.clients.producer() else {
+            return;
+        };
+        let mut news = self.memory.account(self.pipeline.accounts());
+        while life.phase == Phase::Running
+            && let Some(slot) = self.pipeline.lend()
+        {
+            self.memory.give(slot);
+            news = true;
+        }
+        if news {
+            signal(free);
+        }
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.header.status.state.store(state as u32, Relaxed);
+    }
+}
+
+/// Whether a refusal to queue a frame concerns the queue rather than the frame.
+fn fatal(errno: Errno) -> bool {
+    lost(errno) || errno == Errno::IO
+}
+
+/// Whether the device is gone.
+pub(super) fn lost(errno: Errno) -> bool {
+    errno == Errno::NODEV || errno == Errno::NXIO
+}

@@ -1,0 +1,194 @@
+//! The engine's service to its clients: who may connect, what each may say, and how a connection ends.
+//!
+//! What a client does wrong ends its own connection, with a counted reason, and nothing else.
+
+use ::log::warn;
+use arrayvec::ArrayVec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::control::message::{Message, Refusal};
+use crate::control::socket::{Received, receive, send};
+use crate::engine::clients::{Client, Role, new_event};
+use crate::engine::engine::{Engine, Life, Phase};
+use crate::engine::reactor::Ready;
+use crate::limits::{ACCEPT_PAUSE_MS, HELLO_MS, TURN_BUDGET};
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::stats::Counter;
+use crate::time::{MS, now};
+
+impl Engine<'_> {
+    pub(super) fn serve_clients(&mut self, life: &mut Life, ready: &Ready, time: u64) {
+        // From the last to the first: removing one moves only those that were served.
+        for place in (0..ready.clients.len()).rev() {
+            if ready.clients[place] {
+                self.serve_client(life, place, time);
+            }
+        }
+        for place in (0..life.clients.list().len()).rev() {
+            let client = &life.clients.list()[place];
+            if matches!(client.role, Role::New) && hello_deadline(client) <= time {
+                self.refuse(life, place, Refusal::BadMessage);
+            }
+        }
+        if ready.listener {
+            self.accept(life, time);
+        }
+        let status = &self.header.status;
+        status.consumers.store(life.clients.consumers(), Relaxed);
+        status
+            .producers
+            .store(u32::from(life.clients.producer().is_some()), Relaxed);
+    }
+
+    fn accept(&mut self, life: &mut Life, time: u64) {
+        for _ in 0..TURN_BUDGET {
+            match self.listener.accept() {
+                Ok(Some(socket)) => {
+                    if let Err(socket) = life.clients.add(socket, time) {
+                        self.stats.count(Counter::ClientsRefused);
+                        // Whether it hears the reason is its own affair.
+                        let _ = send(&socket, &Message::Refused(Refusal::TooManyClients), &[]);
+                    }
+                }
+                Ok(None) => break,
+                Err(errno) => {
+                    warn!("cannot accept a client (errno {})", errno.raw_os_error());
+                    life.accept_again = time.saturating_add(u64::from(ACCEPT_PAUSE_MS) * MS);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// One message of one client.
+    fn serve_client(&mut self, life: &mut Life, place: usize, time: u64) {
+        let Some(client) = life.clients.get_mut(place) else {
+            return;
+        };
+        let message = match receive(&client.socket) {
+            Ok(Received::Message(message, _)) => message,
+            Ok(Received::Nothing) => return,
+            Ok(Received::Garbage) => return self.refuse(life, place, Refusal::BadMessage),
+            Ok(Received::Closed) | Err(_) => return self.leave(life, place, time),
+        };
+        let answer = match (message, &client.role) {
+            (Message::Produce, Role::New) => self.admit_producer(life, place),
+            (Message::Consume { eventfd }, Role::New) => self.admit_consumer(client, eventfd),
+            (Message::Observe, Role::New) => {
+                client.role = Role::Observer;
+                self.send_ring(client, None)
+            }
+            (Message::Finish, Role::Producer { .. }) => return self.finish_producer(life, time),
+            _ => Err(Refusal::BadMessage),
+        };
+        if let Err(refusal) = answer {
+            self.refuse(life, place, refusal);
+        }
+    }
+
+    fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
+        if life.phase != Phase::Running || (self.settings.once && life.finished) {
+            return Err(Refusal::Ending);
+        }
+        if life.clients.producer().is_some() {
+            return Err(Refusal::ProducerPresent);
+        }
+        let (Ok(filled), Ok(free)) = (new_event(), new_event()) else {
+            return Err(Refusal::Resources);
+        };
+        let client = life.clients.get_mut(place).ok_or(Refusal::BadMessage)?;
+        self.memory.attach();
+        let (message, descriptors) = self.memory.invitation(filled.as_fd(), free.as_fd());
+        let sent = send(&client.socket, &message, &descriptors);
+        drop(descriptors);
+        sent.map_err(|_| Refusal::Resources)?;
+        client.role = Role::Producer { filled, free };
+        self.pipeline.attach();
+        self.stats.count(Counter::Producers);
+        self.give_slots(life);
+        Ok(())
+    }
+
+    fn admit_consumer(&self, client: &mut Client, wants_event: bool) -> Result<(), Refusal> {
+        let event = if wants_event {
+            Some(new_event().map_err(|_| Refusal::Resources)?)
+        } else {
+            None
+        };
+        self.send_ring(client, event.as_ref())?;
+        client.role = Role::Consumer(event);
+        self.stats.count(Counter::Consumers);
+        Ok(())
+    }
+
+    fn send_ring(&self, client: &Client, event: Option<&OwnedFd>) -> Result<(), Refusal> {
+        let message = Message::Packets {
+            eventfd: event.is_some(),
+        };
+        let descriptors = [Some(self.packets.as_fd()), event.map(AsFd::as_fd)];
+        let mut list = ArrayVec::<BorrowedFd<'_>, 2>::new();
+        list.extend(descriptors.into_iter().flatten());
+        send(&client.socket, &message, &list).map_err(|_| Refusal::Resources)
+    }
+
+    /// The producer says that it is done; it stays until its frames are accounted for.
+    fn finish_producer(&mut self, life: &mut Life, time: u64) {
+        if let Some((place, _, _)) = life.clients.producer()
+            && !self.drain_commits(time)
+        {
+            return self.cut_off(life, place, Refusal::BadFrameRing);
+        }
+        self.producer_left(life, time);
+    }
+
+    /// A client is gone, on its own account.
+    fn leave(&mut self, life: &mut Life, place: usize, time: u64) {
+        let producer = life.clients.producer().is_some_and(|(at, ..)| at == place);
+        if producer {
+            // What it committed before it went is a frame like any other; nonsense is nobody's.
+            let _ = self.drain_commits(time);
+        }
+        life.clients.remove(place);
+        if producer {
+            self.reclaim();
+            self.producer_left(life, time);
+        }
+    }
+
+    fn producer_left(&mut self, life: &mut Life, time: u64) {
+        life.finished = true;
+        if self.settings.once {
+            self.begin_end(life, time);
+        }
+    }
+
+    fn reclaim(&mut self) {
+        let slots = self.pipeline.reclaim();
+        self.stats.add(Counter::SlotsReclaimed, u64::from(slots));
+    }
+
+    /// Ends a connection with a reason; counts it.
+    fn refuse(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
+        if life.clients.producer().is_some_and(|(at, ..)| at == place) {
+            return self.cut_off(life, place, refusal);
+        }
+        self.stats.count(Counter::ClientsRefused);
+        let client = life.clients.remove(place);
+        let _ = send(&client.socket, &Message::Refused(refusal), &[]);
+    }
+
+    /// Ends the producer's connection because of what it did.
+    pub(super) fn cut_off(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
+        warn!("the producer is cut off: {}", refusal.text());
+        self.stats.count(Counter::ProducersCutOff);
+        let client = life.clients.remove(place);
+        let _ = send(&client.socket, &Message::Refused(refusal), &[]);
+        self.reclaim();
+        self.producer_left(life, now());
+    }
+}
+
+/// When a client must have said what it is, `CLOCK_MONOTONIC` ns.
+pub(super) fn hello_deadline(client: &Client) -> u64 {
+    client.since.saturating_add(u64::from(HELLO_MS) * MS)
+}

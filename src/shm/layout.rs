@@ -1,0 +1,425 @@
+//! The shared-memory ABI, version 1: every word that another process can see, and where it lies.
+//!
+//! Fixed-width integers in native (little-endian) order, each one an atomic word; no bool, no usize, no pointer, no
+//! float. Sizes and offsets are asserted below and are the same on aarch64, arm and x86_64. This file is pure: it maps
+//! nothing and trusts nothing; `region` maps, `packet_ring` and `frame_ring` give the words their meaning.
+//!
+//! Each field's doc says its unit and range, who writes it (W) and who reads it (R).
+
+use crate::limits::{
+    CODEC_HEADER_BYTES, COUNTERS, HISTOGRAM_BUCKETS, PACKET_DESCRIPTORS, PLANES, QUEUE_ENTRIES,
+};
+use crate::shm::atomic::{AtomicU32, AtomicU64};
+
+/// First word of a packet ring: `"FMpacket"` read as a little-endian number.
+pub const PACKET_MAGIC: u64 = u64::from_le_bytes(*b"FMpacket");
+/// First word of a frame ring: `"FMframes"` read as a little-endian number.
+pub const FRAME_MAGIC: u64 = u64::from_le_bytes(*b"FMframes");
+/// Version of both rings and of the control messages. A reader refuses every other number.
+pub const ABI_VERSION: u32 = 1;
+
+/// Bytes before the descriptors of a packet ring.
+pub const PACKET_HEADER_BYTES: usize = 8192;
+/// Bytes of a frame ring, all of it.
+pub const FRAME_RING_BYTES: usize = 8192;
+/// Offset of the packet ring's payload bytes: after the header and the descriptors, on a boundary of the largest page.
+pub const PACKET_DATA_OFFSET: usize =
+    (PACKET_HEADER_BYTES + PACKET_DESCRIPTORS * 64).next_multiple_of(65536);
+
+/// Flags of a packet (`Descriptor::flags`, low half).
+pub mod flag {
+    /// Decoding can start here (IDR picture, JPEG image, FWHT intra frame).
+    pub const KEY: u32 = 1;
+    /// The packet begins with the codec headers (SPS, PPS, VPS).
+    pub const CONFIG: u32 = 1 << 1;
+    /// The driver marked the buffer with `V4L2_BUF_FLAG_ERROR`: the bytes may be damaged.
+    pub const CORRUPT: u32 = 1 << 2;
+    /// Something was lost or restarted between the packet before and this one.
+    pub const DISCONTINUITY: u32 = 1 << 3;
+    /// The stream ends here; no bytes, nothing follows.
+    pub const END: u32 = 1 << 4;
+    /// Every flag there is; the high half of the word is the generation's low 16 bits.
+    pub const ALL: u32 = 0x1f;
+}
+
+/// What the engine is doing (`Status::state`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// Setting up; no frame is taken yet.
+    Starting = 0,
+    /// Taking frames.
+    Running = 1,
+    /// Taking no more frames; what is inside is being encoded to the last.
+    Draining = 2,
+    /// Reviving a stalled encoder.
+    Recovering = 3,
+    /// The end flag is published; the engine is gone or going.
+    Ended = 4,
+}
+
+impl State {
+    /// The name that `stat` prints.
+    #[must_use]
+    pub const fn name(word: u32) -> &'static str {
+        match word {
+            0 => "starting",
+            1 => "running",
+            2 => "draining",
+            3 => "recovering",
+            4 => "ended",
+            _ => "unknown",
+        }
+    }
+}
+
+/// One packet: a cache line. W: engine; R: consumers. Valid only while `tail <= sequence < head`.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Number of the packet, from 0, without gaps.
+    pub sequence: AtomicU64,
+    /// Where its bytes begin, bytes since the ring began; modulo `data_bytes` gives the place.
+    pub position: AtomicU64,
+    /// Its bytes; 0 to `data_bytes`.
+    pub length: AtomicU32,
+    /// Low half: flags of `flag`. High half: the generation's low 16 bits.
+    pub flags: AtomicU32,
+    /// The producer's own timestamp of the frame, carried through unread; ns by convention.
+    pub timestamp: AtomicU64,
+    /// When the producer committed the frame, `CLOCK_MONOTONIC` ns; 0 when no frame belongs to the packet.
+    pub committed: AtomicU64,
+    /// When the frame was queued to the encoder, `CLOCK_MONOTONIC` ns.
+    pub queued: AtomicU64,
+    /// When the (last) coded buffer was dequeued, `CLOCK_MONOTONIC` ns.
+    pub dequeued: AtomicU64,
+    /// When the packet was published, `CLOCK_MONOTONIC` ns.
+    pub published: AtomicU64,
+}
+
+/// The packet ring's moving words: a cache line of their own. W: engine; R: consumers.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Cursors {
+    /// Sequence of the next packet to be published. Stored with Release after the packet is whole.
+    pub head: AtomicU64,
+    /// Sequence of the oldest packet still whole. Moves before anything is overwritten.
+    pub tail: AtomicU64,
+    /// Sequence + 1 of the newest key packet; 0 before the first.
+    pub newest_key: AtomicU64,
+    /// Futex word: changes with every packet.
+    pub wake: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+}
+
+/// The engine's life. W: engine; R: anyone.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Status {
+    /// `CLOCK_MONOTONIC` ns of the loop's latest turn; older than a few seconds means a stuck loop.
+    pub heartbeat: AtomicU64,
+    /// `CLOCK_MONOTONIC` ns at which the ring was made.
+    pub created: AtomicU64,
+    /// The engine's process id, in its own pid namespace.
+    pub pid: AtomicU32,
+    /// `State`, as a number.
+    pub state: AtomicU32,
+    /// Rises by one with each (re-)initialisation of the encoder; 1 is the first.
+    pub generation: AtomicU32,
+    /// Consumers connected now.
+    pub consumers: AtomicU32,
+    /// Producers connected now; 0 or 1.
+    pub producers: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+}
+
+/// What goes in and what comes out. W: engine, before it runs; R: anyone.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Stream {
+    /// Coded format, V4L2 fourcc.
+    pub codec: AtomicU32,
+    /// Raw format, V4L2 fourcc.
+    pub format: AtomicU32,
+    /// Visible width, pixels.
+    pub width: AtomicU32,
+    /// Visible height, rows.
+    pub height: AtomicU32,
+    /// Width that the driver works with, pixels; at least `width`.
+    pub coded_width: AtomicU32,
+    /// Height that the driver works with, rows; at least `height`.
+    pub coded_height: AtomicU32,
+    /// Frame rate: `rate_numerator / rate_denominator` frames per second, as declared to the driver.
+    pub rate_numerator: AtomicU32,
+    /// See `rate_numerator`.
+    pub rate_denominator: AtomicU32,
+    /// How raw frames reach the encoder: 1 export (no copy), 2 copy.
+    pub memory: AtomicU32,
+    /// Slots of the frame ring.
+    pub frame_slots: AtomicU32,
+    /// 0 single-planar, 1 multi-planar V4L2 API.
+    pub multiplanar: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+    /// Path of the device, UTF-8, padded with zeros.
+    pub device: [AtomicU64; 8],
+    /// Driver's name (`v4l2_capability::driver`), padded with zeros.
+    pub driver: [AtomicU64; 2],
+    /// Card's name (`v4l2_capability::card`), padded with zeros.
+    pub card: [AtomicU64; 4],
+}
+
+/// The codec headers of the stream, for consumers that join late. W: engine; R: consumers. `version` is odd while it
+/// is being written and changes with every write.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct CodecHeaders {
+    /// Even: `length` and `bytes` are whole. Odd: being written.
+    pub version: AtomicU32,
+    /// Bytes in use; 0 to `CODEC_HEADER_BYTES`.
+    pub length: AtomicU32,
+    /// The headers, packed eight bytes a word, little-endian.
+    pub bytes: [AtomicU64; CODEC_HEADER_BYTES / 8],
+}
+
+/// A fixed-bucket latency histogram. W: engine; R: anyone. Buckets as in `stats::bucket_of`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Histogram {
+    /// Values counted.
+    pub count: AtomicU64,
+    /// The largest value, ns.
+    pub max: AtomicU64,
+    /// Values a bucket.
+    pub buckets: [AtomicU64; HISTOGRAM_BUCKETS],
+}
+
+/// Everything before the descriptors of a packet ring.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct PacketHeader {
+    /// `PACKET_MAGIC`. Stored last, with Release, when the ring is ready.
+    pub magic: AtomicU64,
+    /// `ABI_VERSION`.
+    pub abi_version: AtomicU32,
+    /// `PACKET_HEADER_BYTES`: offset of the descriptors.
+    pub header_bytes: AtomicU32,
+    /// Size of the whole memfd, bytes.
+    pub total_bytes: AtomicU64,
+    /// Number of descriptors; packet `n` has descriptor `n % descriptors`.
+    pub descriptors: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+    /// Offset of the payload bytes.
+    pub data_offset: AtomicU64,
+    /// Size of the payload circle, bytes; a power of two.
+    pub data_bytes: AtomicU64,
+    /// Where the ring stands.
+    pub cursors: Cursors,
+    /// The engine's life.
+    pub status: Status,
+    /// The stream's formats.
+    pub stream: Stream,
+    /// Codec headers for late consumers.
+    pub codec_headers: CodecHeaders,
+    /// Counters in the order of `stats::Counter`.
+    pub counters: [AtomicU64; COUNTERS],
+    /// Latencies in the order of `stats::Stage`.
+    pub latency: [Histogram; 3],
+}
+
+/// One slot's passage in a queue of the frame ring. W: the pushing side; R: the popping side, as an allegation.
+#[repr(C)]
+#[derive(Debug)]
+pub struct QueueEntry {
+    /// Index of the slot.
+    pub slot: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+    /// Filled queue: the producer's timestamp, ns by convention. Free queue: 0.
+    pub timestamp: AtomicU64,
+    /// Filled queue: `CLOCK_MONOTONIC` ns of the commit. Free queue: 0.
+    pub time: AtomicU64,
+}
+
+/// A single-producer single-consumer queue of slots. Cursors count entries since the producer attached, modulo 2^32.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Queue {
+    /// Entries pushed. W: pushing side, Release; R: popping side, Acquire.
+    pub head: AtomicU32,
+    /// Entries popped. W: popping side. Advisory: the engine never reads the producer's.
+    pub tail: AtomicU32,
+    /// Entry `n` lies at `n % QUEUE_ENTRIES`.
+    pub entries: [QueueEntry; QUEUE_ENTRIES],
+}
+
+/// Where a colour plane lies in a slot. W: engine; R: producer.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PlaneGeometry {
+    /// Which of the slot's memory planes (file descriptors) holds it.
+    pub memory_plane: AtomicU32,
+    /// Offset of its first row in that memory plane, bytes.
+    pub offset: AtomicU32,
+    /// Distance between rows, bytes.
+    pub bytesperline: AtomicU32,
+    /// Bytes of a row that hold picture.
+    pub row_bytes: AtomicU32,
+    /// Rows that hold picture.
+    pub rows: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+}
+
+/// The frame ring: all of it. The engine keeps its own cursors and slot states; these words are what the producer sees.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct FrameRing {
+    /// `FRAME_MAGIC`.
+    pub magic: AtomicU64,
+    /// `ABI_VERSION`.
+    pub abi_version: AtomicU32,
+    /// Size of the whole memfd, bytes.
+    pub total_bytes: AtomicU32,
+    /// Raw format, V4L2 fourcc.
+    pub format: AtomicU32,
+    /// Visible width, pixels.
+    pub width: AtomicU32,
+    /// Visible height, rows.
+    pub height: AtomicU32,
+    /// Frame rate: `rate_numerator / rate_denominator` frames per second.
+    pub rate_numerator: AtomicU32,
+    /// See `rate_numerator`.
+    pub rate_denominator: AtomicU32,
+    /// Slots; 1 to `FRAME_SLOTS_MAX`.
+    pub slots: AtomicU32,
+    /// Colour planes in use.
+    pub planes: AtomicU32,
+    /// Memory planes (file descriptors) a slot.
+    pub memory_planes: AtomicU32,
+    /// 1 when slots are dma-bufs (bracket CPU access with `DMA_BUF_IOCTL_SYNC`), 0 when they are a memfd.
+    pub dma_buf: AtomicU32,
+    /// Zero.
+    pub reserved: AtomicU32,
+    /// Bytes of each memory plane. In copy mode slot `n` begins at `n * copy_slot_bytes`.
+    pub memory_bytes: [AtomicU32; PLANES],
+    /// Zero.
+    pub reserved2: AtomicU32,
+    /// Colour planes.
+    pub geometry: [PlaneGeometry; PLANES],
+    /// Frames of this producer that are accounted for: published or dropped. W: engine, Release; R: producer.
+    pub accounted: AtomicU64,
+    /// Frames of this producer that became a packet. W: engine; R: producer.
+    pub published: AtomicU64,
+    /// Frames of this producer that were dropped. W: engine; R: producer.
+    pub dropped: AtomicU64,
+    /// Slots with a frame in them, producer to engine.
+    pub filled: Queue,
+    /// Slots to fill, engine to producer.
+    pub free: Queue,
+}
+
+#[cfg(not(loom))]
+mod asserts {
+    use super::*;
+    use core::mem::{offset_of, size_of};
+
+    const _: () = {
+        assert!(cfg!(target_endian = "little"), "the ABI is little-endian");
+        assert!(
+            size_of::<Descriptor>() == 64,
+            "a descriptor is a cache line"
+        );
+        assert!(size_of::<Cursors>() == 64);
+        assert!(size_of::<Status>() == 64);
+        assert!(size_of::<Stream>() == 192);
+        assert!(size_of::<CodecHeaders>() == 64 + CODEC_HEADER_BYTES);
+        assert!(size_of::<Histogram>() == 16 + 8 * HISTOGRAM_BUCKETS);
+        assert!(offset_of!(PacketHeader, abi_version) == 8);
+        assert!(offset_of!(PacketHeader, total_bytes) == 16);
+        assert!(offset_of!(PacketHeader, descriptors) == 24);
+        assert!(offset_of!(PacketHeader, data_offset) == 32);
+        assert!(offset_of!(PacketHeader, data_bytes) == 40);
+        assert!(offset_of!(PacketHeader, cursors) == 64);
+        assert!(offset_of!(PacketHeader, status) == 128);
+        assert!(offset_of!(PacketHeader, stream) == 192);
+        assert!(offset_of!(PacketHeader, codec_headers) == 384);
+        assert!(offset_of!(PacketHeader, counters) == 448 + CODEC_HEADER_BYTES);
+        assert!(
+            offset_of!(PacketHeader, latency) == offset_of!(PacketHeader, counters) + 8 * COUNTERS
+        );
+        assert!(size_of::<PacketHeader>() <= PACKET_HEADER_BYTES);
+        assert!(size_of::<QueueEntry>() == 24);
+        assert!(size_of::<Queue>() == 64 * (1 + QUEUE_ENTRIES * 24 / 64) || QUEUE_ENTRIES != 64);
+        assert!(offset_of!(FrameRing, memory_bytes) == 56);
+        assert!(offset_of!(FrameRing, geometry) == 72);
+        assert!(offset_of!(FrameRing, accounted) == 144);
+        assert!(offset_of!(FrameRing, filled) == 192);
+        assert!(size_of::<FrameRing>() <= FRAME_RING_BYTES);
+        assert!(PACKET_DESCRIPTORS.is_power_of_two() && QUEUE_ENTRIES.is_power_of_two());
+    };
+}
+
+/// In copy mode each memory plane of each slot begins at a multiple of this in the one memfd: the largest page size in
+/// use on arm64, so that it can be mapped by itself everywhere.
+pub const COPY_ALIGNMENT: usize = 65536;
+
+/// Bytes of a slot in copy mode, given the bytes of its memory planes.
+#[must_use]
+pub fn copy_slot_bytes(memory_bytes: &[u32]) -> usize {
+    memory_bytes
+        .iter()
+        .map(|&bytes| (bytes as usize).next_multiple_of(COPY_ALIGNMENT))
+        .sum()
+}
+
+/// Stores text into shared words, cut to fit and padded with zeros.
+pub fn store_text(words: &[AtomicU64], text: &[u8]) {
+    use crate::shm::atomic::Ordering::Relaxed;
+    for (index, word) in words.iter().enumerate() {
+        let mut bytes = [0; 8];
+        let rest = text.get(index * 8..).unwrap_or(&[]);
+        let count = rest.len().min(8);
+        bytes[..count].copy_from_slice(&rest[..count]);
+        word.store(u64::from_le_bytes(bytes), Relaxed);
+    }
+}
+
+/// Loads text from shared words into `target` and gives the part before the first zero that is UTF-8.
+pub fn load_text<'a>(words: &[AtomicU64], target: &'a mut [u8]) -> &'a str {
+    use crate::shm::atomic::Ordering::Relaxed;
+    for (chunk, word) in target.chunks_mut(8).zip(words) {
+        let bytes = word.load(Relaxed).to_le_bytes();
+        chunk.copy_from_slice(&bytes[..chunk.len()]);
+    }
+    let used = target.len().min(words.len() * 8);
+    let end = target[..used].iter().position(|&b| b == 0).unwrap_or(used);
+    let text = &target[..end];
+    match core::str::from_utf8(text) {
+        Ok(valid) => valid,
+        Err(error) => core::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or(""),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_survives_the_words_and_is_cut_at_their_end() {
+        let words = [const { AtomicU64::new(u64::MAX) }; 2];
+        store_text(&words, b"/dev/video11");
+        assert_eq!(load_text(&words, &mut [0; 16]), "/dev/video11");
+        store_text(&words, b"a text that is longer than sixteen");
+        assert_eq!(load_text(&words, &mut [0; 16]), "a text that is l");
+    }
+
+    #[test]
+    fn damaged_text_is_shown_up_to_the_damage() {
+        let words = [AtomicU64::new(u64::from_le_bytes(*b"abc\xff\xffdef"))];
+        assert_eq!(load_text(&words, &mut [0; 8]), "abc");
+    }
+}

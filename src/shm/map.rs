@@ -1,0 +1,177 @@
+//! Whole rings in memory: made by the engine, opened by its clients.
+//!
+//! Joins `region` (mapping) and `layout` (words). The opening side checks every size and offset before it uses one;
+//! afterwards the engine's words are read as they are, and indices computed from them are bounded again where used.
+
+use core::mem::size_of;
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::{Errno, Result};
+
+use crate::limits::PACKET_DESCRIPTORS;
+use crate::shm::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::shm::layout::{
+    ABI_VERSION, Descriptor, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_DATA_OFFSET,
+    PACKET_HEADER_BYTES, PACKET_MAGIC, PacketHeader,
+};
+use crate::shm::packet_ring::Ring;
+use crate::shm::region::{Circle, Region, sealed_memfd, sealed_size};
+
+/// A mapped packet ring.
+#[derive(Debug)]
+pub struct PacketMap {
+    region: Region,
+    data_bytes: usize,
+}
+
+impl PacketMap {
+    /// A new packet ring with `data_bytes` (a power of two) of payload, mapped writable. The memfd that comes with it
+    /// is not yet sealed against writing.
+    ///
+    /// # Errors
+    /// Those of making and mapping a memfd, such as `NOMEM`.
+    pub fn create(data_bytes: usize) -> Result<(Self, OwnedFd)> {
+        let total = PACKET_DATA_OFFSET
+            .checked_add(data_bytes)
+            .ok_or(Errno::OVERFLOW)?;
+        let fd = sealed_memfd(c"framemill-packets", total)?;
+        let map = Self {
+            region: Region::map(&fd, total, true)?,
+            data_bytes,
+        };
+        if map.region.circle(PACKET_DATA_OFFSET, data_bytes).is_none() {
+            return Err(Errno::INVAL);
+        }
+        let header = map.header();
+        header.abi_version.store(ABI_VERSION, Relaxed);
+        header
+            .header_bytes
+            .store(PACKET_HEADER_BYTES as u32, Relaxed);
+        header.total_bytes.store(total as u64, Relaxed);
+        header.descriptors.store(PACKET_DESCRIPTORS as u32, Relaxed);
+        header.data_offset.store(PACKET_DATA_OFFSET as u64, Relaxed);
+        header.data_bytes.store(data_bytes as u64, Relaxed);
+        header.magic.store(PACKET_MAGIC, Release); // pairs with the Acquire of `open`
+        Ok((map, fd))
+    }
+
+    /// Maps an engine's packet ring read-only.
+    ///
+    /// # Errors
+    /// `PROTO` when it is no packet ring of this version; `PERM` when it could shrink under us; those of mmap(2).
+    pub fn open(fd: impl AsFd) -> Result<Self> {
+        let size = sealed_size(&fd)?;
+        if size < PACKET_DATA_OFFSET {
+            return Err(Errno::PROTO);
+        }
+        let mut map = Self {
+            region: Region::map(fd, size, false)?,
+            data_bytes: 0,
+        };
+        let header = map.header();
+        let data_bytes = header.data_bytes.load(Relaxed) as usize;
+        let right = header.magic.load(Acquire) == PACKET_MAGIC // pairs with the Release of `create`
+            && header.abi_version.load(Relaxed) == ABI_VERSION
+            && header.header_bytes.load(Relaxed) == PACKET_HEADER_BYTES as u32
+            && header.descriptors.load(Relaxed) == PACKET_DESCRIPTORS as u32
+            && header.data_offset.load(Relaxed) == PACKET_DATA_OFFSET as u64
+            && map.region.circle(PACKET_DATA_OFFSET, data_bytes).is_some();
+        if !right {
+            return Err(Errno::PROTO);
+        }
+        map.data_bytes = data_bytes;
+        Ok(map)
+    }
+
+    /// The header.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "both constructors map at least the header"
+    )]
+    pub fn header(&self) -> &PacketHeader {
+        self.region.words(0).expect("the header is mapped")
+    }
+
+    /// What writer and readers work on.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "both constructors checked that these parts are mapped"
+    )]
+    pub fn ring(&self) -> Ring<'_, Circle<'_>> {
+        Ring {
+            cursors: &self.header().cursors,
+            descriptors: self
+                .region
+                .words(PACKET_HEADER_BYTES)
+                .expect("the descriptors are mapped"),
+            data: self
+                .region
+                .circle(PACKET_DATA_OFFSET, self.data_bytes)
+                .expect("the circle is mapped"),
+        }
+    }
+
+    /// Bytes of the payload circle: no packet is larger.
+    #[must_use]
+    pub fn data_bytes(&self) -> usize {
+        self.data_bytes
+    }
+}
+
+const _: () = assert!(
+    PACKET_HEADER_BYTES + PACKET_DESCRIPTORS * size_of::<Descriptor>() <= PACKET_DATA_OFFSET,
+    "header and descriptors lie before the payload"
+);
+
+/// A mapped frame ring.
+#[derive(Debug)]
+pub struct FrameMap {
+    region: Region,
+}
+
+impl FrameMap {
+    /// A new frame ring, empty, with its memfd.
+    ///
+    /// # Errors
+    /// Those of making and mapping a memfd.
+    pub fn create() -> Result<(Self, OwnedFd)> {
+        let fd = sealed_memfd(c"framemill-frames", FRAME_RING_BYTES)?;
+        let map = Self {
+            region: Region::map(&fd, FRAME_RING_BYTES, true)?,
+        };
+        let ring = map.ring();
+        ring.abi_version.store(ABI_VERSION, Relaxed);
+        ring.total_bytes.store(FRAME_RING_BYTES as u32, Relaxed);
+        ring.magic.store(FRAME_MAGIC, Release); // pairs with the Acquire of `open`
+        Ok((map, fd))
+    }
+
+    /// Maps an engine's frame ring.
+    ///
+    /// # Errors
+    /// `PROTO` when it is no frame ring of this version; `PERM` when it could shrink under us; those of mmap(2).
+    pub fn open(fd: impl AsFd) -> Result<Self> {
+        if sealed_size(&fd)? != FRAME_RING_BYTES {
+            return Err(Errno::PROTO);
+        }
+        let map = Self {
+            region: Region::map(fd, FRAME_RING_BYTES, true)?,
+        };
+        let ring = map.ring();
+        let right = ring.magic.load(Acquire) == FRAME_MAGIC // pairs with the Release of `create`
+            && ring.abi_version.load(Relaxed) == ABI_VERSION;
+        if right { Ok(map) } else { Err(Errno::PROTO) }
+    }
+
+    /// The ring's words.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "both constructors map a whole frame ring"
+    )]
+    pub fn ring(&self) -> &FrameRing {
+        self.region.words(0).expect("the frame ring is mapped")
+    }
+}

@@ -1,0 +1,355 @@
+//! The packet ring: one writer that never waits, any number of readers that it does not know.
+//!
+//! Descriptors and payload bytes are two circles. A packet `n` is whole while `tail <= n < head`. The protocol, each
+//! Release named with the Acquire it pairs with:
+//!
+//! * The writer moves `tail` past everything it is about to overwrite, then a Release fence, then the overwriting
+//!   stores (`retire`). A reader copies, then an Acquire fence, then loads `tail` (`still_whole`). If the copy saw
+//!   one overwritten byte, the fences pair and the load sees the moved `tail`: a torn copy is always noticed.
+//! * The writer stores `head` with Release after the packet is whole (`publish`). A reader that loads `head` with
+//!   Acquire sees all of the packet.
+//!
+//! This file knows words and bytes. It must never know fds, clocks, or V4L2.
+
+use crate::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
+use crate::shm::atomic::{
+    Bytes,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
+use crate::shm::layout::{CodecHeaders, Cursors, Descriptor, flag};
+
+const COUNT: u64 = PACKET_DESCRIPTORS as u64;
+
+/// The parts of a mapped packet ring that writer and readers work on.
+#[derive(Clone, Copy)]
+pub struct Ring<'a, B> {
+    /// Where the ring stands.
+    pub cursors: &'a Cursors,
+    /// The descriptors.
+    pub descriptors: &'a [Descriptor; PACKET_DESCRIPTORS],
+    /// The payload circle.
+    pub data: B,
+}
+
+/// What is known of a packet besides its bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packet {
+    /// Number of the packet; set by the ring when it is published.
+    pub sequence: u64,
+    /// Payload bytes; set by the ring.
+    pub length: u32,
+    /// Flags of `layout::flag`.
+    pub flags: u32,
+    /// The encoder's generation, low 16 bits.
+    pub generation: u16,
+    /// The producer's timestamp.
+    pub timestamp: u64,
+    /// Commit time, `CLOCK_MONOTONIC` ns.
+    pub committed: u64,
+    /// QBUF time, `CLOCK_MONOTONIC` ns.
+    pub queued: u64,
+    /// DQBUF time, `CLOCK_MONOTONIC` ns.
+    pub dequeued: u64,
+    /// Publication time, `CLOCK_MONOTONIC` ns.
+    pub published: u64,
+}
+
+/// The packet did not fit: it is larger than the whole payload circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge;
+
+/// The writing side. Its cursors are its own; the shared ones are copies for the readers.
+pub struct Writer<'a, B> {
+    ring: Ring<'a, B>,
+    head: u64,
+    tail: u64,
+    /// Where the next payload byte goes, bytes since the ring began.
+    position: u64,
+    /// Where the oldest whole packet begins.
+    tail_position: u64,
+    /// Bytes of the packet being written.
+    open: u64,
+}
+
+impl<'a, B: Bytes> Writer<'a, B> {
+    /// A writer for a fresh ring (all zeros).
+    pub fn new(ring: Ring<'a, B>) -> Self {
+        Self {
+            ring,
+            head: 0,
+            tail: 0,
+            position: 0,
+            tail_position: 0,
+            open: 0,
+        }
+    }
+
+    /// Adds bytes to the packet being written; nobody sees them before `publish`.
+    ///
+    /// # Errors
+    /// `TooLarge` when the packet would be larger than the ring; then `discard` it.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+        let size = self.ring.data.size();
+        let open = self.open + bytes.len() as u64;
+        if open > size {
+            return Err(TooLarge);
+        }
+        self.retire(self.position + open);
+        self.ring.data.write(self.position + self.open, bytes);
+        self.open = open;
+        Ok(())
+    }
+
+    /// Bytes of the packet being written.
+    #[must_use]
+    pub fn open_bytes(&self) -> u64 {
+        self.open
+    }
+
+    /// Forgets the packet being written.
+    pub fn discard(&mut self) {
+        self.open = 0;
+    }
+
+    /// Makes the packet being written visible and gives its sequence. `sequence` and `length` of `packet` are ignored.
+    pub fn publish(&mut self, packet: &Packet) -> u64 {
+        if self.head - self.tail == COUNT {
+            self.retire_one();
+            fence(Release); // pairs with the Acquire fence of `still_whole`
+        }
+        let sequence = self.head;
+        let descriptor = self.descriptor(sequence);
+        descriptor.sequence.store(sequence, Relaxed);
+        descriptor.position.store(self.position, Relaxed);
+        descriptor.length.store(self.open as u32, Relaxed);
+        let flags = (packet.flags & flag::ALL) | u32::from(packet.generation) << 16;
+        descriptor.flags.store(flags, Relaxed);
+        descriptor.timestamp.store(packet.timestamp, Relaxed);
+        descriptor.committed.store(packet.committed, Relaxed);
+        descriptor.queued.store(packet.queued, Relaxed);
+        descriptor.dequeued.store(packet.dequeued, Relaxed);
+        descriptor.published.store(packet.published, Relaxed);
+        self.position += self.open;
+        self.open = 0;
+        self.head += 1;
+        let cursors = self.ring.cursors;
+        if packet.flags & flag::KEY != 0 {
+            cursors.newest_key.store(sequence + 1, Relaxed); // seen with `head`
+        }
+        cursors.head.store(self.head, Release); // pairs with the Acquire of `Reader::next`
+        let wake = cursors.wake.load(Relaxed).wrapping_add(1);
+        cursors.wake.store(wake, Release); // pairs with the Acquire of `Ring::wake_word`
+        sequence
+    }
+
+    /// Retires packets until bytes up to `end` can be written without touching a whole one.
+    fn retire(&mut self, end: u64) {
+        let mut moved = false;
+        while self.tail < self.head && end - self.tail_position > self.ring.data.size() {
+            self.retire_one();
+            moved = true;
+        }
+        if self.tail == self.head {
+            self.tail_position = self.position;
+        }
+        if moved {
+            fence(Release); // pairs with the Acquire fence of `still_whole`
+        }
+    }
+
+    fn retire_one(&mut self) {
+        let length = self.descriptor(self.tail).length.load(Relaxed);
+        self.tail_position += u64::from(length);
+        self.tail += 1;
+        self.ring.cursors.tail.store(self.tail, Relaxed);
+    }
+
+    fn descriptor(&self, sequence: u64) -> &'a Descriptor {
+        &self.ring.descriptors[(sequence % COUNT) as usize]
+    }
+}
+
+/// What a reader found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A packet; its bytes are in the target, `length` of them.
+    Packet(Packet),
+    /// Nothing new.
+    Empty,
+    /// The writer passed the reader by: this many packets are lost, and the reader stands at the newest key packet
+    /// (or, when the ring holds none, at its end).
+    Lapped(u64),
+    /// The next packet has more bytes than the target holds; nothing was consumed.
+    TooSmall(u32),
+}
+
+/// Where a newcomer starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest packet in the ring.
+    Oldest,
+    /// At the newest key packet; at the next one to come when the ring holds none.
+    Key,
+    /// At the next packet to come.
+    Live,
+}
+
+/// The reading side: a number. It writes nothing that others see.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    next: u64,
+    /// Skip packets until a key packet: the reader has nothing to decode them with.
+    until_key: bool,
+    /// The reader has had packets, or was lapped: what it skips from now on is a loss to it.
+    started: bool,
+}
+
+impl Reader {
+    /// A reader that starts at `start`.
+    pub fn new<B: Bytes>(ring: &Ring<'_, B>, start: Start) -> Self {
+        let head = ring.cursors.head.load(Acquire); // pairs with the Release of `publish`
+        let (next, until_key) = match start {
+            Start::Oldest => (ring.cursors.tail.load(Relaxed), false),
+            Start::Live => (head, false),
+            Start::Key => ring.newest_key().map_or((head, true), |key| (key, false)),
+        };
+        Self {
+            next,
+            until_key,
+            started: false,
+        }
+    }
+
+    /// The sequence that the reader wants next.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Copies the next packet's bytes to `target`.
+    pub fn next<B: Bytes>(&mut self, ring: &Ring<'_, B>, target: &mut [u8]) -> Next {
+        loop {
+            let head = ring.cursors.head.load(Acquire); // pairs with the Release of `publish`
+            if self.next >= head {
+                return Next::Empty;
+            }
+            let packet = ring.descriptor(self.next);
+            let length = packet.1.length;
+            let fits = length as usize <= target.len();
+            if fits && u64::from(length) <= ring.data.size() {
+                ring.data.read(packet.0, &mut target[..length as usize]);
+            }
+            if !ring.still_whole(self.next) || packet.1.sequence != self.next {
+                return self.lapped(ring, head);
+            }
+            if self.until_key && packet.1.flags & (flag::KEY | flag::END) == 0 {
+                self.next += 1;
+                if self.started {
+                    return Next::Lapped(1);
+                }
+                continue;
+            }
+            if !fits {
+                return Next::TooSmall(length);
+            }
+            self.until_key = false;
+            self.started = true;
+            self.next += 1;
+            return Next::Packet(packet.1);
+        }
+    }
+
+    /// Steps over the next packet without a copy (after `TooSmall`); it counts as lost to this reader.
+    pub fn skip(&mut self) {
+        self.next += 1;
+    }
+
+    fn lapped<B: Bytes>(&mut self, ring: &Ring<'_, B>, head: u64) -> Next {
+        let lost_from = self.next;
+        self.started = true;
+        match ring.newest_key() {
+            Some(key) if key > self.next => self.next = key,
+            _ => {
+                self.next = head;
+                self.until_key = true;
+            }
+        }
+        Next::Lapped(self.next - lost_from)
+    }
+}
+
+impl<B: Bytes> Ring<'_, B> {
+    /// The futex word as it is now. Take it, look for a packet, and sleep on it only if there was none: a packet
+    /// published in between has changed the word, and the sleep ends at once.
+    #[must_use]
+    pub fn wake_word(&self) -> u32 {
+        self.cursors.wake.load(Acquire) // pairs with the Release of `publish`
+    }
+
+    /// The newest key packet, if it is still whole.
+    fn newest_key(&self) -> Option<u64> {
+        let key = self.cursors.newest_key.load(Relaxed).checked_sub(1)?;
+        self.still_whole(key).then_some(key)
+    }
+
+    /// Whether everything that was copied of packet `sequence` before this call is as the writer wrote it.
+    fn still_whole(&self, sequence: u64) -> bool {
+        fence(Acquire); // pairs with the Release fences of `retire` and `publish`
+        self.cursors.tail.load(Relaxed) <= sequence
+    }
+
+    /// Position and description of a packet; garbage if it is being overwritten, so ask `still_whole` afterwards.
+    fn descriptor(&self, sequence: u64) -> (u64, Packet) {
+        let descriptor = &self.descriptors[(sequence % COUNT) as usize];
+        let flags = descriptor.flags.load(Relaxed);
+        let packet = Packet {
+            sequence: descriptor.sequence.load(Relaxed),
+            length: descriptor.length.load(Relaxed),
+            flags: flags & flag::ALL,
+            generation: (flags >> 16) as u16,
+            timestamp: descriptor.timestamp.load(Relaxed),
+            committed: descriptor.committed.load(Relaxed),
+            queued: descriptor.queued.load(Relaxed),
+            dequeued: descriptor.dequeued.load(Relaxed),
+            published: descriptor.published.load(Relaxed),
+        };
+        (descriptor.position.load(Relaxed), packet)
+    }
+}
+
+/// Stores the stream's codec headers; one that is too long is not kept. Gives whether it was.
+pub fn store_codec_headers(words: &CodecHeaders, headers: &[u8]) -> bool {
+    if headers.len() > CODEC_HEADER_BYTES {
+        return false;
+    }
+    let version = words.version.load(Relaxed);
+    words.version.store(version.wrapping_add(1), Relaxed);
+    fence(Release); // pairs with the Acquire fence of `load_codec_headers`
+    words.length.store(headers.len() as u32, Relaxed);
+    for (word, chunk) in words.bytes.iter().zip(headers.chunks(8)) {
+        let mut bytes = [0; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        word.store(u64::from_le_bytes(bytes), Relaxed);
+    }
+    words.version.store(version.wrapping_add(2), Release); // pairs with the Acquire of `load_codec_headers`
+    true
+}
+
+/// Loads the stream's codec headers: their length, 0 when there are none. Tries again while they are being written,
+/// a bounded number of times.
+pub fn load_codec_headers(words: &CodecHeaders, target: &mut [u8; CODEC_HEADER_BYTES]) -> usize {
+    for _ in 0..1000 {
+        let version = words.version.load(Acquire); // pairs with the Release of `store_codec_headers`
+        let length = (words.length.load(Relaxed) as usize).min(CODEC_HEADER_BYTES);
+        for (chunk, word) in target.chunks_mut(8).zip(&words.bytes) {
+            chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes()[..chunk.len()]);
+        }
+        fence(Acquire); // pairs with the Release fence of `store_codec_headers`
+        if version.is_multiple_of(2) && words.version.load(Relaxed) == version {
+            return length;
+        }
+        core::hint::spin_loop();
+    }
+    0
+}

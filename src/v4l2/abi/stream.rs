@@ -1,0 +1,269 @@
+//! What runs beside the buffers: frame interval, cropping, encoder commands, events.
+//!
+//! Source: `include/uapi/linux/videodev2.h`.
+
+use super::BufferType;
+use super::layout::{layout, widths};
+
+/// `v4l2_fract`: a quotient, as frame intervals in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Fract {
+    /// Above the line.
+    pub numerator: u32,
+    /// Below the line.
+    pub denominator: u32,
+}
+
+layout! { Fract = "v4l2_fract", size 8; numerator: 0, denominator: 4 }
+
+/// `v4l2_outputparm`: how fast raw frames are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct OutputParm {
+    /// `CAP_TIMEPERFRAME` when the interval counts.
+    pub capability: u32,
+    /// The driver's own modes.
+    pub outputmode: u32,
+    /// Seconds from frame to frame.
+    pub timeperframe: Fract,
+    /// The driver's own modes.
+    pub extendedmode: u32,
+    /// Buffers for `write()`.
+    pub writebuffers: u32,
+    reserved: [u32; 4],
+}
+
+layout! { OutputParm = "v4l2_outputparm", size 40;
+    capability: 0, outputmode: 4, timeperframe: 8, extendedmode: 16, writebuffers: 20, reserved: 24,
+}
+
+/// `v4l2_captureparm`: how fast frames are read. The fields that `StreamParm` gives out lie where `OutputParm` has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct CaptureParm {
+    /// `CAP_TIMEPERFRAME` when the interval counts.
+    pub capability: u32,
+    /// Still image or not.
+    pub capturemode: u32,
+    /// Seconds from frame to frame.
+    pub timeperframe: Fract,
+    /// The driver's own modes.
+    pub extendedmode: u32,
+    /// Buffers for `read()`.
+    pub readbuffers: u32,
+    reserved: [u32; 4],
+}
+
+layout! { CaptureParm = "v4l2_captureparm", size 40;
+    capability: 0, capturemode: 4, timeperframe: 8, extendedmode: 16, readbuffers: 20, reserved: 24,
+}
+
+/// `v4l2_streamparm`: a queue's frame interval.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct StreamParm {
+    type_: u32,
+    parm: [u32; 50],
+}
+
+layout! { StreamParm = "v4l2_streamparm", size 204; type_: 0, parm: 4 }
+
+impl StreamParm {
+    /// A queue's parameters, all zero.
+    #[must_use]
+    pub const fn new(buffer_type: BufferType) -> Self {
+        Self {
+            type_: buffer_type as u32,
+            parm: [0; 50],
+        }
+    }
+
+    /// `CAP_TIMEPERFRAME` when the driver takes the interval.
+    #[must_use]
+    pub const fn capability(&self) -> u32 {
+        self.parm[0]
+    }
+
+    /// Seconds from frame to frame.
+    #[must_use]
+    pub const fn timeperframe(&self) -> Fract {
+        Fract {
+            numerator: self.parm[2],
+            denominator: self.parm[3],
+        }
+    }
+
+    /// Sets the seconds from frame to frame.
+    pub const fn set_timeperframe(&mut self, interval: Fract) {
+        self.parm[2] = interval.numerator;
+        self.parm[3] = interval.denominator;
+    }
+}
+
+/// `v4l2_rect`: a rectangle, pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Rect {
+    /// Columns from the left edge.
+    pub left: i32,
+    /// Rows from the top edge.
+    pub top: i32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+layout! { Rect = "v4l2_rect", size 16; left: 0, top: 4, width: 8, height: 12 }
+
+/// `v4l2_selection`: which part of the image counts.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Selection {
+    /// `v4l2_buf_type`; the single-planar type, also for multi-planar queues.
+    pub type_: u32,
+    /// `SEL_TGT_*`.
+    pub target: u32,
+    /// `SEL_FLAG_*`.
+    pub flags: u32,
+    /// The rectangle.
+    pub r: Rect,
+    reserved: [u32; 9],
+}
+
+layout! { Selection = "v4l2_selection", size 64; type_: 0, target: 4, flags: 8, r: 12, reserved: 28 }
+
+impl Selection {
+    /// A queue's rectangle of one target. The type is sent single-planar, which every kernel takes.
+    #[must_use]
+    pub fn new(buffer_type: BufferType, target: u32, r: Rect) -> Self {
+        Self {
+            type_: buffer_type.single_planar() as u32,
+            target,
+            r,
+            ..Self::default()
+        }
+    }
+}
+
+/// `v4l2_encoder_cmd`: start or stop encoding.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct EncoderCmd {
+    /// `ENC_CMD_*`.
+    pub cmd: u32,
+    /// `ENC_CMD_STOP_AT_GOP_END`, or 0.
+    pub flags: u32,
+    raw: [u32; 8],
+}
+
+layout! { EncoderCmd = "v4l2_encoder_cmd", size 40; cmd: 0, flags: 4, raw: 8 }
+
+impl EncoderCmd {
+    /// A command with flags.
+    #[must_use]
+    pub const fn new(cmd: u32, flags: u32) -> Self {
+        Self {
+            cmd,
+            flags,
+            raw: [0; 8],
+        }
+    }
+}
+
+/// `v4l2_event_subscription`: which events to queue.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct EventSubscription {
+    /// `EVENT_*`.
+    pub type_: u32,
+    /// The control's id for `EVENT_CTRL`, else 0.
+    pub id: u32,
+    /// `V4L2_EVENT_SUB_FL_*`.
+    pub flags: u32,
+    reserved: [u32; 5],
+}
+
+layout! { EventSubscription = "v4l2_event_subscription", size 32; type_: 0, id: 4, flags: 8, reserved: 12 }
+
+impl EventSubscription {
+    /// The subscription to a type of event.
+    #[must_use]
+    pub fn new(type_: u32) -> Self {
+        Self {
+            type_,
+            ..Self::default()
+        }
+    }
+}
+
+/// `timespec` as the kernel's V4L2 writes it on every target here: two 64-bit numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct TimeSpec {
+    /// Seconds, CLOCK_MONOTONIC.
+    pub tv_sec: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub tv_nsec: i64,
+}
+
+layout! { TimeSpec = "timespec", size 16; tv_sec: 0, tv_nsec: 8 }
+
+/// `v4l2_event`: something happened.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Event {
+    /// `EVENT_*`.
+    pub type_: u32,
+    u: [u64; 8],
+    /// Events that wait behind this one.
+    pub pending: u32,
+    /// Number of the event, counted for each subscriber.
+    pub sequence: u32,
+    /// When it happened.
+    pub timestamp: TimeSpec,
+    /// The control's id of `EVENT_CTRL`.
+    pub id: u32,
+    reserved: [u32; 8],
+}
+
+layout! { Event = "v4l2_event", size 136;
+    type_: 0, u: 8, pending: 72, sequence: 76, timestamp: 80, id: 96, reserved: 100,
+}
+
+impl Event {
+    /// The first word of the payload: `changes` of `EVENT_SOURCE_CHANGE`.
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        let bytes = self.u[0].to_ne_bytes();
+        u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_parameters_have_the_interval_at_the_same_place() {
+        let mut parm = StreamParm::new(BufferType::VideoOutput);
+        let interval = Fract {
+            numerator: 1,
+            denominator: 25,
+        };
+        parm.set_timeperframe(interval);
+        assert_eq!(parm.timeperframe(), interval);
+        assert_eq!(offset_of!(OutputParm, timeperframe), 2 * 4);
+        assert_eq!(offset_of!(CaptureParm, timeperframe), 2 * 4);
+        assert_eq!(parm.parm[2..4], [1, 25]);
+    }
+
+    #[test]
+    fn selections_are_always_sent_with_the_single_planar_type() {
+        let selection = Selection::new(BufferType::VideoOutputMplane, 0, Rect::default());
+        assert_eq!(selection.type_, BufferType::VideoOutput as u32);
+    }
+}

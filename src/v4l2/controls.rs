@@ -1,0 +1,139 @@
+//! The encoder's controls: by number or by name, one by one (step 5 of the checklist).
+//!
+//! An absent control is no failure of the driver's; a refused value is told. Knows names and values; the meaning of a
+//! control is the caller's.
+
+use core::fmt;
+
+use rustix::fd::BorrowedFd;
+
+use super::abi::{CTRL_FLAG_DISABLED, CTRL_FLAG_NEXT_CTRL, QueryExtCtrl};
+use super::errno::IoctlError;
+use super::ioctl;
+use crate::limits::CONTROLS_SCANNED;
+
+/// Why a control was not set.
+#[derive(Clone, Copy, Debug)]
+pub enum NotSet {
+    /// The driver has no such control, or it holds no single number.
+    Absent,
+    /// The driver refuses the value; these are the smallest and the largest it takes, and its step.
+    Value(IoctlError, i64, i64, u64),
+}
+
+impl fmt::Display for NotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("the driver has no such control"),
+            Self::Value(error, minimum, maximum, step) => {
+                write!(
+                    f,
+                    "the driver takes {minimum} to {maximum} in steps of {step} ({error})"
+                )
+            }
+        }
+    }
+}
+
+/// Sets a control. Gives the value that the driver made of it: the nearest that it can do.
+///
+/// # Errors
+/// When the driver has no such control, or refuses the value. A value out of range is refused here, where the kernel
+/// would quietly take the nearest one.
+pub fn set(device: BorrowedFd<'_>, id: u32, value: i64) -> Result<i64, NotSet> {
+    let control = query(device, id).ok_or(NotSet::Absent)?;
+    let refused = |error| NotSet::Value(error, control.minimum, control.maximum, control.step);
+    let scalar = control.scalar().ok_or(NotSet::Absent)?;
+    if value < control.minimum || value > control.maximum {
+        let range = rustix::io::Errno::RANGE;
+        return Err(refused(IoctlError::new(
+            super::errno::Call::SExtCtrls,
+            range,
+        )));
+    }
+    ioctl::s_ext_ctrl(device, id, scalar, value).map_err(refused)
+}
+
+/// The control with this number, if the driver has it.
+#[must_use]
+pub fn query(device: BorrowedFd<'_>, id: u32) -> Option<QueryExtCtrl> {
+    let control = ioctl::query_ext_ctrl(device, id).ok().flatten()?;
+    (control.flags & CTRL_FLAG_DISABLED == 0).then_some(control)
+}
+
+/// The driver's controls, in the order of their numbers; bounded, whatever the driver says.
+pub fn all(device: BorrowedFd<'_>) -> impl Iterator<Item = QueryExtCtrl> {
+    let mut last = 0;
+    (0..CONTROLS_SCANNED).map_while(move |_| {
+        let control = ioctl::query_ext_ctrl(device, last | CTRL_FLAG_NEXT_CTRL)
+            .ok()
+            .flatten()?;
+        // A driver that does not go on would be asked for ever.
+        if control.id <= last {
+            return None;
+        }
+        last = control.id;
+        Some(control)
+    })
+}
+
+/// The number of the control with this name. Names are compared as `v4l2-ctl` writes them: lower case, and everything
+/// that is no letter or digit as one underscore (`Video GOP Size` is `video_gop_size`).
+#[must_use]
+pub fn find(device: BorrowedFd<'_>, name: &str) -> Option<u32> {
+    all(device)
+        .find(|control| same_name(control.name(), name.as_bytes()))
+        .map(|control| control.id)
+}
+
+fn same_name(a: &[u8], b: &[u8]) -> bool {
+    folded(a).eq(folded(b))
+}
+
+/// The characters of a name as `v4l2-ctl` writes it.
+fn folded(name: &[u8]) -> impl Iterator<Item = u8> {
+    let mut gap = false;
+    let end = name
+        .iter()
+        .rposition(u8::is_ascii_alphanumeric)
+        .map_or(0, |last| last + 1);
+    name[..end]
+        .iter()
+        .filter_map(move |&byte| {
+            let letter = byte.is_ascii_alphanumeric();
+            let shown = (letter || !gap).then(|| {
+                if letter {
+                    byte.to_ascii_lowercase()
+                } else {
+                    b'_'
+                }
+            });
+            gap = !letter;
+            shown
+        })
+        .skip_while(|&byte| byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_name;
+
+    #[test]
+    fn names_are_compared_as_v4l2_ctl_writes_them() {
+        assert!(same_name(b"Video GOP Size", b"video_gop_size"));
+        assert!(same_name(
+            b"FWHT I-Frame QP Value",
+            b"fwht_i_frame_qp_value"
+        ));
+        assert!(same_name(
+            b"H264 Minimum QP Value",
+            b"H264 minimum QP value"
+        ));
+        assert!(same_name(
+            b"Sequence Header Mode (x)",
+            b"sequence_header_mode_x"
+        ));
+        assert!(!same_name(b"Video GOP Size", b"video_gop"));
+        assert!(!same_name(b"", b"x"));
+    }
+}

@@ -1,0 +1,147 @@
+//! Device nodes: opening one, telling an encoder from anything else, finding one that does the job.
+//!
+//! Knows what a node says of itself. Changes nothing on a device: a scan disturbs nobody who uses it.
+
+use core::ffi::CStr;
+use core::fmt::Write;
+
+use heapless::String;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+
+use super::abi::{
+    Api, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_M2M,
+    CAP_VIDEO_M2M_MPLANE, CAP_VIDEO_OUTPUT, CAP_VIDEO_OUTPUT_MPLANE, Capability, FmtDesc, Queue,
+};
+use super::errno::{Call, IoctlError};
+use super::ioctl;
+use crate::limits::{DEVICE_NODES, FORMATS};
+use crate::media::fourcc::Fourcc;
+
+/// An open memory-to-memory device.
+#[derive(Debug)]
+pub struct Device {
+    fd: OwnedFd,
+    /// What QUERYCAP said.
+    pub capability: Capability,
+    /// Which of the two buffer APIs it speaks.
+    pub api: Api,
+}
+
+/// Why a node is no use.
+#[derive(Clone, Copy, Debug)]
+pub enum NotUsable {
+    /// A call failed; of `Call::Open`, the node may not be there (yet).
+    Call(IoctlError),
+    /// It is no memory-to-memory device with streaming I/O; a camera, for example.
+    NotM2m(Capability),
+}
+
+impl From<IoctlError> for NotUsable {
+    fn from(error: IoctlError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl Device {
+    /// Opens a node, non-blocking, and asks what it is.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no memory-to-memory device.
+    pub fn open(path: &CStr) -> Result<Self, NotUsable> {
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd =
+            open(path, flags, Mode::empty()).map_err(|errno| IoctlError::new(Call::Open, errno))?;
+        let capability = ioctl::querycap(fd.as_fd())?;
+        let api = api_of(capability.node_caps()).ok_or(NotUsable::NotM2m(capability))?;
+        Ok(Self {
+            fd,
+            capability,
+            api,
+        })
+    }
+
+    /// The buffer type of one of the two queues.
+    #[must_use]
+    pub fn queue(&self, queue: Queue) -> BufferType {
+        BufferType::new(queue, self.api)
+    }
+
+    /// The formats of a queue, in the driver's order; bounded, whatever the driver says. Ends at the first refusal.
+    pub fn formats(&self, queue: Queue) -> impl Iterator<Item = FmtDesc> {
+        let buffer_type = self.queue(queue);
+        (0..FORMATS).map_while(move |index| {
+            ioctl::enum_fmt(self.as_fd(), buffer_type, index)
+                .ok()
+                .flatten()
+        })
+    }
+
+    /// Whether it takes `raw` on its OUTPUT queue and gives `coded` on its CAPTURE queue.
+    #[must_use]
+    pub fn encodes(&self, raw: Fourcc, coded: Fourcc) -> bool {
+        self.formats(Queue::Output)
+            .any(|format| format.pixelformat == raw)
+            && self
+                .formats(Queue::Capture)
+                .any(|format| format.pixelformat == coded)
+    }
+}
+
+impl AsFd for Device {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Which API a node with these capabilities speaks as a memory-to-memory device. Drivers from before `CAP_VIDEO_M2M`
+/// say that they do both CAPTURE and OUTPUT.
+fn api_of(caps: u32) -> Option<Api> {
+    let has = |bits| caps & bits == bits;
+    if !has(CAP_STREAMING) {
+        return None;
+    }
+    if has(CAP_VIDEO_M2M_MPLANE) || has(CAP_VIDEO_CAPTURE_MPLANE | CAP_VIDEO_OUTPUT_MPLANE) {
+        return Some(Api::Multi);
+    }
+    (has(CAP_VIDEO_M2M) || has(CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT)).then_some(Api::Single)
+}
+
+/// The path of a node, `/dev/video0` to `/dev/video255`.
+pub type NodePath = String<16>;
+
+/// The nodes that are there and what they are, in the order of their numbers; those that do not exist are passed over.
+pub fn scan() -> impl Iterator<Item = (NodePath, Result<Device, NotUsable>)> {
+    (0..DEVICE_NODES).filter_map(|number| {
+        let mut path = NodePath::new();
+        // `/dev/video255` and the NUL fit.
+        write!(path, "/dev/video{number}\0").ok()?;
+        let device = Device::open(CStr::from_bytes_with_nul(path.as_bytes()).ok()?);
+        path.pop();
+        match device {
+            Err(NotUsable::Call(IoctlError {
+                call: Call::Open,
+                errno: Errno::NOENT,
+            })) => None,
+            device => Some((path, device)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_streaming_devices_with_both_queues_are_memory_to_memory() {
+        assert_eq!(api_of(0x0420_4000), Some(Api::Multi)); // bcm2835-codec
+        assert_eq!(api_of(CAP_STREAMING | CAP_VIDEO_M2M), Some(Api::Single)); // vicodec
+        assert_eq!(api_of(CAP_STREAMING | CAP_VIDEO_CAPTURE), None); // a camera
+        assert_eq!(
+            api_of(CAP_STREAMING | CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT),
+            Some(Api::Single)
+        );
+        assert_eq!(api_of(CAP_VIDEO_M2M), None);
+    }
+}

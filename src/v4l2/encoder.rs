@@ -1,0 +1,333 @@
+//! The session with the encoder: buffers, streaming, drain. Steps 6 to 17 of the stateful-encoder checklist.
+//!
+//! Knows which buffers there are and what the two queues answer. Knows no frames' meaning, no ring and no clock; never
+//! waits: the device is opened non-blocking, and whoever owns the session polls.
+
+use ::log::{debug, warn};
+use arrayvec::ArrayVec;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+
+use super::abi::{
+    BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, BUF_FLAG_TIMESTAMP_COPY,
+    CID_MIN_BUFFERS_FOR_OUTPUT, ENC_CMD_STOP, FIELD_NONE, Memory, Queue, Scalar,
+};
+use super::device::Device;
+use super::errno::{Call, IoctlError};
+use super::ioctl::{self, Buffer, Dequeued, Result};
+use super::negotiate::Agreed;
+use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
+use crate::shm::region::Region;
+
+/// Most memory planes of all OUTPUT buffers.
+pub const OUTPUT_PLANES: usize = FRAME_SLOTS_MAX as usize * PLANES;
+
+/// An encoder with its buffers.
+#[derive(Debug)]
+pub struct Encoder {
+    device: Device,
+    agreed: Agreed,
+    outputs: u32,
+    captures: ArrayVec<Region, CAPTURE_BUFFERS_MAX>,
+}
+
+/// An OUTPUT buffer that came back.
+#[derive(Clone, Copy, Debug)]
+pub struct Returned {
+    /// Its index: the slot.
+    pub slot: u32,
+    /// The timestamp that it was queued with, us.
+    pub key: u64,
+}
+
+/// A CAPTURE buffer that came back.
+#[derive(Clone, Copy, Debug)]
+pub struct Coded {
+    index: u32,
+    start: usize,
+    end: usize,
+    /// The timestamp of the frame that it comes from, us.
+    pub key: u64,
+    /// `V4L2_BUF_FLAG_KEYFRAME`.
+    pub keyframe: bool,
+    /// `V4L2_BUF_FLAG_ERROR`.
+    pub error: bool,
+    /// `V4L2_BUF_FLAG_LAST`: the drain is over.
+    pub last: bool,
+    /// The payload fills the buffer to the last byte: it may go on in the next one.
+    pub full: bool,
+}
+
+impl Coded {
+    /// Bytes of payload.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether there is no payload.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the CAPTURE queue answered.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// A buffer; give it back with `requeue`.
+    Coded(Coded),
+    /// None is ready.
+    Nothing,
+    /// None will come: the last one was dequeued before.
+    Drained,
+}
+
+impl Encoder {
+    /// Allocates the buffers of both queues: `slots` for OUTPUT, or what the driver makes of it.
+    ///
+    /// # Errors
+    /// When the driver has no memory for the fewest that make sense, or cannot map them.
+    pub fn new(device: Device, agreed: Agreed, slots: u32) -> Result<Self> {
+        let minimum = ioctl::g_ext_ctrl(device.as_fd(), CID_MIN_BUFFERS_FOR_OUTPUT, Scalar::Bits32);
+        // The driver's minimum is what it holds itself; one more is for the producer.
+        let minimum = minimum.map_or(0, |count| {
+            u32::try_from(count).unwrap_or(0).saturating_add(1)
+        });
+        let frame_bytes: u64 = agreed
+            .layout
+            .memory_length
+            .iter()
+            .map(|&length| u64::from(length))
+            .sum();
+        let wanted = slots.max(minimum).min(FRAME_SLOTS_MAX);
+        let outputs = request(&device, Queue::Output, wanted, frame_bytes)?.min(FRAME_SLOTS_MAX);
+        let capture_bytes = u64::from(agreed.capture_bytes);
+        let count = request(&device, Queue::Capture, CAPTURE_BUFFERS, capture_bytes)?;
+        let mut encoder = Self {
+            device,
+            agreed,
+            outputs,
+            captures: ArrayVec::new(),
+        };
+        for index in 0..count.min(CAPTURE_BUFFERS_MAX as u32) {
+            let region = encoder.map(Queue::Capture, index, 0)?;
+            encoder.captures.push(region);
+        }
+        debug!(
+            "{} OUTPUT buffers of {frame_bytes} bytes, {} CAPTURE buffers of {capture_bytes} bytes",
+            outputs,
+            encoder.captures.len()
+        );
+        Ok(encoder)
+    }
+
+    /// Number of OUTPUT buffers.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.outputs
+    }
+
+    /// What was agreed on.
+    #[must_use]
+    pub fn agreed(&self) -> &Agreed {
+        &self.agreed
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The dma-bufs of all OUTPUT buffers, slot after slot, each with its memory planes.
+    ///
+    /// # Errors
+    /// When the driver cannot export its buffers.
+    pub fn export(&self) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
+        let queue = self.device.queue(Queue::Output);
+        let mut exported = ArrayVec::new();
+        for slot in 0..self.outputs {
+            for plane in 0..self.agreed.layout.memory_plane_count {
+                exported.push(ioctl::expbuf(self.device.as_fd(), queue, slot, plane)?);
+            }
+        }
+        Ok(exported)
+    }
+
+    /// Mappings of all OUTPUT buffers, slot after slot, each with its memory planes: for copying into them.
+    ///
+    /// # Errors
+    /// When they cannot be mapped.
+    pub fn map_outputs(&self) -> Result<ArrayVec<Region, OUTPUT_PLANES>> {
+        let mut mapped = ArrayVec::new();
+        for slot in 0..self.outputs {
+            for plane in 0..self.agreed.layout.memory_plane_count as usize {
+                mapped.push(self.map(Queue::Output, slot, plane)?);
+            }
+        }
+        Ok(mapped)
+    }
+
+    fn map(&self, queue: Queue, index: u32, plane: usize) -> Result<Region> {
+        let buffer = ioctl::querybuf(
+            self.device.as_fd(),
+            self.device.queue(queue),
+            Memory::Mmap,
+            index,
+        )?;
+        let (offset, length) = (
+            u64::from(buffer.mem_offset(plane)),
+            buffer.length(plane) as usize,
+        );
+        Region::map_at(&self.device, offset, length, true)
+            .map_err(|errno| IoctlError::new(Call::Mmap, errno))
+    }
+
+    /// Queues every CAPTURE buffer and starts both queues.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn start(&self) -> Result<()> {
+        for index in 0..self.captures.len() as u32 {
+            self.queue_capture(index)?;
+        }
+        ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Output))?;
+        ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Capture))
+    }
+
+    /// Stops both queues, which gives all buffers back, and starts them again: a new stream, with headers and a key
+    /// frame. The one remedy for a stalled queue that keeps buffers and file descriptors as they are.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn restart(&self) -> Result<()> {
+        ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Output))?;
+        ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Capture))?;
+        self.start()
+    }
+
+    /// Gives the frame in a slot to the encoder, under this timestamp (us).
+    ///
+    /// # Errors
+    /// When the driver refuses the buffer.
+    pub fn queue_frame(&self, slot: u32, key: u64) -> Result<()> {
+        let mut buffer = Buffer::new(self.device.queue(Queue::Output), Memory::Mmap, slot);
+        let layout = &self.agreed.layout;
+        buffer.set_plane_count(layout.memory_plane_count as usize);
+        for (plane, &length) in layout.memory_length.iter().enumerate() {
+            buffer.set_bytesused(plane, length);
+        }
+        buffer.set_timestamp(key);
+        buffer.set_flags(BUF_FLAG_TIMESTAMP_COPY);
+        buffer.set_field(FIELD_NONE);
+        ioctl::qbuf(self.device.as_fd(), &mut buffer)
+    }
+
+    /// The next OUTPUT buffer that the encoder is done with.
+    ///
+    /// # Errors
+    /// When the queue is in error: `restart`, or give the device up.
+    pub fn dequeue_frame(&self) -> Result<Option<Returned>> {
+        let mut buffer = Buffer::new(self.device.queue(Queue::Output), Memory::Mmap, 0);
+        Ok(match ioctl::dqbuf(self.device.as_fd(), &mut buffer)? {
+            Dequeued::Buffer => Some(Returned {
+                slot: buffer.index(),
+                key: buffer.timestamp(),
+            }),
+            Dequeued::Nothing | Dequeued::Drained => None,
+        })
+    }
+
+    /// The next CAPTURE buffer.
+    ///
+    /// # Errors
+    /// When the queue is in error: `restart`, or give the device up.
+    pub fn dequeue_coded(&self) -> Result<Answer> {
+        let mut buffer = Buffer::new(self.device.queue(Queue::Capture), Memory::Mmap, 0);
+        match ioctl::dqbuf(self.device.as_fd(), &mut buffer)? {
+            Dequeued::Buffer => {}
+            Dequeued::Nothing => return Ok(Answer::Nothing),
+            Dequeued::Drained => return Ok(Answer::Drained),
+        }
+        let index = buffer.index();
+        let Some(region) = self.captures.get(index as usize) else {
+            // Not one of ours: a driver that cannot count is one that cannot be worked with.
+            return Err(IoctlError::new(Call::DqBuf, Errno::PROTO));
+        };
+        let end = (buffer.bytesused(0) as usize).min(region.len());
+        let start = (buffer.data_offset(0) as usize).min(end);
+        Ok(Answer::Coded(Coded {
+            index,
+            start,
+            end,
+            key: buffer.timestamp(),
+            keyframe: buffer.has(BUF_FLAG_KEYFRAME),
+            error: buffer.has(BUF_FLAG_ERROR),
+            last: buffer.has(BUF_FLAG_LAST),
+            full: end != 0 && end == region.len().min(self.agreed.capture_bytes as usize),
+        }))
+    }
+
+    /// The payload of a coded buffer. Uncached memory on some boards: read it once, from front to back.
+    #[must_use]
+    pub fn payload(&self, coded: &Coded) -> &[u8] {
+        self.captures
+            .get(coded.index as usize)
+            .map_or(&[], |region| &region.bytes()[coded.start..coded.end])
+    }
+
+    /// Gives a CAPTURE buffer back to the encoder.
+    ///
+    /// # Errors
+    /// When the driver refuses it.
+    pub fn requeue(&self, coded: Coded) -> Result<()> {
+        self.queue_capture(coded.index)
+    }
+
+    fn queue_capture(&self, index: u32) -> Result<()> {
+        let mut buffer = Buffer::new(self.device.queue(Queue::Capture), Memory::Mmap, index);
+        buffer.set_plane_count(1);
+        ioctl::qbuf(self.device.as_fd(), &mut buffer)
+    }
+
+    /// Begins the drain: what was queued is encoded, then a buffer marked LAST comes. Gives false when the driver does
+    /// not know the command: then the end is when everything has come back.
+    ///
+    /// # Errors
+    /// When the driver refuses a command that it knows.
+    pub fn drain(&self) -> Result<bool> {
+        match ioctl::encoder_cmd(self.device.as_fd(), ENC_CMD_STOP) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_missing() || error.errno == Errno::INVAL => Ok(false),
+            // A drain that was begun before is under way.
+            Err(error) if error.errno == Errno::BUSY => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Encoder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+/// Asks for buffers; with fewer when memory is short. Gives how many there are.
+fn request(device: &Device, queue: Queue, wanted: u32, bytes: u64) -> Result<u32> {
+    let mut count = wanted;
+    loop {
+        match ioctl::reqbufs(device.as_fd(), device.queue(queue), Memory::Mmap, count) {
+            Ok(request) if request.count > 0 => return Ok(request.count),
+            Ok(_) => return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM)),
+            Err(error) if error.errno == Errno::NOMEM && count > BUFFERS_MIN => {
+                warn!(
+                    "no memory for {count} {queue:?} buffers of {bytes} bytes; trying {}",
+                    count - 1
+                );
+                count -= 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

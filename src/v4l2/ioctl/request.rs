@@ -1,0 +1,141 @@
+//! Which structure goes with which ioctl number, and the one place where both are handed to the kernel.
+//!
+//! Knows numbers, structures and EINTR. Knows nothing of what a call means.
+#![expect(unsafe_code, reason = "ioctl is raw by nature")]
+
+use rustix::fd::BorrowedFd;
+use rustix::ffi::c_void;
+use rustix::io::Errno;
+use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
+
+use crate::v4l2::abi::{
+    self, Capability, DmaBufSync, DmaHeapAllocationData, EncoderCmd, Event, EventSubscription,
+    ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl, QueryMenu, RawBuffer,
+    RequestBuffers, Selection, StreamParm,
+};
+use crate::v4l2::errno::{Call, IoctlError};
+
+/// An ioctl: a number, and the structure that the kernel reads and writes under it.
+///
+/// # Safety
+///
+/// For `NUMBER` the kernel must access one `Argument` and, except through addresses in it, nothing else. Any bytes must be a valid `Argument`.
+pub(super) unsafe trait Request {
+    /// The ioctl number.
+    const NUMBER: Opcode;
+    /// What it takes.
+    type Argument;
+}
+
+/// A request whose argument holds no address that the kernel follows.
+///
+/// # Safety
+///
+/// As the name says, for every argument that safe code can build.
+pub(super) unsafe trait Plain: Request {}
+
+/// Names requests after their C macros, and asserts that the number carries the size of the argument.
+macro_rules! requests {
+    ($($number:ident($argument:ty)),+ $(,)?) => {
+        $(
+            #[expect(non_camel_case_types, reason = "named after the C macro")]
+            pub(super) struct $number;
+
+            // SAFETY: `abi` mirrors linux/videodev2.h, dma-buf.h and dma-heap.h, whose macro of this name takes the structure that
+            // `$argument` mirrors; all mirrors consist of integers.
+            unsafe impl Request for $number {
+                const NUMBER: Opcode = abi::$number;
+                type Argument = $argument;
+            }
+
+            const _: () = assert!(abi::ioc_size(abi::$number) == size_of::<$argument>());
+        )+
+    };
+}
+
+macro_rules! plain {
+    ($($number:ident($argument:ty)),+ $(,)?) => {
+        requests! { $($number($argument)),+ }
+        $(
+            // SAFETY: The structure has no address, or (`v4l2_format`) only in halves of its union that `BufferType` cannot name.
+            unsafe impl Plain for $number {}
+        )+
+    };
+}
+
+plain! {
+    VIDIOC_QUERYCAP(Capability), VIDIOC_ENUM_FMT(FmtDesc), VIDIOC_ENUM_FRAMESIZES(FrmSizeEnum),
+    VIDIOC_G_FMT(Format), VIDIOC_S_FMT(Format), VIDIOC_TRY_FMT(Format), VIDIOC_G_PARM(StreamParm),
+    VIDIOC_S_PARM(StreamParm), VIDIOC_G_SELECTION(Selection), VIDIOC_S_SELECTION(Selection),
+    VIDIOC_QUERY_EXT_CTRL(QueryExtCtrl), VIDIOC_QUERYMENU(QueryMenu), VIDIOC_REQBUFS(RequestBuffers),
+    VIDIOC_EXPBUF(ExportBuffer), VIDIOC_STREAMON(u32), VIDIOC_STREAMOFF(u32), VIDIOC_ENCODER_CMD(EncoderCmd),
+    VIDIOC_TRY_ENCODER_CMD(EncoderCmd), VIDIOC_SUBSCRIBE_EVENT(EventSubscription), VIDIOC_DQEVENT(Event),
+    DMA_BUF_IOCTL_SYNC(DmaBufSync), DMA_HEAP_IOCTL_ALLOC(DmaHeapAllocationData),
+}
+
+requests! {
+    VIDIOC_G_EXT_CTRLS(ExtControls), VIDIOC_S_EXT_CTRLS(ExtControls), VIDIOC_QUERYBUF(RawBuffer),
+    VIDIOC_QBUF(RawBuffer), VIDIOC_DQBUF(RawBuffer),
+}
+
+/// A request on its way to the kernel.
+struct Ask<'a, R: Request>(&'a mut R::Argument);
+
+// SAFETY: The kernel reads and writes one `R::Argument` under `R::NUMBER`, which is what `Request` promises and what the pointer leads to.
+unsafe impl<R: Request> Ioctl for Ask<'_, R> {
+    type Output = ();
+    const IS_MUTATING: bool = true;
+
+    fn opcode(&self) -> Opcode {
+        R::NUMBER
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        (&raw mut *self.0).cast()
+    }
+
+    unsafe fn output_from_ptr(_: IoctlOutput, _: *mut c_void) -> rustix::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asks once.
+///
+/// # Safety
+///
+/// Addresses in `argument` must be good for what the kernel does with them.
+pub(super) unsafe fn ask_once<R: Request>(
+    fd: BorrowedFd<'_>,
+    argument: &mut R::Argument,
+) -> Result<(), Errno> {
+    // SAFETY: `Ask` describes the request truly, and the addresses in the argument are the caller's care.
+    unsafe { ioctl(fd, Ask::<R>(argument)) }
+}
+
+/// Asks again while a signal came first.
+///
+/// # Safety
+///
+/// As `ask_once`.
+pub(super) unsafe fn ask_until_heard<R: Request>(
+    fd: BorrowedFd<'_>,
+    argument: &mut R::Argument,
+) -> Result<(), Errno> {
+    loop {
+        // SAFETY: The same contract; EINTR leaves the argument as it was.
+        match unsafe { ask_once::<R>(fd, argument) } {
+            Err(Errno::INTR) => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// Asks with an argument that holds no address.
+pub(super) fn ask<R: Plain>(
+    call: Call,
+    fd: BorrowedFd<'_>,
+    argument: &mut R::Argument,
+) -> Result<(), IoctlError> {
+    // SAFETY: `Plain`: there is no address in it.
+    unsafe { ask_until_heard::<R>(fd, argument) }.map_err(|errno| IoctlError::new(call, errno))
+}

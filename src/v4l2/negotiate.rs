@@ -1,0 +1,193 @@
+//! Agreeing with the driver on formats, sizes, rate and crop. Steps 1 to 4 of the stateful-encoder checklist
+//! (`Documentation/userspace-api/media/v4l/dev-encoder.rst`).
+//!
+//! The driver decides; what it returns is adopted, and refused in one sentence where it cannot work. Knows formats;
+//! knows no buffers.
+
+use core::fmt;
+
+use ::log::{debug, warn};
+
+use super::abi::{FIELD_NONE, Format, Fract, Queue, Rect, SEL_TGT_CROP};
+use super::device::Device;
+use super::errno::IoctlError;
+use super::ioctl;
+use crate::limits::{CAPTURE_BYTES, PADDING_PIXELS, PLANES};
+use crate::media::format::RawFormat;
+use crate::media::fourcc::Fourcc;
+use crate::media::layout::{FrameLayout, LayoutError};
+
+/// What is asked of the encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Visible width, pixels.
+    pub width: u32,
+    /// Visible height, rows.
+    pub height: u32,
+    /// Frames per second: numerator, denominator.
+    pub rate: (u32, u32),
+    /// Raw format.
+    pub format: &'static RawFormat,
+    /// Coded format.
+    pub codec: Fourcc,
+}
+
+/// What the driver made of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Agreed {
+    /// Width and height that the driver works with; at least the visible ones.
+    pub coded: (u32, u32),
+    /// Where the rows of a frame lie in an OUTPUT buffer.
+    pub layout: FrameLayout,
+    /// Bytes of a CAPTURE buffer.
+    pub capture_bytes: u32,
+}
+
+/// Why it cannot work.
+#[derive(Clone, Copy, Debug)]
+pub enum Refused {
+    /// A call that must work failed.
+    Call(IoctlError),
+    /// The driver replaced a format with another.
+    Format(Fourcc, Fourcc),
+    /// The driver made another size of the size asked, and cannot crop it back.
+    Size((u32, u32), (u32, u32)),
+    /// The buffers that the driver describes cannot hold the frame.
+    Layout(LayoutError),
+}
+
+impl From<IoctlError> for Refused {
+    fn from(error: IoctlError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(f),
+            Self::Format(asked, given) => write!(
+                f,
+                "the driver does not take {asked}: it offers {given} instead"
+            ),
+            Self::Size(asked, given) => write!(
+                f,
+                "the driver does not take {}x{}: the nearest it offers is {}x{}",
+                asked.0, asked.1, given.0, given.1
+            ),
+            Self::Layout(error) => write!(f, "the driver's buffers do not fit: {error}"),
+        }
+    }
+}
+
+/// Sets both formats, the rate and the crop.
+///
+/// # Errors
+/// When the driver cannot do what is wanted.
+pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
+    let visible = (wanted.width, wanted.height);
+
+    // 1. CAPTURE first: it decides which codec the rest is about.
+    let mut format = Format::new(device.queue(Queue::Capture));
+    format.set_size(wanted.width, wanted.height);
+    format.set_pixelformat(wanted.codec);
+    format.set_planes(1);
+    format.set_sizeimage(0, CAPTURE_BYTES.max(wanted.width * wanted.height / 2));
+    let capture = ioctl::s_fmt(device, &format)?;
+    if capture.pixelformat() != wanted.codec {
+        return Err(Refused::Format(wanted.codec, capture.pixelformat()));
+    }
+
+    // 2. OUTPUT; every field that comes back is adopted.
+    let mut format = Format::new(device.queue(Queue::Output));
+    format.set_size(wanted.width, wanted.height);
+    format.set_pixelformat(wanted.format.fourcc);
+    // At most PLANES.
+    format.set_planes(wanted.format.memory_plane_count() as u8);
+    set_field_none(&mut format);
+    let output = ioctl::s_fmt(device, &format)?;
+    if output.pixelformat() != wanted.format.fourcc {
+        return Err(Refused::Format(wanted.format.fourcc, output.pixelformat()));
+    }
+    let coded = output.size();
+    if coded.0 < visible.0 || coded.1 < visible.1 {
+        return Err(Refused::Size(visible, coded));
+    }
+
+    // 3. The rate, as an interval. Drivers without rate control do not know the call.
+    let interval = Fract {
+        numerator: wanted.rate.1,
+        denominator: wanted.rate.0,
+    };
+    if let Err(error) = ioctl::s_parm(device, device.queue(Queue::Output), interval) {
+        debug!("the driver keeps no frame rate: {error}");
+    }
+
+    // 4. Rows and columns of padding are cut off, where the driver can.
+    crop(device, visible, coded)?;
+
+    let count = output.planes().min(PLANES);
+    let mut bytesperline = [0; PLANES];
+    let mut sizeimage = [0; PLANES];
+    for plane in 0..count {
+        bytesperline[plane] = output.bytesperline(plane);
+        sizeimage[plane] = output.sizeimage(plane);
+    }
+    let layout = wanted
+        .format
+        .layout(
+            visible.0,
+            visible.1,
+            coded.1,
+            &bytesperline[..count],
+            &sizeimage[..count],
+        )
+        .map_err(Refused::Layout)?;
+
+    // OUTPUT may have changed CAPTURE.
+    let capture = ioctl::g_fmt(device, device.queue(Queue::Capture))?;
+    if capture.pixelformat() != wanted.codec {
+        return Err(Refused::Format(wanted.codec, capture.pixelformat()));
+    }
+    Ok(Agreed {
+        coded,
+        layout,
+        capture_bytes: capture.sizeimage(0),
+    })
+}
+
+fn set_field_none(format: &mut Format) {
+    if format.is_mplane() {
+        let mut pix = format.pix_mp();
+        pix.field = FIELD_NONE;
+        format.set_pix_mp(&pix);
+    } else {
+        let mut pix = format.pix();
+        pix.field = FIELD_NONE;
+        format.set_pix(&pix);
+    }
+}
+
+/// Sets the crop rectangle on the OUTPUT queue and checks what came of it. Without one a little padding is tolerated,
+/// with a warning: it shows at the right and at the bottom of the picture.
+fn crop(device: &Device, visible: (u32, u32), coded: (u32, u32)) -> Result<(), Refused> {
+    let queue = device.queue(Queue::Output);
+    let wanted = Rect {
+        left: 0,
+        top: 0,
+        width: visible.0,
+        height: visible.1,
+    };
+    let answer = ioctl::s_selection(device, queue, SEL_TGT_CROP, wanted);
+    if answer.is_ok_and(|got| got == wanted) || visible == coded {
+        return Ok(());
+    }
+    if coded.0 - visible.0 > PADDING_PIXELS || coded.1 - visible.1 > PADDING_PIXELS {
+        return Err(Refused::Size(visible, coded));
+    }
+    warn!(
+        "the driver cannot crop {}x{} to {}x{}: padding shows in the picture",
+        coded.0, coded.1, visible.0, visible.1
+    );
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! Properties of the command line: no bytes can break the parser, and what options say comes back however it is written.
+
+use std::ffi::{CStr, CString};
+
+use arrayvec::ArrayVec;
+use framemill::cli::{
+    Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
+    RunOptions, Size, SocketName, parse,
+};
+use framemill::error::Exit;
+use framemill::limits::{
+    CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
+    FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
+};
+use framemill::media::fourcc::Fourcc;
+use log::LevelFilter;
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+
+/// Words that get past the first checks, so that arbitrary lines reach the deeper ones.
+const PLAUSIBLE: &[&str] = &[
+    "run",
+    "push",
+    "tap",
+    "stat",
+    "probe",
+    "help",
+    "--version",
+    "--help",
+    "-h",
+    "--",
+    "-",
+    "--size",
+    "--size=640x480",
+    "--fps",
+    "--gop",
+    "--control",
+    "--control=a=1",
+    "--socket",
+    "--socket=@",
+    "--packet-ring",
+    "--once",
+    "--once=",
+    "--loop",
+    "--from",
+    "--frames",
+    "--json",
+    "--watch",
+    "--device=",
+    "--to=-",
+    "--=",
+    "=",
+    "auto",
+    "64K",
+    "29.97",
+    "1/0",
+    "0x",
+    "18446744073709551616",
+];
+
+fn word() -> impl Strategy<Value = CString> {
+    prop_oneof![
+        3 => proptest::sample::select(PLAUSIBLE).prop_map(|word| CString::new(word).unwrap()),
+        1 => vec(1u8.., 0..200).prop_map(|bytes| CString::new(bytes).unwrap()),
+        1 => (proptest::sample::select(PLAUSIBLE), vec(1u8.., 0..6)).prop_map(|(word, bytes)| {
+            CString::new([word.as_bytes(), &bytes].concat()).unwrap()
+        }),
+    ]
+}
+
+fn borrowed(words: &[CString]) -> Vec<&CStr> {
+    words.iter().map(|word| word.as_c_str()).collect()
+}
+
+/// `RunOptions` with everything owned, so that proptest can make and keep them.
+#[derive(Clone, Debug)]
+struct Wanted {
+    device: Option<String>,
+    size: (u32, u32),
+    codes: (String, String),
+    rate: FrameRate,
+    bitrate: Option<u32>,
+    gop: Option<u32>,
+    controls: Vec<(Result<u32, String>, i64)>,
+    socket: (bool, String),
+    mode: u32,
+    slots: Option<u32>,
+    ring_bits: u32,
+    memory: MemoryChoice,
+    times: (u32, u32, u32),
+    once: bool,
+    log: LevelFilter,
+    log_to: LogTarget,
+}
+
+fn code(word: &str) -> Fourcc {
+    Fourcc::parse(word.as_bytes()).unwrap()
+}
+
+impl Wanted {
+    fn options<'a>(&'a self, device: &'a CStr, socket: &'a CStr) -> RunOptions<'a> {
+        RunOptions {
+            device: match self.device {
+                Some(_) => DeviceChoice::Path(device),
+                None => DeviceChoice::Auto,
+            },
+            size: Size {
+                width: self.size.0,
+                height: self.size.1,
+            },
+            format: code(&self.codes.0),
+            frame_rate: self.rate,
+            codec: code(&self.codes.1),
+            bitrate: self.bitrate,
+            gop: self.gop,
+            controls: self.control_settings(),
+            socket: match self.socket.0 {
+                true => SocketName::Abstract(socket.to_bytes()),
+                false => SocketName::Path(socket),
+            },
+            socket_mode: self.mode,
+            frame_slots: self.slots,
+            packet_ring: 1 << self.ring_bits,
+            memory: self.memory,
+            stall_ms: self.times.0,
+            drain_ms: self.times.1,
+            wait_device_ms: self.times.2,
+            once: self.once,
+            log: self.log,
+            log_to: self.log_to,
+        }
+    }
+
+    fn control_settings(&self) -> ArrayVec<ControlSetting<'_>, CONTROLS> {
+        self.controls
+            .iter()
+            .map(|(name, value)| ControlSetting {
+                name: match name {
+                    Ok(id) => ControlName::Id(*id),
+                    Err(name) => ControlName::Name(name),
+                },
+                value: *value,
+            })
+            .collect()
+    }
+
+    /// Each option with its value; `None` for a switch. Controls keep their order, which counts.
+    fn words(&self) -> Vec<(&'static str, Option<String>)> {
+        let mut words = vec![
+            ("--size", Some(format!("{}x{}", self.size.0, self.size.1))),
+            ("--format", Some(self.codes.0.clone())),
+            ("--codec", Some(self.codes.1.clone())),
+            ("--fps", Some(self.rate.to_string())),
+            (
+                "--device",
+                Some(self.device.clone().unwrap_or("auto".into())),
+            ),
+            ("--socket-mode", Some(format!("{:o}", self.mode))),
+            (
+                "--packet-ring",
+                Some(match self.ring_bits {
+                    bits @ 20.. => format!("{}M", 1 << (bits - 20)),
+                    bits => format!("{}K", 1 << (bits - 10)),
+                }),
+            ),
+            (
+                "--memory",
+                Some(format!("{:?}", self.memory).to_lowercase()),
+            ),
+            ("--stall-ms", Some(self.times.0.to_string())),
+            ("--drain-ms", Some(self.times.1.to_string())),
+            ("--wait-device", Some(self.times.2.to_string())),
+            ("--log", Some(self.log.as_str().to_lowercase())),
+            (
+                "--log-to",
+                Some(format!("{:?}", self.log_to).to_lowercase()),
+            ),
+            (
+                "--socket",
+                Some(format!(
+                    "{}{}",
+                    if self.socket.0 { "@" } else { "" },
+                    self.socket.1
+                )),
+            ),
+        ];
+        let numbers = [
+            ("--bitrate", self.bitrate),
+            ("--gop", self.gop),
+            ("--frame-slots", self.slots),
+        ];
+        words.extend(
+            numbers
+                .iter()
+                .filter_map(|(name, n)| Some((*name, Some(n.as_ref()?.to_string())))),
+        );
+        words.extend(self.once.then_some(("--once", None)));
+        words
+    }
+}
+
+prop_compose! {
+    fn wanted()(
+        device in of("/[ -~äß]{1,40}"),
+        size in (FRAME_SIDE_MIN..=FRAME_SIDE_MAX, FRAME_SIDE_MIN..=FRAME_SIDE_MAX),
+        codes in ("[!-,.-~][!-~]{0,3}", "[!-,.-~][!-~]{0,3}"),
+        rate in (1u64..=FRAME_RATE_MAX.into(), 1u64..=1000),
+        numbers in (of(1u32..1 << 31), of(1u32..1 << 31), of(FRAME_SLOTS_MIN..=FRAME_SLOTS_MAX)),
+        controls in vec((prop_oneof![(1u32..).prop_map(Ok), "[a-z][a-z0-9_ ]{0,30}".prop_map(Err)], any::<i64>()), 0..=CONTROLS),
+        socket in (any::<bool>(), "[/a-z][!-~]{0,106}"),
+        mode in 0u32..=0o777,
+        ring_bits in 16u32..=28,
+        memory in proptest::sample::select(vec![MemoryChoice::Auto, MemoryChoice::Export, MemoryChoice::Copy]),
+        times in (DEADLINE_MS_MIN..=DEADLINE_MS_MAX, DEADLINE_MS_MIN..=DEADLINE_MS_MAX, 0..=WAIT_MS_MAX),
+        once in any::<bool>(),
+        log in proptest::sample::select(LevelFilter::iter().collect::<Vec<_>>()),
+        log_to in proptest::sample::select(vec![LogTarget::Stderr, LogTarget::Kmsg]),
+    ) -> Wanted {
+        Wanted {
+            device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, controls, socket,
+            mode, slots: numbers.2, ring_bits, memory, times, once, log, log_to,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_words_give_a_command_or_one_printable_sentence(words in vec(word(), 0..12)) {
+        if let Err(failure) = parse(&borrowed(&words)) {
+            prop_assert_eq!(failure.exit, Exit::Usage);
+            prop_assert!(!failure.message.is_empty());
+            prop_assert!(failure.message.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{:?}", failure);
+            // Never cut: the sentence's own end is what helps.
+            prop_assert!(failure.message.len() < framemill::limits::MESSAGE_BYTES);
+        }
+    }
+
+    #[test]
+    fn options_written_in_any_order_and_either_way_come_back(
+        (wanted, order, attached) in wanted().prop_flat_map(|wanted| {
+            let words = wanted.words();
+            let count = words.len() + wanted.controls.len();
+            (Just(wanted), Just(words).prop_shuffle(), vec(any::<bool>(), count))
+        }),
+        hexadecimal in any::<bool>(),
+    ) {
+        let controls = wanted.controls.iter().map(|(name, value)| {
+            let name = match name {
+                Ok(id) if hexadecimal => format!("{id:#x}"),
+                Ok(id) => id.to_string(),
+                Err(name) => name.clone(),
+            };
+            ("--control", Some(format!("{name}={value}")))
+        });
+        // Spread the controls among the others without changing their own order.
+        let mut options = order;
+        for (at, control) in controls.enumerate() {
+            options.insert((at * 2).min(options.len()), control);
+        }
+        let mut words = vec![CString::new("run").unwrap()];
+        for ((name, value), attached) in options.iter().zip(attached) {
+            match value {
+                Some(value) if attached => words.push(CString::new(format!("{name}={value}")).unwrap()),
+                Some(value) => words.extend([CString::new(*name).unwrap(), CString::new(value.as_str()).unwrap()]),
+                None => words.push(CString::new(*name).unwrap()),
+            }
+        }
+        let device = CString::new(wanted.device.clone().unwrap_or_default()).unwrap();
+        let socket = CString::new(wanted.socket.1.as_str()).unwrap();
+        match parse(&borrowed(&words)) {
+            Ok(Command::Run(options)) => prop_assert_eq!(options, wanted.options(&device, &socket)),
+            other => prop_assert!(false, "{:?}: {:?}", words, other),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The life of a frame under every order of events that a driver, a producer and a clock can bring about.
+#![cfg(not(loom))]
+
+use framemill::engine::pipeline::{NotYours, Pipeline, Slot};
+use framemill::limits::{COUNTERS, HISTOGRAM_BUCKETS, PENDING_FRAMES, REORDER_FRAMES};
+use framemill::shm::atomic::AtomicU64;
+use framemill::shm::layout::Histogram;
+use framemill::stats::{Counter, Stats};
+use proptest::prelude::*;
+
+struct Memory {
+    counters: [AtomicU64; COUNTERS],
+    latency: [Histogram; 3],
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            counters: [const { AtomicU64::new(0) }; COUNTERS],
+            latency: core::array::from_fn(|_| Histogram {
+                count: AtomicU64::new(0),
+                max: AtomicU64::new(0),
+                buckets: [const { AtomicU64::new(0) }; HISTOGRAM_BUCKETS],
+            }),
+        }
+    }
+    fn stats(&self) -> Stats<'_> {
+        Stats {
+            counters: &self.counters,
+            latency: &self.latency,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Attach,
+    Leave,
+    Lend,
+    Commit(u32),
+    Queue,
+    Refuse,
+    /// The driver returns the nth slot it has.
+    Return(usize),
+    /// A packet of the nth frame in the encoder, published or dropped as damaged.
+    Packet(usize, bool),
+    /// A packet of no frame.
+    Stray(u64),
+    Wait(u64),
+    Restart,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        1 => Just(Event::Attach),
+        1 => Just(Event::Leave),
+        8 => Just(Event::Lend),
+        8 => (0u32..6).prop_map(Event::Commit),
+        8 => Just(Event::Queue),
+        1 => Just(Event::Refuse),
+        8 => (0usize..4).prop_map(Event::Return),
+        8 => (0usize..8, any::<bool>()).prop_map(|(n, good)| Event::Packet(n, good)),
+        1 => any::<u64>().prop_map(Event::Stray),
+        2 => (0u64..300).prop_map(Event::Wait),
+        1 => Just(Event::Restart),
+    ]
+}
+
+const LIMIT: u64 = 1000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_committed_frame_is_published_dropped_or_in_flight(
+        events in proptest::collection::vec(event(), 1..200), slots in 1u32..5
+    ) {
+        let memory = Memory::new();
+        let stats = memory.stats();
+        let mut pipeline = Pipeline::new(slots, stats);
+        let mut now = 1;
+        // What the driver has: (slot, key, slot returned).
+        let mut inside: Vec<(u32, u64, bool)> = Vec::new();
+        for event in events {
+            now += 1;
+            match event {
+                Event::Attach => pipeline.attach(),
+                Event::Leave => { pipeline.reclaim(); }
+                Event::Lend => {
+                    if let Some(slot) = pipeline.lend() {
+                        prop_assert_eq!(pipeline.slot(slot), Some(Slot::Lent));
+                    }
+                }
+                Event::Commit(slot) => {
+                    let lent = pipeline.slot(slot) == Some(Slot::Lent);
+                    let before = stats.get(Counter::FramesCommitted);
+                    let result = pipeline.commit(slot, 5, u64::MAX, now);
+                    prop_assert_eq!(result, if lent { Ok(()) } else { Err(NotYours) });
+                    prop_assert_eq!(stats.get(Counter::FramesCommitted) - before, u64::from(lent));
+                }
+                Event::Queue => {
+                    if let Some((slot, key)) = pipeline.next() {
+                        prop_assert!(inside.iter().all(|other| other.1 < key), "keys rise");
+                        pipeline.queued(now);
+                        inside.push((slot, key, false));
+                        prop_assert_eq!(pipeline.slot(slot), Some(Slot::Queued));
+                    }
+                }
+                Event::Refuse => if pipeline.next().is_some() { pipeline.refused() },
+                Event::Return(n) => {
+                    if let Some(place) = inside.iter_mut().filter(|f| !f.2).nth(n) {
+                        place.2 = true;
+                        pipeline.returned(place.0, place.1, now);
+                        prop_assert_ne!(pipeline.slot(place.0), Some(Slot::Queued));
+                    }
+                }
+                Event::Packet(n, good) => {
+                    if n < inside.len() {
+                        let (slot, key, returned) = inside[n];
+                        let awaited = pipeline.awaits(key);
+                        let claimed = pipeline.claim(key, now);
+                        prop_assert_eq!(claimed.is_some(), awaited);
+                        if let Some(frame) = claimed {
+                            if good { pipeline.published(&frame) }
+                            else { pipeline.dropped(Counter::DroppedError, &frame) }
+                        }
+                        if returned { inside.remove(n); } else { inside[n] = (slot, key, returned); }
+                    }
+                }
+                Event::Stray(key) => {
+                    if inside.iter().all(|frame| frame.1 != key) {
+                        prop_assert!(pipeline.claim(key, now).is_none());
+                    }
+                }
+                Event::Wait(time) => { now += time; pipeline.expire(now, LIMIT); }
+                Event::Restart => { pipeline.restart(Counter::DroppedRestart, now); inside.clear(); }
+            }
+            prop_assert_eq!(
+                stats.get(Counter::FramesCommitted),
+                stats.get(Counter::FramesPublished) + stats.dropped() + pipeline.in_flight()
+            );
+            let queued = inside.iter().filter(|f| !f.2).count();
+            let have = (0..slots).filter(|&slot| pipeline.slot(slot) == Some(Slot::Queued)).count();
+            prop_assert_eq!(queued, have, "the slots are where the driver says");
+            prop_assert_eq!(pipeline.stalls(LIMIT).is_some(), queued > 0);
+        }
+        // The end of everything: nothing is left.
+        pipeline.restart(Counter::DroppedStopping, now);
+        pipeline.drop_filled(Counter::DroppedStopping);
+        pipeline.reclaim();
+        prop_assert_eq!(pipeline.in_flight(), 0);
+        prop_assert!((0..slots).all(|slot| pipeline.slot(slot) == Some(Slot::Free)));
+    }
+}
+
+/// Puts `count` frames through a pipeline of one slot each up to the return of their slots; gives their keys.
+fn encode(pipeline: &mut Pipeline<'_>, count: u64, now: u64) -> Vec<u64> {
+    let mut keys = Vec::new();
+    for n in 0..count {
+        let slot = pipeline.lend().unwrap();
+        pipeline.commit(slot, n, now, now).unwrap();
+        let (slot, key) = pipeline.next().unwrap();
+        pipeline.queued(now);
+        pipeline.returned(slot, key, now);
+        keys.push(key);
+    }
+    keys
+}
+
+#[test]
+fn a_frame_that_the_encoder_swallowed_is_dropped_when_enough_later_ones_have_come() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(2, memory.stats());
+    pipeline.attach();
+    let keys = encode(&mut pipeline, 2 + u64::from(REORDER_FRAMES), 10);
+    for &key in &keys[1..] {
+        assert_eq!(memory.stats().get(Counter::DroppedEncoder), 0);
+        let frame = pipeline.claim(key, 20).unwrap();
+        pipeline.published(&frame);
+    }
+    assert_eq!(memory.stats().get(Counter::DroppedEncoder), 1);
+    assert_eq!(pipeline.accounts(), (1 + u64::from(REORDER_FRAMES), 1));
+    assert!(
+        pipeline.claim(keys[0], 30).is_none(),
+        "too late is too late"
+    );
+}
+
+#[test]
+fn a_swallowed_frame_with_none_after_it_is_dropped_when_its_time_is_up() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(2, memory.stats());
+    encode(&mut pipeline, 1, 10);
+    assert_eq!(pipeline.expires(LIMIT), Some(10 + LIMIT));
+    pipeline.expire(10 + LIMIT, LIMIT);
+    assert_eq!(memory.stats().get(Counter::DroppedEncoder), 0);
+    pipeline.expire(11 + LIMIT, LIMIT);
+    assert_eq!(memory.stats().get(Counter::DroppedEncoder), 1);
+    assert_eq!(pipeline.expires(LIMIT), None);
+}
+
+#[test]
+fn no_more_frames_are_queued_than_can_be_kept_track_of() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(2, memory.stats());
+    encode(&mut pipeline, PENDING_FRAMES as u64, 10);
+    let slot = pipeline.lend().unwrap();
+    pipeline.commit(slot, 0, 0, 10).unwrap();
+    assert_eq!(pipeline.next(), None);
+    pipeline.expire(u64::MAX, LIMIT);
+    assert!(pipeline.next().is_some());
+}
+
+#[test]
+fn frames_of_a_producer_that_left_are_not_counted_for_the_next() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(2, memory.stats());
+    pipeline.attach();
+    let keys = encode(&mut pipeline, 1, 10);
+    pipeline.reclaim();
+    pipeline.attach();
+    let frame = pipeline.claim(keys[0], 20).unwrap();
+    pipeline.published(&frame);
+    assert_eq!(pipeline.accounts(), (0, 0));
+    assert_eq!(memory.stats().get(Counter::FramesPublished), 1);
+}

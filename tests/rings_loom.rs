@@ -1,0 +1,272 @@
+//! The rings under the model checker: every interleaving of a writer and a reader that the memory model allows.
+//!
+//! Built and run with `RUSTFLAGS="--cfg loom" cargo test --release --test rings_loom`; without that flag it is empty.
+#![cfg(loom)]
+
+use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
+use framemill::shm::atomic::{AtomicU32, AtomicU64, Bytes, Ordering};
+use framemill::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag};
+use framemill::shm::packet_ring::{
+    Next, Packet, Reader, Ring, Start, Writer, load_codec_headers, store_codec_headers,
+};
+use loom::sync::Arc;
+use loom::thread;
+
+/// A payload circle of two words: each byte is an atomic, so that loom explores torn copies.
+struct Circle([AtomicU32; 2]);
+
+impl Bytes for &Circle {
+    fn size(&self) -> u64 {
+        2
+    }
+    fn write(&self, position: u64, source: &[u8]) {
+        for (index, &byte) in source.iter().enumerate() {
+            self.0[(position as usize + index) % 2].store(u32::from(byte), Ordering::Relaxed);
+        }
+    }
+    fn read(&self, position: u64, target: &mut [u8]) {
+        for (index, byte) in target.iter_mut().enumerate() {
+            *byte = self.0[(position as usize + index) % 2].load(Ordering::Relaxed) as u8;
+        }
+    }
+}
+
+struct Memory {
+    cursors: Cursors,
+    descriptors: [Descriptor; PACKET_DESCRIPTORS],
+    circle: Circle,
+}
+
+fn word() -> AtomicU64 {
+    AtomicU64::new(0)
+}
+
+fn memory() -> Memory {
+    Memory {
+        cursors: Cursors {
+            head: word(),
+            tail: word(),
+            newest_key: word(),
+            wake: AtomicU32::new(0),
+            reserved: AtomicU32::new(0),
+        },
+        descriptors: core::array::from_fn(|_| Descriptor {
+            sequence: word(),
+            position: word(),
+            length: AtomicU32::new(0),
+            flags: AtomicU32::new(0),
+            timestamp: word(),
+            committed: word(),
+            queued: word(),
+            dequeued: word(),
+            published: word(),
+        }),
+        circle: Circle([AtomicU32::new(0), AtomicU32::new(0)]),
+    }
+}
+
+impl Memory {
+    fn ring(&self) -> Ring<'_, &Circle> {
+        Ring {
+            cursors: &self.cursors,
+            descriptors: &self.descriptors,
+            data: &self.circle,
+        }
+    }
+}
+
+/// Publishes packet `n`: `bytes` times the byte `n + 1`, with timestamp `n`.
+fn publish(writer: &mut Writer<'_, &Circle>, n: u64, bytes: usize, flags: u32) {
+    writer.append(&[n as u8 + 1, n as u8 + 1][..bytes]).unwrap();
+    writer.publish(&Packet {
+        flags,
+        timestamp: n,
+        ..Packet::default()
+    });
+}
+
+/// What a reader must find in a packet, whatever the writer does meanwhile.
+fn check(packet: &Packet, bytes: &[u8]) {
+    assert_eq!(packet.timestamp, packet.sequence, "the descriptor is torn");
+    for &byte in &bytes[..packet.length as usize] {
+        assert_eq!(u64::from(byte), packet.sequence + 1, "the bytes are torn");
+    }
+}
+
+#[test]
+fn a_reader_that_is_lapped_never_sees_a_torn_packet_and_counts_what_it_lost() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let memory = Arc::new(memory());
+        let shared = memory.clone();
+        let writing = thread::spawn(move || {
+            let mut writer = Writer::new(shared.ring());
+            for n in 0..3 {
+                publish(&mut writer, n, 1 + (n as usize % 2), flag::KEY);
+            }
+        });
+        let mut reader = Reader::new(&memory.ring(), Start::Oldest);
+        let from = reader.position();
+        let (mut had, mut lost) = (0, 0);
+        let mut bytes = [0; 2];
+        for _ in 0..2 {
+            match reader.next(&memory.ring(), &mut bytes) {
+                Next::Packet(packet) => {
+                    check(&packet, &bytes);
+                    had += 1;
+                }
+                Next::Lapped(count) => lost += count,
+                Next::Empty => {}
+                Next::TooSmall(_) => panic!("no packet is larger than two bytes"),
+            }
+        }
+        writing.join().unwrap();
+        loop {
+            match reader.next(&memory.ring(), &mut bytes) {
+                Next::Packet(packet) => {
+                    check(&packet, &bytes);
+                    had += 1;
+                }
+                Next::Lapped(count) => lost += count,
+                Next::Empty => break,
+                Next::TooSmall(_) => panic!("no packet is larger than two bytes"),
+            }
+        }
+        assert_eq!(from + had + lost, 3, "each packet is had or lost");
+    });
+}
+
+#[test]
+fn a_late_reader_starts_at_a_key_packet() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let memory = Arc::new(memory());
+        let shared = memory.clone();
+        let writing = thread::spawn(move || {
+            let mut writer = Writer::new(shared.ring());
+            publish(&mut writer, 0, 1, flag::KEY);
+            publish(&mut writer, 1, 1, 0);
+            publish(&mut writer, 2, 1, flag::KEY);
+        });
+        let mut reader = Reader::new(&memory.ring(), Start::Key);
+        let mut bytes = [0; 2];
+        if let Next::Packet(packet) = reader.next(&memory.ring(), &mut bytes) {
+            check(&packet, &bytes);
+            assert_ne!(
+                packet.flags & flag::KEY,
+                0,
+                "the first packet of a newcomer is a key packet"
+            );
+        }
+        writing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reader_that_sleeps_on_the_wake_word_misses_no_packet() {
+    loom::model(|| {
+        let memory = Arc::new(memory());
+        let shared = memory.clone();
+        let writing =
+            thread::spawn(move || publish(&mut Writer::new(shared.ring()), 0, 1, flag::KEY));
+        let ring = memory.ring();
+        let mut reader = Reader::new(&ring, Start::Oldest);
+        let mut bytes = [0; 2];
+        let word = ring.wake_word();
+        let found = reader.next(&ring, &mut bytes);
+        writing.join().unwrap();
+        if found == Next::Empty {
+            // A futex sleep on `word` now would end at once unless the packet was there to be found.
+            assert_ne!(ring.wake_word(), word, "the wake-up is lost");
+        }
+    });
+}
+
+#[test]
+fn codec_headers_are_whole_or_not_there() {
+    loom::model(|| {
+        let words = Arc::new(CodecHeaders {
+            version: AtomicU32::new(0),
+            length: AtomicU32::new(0),
+            bytes: core::array::from_fn(|_| word()),
+        });
+        let shared = words.clone();
+        let writing = thread::spawn(move || {
+            assert!(store_codec_headers(&shared, &[7; 16]));
+        });
+        let mut target = [0; CODEC_HEADER_BYTES];
+        let length = load_codec_headers(&words, &mut target);
+        assert!(length == 0 || (length == 16 && target[..16] == [7; 16]));
+        writing.join().unwrap();
+    });
+}
+
+#[test]
+fn slots_pass_both_queues_whole_and_in_order() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let queue = || Queue {
+            head: AtomicU32::new(0),
+            tail: AtomicU32::new(0),
+            entries: core::array::from_fn(|_| QueueEntry {
+                slot: AtomicU32::new(0),
+                reserved: AtomicU32::new(0),
+                timestamp: word(),
+                time: word(),
+            }),
+        };
+        let queues = Arc::new((queue(), queue()));
+        let shared = queues.clone();
+        // The producer: commits two slots, then takes back what the engine returned.
+        let producing = thread::spawn(move || {
+            let (filled, free) = &*shared;
+            let (mut commit, mut acquire) = (Pusher::default(), Popper::default());
+            for slot in 0..QUEUE_ENTRIES as u32 {
+                commit.push(
+                    filled,
+                    Entry {
+                        slot,
+                        timestamp: u64::from(slot) + 10,
+                        time: 1,
+                    },
+                );
+            }
+            if let Some(entry) = acquire.pop(free).unwrap() {
+                assert_eq!(entry.slot, 0, "slots come back in order");
+                // Reusing the entry's place is what a full turn of the ring does.
+                commit.push(
+                    filled,
+                    Entry {
+                        slot: entry.slot,
+                        timestamp: 99,
+                        time: 1,
+                    },
+                );
+            }
+        });
+        let (filled, free) = &*queues;
+        let (mut take, mut give) = (Popper::default(), Pusher::default());
+        let mut expected = 0;
+        for _ in 0..2 {
+            if let Some(entry) = take.pop(filled).unwrap() {
+                assert_eq!(
+                    (entry.slot, entry.timestamp, entry.time),
+                    (expected, u64::from(expected) + 10, 1)
+                );
+                expected += 1;
+                give.push(
+                    free,
+                    Entry {
+                        slot: entry.slot,
+                        ..Entry::default()
+                    },
+                );
+            }
+        }
+        producing.join().unwrap();
+    });
+}
