@@ -40,6 +40,7 @@ use table::{COMMANDS, Entry};
 ///
 /// # Errors
 /// `Exit::Usage` with one printable sentence that names the option, the value, and what is accepted.
+#[inline(never)]
 pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Failure> {
     understand(arguments).map_err(|complaint| failure!(Exit::Usage, "{complaint}"))
 }

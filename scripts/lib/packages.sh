@@ -11,17 +11,22 @@
 # of our scripts take turns here first.
 _packages_lock=/run/lock/framemill-packages.lock
 
+# A plain name means this machine's architecture: the same package of another one does not count.
 _packages_installed() {
-    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+    case $1 in
+    *:*) [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    *) grep -qxE "(all|$(dpkg --print-architecture)) installed" < <(
+        dpkg-query -W -f='${Architecture} ${db:Status-Status}\n' "$1" 2>/dev/null) ;;
+    esac
 }
 
-# The host counts as the first word, so a plain name never asks for a foreign architecture.
+# The architectures that the names call for and that dpkg does not know yet.
 _packages_foreign() {
     local p arch
     for p in "$@"; do
         case $p in *:*) arch=${p#*:} ;; *) continue ;; esac
         case $arch in all | any | native | "$(dpkg --print-architecture)") continue ;; esac
-        dpkg --print-foreign-architectures | grep -qx "$arch" || echo "$arch"
+        grep -qx "$arch" < <(dpkg --print-foreign-architectures) || echo "$arch"
     done | sort -u
 }
 
@@ -32,9 +37,18 @@ _packages_advice() {
     echo "${line}apt-get update && apt-get install --no-install-recommends $*"
 }
 
+# Silent when all goes well: apt and dpkg have hundreds of lines to say.
 _packages_apt() {
-    DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 \
-        -o Dpkg::Use-Pty=0 "$@" 1>&2
+    local log
+    log=$(mktemp)
+    if DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=600 \
+        -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 9>&-; then
+        rm -f "$log"
+    else
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
 }
 
 # A fresh machine has no lists, and a new architecture has none either. Lists can also be
@@ -44,18 +58,19 @@ _packages_update() {
     for arch in $(_packages_foreign "$@"); do dpkg --add-architecture "$arch" 1>&2; done
     # Another apt may hold the lock of the lists for a while.
     for _ in 1 2 3 4 5 6; do
-        _packages_apt -qq update && return 0
+        _packages_apt update && return 0
         sleep 10
     done
     echo "packages: apt-get update failed" >&2
     return 1
 }
 
-# Known means that the lists name a version to install.
+# Known means that the lists name a version to install. No pipe into grep -q, here and above:
+# it leaves early, and under pipefail the writer's SIGPIPE would look like "not found".
 _packages_known() {
     local p
     for p in "$@"; do
-        apt-cache policy "$p" 2>/dev/null | grep -q 'Candidate: [^(]' || return 1
+        grep -q 'Candidate: [^(]' < <(apt-cache policy "$p" 2>/dev/null) || return 1
     done
 }
 
@@ -77,27 +92,31 @@ need_packages() {
         if [ -n "$(_packages_foreign "${missing[@]}")" ] || ! _packages_known "${missing[@]}"; then
             _packages_update "${missing[@]}" || exit 1
         fi
-        _packages_apt -qq install --no-install-recommends "${missing[@]}" 9>&- ||
+        _packages_apt install --no-install-recommends "${missing[@]}" ||
             { _packages_update "${missing[@]}" &&
-                _packages_apt -qq install --no-install-recommends "${missing[@]}" 9>&-; }
+                _packages_apt install --no-install-recommends "${missing[@]}"; }
     ) 9>"$_packages_lock" || { echo "packages: could not install ${missing[*]}" >&2; return 1; }
 }
 
 fetch_packages() {
-    local dir=$1 deb tmp
+    local dir=$1 deb tmp status=0
     shift
-    if [ -n "$(_packages_foreign "$@")" ] || ! _packages_known "$@"; then
-        if [ "$(id -u)" -ne 0 ]; then
-            echo "packages: apt does not know $*; as root: $(_packages_advice "$@" | sed 's/ && apt-get install.*//')" >&2
-            return 1
+    if [ "$(id -u)" -eq 0 ]; then
+        if [ -n "$(_packages_foreign "$@")" ] || ! _packages_known "$@"; then
+            (flock 9; _packages_update "$@") 9>"$_packages_lock" || return 1
         fi
-        (flock 9; _packages_update "$@") 9>"$_packages_lock" || return 1
+    elif ! _packages_known "$@"; then
+        echo "packages: apt does not know $*; as root: $(
+            _packages_advice "$@" | sed 's/ && apt-get install.*//')" >&2
+        return 1
     fi
     tmp=$(mktemp -d)
-    # Apt downloads as the user _apt and warns when it cannot write here.
-    chmod 755 "$tmp"
-    (cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$@" 1>&2) ||
-        { rm -rf "$tmp"; echo "packages: could not download $*" >&2; return 1; }
-    for deb in "$tmp"/*.deb; do dpkg-deb -x "$deb" "$dir" || { rm -rf "$tmp"; return 1; }; done
+    # As ourselves: apt's own user may not write here.
+    (cd "$tmp" && _packages_apt -o APT::Sandbox::User=root download "$@") || status=1
+    for deb in "$tmp"/*.deb; do
+        [ "$status" -ne 0 ] || dpkg-deb -x "$deb" "$dir" || status=1
+    done
     rm -rf "$tmp"
+    [ "$status" -eq 0 ] || echo "packages: could not fetch $*; apt-get update may help" >&2
+    return "$status"
 }

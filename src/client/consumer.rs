@@ -51,6 +51,8 @@ impl PacketConsumer {
         Self::join(engine, Message::Observe, Start::Live)
     }
 
+    #[inline(never)]
+
     fn join(engine: &SocketName<'_>, hello: Message, start: Start) -> Result<Self, ClientError> {
         let socket = dial(engine).map_err(ClientError::NoEngine)?;
         let mut descriptors = match super::ask(&socket, &hello)? {

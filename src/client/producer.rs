@@ -46,6 +46,7 @@ impl FrameProducer {
     ///
     /// # Errors
     /// When there is no engine, it refuses (another producer is attached), or it is of another version.
+    #[inline(never)]
     pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
         let socket = dial(engine).map_err(ClientError::NoEngine)?;
         let (answer, descriptors) = super::ask(&socket, &Message::Produce)?;

@@ -21,6 +21,8 @@ enum Frames {
     Input(Input, &'static RawFormat),
 }
 
+#[inline(never)]
+
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     // Without a logger `info!` writes nothing; standard error cannot fail to open.
     let _ = log::start(LevelFilter::Info, false);
@@ -60,6 +62,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
 }
 
 /// Whether the input's frames are the engine's; gives the format that they have in the file.
+#[inline(never)]
 fn check(
     input: &Input,
     producer: &FrameProducer,
@@ -96,6 +99,8 @@ fn check(
     }
     Ok(format)
 }
+
+#[inline(never)]
 
 fn push_all(
     options: &PushOptions<'_>,
@@ -168,6 +173,7 @@ fn sleep_until(time: u64) {
 }
 
 /// Draws the pattern's frame into a slot.
+#[inline(never)]
 fn draw(format: &RawFormat, (width, height): (u32, u32), frame: u64, slot: &mut SlotGuard<'_>) {
     let layout = slot.layout();
     for (index, plane) in layout.planes().iter().enumerate() {
@@ -185,6 +191,7 @@ fn draw(format: &RawFormat, (width, height): (u32, u32), frame: u64, slot: &mut 
 }
 
 /// Reads a frame of the input into a slot, row by row where the slot's rows lie further apart.
+#[inline(never)]
 fn read(
     input: &mut Input,
     source: &RawFormat,

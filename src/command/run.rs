@@ -38,6 +38,8 @@ use crate::v4l2::errno::{Call, IoctlError, Named};
 use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
 use crate::{failure, log};
 
+#[inline(never)]
+
 pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     log::start(options.log, options.log_to == LogTarget::Kmsg).map_err(|errno| {
         failure!(
@@ -158,6 +160,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
 }
 
 /// The device, waiting for it as long as was asked.
+#[inline(never)]
 fn find(options: &RunOptions<'_>, signals: &Signals) -> Result<(Device, NodePath), Failure> {
     let deadline = now().saturating_add(u64::from(options.wait_device_ms) * MS);
     loop {
@@ -238,6 +241,7 @@ fn shown(path: &CStr) -> NodePath {
 
 /// The controls that options stand for, then those named one by one. An absent one is told and passed over, unless the
 /// user named it; a refused value ends the start.
+#[inline(never)]
 fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result<(), Failure> {
     let fd = device.as_fd();
     let refused = |what: &dyn core::fmt::Display, value: i64, error: NotSet| {
@@ -278,6 +282,7 @@ fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result
 }
 
 /// Fills in what does not change while the engine runs.
+#[inline(never)]
 fn describe(
     header: &PacketHeader,
     wanted: &Wanted,
@@ -318,6 +323,7 @@ fn describe(
 }
 
 /// Makes every page that the loop will touch present, and keeps it so where that is permitted.
+#[inline(never)]
 fn stay_in_memory() {
     // The ring and the buffers were made present when they were mapped; the stack grows as it is used.
     core::hint::black_box([0u8; STACK_PREFAULT_BYTES]);

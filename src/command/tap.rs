@@ -24,6 +24,8 @@ struct Count {
     lost: u64,
 }
 
+#[inline(never)]
+
 pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
     // Standard error cannot fail to open.
     let _ = log::start(LevelFilter::Info, false);
@@ -83,6 +85,8 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[inline(never)]
 
 fn take(
     options: &TapOptions<'_>,

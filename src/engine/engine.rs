@@ -96,6 +96,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// When the encoder was lost or the drain did not end; the end mark is published all the same.
+    #[inline(never)]
     pub fn run(mut self) -> Result<(), Failure> {
         let mut life = Life {
             clients: Clients::default(),
@@ -124,6 +125,8 @@ impl Engine<'_> {
         result
     }
 
+    #[inline(never)]
+
     fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
         let ready = self.sleep(life)?;
         let time = now();
@@ -147,6 +150,7 @@ impl Engine<'_> {
     }
 
     /// Waits for the next event or deadline.
+    #[inline(never)]
     fn sleep(&self, life: &Life) -> Result<Ready, Failure> {
         let time = now();
         let mut wanted = PollFlags::IN;
@@ -192,6 +196,7 @@ impl Engine<'_> {
     }
 
     /// Coded buffers out, then slots back.
+    #[inline(never)]
     fn serve_encoder(&mut self, life: &mut Life, ready: &Ready) -> Result<(), IoctlError> {
         if ready.encoder.is_empty() {
             return Ok(());
@@ -275,6 +280,7 @@ impl Engine<'_> {
     }
 
     /// Frames into the encoder; then, at the end, the command to stop.
+    #[inline(never)]
     fn feed(&mut self, life: &mut Life) -> Result<(), IoctlError> {
         if !matches!(life.phase, Phase::Running | Phase::Emptying { .. }) {
             return Ok(());

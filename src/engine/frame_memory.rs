@@ -53,6 +53,7 @@ impl FrameMemory {
     ///
     /// # Errors
     /// When exporting was demanded and cannot be done, or memory is short.
+    #[inline(never)]
     pub fn new(
         encoder: &Encoder,
         wanted: &Wanted,

@@ -64,6 +64,7 @@ impl<'a> Publisher<'a> {
     }
 
     /// Takes a coded buffer that was dequeued at `dequeued`. Packets that are whole by now are published; gives how many.
+    #[inline(never)]
     pub fn take(
         &mut self,
         coded: &Coded,

@@ -17,6 +17,7 @@ use crate::stats::Counter;
 use crate::time::{MS, now};
 
 impl Engine<'_> {
+    #[inline(never)]
     pub(super) fn serve_clients(&mut self, life: &mut Life, ready: &Ready, time: u64) {
         // From the last to the first: removing one moves only those that were served.
         for place in (0..ready.clients.len()).rev() {
@@ -61,6 +62,7 @@ impl Engine<'_> {
     }
 
     /// One message of one client.
+    #[inline(never)]
     fn serve_client(&mut self, life: &mut Life, place: usize, time: u64) {
         let Some(client) = life.clients.get_mut(place) else {
             return;

@@ -88,6 +88,7 @@ impl Encoder {
     ///
     /// # Errors
     /// When the driver has no memory for the fewest that make sense, or cannot map them.
+    #[inline(never)]
     pub fn new(device: Device, agreed: Agreed, slots: u32) -> Result<Self> {
         let minimum = ioctl::g_ext_ctrl(device.as_fd(), CID_MIN_BUFFERS_FOR_OUTPUT, Scalar::Bits32);
         // The driver's minimum is what it holds itself; one more is for the producer.

@@ -84,6 +84,7 @@ impl fmt::Display for Refused {
 ///
 /// # Errors
 /// When the driver cannot do what is wanted.
+#[inline(never)]
 pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     let visible = (wanted.width, wanted.height);
 

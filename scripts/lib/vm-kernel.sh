@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# The guest kernel of scripts/vm. Sourced, not run.
+#
+#   kernel_packages   prints the packages that a build would need; none when it is cached
+#   kernel_image      prints the path of the kernel, and builds it first when it is not cached
+#
+# What goes in, and so into the name of the cached file:
+#   - the version of Debian's linux-source-6.1,
+#   - tests/vm/kernel.config,
+#   - tests/vm/kernel/*.patch, applied in the order of their names,
+#   - tests/vm/kernel/NAME/: a driver, put at drivers/media/NAME. Its Makefile says obj-y or
+#     obj-$(CONFIG_…); with a Kconfig beside it, name its symbols in kernel.config. It is linked
+#     after the kernel's own virtual drivers, so their node numbers stay.
+
+# Both come from scripts/vm.
+: "${root:?}" "${cache:?}"
+
+# Raise it when the steps below change what comes out.
+_kernel_recipe=1
+_kernel_source=linux-source-6.1
+
+# A machine that only got the cache need not have the source: the version on offer is then
+# the one that would be built.
+_kernel_version() {
+    local version
+    version=$(dpkg-query -W -f='${Version}' "$_kernel_source" 2>/dev/null) || version=
+    [ -n "$version" ] || version=$(apt-cache policy "$_kernel_source" 2>/dev/null |
+        sed -n 's/^ *Candidate: //p')
+    case $version in '' | '(none)') return 1 ;; esac
+    echo "$version"
+}
+
+_kernel_key() {
+    local version
+    version=$(_kernel_version) || return 1
+    {
+        echo "$_kernel_recipe $version"
+        grep -v '^#' "$root/tests/vm/kernel.config"
+        if [ -d "$root/tests/vm/kernel" ]; then
+            (cd "$root/tests/vm" && find kernel -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+        fi
+    } | sha256sum | cut -c1-16
+}
+
+# Every line of kernel.config must have survived the kernel's own dependency rules.
+_kernel_check() {
+    local line bad=0
+    while IFS= read -r line; do
+        grep -qxF -- "$line" "$1" && continue
+        echo "vm: the kernel's configuration lost ${line%%=*} (wanted $line)" >&2
+        bad=1
+    done < <(grep '^CONFIG_' "$root/tests/vm/kernel.config")
+    return "$bad"
+}
+
+_kernel_add() {
+    local tree=$1 patch dir name
+    for patch in "$root"/tests/vm/kernel/*.patch; do
+        [ -e "$patch" ] || continue
+        patch -s -p1 -d "$tree" <"$patch" >&2 || return 1
+    done
+    for dir in "$root"/tests/vm/kernel/*/; do
+        [ -d "$dir" ] || continue
+        name=$(basename "$dir")
+        cp -r "$dir" "$tree/drivers/media/$name"
+        echo "obj-y += $name/" >>"$tree/drivers/media/Makefile"
+        [ ! -e "$dir/Kconfig" ] || echo "source \"drivers/media/$name/Kconfig\"" >>"$tree/drivers/media/Kconfig"
+    done
+}
+
+# One line in half a minute instead of thousands of lines. The sleep may outlive the build for a
+# moment: it must not hold a pipe that somebody reads to its end.
+_kernel_progress() {
+    local began=$SECONDS
+    while sleep 30 2>/dev/null; do
+        echo "vm: kernel: $(find "$1" -name '*.o' | wc -l) objects compiled after $((SECONDS - began)) s" >&2
+    done
+}
+
+# Runs in a subshell of its own, so that its trap and its environment stay here.
+_kernel_build() (
+    target=$1
+    # The tree and its objects take about 2 GB for the time of the build.
+    tree=$(mktemp -d "${TMPDIR:-/tmp}/framemill-kernel.XXXXXX")
+    ticker=
+    trap '[ -z "$ticker" ] || kill "$ticker" 2>/dev/null; rm -rf "$tree"' EXIT
+    trap 'exit 130' INT TERM HUP
+    echo "vm: building the guest kernel once, about five minutes on two cores" >&2
+    tar -xf "/usr/src/$_kernel_source.tar.xz" -C "$tree" --strip-components=1 || exit 1
+    _kernel_add "$tree" || exit 1
+    # A calling make or cargo must not steer this build; the names make it repeatable.
+    unset MAKEFLAGS MAKELEVEL CFLAGS LDFLAGS CROSS_COMPILE ARCH
+    export KBUILD_BUILD_USER=framemill KBUILD_BUILD_HOST=framemill KBUILD_BUILD_TIMESTAMP=1970-01-01
+    kmake() {
+        make -s -C "$tree" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- "$@" >"$tree/build.log" 2>&1 && return 0
+        tail -n 30 "$tree/build.log" >&2
+        cp "$tree/build.log" "$tree.log"
+        echo "vm: the kernel did not build; the whole log is $tree.log" >&2
+        return 1
+    }
+    kmake KCONFIG_ALLCONFIG="$root/tests/vm/kernel.config" allnoconfig || exit 1
+    _kernel_check "$tree/.config" || exit 1
+    _kernel_progress "$tree" >/dev/null &
+    ticker=$!
+    kmake -j"$(nproc)" Image || exit 1
+    # The kernel appears under its name last and whole, so that a run never meets half of it.
+    cp "$tree/.config" "$target.config" && cp "$tree/arch/arm64/boot/Image" "$target.new" &&
+        mv "$target.new" "$target" || exit 1
+    echo "vm: the guest kernel is built" >&2
+)
+
+kernel_packages() {
+    local key
+    key=$(_kernel_key) && [ -e "$cache/kernel-$key" ] && return 0
+    echo "$_kernel_source" gcc-aarch64-linux-gnu gcc libc6-dev make bc bison flex xz-utils
+    ! compgen -G "$root/tests/vm/kernel/*.patch" >/dev/null || echo patch
+}
+
+kernel_image() {
+    local key
+    key=$(_kernel_key) || { echo "vm: no version of $_kernel_source is known" >&2; return 1; }
+    [ -e "$cache/kernel-$key" ] || (
+        flock -n 8 || { echo "vm: waiting for another build" >&2; flock 8; }
+        [ -e "$cache/kernel-$key" ] || _kernel_build "$cache/kernel-$key" 8>&-
+    ) 8>"$cache/kernel.lock" || return 1
+    echo "$cache/kernel-$key"
+}
