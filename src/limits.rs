@@ -180,3 +180,11 @@ pub const CONNECT_RETRY_MS: u32 = 20;
 
 /// How long a client waits for the engine's answer to its first message, ms: ten heartbeats.
 pub const ANSWER_MS: u32 = 5000;
+
+/// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls and each
+/// value as a word of its own has about a hundred. 2 KiB of stack.
+pub const ARGUMENTS: usize = 128;
+const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 24));
+
+/// Return addresses that the last line of a process with a bug names.
+pub const TRACE: usize = 8;

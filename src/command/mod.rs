@@ -5,6 +5,7 @@ mod input;
 mod output;
 mod probe;
 mod push;
+mod report;
 mod run;
 mod stat;
 mod tap;

@@ -22,7 +22,6 @@ enum Frames {
 }
 
 #[inline(never)]
-
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     // Without a logger `info!` writes nothing; standard error cannot fail to open.
     let _ = log::start(LevelFilter::Info, false);
@@ -101,7 +100,6 @@ fn check(
 }
 
 #[inline(never)]
-
 fn push_all(
     options: &PushOptions<'_>,
     producer: &mut FrameProducer,

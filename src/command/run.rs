@@ -39,7 +39,6 @@ use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
 use crate::{failure, log};
 
 #[inline(never)]
-
 pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     log::start(options.log, options.log_to == LogTarget::Kmsg).map_err(|errno| {
         failure!(

@@ -25,7 +25,6 @@ struct Count {
 }
 
 #[inline(never)]
-
 pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
     // Standard error cannot fail to open.
     let _ = log::start(LevelFilter::Info, false);
@@ -87,7 +86,6 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
 }
 
 #[inline(never)]
-
 fn take(
     options: &TapOptions<'_>,
     consumer: &mut PacketConsumer,

@@ -126,7 +126,6 @@ impl Engine<'_> {
     }
 
     #[inline(never)]
-
     fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
         let ready = self.sleep(life)?;
         let time = now();

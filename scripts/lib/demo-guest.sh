@@ -1,0 +1,35 @@
+#!/bin/sh
+# The part of scripts/demo that runs in the guest: the whole chain, then the kernel's decoder.
+# usage: demo-guest.sh WxH RATE PACE RING
+# Reads /host/source.y4m; leaves clip.fwht, decoded.yuv, index.txt, stat.json and engine.log in /host.
+set -u
+size=$1 rate=$2 pace=$3 ring=$4
+
+fail() {
+    kill "$engine" "$tap" 2>/dev/null
+    cp engine.log /host/
+    # The last line is what the host shows.
+    echo "$1"
+    exit 1
+}
+
+# Half of the memory is a tmpfs's usual limit.
+mount -o remount,size=90% /tmp && cd /tmp && cp /host/source.y4m . || exit 1
+
+framemill run --device /dev/video0 --codec FWHT --size "$size" --fps "$rate" --packet-ring "$ring" 2>engine.log &
+engine=$!
+framemill tap --wait 10000 --from oldest --all --to clip.fwht --index index.txt 2>tap.log &
+tap=$!
+framemill push --wait 10000 --from source.y4m --fps "$pace" 2>push.log ||
+    fail "push ended with status $?: $(tail -n 1 push.log)"
+# The counters live in the engine's memory: ask while it runs.
+framemill stat --json >stat.json 2>stat.log || fail "stat ended with status $?: $(tail -n 1 stat.log)"
+kill -TERM "$engine"
+wait "$engine" || fail "the engine ended with status $?: $(tail -n 1 engine.log)"
+wait "$tap" || fail "tap ended with status $?: $(tail -n 1 tap.log)"
+cp clip.fwht index.txt stat.json engine.log /host/
+
+v4l2-ctl -d /dev/video1 --set-fmt-video-out="width=${size%x*},height=${size#*x},pixelformat=FWHT" \
+    --set-fmt-video=pixelformat=YU12 --stream-mmap --stream-out-mmap \
+    --stream-from clip.fwht --stream-to /host/decoded.yuv >decode.log 2>&1 ||
+    fail "the kernel's decoder refused the bitstream: $(tail -n 1 decode.log)"

@@ -1,0 +1,32 @@
+//! Framemill on a real kernel: the static binary in the guest of `scripts/vm`, with the kernel's own encoder.
+//!
+//! Each test boots a guest of its own, runs one script in it and looks at what the script left. `scripts/test` runs
+//! them; so does `cargo test --test guest -- --test-threads=2` once `scripts/build` has been run.
+
+mod frames;
+mod support;
+
+/// Makes a test of each function, once with each of V4L2's two APIs.
+macro_rules! both_apis {
+    ($($(#[$attribute:meta])* fn $name:ident($guest:ident: &Guest) $body:block)*) => { $(
+        mod $name {
+            #[allow(unused_imports, reason = "not every body uses every import of its file")]
+            use super::*;
+
+            $(#[$attribute])*
+            fn check($guest: &Guest) $body
+
+            #[test]
+            fn single_planar() {
+                check(&Guest::new(stringify!($name), Api::Single));
+            }
+
+            #[test]
+            fn multi_planar() {
+                check(&Guest::new(stringify!($name), Api::Multi));
+            }
+        }
+    )* };
+}
+
+mod bytes;

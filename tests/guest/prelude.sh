@@ -1,0 +1,82 @@
+# shellcheck shell=dash
+# Goes before every script that the guest runs for a test: starts and ends programs, and tells the
+# host what came of them as lines NAME=VALUE on standard output. Logs are in /host afterwards.
+set -u
+cd /tmp || exit 99
+trap 'cp /tmp/*.log /host/ 2>/dev/null' EXIT
+
+say() { echo "$1=$2"; }
+
+give_up() {
+    echo "gave up: $*" >&2
+    exit 99
+}
+
+# Half a minute of the guest's own time: the host may be busy.
+until_true() {
+    patience=1500
+    until "$@" 2>/dev/null; do
+        patience=$((patience - 1))
+        [ "$patience" -gt 0 ] || give_up "$*"
+        sleep 0.02
+    done
+}
+
+# engine NAME OPTION…: starts an engine, its log in NAME.log, its process number in $NAME, and waits
+# until it runs. What the test cares about comes after --device and --codec, so it can say otherwise.
+engine() {
+    name=$1
+    shift
+    start "$name" framemill run --device /dev/video0 --codec FWHT "$@"
+    until_true grep -q 'running: ' "/tmp/$name.log"
+}
+
+# start NAME COMMAND…: runs in the background, standard error in NAME.log, process number in $NAME.
+start() {
+    name=$1
+    shift
+    "$@" 2>"/tmp/$name.log" &
+    eval "$name=$!"
+}
+
+# ended NAME: waits for what was started under that name, and says NAME=EXIT STATUS.
+ended() {
+    eval "wait \$$1"
+    say "$1" $?
+}
+
+# try NAME COMMAND…: runs it to its end, standard error in NAME.log, and says NAME=EXIT STATUS.
+try() {
+    name=$1
+    shift
+    "$@" 2>"/tmp/$name.log"
+    say "$name" $?
+}
+
+# once W H FORMAT IN OUT OPTION…: a file through the whole of Framemill, as the README shows it.
+once() {
+    w=$1 h=$2 format=$3 in=$4 out=$5
+    shift 5
+    start run framemill run --device /dev/video0 --codec FWHT --size "${w}x$h" --format "$format" --once "$@"
+    start tap framemill tap --wait 5000 --from oldest --all --to "$out"
+    try push framemill push --wait 5000 --from "$in" --raw --fps max
+    ended tap
+    ended run
+}
+
+# reference W H FORMAT IN OUT [CONTROL=VALUE,…]: the same frames through v4l2-ctl, which knows nothing of Framemill.
+# It paints a test picture over its buffers before it reads a frame into them, which shows in rows of padding;
+# painting one per cent keeps the padding as the driver made it, zero.
+reference() {
+    v4l2-ctl -d /dev/video0 --set-fmt-video-out="width=$1,height=$2,pixelformat=$3" \
+        --set-selection-output "target=crop,left=0,top=0,width=$1,height=$2" \
+        ${6:+--set-ctrl "$6"} --stream-out-perc-fill 1 \
+        --stream-mmap --stream-out-mmap --stream-from "$4" --stream-to "$5" >/tmp/reference.log 2>&1 ||
+        give_up "v4l2-ctl"
+}
+
+# decode IN OUT: the kernel's own decoder makes YU12 of FWHT.
+decode() {
+    v4l2-ctl -d /dev/video1 --stream-mmap --stream-out-mmap --stream-from-hdr "$1" --stream-to "$2" \
+        >/tmp/decode.log 2>&1 || give_up "v4l2-ctl's decoder"
+}

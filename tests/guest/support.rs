@@ -1,0 +1,212 @@
+//! Runs a script in the guest that `scripts/vm` boots, and reads what came of it.
+//!
+//! Knows folders, the guest and its script; knows nothing of what a script tests. Nothing is skipped: what is missing
+//! (the binary, the guest, a clip) is a failure that names the script which makes it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs, thread};
+
+/// Which of V4L2's two APIs the guest's encoder speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    Single,
+    Multi,
+}
+
+/// One boot of the guest: a folder that it shares with us, and the script that it runs.
+pub struct Guest {
+    folder: PathBuf,
+    api: Api,
+    /// More for the kernel's command line.
+    append: String,
+}
+
+/// What a script left.
+pub struct Outcome {
+    folder: PathBuf,
+    said: BTreeMap<String, String>,
+    /// Everything on its standard output and standard error.
+    pub text: String,
+}
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    let built = root().join("target/aarch64-unknown-linux-musl/release/framemill");
+    let path = env::var_os("FRAMEMILL_BIN").map_or(built, PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} is not there; run scripts/build",
+        path.display()
+    );
+    path
+}
+
+/// A file that scripts/test made of a real video: raw YU12, or Y4M, with this name.
+pub fn clip(name: &str) -> PathBuf {
+    let cache = env::var_os("FRAMEMILL_CACHE").map_or_else(
+        || {
+            let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+            env::var_os("XDG_CACHE_HOME")
+                .map_or_else(|| home.join(".cache"), PathBuf::from)
+                .join("framemill")
+        },
+        PathBuf::from,
+    );
+    let path = cache.join("clip").join(name);
+    assert!(
+        path.is_file(),
+        "{} is not there; run scripts/test, which fetches it",
+        path.display()
+    );
+    path
+}
+
+impl Guest {
+    /// A guest for the test of this name, with an empty folder. The folder stays when the test fails.
+    pub fn new(name: &str, api: Api) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("guest")
+            .join(format!("{name}-{api:?}").to_lowercase());
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self {
+            folder,
+            api,
+            append: String::new(),
+        }
+    }
+
+    /// Puts a file into the folder, which the guest has at `/host`.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.folder.join(name), bytes).unwrap();
+    }
+
+    /// Runs `script`, after the functions of `prelude.sh`, and returns when it ended with status 0.
+    pub fn run(&self, script: &str) -> Outcome {
+        let binary = binary();
+        self.put(
+            "script.sh",
+            format!("{}\n{script}\n", include_str!("prelude.sh")).as_bytes(),
+        );
+        let mut words = self.append.clone();
+        if self.api == Api::Multi {
+            words.push_str(" vicodec.multiplanar=1");
+        }
+        let output = Command::new(root().join("scripts/vm"))
+            .args(["--timeout", "300", "--share"])
+            .arg(&self.folder)
+            .args(["--append", words.trim(), "--", "sh /host/script.sh"])
+            .env("FRAMEMILL_BIN", binary)
+            .stdin(Stdio::null())
+            .output()
+            .expect("scripts/vm runs");
+        let text = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .join("--- standard error\n");
+        let said = text.lines().filter_map(|line| line.split_once('='));
+        let outcome = Outcome {
+            folder: self.folder.clone(),
+            said: said
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            text,
+        };
+        assert!(
+            output.status.success(),
+            "{}: {}",
+            output.status,
+            outcome.story()
+        );
+        outcome
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("the guest's files are in {}", self.folder.display());
+        } else {
+            // A folder that stays takes room, no more.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+impl Outcome {
+    /// What the script said about `name`.
+    pub fn said(&self, name: &str) -> &str {
+        self.said
+            .get(name)
+            .unwrap_or_else(|| panic!("nothing about {name}: {}", self.story()))
+    }
+
+    /// The same as a number.
+    pub fn number(&self, name: &str) -> u64 {
+        let said = self.said(name);
+        said.trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={said} is no number: {}", self.story()))
+    }
+
+    /// That each of these ended with status 0.
+    pub fn succeeded(&self, names: &[&str]) {
+        for name in names {
+            assert_eq!(self.number(name), 0, "{name}: {}", self.story());
+        }
+    }
+
+    /// A file from the guest's `/host`.
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.folder.join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}: {}", self.story()))
+    }
+
+    /// The same as text.
+    pub fn text(&self, name: &str) -> String {
+        String::from_utf8(self.bytes(name)).unwrap_or_else(|_| panic!("{name} is no text"))
+    }
+
+    /// That two files are there, not empty, and have the same bytes.
+    pub fn same(&self, one: &str, other: &str) {
+        let (a, b) = (self.bytes(one), self.bytes(other));
+        assert!(!a.is_empty(), "{one} is empty: {}", self.story());
+        let differ = a.iter().zip(&b).position(|(a, b)| a != b);
+        assert!(
+            a == b,
+            "{one} ({} bytes) and {other} ({} bytes) differ, first at byte {differ:?}: {}",
+            a.len(),
+            b.len(),
+            self.story()
+        );
+    }
+
+    /// Everything that was written, for the message of a failed test.
+    pub fn story(&self) -> String {
+        let mut story = format!("\n--- standard output\n{}", self.text);
+        let mut logs: Vec<_> = fs::read_dir(&self.folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|end| end == "log"))
+            .collect();
+        logs.sort();
+        for path in logs {
+            let log = fs::read(&path).unwrap_or_default();
+            let end = &log[log.len().saturating_sub(4096)..];
+            story += &format!(
+                "--- {}\n{}",
+                path.file_name().unwrap_or_default().display(),
+                String::from_utf8_lossy(end)
+            );
+        }
+        story
+    }
+}
