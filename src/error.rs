@@ -2,11 +2,9 @@
 //!
 //! Knows exit codes and bounded text. Knows no device, no socket and no file: whoever failed writes the sentence.
 
-use core::fmt::{self, Write};
+use core::fmt;
 
-use heapless::String;
-
-use crate::limits::MESSAGE_BYTES;
+use crate::text::Text;
 
 /// Exit codes of every command, as README and `--help` list them. Stable: scripts and supervisors rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,20 +81,18 @@ pub const EXIT_CODES: &[(Exit, &str)] = &[
 pub struct Failure {
     /// The process's exit code.
     pub exit: Exit,
-    /// One sentence, no newline, cut at `MESSAGE_BYTES`.
-    pub message: String<MESSAGE_BYTES>,
+    /// One sentence.
+    pub message: Text,
 }
 
 impl Failure {
-    /// A failure with a formatted sentence; text past `MESSAGE_BYTES` is cut, never allocated.
+    /// A failure with a formatted sentence.
     #[must_use]
+    #[inline(never)]
     pub fn new(exit: Exit, sentence: fmt::Arguments<'_>) -> Self {
-        let mut cut = Truncating(String::new());
-        // `Truncating` never fails; a Display that fails by itself leaves what it wrote so far.
-        let _ = cut.write_fmt(sentence);
         Self {
             exit,
-            message: cut.0,
+            message: Text::new(sentence),
         }
     }
 }
@@ -115,31 +111,9 @@ macro_rules! failure {
     };
 }
 
-/// A bounded string that cuts at a character boundary instead of failing.
-struct Truncating(String<MESSAGE_BYTES>);
-
-impl Write for Truncating {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if self.0.push(character).is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_sentence_that_is_too_long_is_cut_at_a_character() {
-        let long = "ä".repeat(MESSAGE_BYTES);
-        let failure = failure!(Exit::Input, "{long}");
-        assert!(failure.message.len() <= MESSAGE_BYTES);
-        assert!(failure.message.chars().all(|c| c == 'ä'));
-    }
 
     #[test]
     fn the_table_lists_each_code_once_in_ascending_order() {

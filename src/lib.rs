@@ -1,4 +1,62 @@
-//! Framemill keeps a hardware video encoder fed.
+//! Framemill keeps a hardware video encoder fed. Raw frames come in through a shared-memory ring, pass a V4L2
+//! memory-to-memory encoder, and leave as coded packets in a second shared-memory ring that any number of processes
+//! read. This crate is the program `framemill`, and the library with which other programs fill the one ring and read
+//! the other (`client`).
+//!
+//! ```text
+//!                       framemill run: one thread, one ppoll loop
+//!            ┌──────────────────────────────────────────────────────────────┐
+//!            │              OUTPUT                   CAPTURE                │
+//!  producer ─┼─ frame ring ─▶ queue ─▶  encoder  ─▶  queue ─▶ packet ring ──┼─▶ consumer
+//!     ▲      │      │           (kernel, hardware)              │           │─▶ consumer
+//!     │      └──────┼───────────────────────────────────────────┼───────────┘─▶ stat
+//!     └─ free slots ┘                                  one copy, front to back
+//! ```
+//!
+//! # The way of a frame
+//!
+//! The slots of the frame ring are the encoder's own OUTPUT buffers, exported as dma-bufs. A producer connects to the
+//! control socket and gets their descriptors, maps them once and draws into them; nothing of a raw frame is copied
+//! after that. (Where the driver cannot export, slots lie in a memfd and are copied once; log and `stat` say so.) The
+//! producer commits a slot by its number. The engine queues it to the driver under a timestamp of its own, and
+//! remembers the frame by that timestamp: the driver's two queues are independent, and one frame may give one coded
+//! buffer, several, or none. A slot goes back to the producer when its own buffer comes back, not when its packet
+//! does.
+//!
+//! Coded bytes are read once, in order, because the driver's memory may be uncached, and are written to the packet
+//! ring. The writer moves the ring's tail before it overwrites anything; a reader copies first and looks at the tail
+//! afterwards, so it knows whether its copy is whole. Nobody waits for a reader. One that was too slow learns how many
+//! packets it lost, and goes on at the newest key frame.
+//!
+//! # What always holds
+//!
+//! * Every committed frame ends in exactly one counter: published, or dropped for a named reason. What is in neither
+//!   is still inside (`engine::pipeline`).
+//! * Once the loop runs, it does not allocate, map or unmap memory. There is no heap at all; each capacity stands in
+//!   `limits`, with its reason.
+//! * The work of a turn is bounded: no client and no queue can keep the others waiting.
+//! * What a peer writes is an allegation. The engine keeps its own cursors and its own record of who has which slot;
+//!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a
+//!   producer can write into the pictures it was given for as long as it lives.
+//! * Consumers can map the packet ring for reading only; the kernel's seals see to that.
+//! * Before the loop, a failure ends the process with a code of `error`'s table and one sentence. After that only a
+//!   signal, the end of the first producer (where that was asked for), or an encoder that cannot be revived ends it.
+//!   Everything that the engine waits for has a deadline.
+//! * A peer that misbehaves, a device that fails and a bug of ours are three different things: a value, an error, a
+//!   panic.
+//!
+//! # Where things are
+//!
+//! Arrows go one way: `command` → `engine` → `v4l2`, `shm`, `control` → `error`, `limits`, `time`, `log`.
+//! `engine::pipeline`, `shm::layout`, `control::message`, `media` and `cli` are pure: no descriptor, no clock. They
+//! are tested on any host. `shm::layout` and `control::message` together are the ABI for programs in other languages.
+//!
+//! # What it will not do
+//!
+//! No heap, no threads, no async runtime. No network, no container files, no recording: a consumer does that. No
+//! scaling and no colour conversion: the producer delivers what the encoder takes. No software encoder to fall back
+//! on: where there is no hardware, it says so. No configuration file. No second producer at a time: mixing pictures is
+//! a producer's work.
 #![no_std]
 #![deny(unsafe_code)]
 #![deny(
@@ -42,6 +100,7 @@ pub mod signals;
 pub mod stats;
 #[cfg(not(loom))]
 pub mod stdio;
+pub mod text;
 #[cfg(not(loom))]
 pub mod time;
 #[cfg(not(loom))]

@@ -3,16 +3,15 @@
 //! Knows a level and a file descriptor. Allocates nothing, never blocks longer than the write itself, and loses what
 //! does not fit rather than splitting a line.
 
-use core::fmt::{self, Write};
+use core::fmt;
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
-use heapless::String;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
 
-use crate::limits::LOG_LINE_BYTES;
 use crate::shm::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::stdio::stderr;
+use crate::text::Text;
 
 /// 0 is standard error; otherwise the descriptor of `/dev/kmsg` plus one.
 static KMSG: AtomicU32 = AtomicU32::new(0);
@@ -29,20 +28,16 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let kmsg = KMSG.load(Relaxed);
-        let mut line = Line(String::new());
-        let prefix = match (kmsg != 0, record.level()) {
-            (false, Level::Error) => "framemill: error: ",
-            (false, Level::Warn) => "framemill: warning: ",
-            (false, _) => "framemill: ",
-            (true, Level::Error) => "<3>framemill: ",
-            (true, Level::Warn) => "<4>framemill: ",
-            (true, Level::Info) => "<6>framemill: ",
-            (true, _) => "<7>framemill: ",
+        let prefix = match (KMSG.load(Relaxed) != 0, record.level()) {
+            (false, Level::Error) => "error: ",
+            (false, Level::Warn) => "warning: ",
+            (false, _) => "",
+            (true, Level::Error) => "<3>",
+            (true, Level::Warn) => "<4>",
+            (true, Level::Info) => "<6>",
+            (true, _) => "<7>",
         };
-        let _ = line.write_str(prefix);
-        let _ = line.write_fmt(*record.args());
-        line.write_to(kmsg);
+        write(prefix, record.args());
     }
 
     fn flush(&self) {}
@@ -68,48 +63,53 @@ pub fn start(level: LevelFilter, to_kmsg: bool) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Writes one line to standard error, whatever the level: how a command says why it failed.
+/// Writes one line, whatever the level: how a command says why it failed.
 pub fn last_word(sentence: fmt::Arguments<'_>) {
-    let mut line = Line(String::new());
-    let _ = line.write_str("framemill: ");
-    let _ = line.write_fmt(sentence);
-    line.write_to(KMSG.load(Relaxed));
+    write("", &sentence);
 }
 
-/// A line that is cut at its end instead of failing.
-struct Line(String<LOG_LINE_BYTES>);
-
-impl Line {
-    fn write_to(mut self, kmsg: u32) {
-        if self.0.push('\n').is_err() {
-            self.0.pop();
-            // One character was just removed, so there is room.
-            let _ = self.0.push('\n');
-        }
-        let bytes = self.0.as_bytes();
-        // A log that cannot be written is no reason to stop.
-        let _ = match kmsg.checked_sub(1) {
-            None => rustix::io::write(stderr(), bytes),
-            Some(number) => kmsg::with(number, |fd| rustix::io::write(fd.as_fd(), bytes)),
-        };
-    }
+/// Logs what a user should know.
+#[inline(never)]
+pub fn info(text: fmt::Arguments<'_>) {
+    ::log::info!("{text}");
 }
 
-impl Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            // A newline inside would look like a second line.
-            let shown = if character.is_control() {
-                ' '
-            } else {
-                character
-            };
-            if self.0.push(shown).is_err() {
-                break;
-            }
-        }
-        Ok(())
+/// Logs what a user should look into.
+#[inline(never)]
+pub fn warn(text: fmt::Arguments<'_>) {
+    ::log::warn!("{text}");
+}
+
+/// Logs what helps to find a fault.
+#[inline(never)]
+pub fn debug(text: fmt::Arguments<'_>) {
+    ::log::debug!("{text}");
+}
+
+/// Logs through one of the functions above: `note!(warn, "…", …)`. The `log` crate's own macros build a record in each
+/// place, which is four times the code.
+#[macro_export]
+macro_rules! note {
+    ($level:ident, $($text:tt)+) => {
+        $crate::log::$level(format_args!($($text)+))
+    };
+}
+
+/// Writes one line in one write.
+fn write(prefix: &str, text: &fmt::Arguments<'_>) {
+    let kmsg = KMSG.load(Relaxed);
+    // The kernel takes the level from the first bytes.
+    let line = if kmsg == 0 {
+        Text::new(format_args!("framemill: {prefix}{text}"))
+    } else {
+        Text::new(format_args!("{prefix}framemill: {text}"))
     }
+    .into_line();
+    // A log that cannot be written is no reason to stop.
+    let _ = match kmsg.checked_sub(1) {
+        None => rustix::io::write(stderr(), &line),
+        Some(number) => kmsg::with(number, |fd| rustix::io::write(fd, &line)),
+    };
 }
 
 /// The descriptor of `/dev/kmsg`, kept as a number for the whole life of the process.
@@ -126,18 +126,5 @@ mod kmsg {
     pub(super) fn with<T>(number: u32, act: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
         // SAFETY: the number comes from `keep`, which gave up the OwnedFd: it is never closed.
         act(unsafe { BorrowedFd::borrow_raw(number as i32) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_cut_at_its_limit_and_has_one_newline_at_most() {
-        let mut line = Line(String::new());
-        write!(line, "{}\n{}", "x".repeat(300), "y".repeat(600)).unwrap();
-        assert_eq!(line.0.len(), LOG_LINE_BYTES);
-        assert!(!line.0.contains('\n'));
     }
 }

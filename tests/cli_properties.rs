@@ -229,10 +229,10 @@ proptest! {
     fn arbitrary_words_give_a_command_or_one_printable_sentence(words in vec(word(), 0..12)) {
         if let Err(failure) = parse(&borrowed(&words)) {
             prop_assert_eq!(failure.exit, Exit::Usage);
-            prop_assert!(!failure.message.is_empty());
-            prop_assert!(failure.message.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{:?}", failure);
+            prop_assert!(!failure.message.as_str().is_empty());
+            prop_assert!(failure.message.as_str().bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{:?}", failure);
             // Never cut: the sentence's own end is what helps.
-            prop_assert!(failure.message.len() < framemill::limits::MESSAGE_BYTES);
+            prop_assert!(failure.message.as_str().len() < framemill::limits::TEXT_BYTES);
         }
     }
 

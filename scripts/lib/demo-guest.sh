@@ -29,7 +29,16 @@ wait "$engine" || fail "the engine ended with status $?: $(tail -n 1 engine.log)
 wait "$tap" || fail "tap ended with status $?: $(tail -n 1 tap.log)"
 cp clip.fwht index.txt stat.json engine.log /host/
 
+# v4l2-ctl fills the decoder's buffers to the brim unless told where packets end, and loses frames of what it
+# queued last. Before each packet: "rdhV", and its length, four bytes, most significant first.
+rm source.y4m
+grep -v '^#' index.txt | while read -r _ bytes _; do
+    [ "$bytes" -gt 0 ] || continue
+    # shellcheck disable=SC2059 # the inner printf writes the outer one's format
+    printf "rdhV$(printf '\\%03o' $((bytes >> 24 & 255)) $((bytes >> 16 & 255)) $((bytes >> 8 & 255)) $((bytes & 255)))"
+    dd bs="$bytes" count=1 2>/dev/null <&3
+done 3<clip.fwht >clip.framed
 v4l2-ctl -d /dev/video1 --set-fmt-video-out="width=${size%x*},height=${size#*x},pixelformat=FWHT" \
     --set-fmt-video=pixelformat=YU12 --stream-mmap --stream-out-mmap \
-    --stream-from clip.fwht --stream-to /host/decoded.yuv >decode.log 2>&1 ||
+    --stream-from-hdr clip.framed --stream-to /host/decoded.yuv >decode.log 2>&1 ||
     fail "the kernel's decoder refused the bitstream: $(tail -n 1 decode.log)"

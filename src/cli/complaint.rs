@@ -10,9 +10,9 @@ use super::table::COMMANDS;
 use crate::limits::CONTROLS;
 
 /// Most bytes of the user's text that a sentence repeats; escaped they are at most four times as many characters, so the sentence's
-/// own words still fit into `MESSAGE_BYTES`.
+/// own words still fit into `TEXT_BYTES`.
 const SHOWN_BYTES: usize = 48;
-const _: () = assert!(SHOWN_BYTES * 4 + 200 <= crate::limits::MESSAGE_BYTES);
+const _: () = assert!(SHOWN_BYTES * 4 + 200 <= crate::limits::TEXT_BYTES);
 
 /// A reason to refuse a command line. Small, unlike `Failure`, which is made from it once at the end.
 #[derive(Clone, Copy)]
@@ -166,11 +166,11 @@ mod tests {
         for entry in &COMMANDS {
             for row in entry.rows {
                 let sentence = Complaint::BadValue(row, word).to_string();
-                assert!(sentence.len() <= crate::limits::MESSAGE_BYTES, "{sentence}");
+                assert!(sentence.len() <= crate::limits::TEXT_BYTES, "{sentence}");
             }
         }
         let sentence = Complaint::StrayWord(Topic::Probe, word).to_string();
-        assert!(sentence.len() <= crate::limits::MESSAGE_BYTES, "{sentence}");
+        assert!(sentence.len() <= crate::limits::TEXT_BYTES, "{sentence}");
     }
 
     #[test]

@@ -1,22 +1,52 @@
 //! The library half for other programs: a producer of frames and a consumer of packets.
 //!
 //! ```no_run
-//! use framemill::client::{FrameProducer, PacketConsumer, Start};
+//! use framemill::client::{ClientError, FrameProducer, Next, PacketConsumer, Start, Wait};
 //! use framemill::control::SocketName;
+//! use framemill::shm::layout::flag;
 //!
-//! # fn main() -> Result<(), framemill::client::ClientError> {
-//! let engine = SocketName::Path(c"/run/framemill.sock");
+//! const ENGINE: SocketName = SocketName::Path(c"/run/framemill.sock");
 //!
-//! let mut producer = FrameProducer::connect(&engine)?;
-//! if let Some(mut slot) = producer.acquire(Some(1_000_000_000))? {
-//!     slot.plane(0).fill(128);
-//!     slot.commit(0)?;
+//! /// Sends `count` grey pictures.
+//! fn produce(count: u64) -> Result<(), ClientError> {
+//!     let mut producer = FrameProducer::connect(&ENGINE)?;
+//!     for number in 0..count {
+//!         // Waits for a slot without a time-out, so it does get one.
+//!         let Some(mut slot) = producer.acquire(None)? else { break };
+//!         for plane in slot.layout().planes() {
+//!             let memory = slot.plane(plane.memory_plane as usize);
+//!             for row in 0..plane.rows {
+//!                 let start = (plane.offset + row * plane.bytesperline) as usize;
+//!                 memory[start..][..plane.row_bytes as usize].fill(128);
+//!             }
+//!         }
+//!         // The timestamp comes out with the packet.
+//!         slot.commit(number * 40_000_000)?;
+//!     }
+//!     // Each frame is published or dropped when this returns.
+//!     producer.finish(None)?;
+//!     Ok(())
 //! }
 //!
-//! let mut consumer = PacketConsumer::connect(&engine, Start::Key)?;
-//! let mut bytes = [0; 65536];
-//! let next = consumer.next(&mut bytes);
-//! # Ok(()) }
+//! /// Hands every packet to `sink` until the stream ends.
+//! fn consume(mut sink: impl FnMut(&[u8])) -> Result<(), ClientError> {
+//!     let mut consumer = PacketConsumer::connect(&ENGINE, Start::Key)?;
+//!     let mut bytes = vec![0; consumer.largest_packet()];
+//!     loop {
+//!         match consumer.next(&mut bytes) {
+//!             Next::Packet(packet) if packet.flags & flag::END != 0 => return Ok(()),
+//!             Next::Packet(packet) => sink(&bytes[..packet.length as usize]),
+//!             Next::Lapped(lost) => eprintln!("{lost} packets missed"),
+//!             Next::TooSmall(_) => consumer.skip(),
+//!             Next::Empty => {
+//!                 if consumer.wait(None)? == Wait::Gone {
+//!                     return Err(ClientError::Gone);
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! # fn main() -> Result<(), ClientError> { produce(1)?; consume(|_| ()) }
 //! ```
 
 mod consumer;

@@ -113,17 +113,11 @@ impl Write for Output {
     }
 }
 
-/// Bytes for a message, such as a path: as text as far as they are UTF-8, a question mark for the rest.
+/// Bytes for a message, such as a path: ASCII as it is, the rest escaped.
 pub(super) struct Shown<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_char('?')?;
-            }
-        }
-        Ok(())
+        self.0.escape_ascii().fmt(f)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Asks, and changes nothing: another process that uses a device does not notice. The page names every node; of the JSON, one object a
 //! line, nodes that are no memory-to-memory devices are left out. The names are stable; both forms have the same. New ones may be added.
+//! Strings are ASCII, with a question mark for every other byte.
 //!
 //! | name | meaning |
 //! |---|---|
@@ -12,19 +13,20 @@
 //! | `choice` | of an encoder, what `framemill run` would best be told: |
 //! | … `format`, `codec` | four-character codes; empty when there is none that Framemill can use |
 //! | … `memory` | `export` (raw frames are not copied), or empty when the driver has no buffers of its own: it cannot be used |
-//! | `output_mmap`, `capture_mmap` | whether the queue has buffers of its own |
-//! | `output_dmabuf`, `capture_dmabuf` | whether the queue imports dma-bufs |
-//! | `output`, `capture` | lists of the formats that the queue takes and gives: |
-//! | … `format` | four-character code |
-//! | … `usable` | OUTPUT: Framemill knows how the raw frame lies in memory; CAPTURE: the format is coded |
-//! | … `sizes` | as far as the driver tells: `640x480 1280x720`, or least, greatest and step: `32x32-1920x1920/2x2` |
-//! | … `description` | the driver's words |
+//! | `output`, `capture` | the two queues: |
+//! | … `mmap`, `dmabuf` | whether it has buffers of its own, and whether it imports dma-bufs |
+//! | … `formats` | list of the formats that it takes or gives: |
+//! | … … `format` | four-character code |
+//! | … … `usable` | OUTPUT: Framemill knows how the raw frame lies in memory; CAPTURE: the format is coded |
+//! | … … `sizes` | as far as the driver tells: `640x480 1280x720`, or least, greatest and step: `32x32-1920x1920/2x2` |
+//! | … … `description` | the driver's words |
 //! | `controls` | list of the controls that hold a number: |
 //! | … `name`, `id` | as `run --control` takes them |
-//! | … `type` | `int`, `bool`, `menu`, `button`, `int64`, `bitmask` or `intmenu` |
 //! | … `min`, `max`, `step`, `default` | values |
 
 use core::fmt::{self, Display, Write as _};
+
+use rustix::fd::AsFd;
 
 use crate::cli::ProbeOptions;
 use crate::command::output::Shown;
@@ -52,34 +54,33 @@ const PREFERRED: [Fourcc; 8] = [
 /// Sizes that are shown of a format: more fill the screen and tell nothing new.
 const SIZES: u32 = 16;
 
-/// `v4l2-ctl`'s names for `CTRL_TYPE_*`, which begin at 1.
-const CONTROL_TYPES: [&str; 9] = [
-    "int", "bool", "menu", "button", "int64", "", "", "bitmask", "intmenu",
-];
-
 #[inline(never)]
 pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
     let mut report = Report::new(options.json);
-    let mut found = false;
     if let Some(path) = options.device {
-        let node = Shown(path.to_bytes());
-        let device = Device::open(path)
-            .map_err(|reason| failure!(Exit::NoDevice, "{node}: {}", Why(&reason)))?;
-        describe(&mut report, &node, &device);
-        return report.finish();
+        let node = path.to_bytes();
+        return match &Device::open(path) {
+            Ok(device) => {
+                describe(&mut report, node, device);
+                report.finish()
+            }
+            Err(reason) => Err(failure!(Exit::NoDevice, "{}", Useless(node, reason))),
+        };
     }
+    let mut found = false;
     for (node, device) in scan() {
-        match device {
+        let node = node.as_bytes();
+        match &device {
             Ok(device) => {
                 found = true;
-                describe(&mut report, &node, &device);
+                describe(&mut report, node, device);
             }
-            Err(reason) => report.remark(&format_args!("{node}: {}", Why(&reason))),
+            Err(reason) => report.remark(&Useless(node, reason)),
         }
     }
-    report.finish()?;
-    if found {
-        return Ok(());
+    let result = report.finish();
+    if found || result.is_err() {
+        return result;
     }
     Err(failure!(
         Exit::NoDevice,
@@ -87,93 +88,62 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
     ))
 }
 
-/// Why a node is no use, behind its name.
-struct Why<'a>(&'a NotUsable);
+/// A node that is no use, and why.
+struct Useless<'a>(&'a [u8], &'a NotUsable);
 
-impl Display for Why<'_> {
+impl Display for Useless<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        write!(f, "{}: ", Shown(self.0))?;
+        match self.1 {
             NotUsable::Call(error) => error.fmt(f),
             NotUsable::NotM2m(capability) => {
-                write!(
-                    f,
-                    "not memory-to-memory ({})",
-                    Shown(capability.driver_name())
-                )
+                let driver = Shown(capability.driver_name());
+                write!(f, "not memory-to-memory ({driver})")
             }
         }
     }
 }
 
 #[inline(never)]
-fn describe(report: &mut Report, node: &dyn Display, device: &Device) {
+fn describe(report: &mut Report, node: &[u8], device: &Device) {
+    let output = formats(None, device, Queue::Output);
+    let capture = formats(None, device, Queue::Capture);
+    let encoder = output.raw && capture.coded;
+    let role: &[u8] = match output.coded {
+        _ if encoder => b"encoder",
+        true => b"decoder",
+        false => b"converter",
+    };
+    let api: &[u8] = match device.api {
+        Api::Single => b"single-planar",
+        Api::Multi => b"multi-planar",
+    };
     let capability = &device.capability;
-    let output = Offer::of(device, Queue::Output);
-    let capture = Offer::of(device, Queue::Capture);
-    let role = match (output.raw, output.coded, capture.coded) {
-        (true, _, true) => "encoder",
-        (_, true, _) => "decoder",
-        _ => "converter",
-    };
-    report.open("", '{');
+    report.open("", b'{');
     report.text("node", node);
-    for (name, value) in [
-        ("driver", capability.driver_name()),
-        ("card", capability.card_name()),
-        ("bus", capability.bus_name()),
-    ] {
-        report.text(name, &Shown(value));
+    report.text("driver", capability.driver_name());
+    report.text("card", capability.card_name());
+    report.text("bus", capability.bus_name());
+    report.text("api", api);
+    report.text("role", role);
+    if encoder {
+        report.open("choice", b'{');
+        report.string("format", &output.best);
+        report.string("codec", &capture.best);
+        let exports = has(device, Queue::Output, Memory::Mmap);
+        report.text("memory", if exports { b"export" } else { b"" });
+        report.close(b'}');
     }
-    let api = match device.api {
-        Api::Single => "single-planar",
-        Api::Multi => "multi-planar",
-    };
-    report.text("api", &api);
-    report.text("role", &role);
-    let mut memory = "";
-    for (name, queue, kind) in [
-        ("output_mmap", Queue::Output, Memory::Mmap),
-        ("output_dmabuf", Queue::Output, Memory::Dmabuf),
-        ("capture_mmap", Queue::Capture, Memory::Mmap),
-        ("capture_dmabuf", Queue::Capture, Memory::Dmabuf),
-    ] {
-        // To ask for no buffers is to ask whether there could be any: our own queue is empty, and nobody else's is touched.
-        let has = ioctl::reqbufs(device, device.queue(queue), kind, 0).is_ok();
-        if has && name == "output_mmap" {
-            memory = "export";
-        }
-        report.value(name, false, &has);
-    }
-    if role == "encoder" {
-        report.open("choice", '{');
-        report.text("format", &output.best);
-        report.text("codec", &capture.best);
-        report.text("memory", &memory);
-        report.close('}');
-    }
-    for (name, queue) in [("output", Queue::Output), ("capture", Queue::Capture)] {
-        report.open(name, '[');
-        for format in device.formats(queue) {
-            report.open("", '{');
-            let code = format.pixelformat;
-            report.text("format", &code);
-            report.value("usable", false, &usable(queue, code, format.flags));
-            report.text("sizes", &Sizes(device, code));
-            report.text("description", &Shown(format.description()));
-            report.close('}');
-        }
-        report.close(']');
-    }
-    report.open("controls", '[');
-    for control in controls::all(rustix::fd::AsFd::as_fd(device)) {
+    describe_queue(report, "output", device, Queue::Output);
+    describe_queue(report, "capture", device, Queue::Capture);
+    report.open("controls", b'[');
+    for control in controls::all(device.as_fd()) {
         if control.scalar().is_none() || control.flags & CTRL_FLAG_DISABLED != 0 {
             continue;
         }
-        report.open("", '{');
-        report.text("name", &Folded(control.name()));
-        report.text("id", &format_args!("{:#010x}", control.id));
-        let kind = CONTROL_TYPES.get((control.type_ as usize).wrapping_sub(1));
-        report.text("type", kind.unwrap_or(&""));
+        report.open("", b'{');
+        report.string("name", &Folded(control.name()));
+        report.string("id", &format_args!("{:#010x}", control.id));
         report.numbers(
             "min max step default",
             &[
@@ -183,10 +153,28 @@ fn describe(report: &mut Report, node: &dyn Display, device: &Device) {
                 control.default_value,
             ],
         );
-        report.close('}');
+        report.close(b'}');
     }
-    report.close(']');
-    report.close('}');
+    report.close(b']');
+    report.close(b'}');
+}
+
+#[inline(never)]
+fn describe_queue(report: &mut Report, name: &str, device: &Device, queue: Queue) {
+    report.open(name, b'{');
+    report.value(b"mmap", &has(device, queue, Memory::Mmap));
+    report.value(b"dmabuf", &has(device, queue, Memory::Dmabuf));
+    report.open("formats", b'[');
+    formats(Some(report), device, queue);
+    report.close(b']');
+    report.close(b'}');
+}
+
+/// Whether a queue takes a kind of memory. To ask for no buffers is to ask whether there could be any: our own queue is empty, and nobody
+/// else's is touched.
+#[inline(never)]
+fn has(device: &Device, queue: Queue, memory: Memory) -> bool {
+    ioctl::reqbufs(device, device.queue(queue), memory, 0).is_ok()
 }
 
 /// Whether Framemill can do something with a format of this queue of an encoder.
@@ -201,34 +189,42 @@ fn usable(queue: Queue, code: Fourcc, flags: u32) -> bool {
 struct Offer {
     raw: bool,
     coded: bool,
-    /// The usable format that is preferred, or the first; "" when there is none.
+    /// The usable format that is preferred, or the first; blank when there is none.
     best: Fourcc,
 }
 
-impl Offer {
-    #[inline(never)]
-    fn of(device: &Device, queue: Queue) -> Self {
-        let mut offer = Self {
-            raw: false,
-            coded: false,
-            best: Fourcc::new(*b"    "),
-        };
-        let mut least = usize::MAX;
-        for format in device.formats(queue) {
-            let code = format.pixelformat;
-            if format.flags & FMT_FLAG_COMPRESSED != 0 {
-                offer.coded = true;
-            } else {
-                offer.raw = true;
-            }
-            let rank = PREFERRED.iter().position(|&preferred| preferred == code);
-            let rank = rank.unwrap_or(PREFERRED.len());
-            if rank < least && usable(queue, code, format.flags) {
-                (least, offer.best) = (rank, code);
-            }
+/// Reports a queue's formats, if there is a report, and sums them up.
+#[inline(never)]
+fn formats(mut report: Option<&mut Report>, device: &Device, queue: Queue) -> Offer {
+    let mut offer = Offer {
+        raw: false,
+        coded: false,
+        best: Fourcc::new(*b"    "),
+    };
+    let mut least = usize::MAX;
+    for format in device.formats(queue) {
+        let code = format.pixelformat;
+        let usable = usable(queue, code, format.flags);
+        if format.flags & FMT_FLAG_COMPRESSED != 0 {
+            offer.coded = true;
+        } else {
+            offer.raw = true;
         }
-        offer
+        let rank = PREFERRED.iter().position(|&preferred| preferred == code);
+        let rank = rank.unwrap_or(PREFERRED.len());
+        if usable && rank < least {
+            (least, offer.best) = (rank, code);
+        }
+        if let Some(report) = &mut report {
+            report.open("", b'{');
+            report.string("format", &code);
+            report.value(b"usable", &usable);
+            report.string("sizes", &Sizes(device, code));
+            report.text("description", format.description());
+            report.close(b'}');
+        }
     }
+    offer
 }
 
 /// A format's sizes, as far as the driver tells.
@@ -243,22 +239,22 @@ impl Display for Sizes<'_> {
             match entry.size() {
                 FrmSize::Discrete(size) => {
                     let gap = if index > 0 { " " } else { "" };
-                    write!(f, "{gap}{}x{}", size.width, size.height)?;
+                    pair(f, gap, size.width, size.height)?;
                 }
                 FrmSize::Stepwise(range) => {
-                    for (sign, width, height) in [
-                        ("", range.min_width, range.min_height),
-                        ("-", range.max_width, range.max_height),
-                        ("/", range.step_width, range.step_height),
-                    ] {
-                        write!(f, "{sign}{width}x{height}")?;
-                    }
-                    break;
+                    pair(f, "", range.min_width, range.min_height)?;
+                    pair(f, "-", range.max_width, range.max_height)?;
+                    return pair(f, "/", range.step_width, range.step_height);
                 }
             }
         }
         Ok(())
     }
+}
+
+#[inline(never)]
+fn pair(f: &mut fmt::Formatter<'_>, sign: &str, width: u32, height: u32) -> fmt::Result {
+    write!(f, "{sign}{width}x{height}")
 }
 
 /// A control's name as `v4l2-ctl` writes it: lower case, and everything between letters and digits as one underscore.

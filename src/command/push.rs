@@ -13,6 +13,7 @@ use crate::log;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::pattern::fill_row;
 use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
+use crate::note;
 use crate::time::{now, timespec};
 
 /// Where the frames come from, opened.
@@ -49,7 +50,8 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     // Whatever ended it: what was committed is waited for, and told.
     let finished = producer.finish(None);
     let (published, dropped) = producer.accounts();
-    ::log::info!(
+    note!(
+        info,
         "{} frames pushed: {published} published, {dropped} dropped",
         producer.committed()
     );
@@ -158,11 +160,19 @@ fn push_all(
     Ok(())
 }
 
-/// When frame `n` of the stream is due, ns from its start.
+/// When frame `n` of the stream is due, ns from its start. Whole seconds and the rest are taken apart, so that no product
+/// needs more than 64 bits.
 fn media_time(n: u64, rate: FrameRate) -> u64 {
-    let ns = u128::from(n) * u128::from(rate.denominator) * 1_000_000_000
-        / u128::from(rate.numerator.max(1));
-    u64::try_from(ns).unwrap_or(u64::MAX)
+    const SECOND: u64 = 1_000_000_000;
+    let (numerator, denominator) = (
+        u64::from(rate.numerator.max(1)),
+        u64::from(rate.denominator),
+    );
+    let ticks = n.saturating_mul(denominator);
+    let rest = ticks % numerator * SECOND / numerator;
+    (ticks / numerator)
+        .saturating_mul(SECOND)
+        .saturating_add(rest)
 }
 
 fn sleep_until(time: u64) {

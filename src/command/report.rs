@@ -42,15 +42,15 @@ impl Report {
 
     /// Begins a group (`'{'`) or a list (`'['`); what stands in a list, and a whole report, has an empty name.
     #[inline(never)]
-    pub(super) fn open(&mut self, name: &str, bracket: char) {
+    pub(super) fn open(&mut self, name: &str, bracket: u8) {
         if self.json {
-            self.name(name);
-            self.put_char(bracket);
+            self.name(name.as_bytes());
+            self.put(bracket);
         } else if self.depth > 0 {
             self.begin_line();
-            self.put(name);
             if !name.is_empty() {
-                self.put(":");
+                self.escape(name.as_bytes());
+                self.put(b':');
             }
         }
         self.comma = false;
@@ -62,40 +62,51 @@ impl Report {
 
     /// Ends the innermost group (`'}'`) or list (`']'`); the outermost is a report's end.
     #[inline(never)]
-    pub(super) fn close(&mut self, bracket: char) {
+    pub(super) fn close(&mut self, bracket: u8) {
         self.depth -= 1;
         if self.json {
-            self.put_char(bracket);
+            self.put(bracket);
         }
         self.comma = self.depth > 0;
         self.end_line();
         if self.depth == 0 {
-            self.put("\n");
+            self.put(b'\n');
             self.column = 0;
         }
     }
 
-    /// A value: a quoted one is a string, any other one must be what JSON calls a number or a boolean.
+    /// What JSON calls a number or a boolean.
     #[inline(never)]
-    pub(super) fn value(&mut self, name: &str, quoted: bool, value: &dyn Display) {
-        let quote = if self.json && quoted { "\"" } else { "" };
+    pub(super) fn value(&mut self, name: &[u8], value: &dyn Display) {
         self.name(name);
-        self.put(quote);
         // Writing never fails.
         let _ = write!(self, "{value}");
-        self.put(quote);
     }
 
     /// A string.
-    pub(super) fn text(&mut self, name: &str, value: &dyn Display) {
-        self.value(name, true, value);
+    #[inline(never)]
+    pub(super) fn string(&mut self, name: &str, value: &dyn Display) {
+        self.name(name.as_bytes());
+        self.quote();
+        let _ = write!(self, "{value}");
+        self.quote();
     }
 
-    /// Numbers, and their names with spaces between.
+    /// A string of bytes: question marks for those that are not ASCII.
+    #[inline(never)]
+    pub(super) fn text(&mut self, name: &str, value: &[u8]) {
+        self.name(name.as_bytes());
+        self.quote();
+        self.escape(value);
+        self.quote();
+    }
+
+    /// Numbers, and their names with spaces between: a table of names takes twice their length for their addresses alone.
     #[inline(never)]
     pub(super) fn numbers(&mut self, names: &str, values: &[i64]) {
-        for (name, value) in names.split(' ').zip(values) {
-            self.value(name, false, value);
+        let names = names.as_bytes().split(|&byte| byte == b' ');
+        for (name, value) in names.zip(values) {
+            self.value(name, value);
         }
     }
 
@@ -111,81 +122,178 @@ impl Report {
         self.output.finish()
     }
 
-    fn name(&mut self, name: &str) {
+    #[inline(never)]
+    fn name(&mut self, name: &[u8]) {
         if self.json {
             if self.comma {
-                self.put(",");
+                self.put(b',');
             }
             self.comma = true;
             if !name.is_empty() {
-                self.put("\"");
-                self.put(name);
-                self.put("\":");
+                self.quote();
+                self.escape(name);
+                self.quote();
+                self.put(b':');
             }
             return;
         }
-        if self.depth >= LINE {
-            self.put(" ");
-            self.put(name);
-            self.put("=");
-            return;
-        }
-        if self.column >= LAST_COLUMN {
+        let line = self.depth >= LINE;
+        if !line && self.column >= LAST_COLUMN {
             self.end_line();
         }
         if self.column == 0 {
             self.begin_line();
         } else {
-            self.put(" ");
-            while !self.column.is_multiple_of(COLUMN) {
-                self.put(" ");
-            }
+            self.put(b' ');
         }
-        self.put(name);
-        self.put(": ");
+        while !line && self.column > 2 && !self.column.is_multiple_of(COLUMN) {
+            self.put(b' ');
+        }
+        self.escape(name);
+        if line {
+            self.put(b'=');
+        } else {
+            self.put(b':');
+            self.put(b' ');
+        }
     }
 
     fn begin_line(&mut self) {
         self.end_line();
         if self.depth > 1 {
-            self.put("  ");
+            self.put(b' ');
+            self.put(b' ');
         }
     }
 
     fn end_line(&mut self) {
         if self.column > 0 && !self.json {
-            self.put("\n");
+            self.put(b'\n');
             self.column = 0;
         }
     }
 
-    #[inline(never)]
-    fn put(&mut self, text: &str) {
-        self.column += text.len();
-        // The output keeps its error.
-        let _ = self.output.write_str(text);
+    fn quote(&mut self) {
+        if self.json {
+            self.put(b'"');
+        }
     }
 
-    fn put_char(&mut self, character: char) {
-        self.put(character.encode_utf8(&mut [0; 4]));
+    /// Writes what may stand between a JSON string's quotes. The page has the same escapes: a driver's name must not reach the terminal
+    /// as control characters.
+    #[inline(never)]
+    fn escape(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if byte.is_ascii_control() {
+                let _ = write!(self.output, "\\u{:04x}", u32::from(byte));
+                continue;
+            }
+            if matches!(byte, b'"' | b'\\') {
+                self.put(b'\\');
+            }
+            self.put(if byte.is_ascii() { byte } else { b'?' });
+        }
+    }
+
+    /// Writes one ASCII character.
+    #[inline(never)]
+    fn put(&mut self, byte: u8) {
+        self.column += 1;
+        // The output keeps its error.
+        let _ = self.output.write_char(char::from(byte));
     }
 }
 
-/// Writes a value as it stands between a JSON string's quotes. The page has the same escapes: a driver's name must not reach the terminal
-/// as control characters.
+/// Values are escaped, too.
 impl Write for Report {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            if character.is_control() {
-                // No control character has more than eight bits.
-                write!(self.output, "\\u{:04x}", u32::from(character))?;
-                continue;
-            }
-            if matches!(character, '"' | '\\') {
-                self.put("\\");
-            }
-            self.put_char(character);
-        }
+        self.escape(text.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::ffi::CString;
+    use std::string::String;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::{env, format, fs, process};
+
+    use super::*;
+    use crate::cli::Target;
+
+    /// What a report writes.
+    pub(in crate::command) fn written(json: bool, describe: impl Fn(&mut Report)) -> String {
+        static FILES: AtomicU32 = AtomicU32::new(0);
+        let number = FILES.fetch_add(1, Relaxed);
+        let name = format!("framemill-report-{}-{number}", process::id());
+        let path = env::temp_dir().join(name);
+        let c_path = CString::new(path.to_str().unwrap()).unwrap();
+        let mut report = Report::new(json);
+        report.output = Output::to(Target::File(&c_path)).unwrap();
+        describe(&mut report);
+        report.finish().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::remove_file(path).unwrap();
+        text
+    }
+
+    fn sample(report: &mut Report) {
+        report.open("", b'{');
+        report.text("name", b"a");
+        report.numbers("low high", &[-1, i64::MAX]);
+        report.value(b"there", &true);
+        report.open("list", b'[');
+        for name in [b"b", b"c"] {
+            report.open("", b'{');
+            report.text("name", name);
+            report.close(b'}');
+        }
+        report.close(b']');
+        report.open("empty", b'[');
+        report.close(b']');
+        report.open("group", b'{');
+        report.numbers("one", &[1]);
+        report.close(b'}');
+        report.close(b'}');
+    }
+
+    #[test]
+    fn each_report_is_one_line_of_json() {
+        let one = concat!(
+            r#"{"name":"a","low":-1,"high":9223372036854775807,"there":true,"#,
+            r#""list":[{"name":"b"},{"name":"c"}],"empty":[],"group":{"one":1}}"#
+        );
+        let two = written(true, |report| {
+            sample(report);
+            report.remark(&"not in JSON");
+            sample(report);
+        });
+        assert_eq!(two, format!("{one}\n{one}\n"));
+    }
+
+    #[test]
+    fn the_page_has_columns_and_a_line_for_each_entry_of_a_list() {
+        let page = written(false, |report| {
+            sample(report);
+            report.remark(&"a remark");
+        });
+        let columns = format!(
+            "{:36}{:36}{}\n{}\n",
+            "name: a", "low: -1", "high: 9223372036854775807", "there: true"
+        );
+        let rest = "list:\n   name=b\n   name=c\nempty:\ngroup:\n  one: 1\n\na remark\n";
+        assert_eq!(page, columns + rest);
+    }
+
+    #[test]
+    fn quotes_backslashes_and_control_characters_are_escaped() {
+        for json in [true, false] {
+            let text = written(json, |report| {
+                report.text("x", "a\"\\\n\u{1b}\u{9b}\u{e4}".as_bytes());
+            });
+            let escaped = r#"a\"\\\u000a\u001b????"#;
+            assert!(text.contains(escaped), "{text}");
+        }
     }
 }

@@ -3,7 +3,6 @@
 
 use core::ffi::CStr;
 
-use ::log::{info, warn};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -20,6 +19,7 @@ use crate::engine::publisher::Publisher;
 use crate::error::{Exit, Failure};
 use crate::limits::{DEVICE_RETRY_MS, FRAME_SLOTS_DEFAULT, STACK_PREFAULT_BYTES};
 use crate::media::format::lookup;
+use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::map::PacketMap;
@@ -84,7 +84,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         failure!(exit, "{path}: {error}")
     };
     let encoder = Encoder::new(device, agreed, slots).map_err(at_device)?;
-    let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
+    let mut memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
         let exit = if options.memory == MemoryChoice::Export {
             Exit::Refused
         } else {
@@ -103,7 +103,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     let (map, packets) = PacketMap::create(options.packet_ring as usize).map_err(no_ring)?;
     if let Err(errno) = seal_for_readers(&packets) {
-        warn!(
+        note!(
+            warn,
             "this kernel cannot seal the packet ring ({}): consumers could write to it",
             Named(errno)
         );
@@ -130,11 +131,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         })?;
     encoder.start().map_err(at_device)?;
     stay_in_memory();
+    let mut pipeline = Pipeline::new(encoder.slots(), stats);
+    let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
     let engine = Engine {
-        pipeline: Pipeline::new(encoder.slots(), stats),
-        publisher: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
-        encoder,
-        memory,
+        encoder: &encoder,
+        memory: &mut memory,
+        pipeline: &mut pipeline,
+        publisher: &mut publisher,
         listener,
         packets,
         header,
@@ -146,7 +149,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             once: options.once,
         },
     };
-    info!(
+    note!(
+        info,
         "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",
         wanted.width,
         wanted.height,
@@ -226,14 +230,13 @@ fn find_auto(options: &RunOptions<'_>) -> Result<(Device, NodePath), Failure> {
 /// A path as text, cut to what fits.
 fn shown(path: &CStr) -> NodePath {
     let mut text = NodePath::new();
-    for character in path
-        .to_bytes()
-        .utf8_chunks()
-        .flat_map(|chunk| chunk.valid().chars())
-    {
-        if text.push(character).is_err() {
-            break;
-        }
+    for &byte in path.to_bytes() {
+        // Past the end the rest is left out.
+        let _ = text.push(if byte.is_ascii_graphic() {
+            byte as char
+        } else {
+            '?'
+        });
     }
     text
 }
@@ -249,7 +252,10 @@ fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result
     if let Some(bitrate) = options.bitrate {
         match controls::set(fd, CID_MPEG_VIDEO_BITRATE, i64::from(bitrate)) {
             Ok(_) => {}
-            Err(NotSet::Absent) => warn!("--bitrate has no effect: the driver keeps no bit rate"),
+            Err(NotSet::Absent) => note!(
+                warn,
+                "--bitrate has no effect: the driver keeps no bit rate"
+            ),
             Err(error) => return Err(refused(&"--bitrate", i64::from(bitrate), error)),
         }
     }
@@ -261,7 +267,9 @@ fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result
         };
         match answer {
             Ok(_) => {}
-            Err(NotSet::Absent) => warn!("--gop has no effect: the driver has no such control"),
+            Err(NotSet::Absent) => {
+                note!(warn, "--gop has no effect: the driver has no such control")
+            }
             Err(error) => return Err(refused(&"--gop", value, error)),
         }
     }
@@ -327,7 +335,8 @@ fn stay_in_memory() {
     // The ring and the buffers were made present when they were mapped; the stack grows as it is used.
     core::hint::black_box([0u8; STACK_PREFAULT_BYTES]);
     if let Err(errno) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
-        warn!(
+        note!(
+            warn,
             "memory is not locked, so latency can suffer under memory pressure: {}",
             Named(errno)
         );

@@ -2,7 +2,7 @@
 //!
 //! Reads shared memory only: an observer is no consumer, and the engine notices it once, when it connects.
 //!
-//! The names are stable; both forms have the same. New ones may be added.
+//! The names are stable; both forms have the same. New ones may be added. Strings are ASCII, with a question mark for every other byte.
 //!
 //! | name | unit | meaning |
 //! |---|---|---|
@@ -28,7 +28,7 @@
 //! | `frames_dropped` | frames | sum of the counters `frames_dropped_…` |
 //! | `frames_in_flight` | frames | committed, and neither published nor dropped yet |
 //! | `counters` | | each of `stats::Counter` by its name |
-//! | `latency` | | for each of `stats::Stage`, by its name, the seven below |
+//! | `latency` | | for each of `stats::Stage`, by its name, the six below |
 //! | `count` | | frames measured |
 //! | `p50_us`, `p90_us`, `p99_us`, `p999_us` | us | 50, 90, 99 and 99.9 % of the frames took at most this long, within 25 % |
 //! | `max_us` | us | the longest |
@@ -36,40 +36,40 @@
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::cli::{FrameRate, StatOptions};
-use crate::client::PacketConsumer;
-use crate::command::connect::{Name, connect};
+use crate::client::{ClientError, PacketConsumer};
+use crate::command::connect::lost;
 use crate::command::report::Report;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::error::Failure;
+use crate::limits;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use crate::shm::layout::{PacketHeader, State, load_text};
+use crate::shm::layout::{PacketHeader, State};
 use crate::stats::{Counter, Stage, Stats, percentile};
 use crate::time::{MS, now, timespec};
 
 #[inline(never)]
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
-    let engine = connect(&options.socket, 0, PacketConsumer::observe)?;
+    let engine = match PacketConsumer::observe(&options.socket) {
+        Ok(engine) => engine,
+        Err(error) => return Err(lost(&options.socket, error)),
+    };
     let mut report = Report::new(options.json);
+    let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
     loop {
+        // Asked before, so that the end is printed, too.
+        let last = options.watch_ms.is_none() || ended(&engine);
         describe(&mut report, engine.header());
-        report.finish()?;
-        let Some(pause) = options.watch_ms else {
-            return Ok(());
-        };
-        if ended(&engine) {
-            return Ok(());
+        let result = report.finish();
+        if last || result.is_err() {
+            return result;
         }
         // The engine has nothing to tell an observer: whatever comes is the connection's end. An interrupted wait is as good as a whole one.
-        let mut set = [PollFd::new(&engine.socket(), PollFlags::IN)];
-        if let Ok(1) = poll(&mut set, Some(&timespec(u64::from(pause) * MS)))
+        let socket = engine.socket();
+        let mut set = [PollFd::new(&socket, PollFlags::IN)];
+        if let Ok(1) = poll(&mut set, Some(&timespec(pause)))
             && !ended(&engine)
         {
-            return Err(failure!(
-                Exit::Socket,
-                "{}: the engine went away without an end",
-                Name(&options.socket)
-            ));
+            return Err(lost(&options.socket, ClientError::Gone));
         }
     }
 }
@@ -94,7 +94,7 @@ fn describe(report: &mut Report, header: &PacketHeader) {
         counters: &header.counters,
         latency: &header.latency,
     };
-    // What a frame does next is read first: a frame that moves on meanwhile is still in flight, not there twice.
+    // Where frames end is read before where they begin: those that move on meanwhile count as in flight.
     let published = stats.get(Counter::FramesPublished);
     let dropped = stats.dropped();
     let in_flight = stats
@@ -104,8 +104,9 @@ fn describe(report: &mut Report, header: &PacketHeader) {
     let (heartbeat, created) = (long(&status.heartbeat), long(&status.created));
     let ms_since = |time: i64| (now().cast_signed() - time) / MS.cast_signed();
 
-    report.open("", '{');
-    report.text("state", &State::name(status.state.load(Relaxed)));
+    report.open("", b'{');
+    let state = State::name(status.state.load(Relaxed));
+    report.text("state", state.as_bytes());
     report.numbers(
         "generation pid uptime_ms heartbeat_age_ms",
         &[
@@ -115,28 +116,26 @@ fn describe(report: &mut Report, header: &PacketHeader) {
             ms_since(heartbeat),
         ],
     );
-    for (name, words) in [
-        ("device", &stream.device[..]),
-        ("driver", &stream.driver),
-        ("card", &stream.card),
-    ] {
-        report.text(name, &load_text(words, &mut [0; 64]));
-    }
-    let choice = |word: &AtomicU32, one, other| if word.load(Relaxed) == 1 { one } else { other };
-    report.text(
-        "api",
-        &choice(&stream.multiplanar, "multi-planar", "single-planar"),
-    );
-    report.text("memory", &choice(&stream.memory, "export", "copy"));
-    report.text("format", &Fourcc(stream.format.load(Relaxed)));
-    report.text("codec", &Fourcc(stream.codec.load(Relaxed)));
-    report.text(
-        "frame_rate",
-        &FrameRate {
-            numerator: stream.rate_numerator.load(Relaxed),
-            denominator: stream.rate_denominator.load(Relaxed),
-        },
-    );
+    text(report, "device", &stream.device);
+    text(report, "driver", &stream.driver);
+    text(report, "card", &stream.card);
+    let api: &[u8] = match stream.multiplanar.load(Relaxed) {
+        0 => b"single-planar",
+        _ => b"multi-planar",
+    };
+    report.text("api", api);
+    let memory: &[u8] = match stream.memory.load(Relaxed) {
+        1 => b"export",
+        _ => b"copy",
+    };
+    report.text("memory", memory);
+    report.string("format", &Fourcc(stream.format.load(Relaxed)));
+    report.string("codec", &Fourcc(stream.codec.load(Relaxed)));
+    let rate = FrameRate {
+        numerator: stream.rate_numerator.load(Relaxed),
+        denominator: stream.rate_denominator.load(Relaxed),
+    };
+    report.string("frame_rate", &rate);
     report.numbers(
         "width height coded_width coded_height frame_slots packet_ring_bytes producers consumers packet_head packet_tail \
          packet_newest_key frames_dropped frames_in_flight",
@@ -154,19 +153,21 @@ fn describe(report: &mut Report, header: &PacketHeader) {
             // Kept one higher; 0 is none.
             long(&cursors.newest_key).wrapping_sub(1),
             dropped.cast_signed(),
-            in_flight.cast_signed(),
+            in_flight.cast_signed().max(0),
         ],
     );
-    report.open("counters", '{');
-    for &(counter, name) in Counter::ALL {
-        report.value(name, false, &stats.get(counter));
+    report.open("counters", b'{');
+    let mut counters = [0; limits::COUNTERS];
+    for (value, word) in counters.iter_mut().zip(&header.counters) {
+        *value = long(word);
     }
-    report.close('}');
-    report.open("latency", '{');
-    for (stage, name) in Stage::ALL {
+    report.numbers(NAMES, &counters);
+    report.close(b'}');
+    report.open("latency", b'{');
+    for &(stage, name) in &Stage::ALL {
         let histogram = &header.latency[stage as usize];
         let us = |per_mille| percentile(histogram, per_mille).cast_signed() / 1000;
-        report.open(name, '{');
+        report.open(name, b'{');
         report.numbers(
             "count p50_us p90_us p99_us p999_us max_us",
             &[
@@ -178,8 +179,119 @@ fn describe(report: &mut Report, header: &PacketHeader) {
                 long(&histogram.max) / 1000,
             ],
         );
-        report.close('}');
+        report.close(b'}');
     }
-    report.close('}');
-    report.close('}');
+    report.close(b'}');
+    report.close(b'}');
+}
+
+/// Text of the header: up to its first zero.
+#[inline(never)]
+fn text(report: &mut Report, name: &str, words: &[AtomicU64]) {
+    let mut bytes = [[0; 8]; 8];
+    for (bytes, word) in bytes.iter_mut().zip(words) {
+        *bytes = word.load(Relaxed).to_le_bytes();
+    }
+    let text = bytes.as_flattened().split(|&byte| byte == 0).next();
+    report.text(name, text.unwrap_or_default());
+}
+
+/// The counters' names in their order, with spaces between.
+const NAMES: &str = {
+    const BYTES: [u8; joined::<0>().1] = joined().0;
+    match core::str::from_utf8(&BYTES) {
+        Ok(names) => names,
+        Err(_) => panic!(),
+    }
+};
+
+/// As many bytes of the joined names as there is room for, and how many there are.
+const fn joined<const ROOM: usize>() -> ([u8; ROOM], usize) {
+    let (mut bytes, mut length, mut counter) = ([b' '; ROOM], 0, 0);
+    while counter < Counter::ALL.len() {
+        let name = Counter::ALL[counter].1.as_bytes();
+        let mut index = 0;
+        while index < name.len() {
+            if length < ROOM {
+                bytes[length] = name[index];
+            }
+            (length, index) = (length + 1, index + 1);
+        }
+        (length, counter) = (length + 1, counter + 1);
+    }
+    // Nothing comes behind the last.
+    (bytes, length - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::report::tests::written;
+    use crate::limits::PACKET_RING_MIN;
+    use crate::shm::layout::store_text;
+    use crate::shm::map::PacketMap;
+
+    #[test]
+    fn an_engines_header_becomes_one_line_of_json() {
+        let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
+        let header = map.header();
+        let stats = Stats {
+            counters: &header.counters,
+            latency: &header.latency,
+        };
+        header.status.state.store(State::Running as u32, Relaxed);
+        header.stream.memory.store(1, Relaxed);
+        store_text(&header.stream.card, b"a \"card\"");
+        stats.add(Counter::FramesCommitted, 9);
+        stats.add(Counter::FramesPublished, 4);
+        stats.add(Counter::DroppedError, 1);
+        stats.add(Counter::DroppedTooLarge, 2);
+        stats.record(Stage::QueueToDequeue, 7_000_000);
+
+        let line = written(true, |report| describe(report, header));
+        assert!(line.starts_with(r#"{"state":"running","generation":"#));
+        assert!(line.ends_with("}}}\n") && line.matches('\n').count() == 1);
+        for part in [
+            r#","card":"a \"card\"","api":"single-planar","memory":"export","#,
+            r#","packet_newest_key":-1,"frames_dropped":3,"frames_in_flight":2,"counters":{"frames_committed":9,"#,
+            r#","queue_to_dequeue":{"count":1,"p50_us":7000,"#,
+            r#","max_us":7000},"dequeue_to_publish":{"count":0,"p50_us":0,"#,
+        ] {
+            assert!(line.contains(part), "{part}\n{line}");
+        }
+
+        let page = written(false, |report| describe(report, header));
+        assert!(page.lines().count() <= 25, "{page}");
+        assert!(
+            page.contains("\n  queue_to_dequeue: count=1 p50_us=7000 "),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn every_number_has_its_name() {
+        let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
+        let (status, stream) = (&map.header().status, &map.header().stream);
+        for (value, word) in (1..).zip([
+            &stream.width,
+            &stream.height,
+            &stream.coded_width,
+            &stream.coded_height,
+            &stream.frame_slots,
+            &status.producers,
+            &status.consumers,
+            &status.generation,
+            &status.pid,
+        ]) {
+            word.store(value, Relaxed);
+        }
+        let line = written(true, |report| describe(report, map.header()));
+        for part in [
+            r#""width":1,"height":2,"coded_width":3,"coded_height":4,"frame_slots":5,"packet_ring_bytes":"#,
+            r#","producers":6,"consumers":7,"packet_head":0,"packet_tail":0,"#,
+            r#","generation":8,"pid":9,"uptime_ms":"#,
+        ] {
+            assert!(line.contains(part), "{part}\n{line}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::CODEC_HEADER_BYTES;
 use crate::log;
+use crate::note;
 use crate::shm::layout::flag;
 use crate::shm::region::Region;
 use crate::v4l2::errno::Named;
@@ -68,7 +69,8 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         buffer,
         &mut count,
     );
-    ::log::info!(
+    note!(
+        info,
         "{} packets taken, {} bytes, {} packets lost",
         count.packets,
         count.bytes,

@@ -5,7 +5,8 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use rustix::io;
 
-use crate::limits::CLIENTS;
+use crate::limits::{CLIENTS, HELLO_MS};
+use crate::time::MS;
 
 /// What a client is.
 #[derive(Debug)]
@@ -34,6 +35,14 @@ pub struct Client {
     pub role: Role,
     /// When it connected, `CLOCK_MONOTONIC` ns.
     pub since: u64,
+}
+
+impl Client {
+    /// When it must have said what it is, `CLOCK_MONOTONIC` ns; `None` when it has.
+    #[must_use]
+    pub fn hello_deadline(&self) -> Option<u64> {
+        matches!(self.role, Role::New).then(|| self.since.saturating_add(u64::from(HELLO_MS) * MS))
+    }
 }
 
 /// All connections.

@@ -4,29 +4,28 @@
 //! connections, deadlines, heartbeat. Each step's work is bounded (`limits::TURN_BUDGET`, the number of slots), so that
 //! no peer and no queue can keep the others waiting. Once the loop runs, nothing but the loss of the device ends it.
 
-use ::log::warn;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
-use crate::engine::clients::{Clients, Role, signal};
+use crate::engine::clients::{Clients, signal};
 use crate::engine::frame_memory::FrameMemory;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
-use crate::engine::reactor::{Deadline, Ready, Sources, wait};
-use crate::engine::service::hello_deadline;
+use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::TURN_BUDGET;
+use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::signals::Signals;
 use crate::stats::{Counter, Stats};
 use crate::time::now;
 use crate::v4l2::encoder::{Answer, Encoder};
-use crate::v4l2::errno::IoctlError;
+use crate::v4l2::errno::{IoctlError, Named};
 
 /// How the engine behaves; set once.
 #[derive(Clone, Copy, Debug)]
@@ -58,13 +57,13 @@ pub(super) enum Phase {
 /// Everything the engine owns.
 pub struct Engine<'a> {
     /// The session with the encoder.
-    pub encoder: Encoder,
+    pub encoder: &'a Encoder,
     /// The slots.
-    pub memory: FrameMemory,
+    pub memory: &'a mut FrameMemory,
     /// The frames.
-    pub pipeline: Pipeline<'a>,
+    pub pipeline: &'a mut Pipeline<'a>,
     /// The packets.
-    pub publisher: Publisher<'a>,
+    pub publisher: &'a mut Publisher<'a>,
     /// The listening socket.
     pub listener: Listener<'a>,
     /// The memfd of the packet ring, for consumers.
@@ -129,20 +128,20 @@ impl Engine<'_> {
     fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
         let ready = self.sleep(life)?;
         let time = now();
-        if ready.signals {
+        if ready.at(SIGNALS) {
             self.take_signal(life, time);
         }
-        if let Err(error) = self.serve_encoder(life, &ready) {
+        if let Err(error) = self.serve_encoder(life, ready) {
             self.recover(life, Some(error))?;
         }
-        if ready.filled {
+        if ready.at(FILLED) {
             self.take_commits(life, time);
         }
         if let Err(error) = self.feed(life) {
             self.recover(life, Some(error))?;
         }
         self.give_slots(life);
-        self.serve_clients(life, &ready, time);
+        self.serve_clients(life, ready, time);
         self.meet_deadlines(life)?;
         self.header.status.heartbeat.store(now(), Relaxed);
         Ok(())
@@ -152,52 +151,41 @@ impl Engine<'_> {
     #[inline(never)]
     fn sleep(&self, life: &Life) -> Result<Ready, Failure> {
         let time = now();
-        let mut wanted = PollFlags::IN;
-        if self.pipeline.stalls(0).is_some() {
-            wanted |= PollFlags::OUT;
+        let mut sources = Sources::new(time);
+        let wanted = if self.pipeline.stalls(0).is_some() {
+            PollFlags::IN | PollFlags::OUT
+        } else {
+            PollFlags::IN
+        };
+        sources.add(ENCODER, self.encoder.as_fd(), wanted);
+        sources.add(SIGNALS, self.signals.as_fd(), PollFlags::IN);
+        if life.accept_again <= time {
+            sources.add(LISTENER, self.listener.as_fd(), PollFlags::IN);
+        } else {
+            sources.until(Some(life.accept_again));
         }
-        let listener = (life.accept_again <= time).then(|| self.listener.as_fd());
-        let sources = Sources {
-            encoder: (self.encoder.as_fd(), wanted),
-            signals: self.signals.as_fd(),
-            listener,
-            filled: life.clients.producer().map(|(_, filled, _)| filled.as_fd()),
-            clients: life
-                .clients
-                .list()
-                .iter()
-                .map(|client| client.socket.as_fd())
-                .collect(),
-        };
-        let drain = match life.phase {
-            Phase::Emptying { deadline } | Phase::Draining { deadline, .. } => Some(deadline),
-            _ => None,
-        };
-        let hello = life
-            .clients
-            .list()
-            .iter()
-            .filter(|client| matches!(client.role, Role::New));
-        let deadline = Deadline::heartbeat(time)
-            .or(self.pipeline.stalls(self.settings.stall))
-            .or(self.pipeline.expires(self.settings.stall))
-            .or(self.publisher.expires())
-            .or(drain)
-            .or(hello.map(hello_deadline).min())
-            .or(listener.is_none().then_some(life.accept_again));
-        wait(&sources, deadline.from(time)).map_err(|errno| {
-            failure!(
-                Exit::Resource,
-                "ppoll failed (errno {})",
-                errno.raw_os_error()
-            )
-        })
+        if let Some((_, filled, _)) = life.clients.producer() {
+            sources.add(FILLED, filled.as_fd(), PollFlags::IN);
+        }
+        for (index, client) in life.clients.list().iter().enumerate() {
+            sources.add(FIRST_CLIENT + index, client.socket.as_fd(), PollFlags::IN);
+            sources.until(client.hello_deadline());
+        }
+        sources.until(self.pipeline.stalls(self.settings.stall));
+        sources.until(self.pipeline.expires(self.settings.stall));
+        sources.until(self.publisher.expires());
+        if let Phase::Emptying { deadline } | Phase::Draining { deadline, .. } = life.phase {
+            sources.until(Some(deadline));
+        }
+        sources
+            .wait(time)
+            .map_err(|errno| failure!(Exit::Resource, "ppoll failed: {}", Named(errno)))
     }
 
     /// Coded buffers out, then slots back.
     #[inline(never)]
-    fn serve_encoder(&mut self, life: &mut Life, ready: &Ready) -> Result<(), IoctlError> {
-        if ready.encoder.is_empty() {
+    fn serve_encoder(&mut self, life: &mut Life, ready: Ready) -> Result<(), IoctlError> {
+        if !ready.at(ENCODER) {
             return Ok(());
         }
         let mut published = 0;
@@ -211,9 +199,7 @@ impl Engine<'_> {
                 }
             };
             let payload = self.encoder.payload(&coded);
-            published += self
-                .publisher
-                .take(&coded, payload, now(), &mut self.pipeline);
+            published += self.publisher.take(&coded, payload, now(), self.pipeline);
             if coded.last {
                 self.drained(life);
                 break;
@@ -291,7 +277,7 @@ impl Engine<'_> {
                 Ok(()) => self.pipeline.queued(now()),
                 Err(error) if fatal(error.errno) => return Err(error),
                 Err(error) => {
-                    warn!("a frame was refused: {error}");
+                    note!(warn, "a frame was refused: {error}");
                     self.pipeline.refused();
                 }
             }

@@ -2,15 +2,14 @@
 //!
 //! Knows memory and the frame ring's words. Whose a slot is at the moment is the pipeline's business.
 
-use ::log::{info, warn};
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use crate::cli::MemoryChoice;
 use crate::control::message::{MESSAGE_FDS, Message};
-use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
+use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher, reset};
 use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
@@ -25,27 +24,25 @@ use crate::v4l2::negotiate::Wanted;
 pub struct FrameMemory {
     map: FrameMap,
     ring: OwnedFd,
-    kind: Kind,
+    /// The OUTPUT buffers as dma-bufs; none when frames are copied.
+    exported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
+    copying: Option<Copying>,
     slots: u32,
-    memory_planes: u32,
+    /// Where the rows of a frame lie in a slot.
+    layout: FrameLayout,
     give: Pusher,
     take: Popper,
     told: (u64, u64),
 }
 
+/// A memfd with tightly packed slots, copied row by row into the OUTPUT buffers.
 #[derive(Debug)]
-enum Kind {
-    /// The OUTPUT buffers themselves, as dma-bufs.
-    Export(ArrayVec<OwnedFd, OUTPUT_PLANES>),
-    /// A memfd with tightly packed slots, copied row by row into the OUTPUT buffers.
-    Copy {
-        memory: OwnedFd,
-        source: Region,
-        outputs: ArrayVec<Region, OUTPUT_PLANES>,
-        /// Where the rows lie in the memfd, and where in the OUTPUT buffers.
-        from: FrameLayout,
-        to: FrameLayout,
-    },
+struct Copying {
+    memory: OwnedFd,
+    source: Region,
+    outputs: ArrayVec<Region, OUTPUT_PLANES>,
+    /// Where the rows lie in the OUTPUT buffers.
+    to: FrameLayout,
 }
 
 impl FrameMemory {
@@ -59,49 +56,64 @@ impl FrameMemory {
         wanted: &Wanted,
         choice: MemoryChoice,
     ) -> Result<Self, IoctlError> {
-        let agreed = encoder.agreed();
-        let exported = match choice {
-            MemoryChoice::Copy => None,
-            MemoryChoice::Export => Some(encoder.export()?),
-            MemoryChoice::Auto => encoder
-                .export()
-                .inspect_err(|error| {
-                    let bytes = agreed.layout.frame_bytes();
-                    let rate = bytes * u64::from(wanted.rate.0) / u64::from(wanted.rate.1.max(1));
-                    warn!("{error}; frames are copied instead, {rate} bytes a second");
-                })
-                .ok(),
-        };
-        let (kind, layout) = match exported {
-            Some(planes) => (Kind::Export(planes), agreed.layout),
-            None => copying(encoder, wanted.format, wanted.width, wanted.height)?,
-        };
         let (map, ring) = FrameMap::create().map_err(memory_error)?;
-        let memory = Self {
+        let layout = encoder.agreed().layout;
+        let mut memory = Self {
             map,
             ring,
+            exported: ArrayVec::new(),
+            copying: None,
             slots: encoder.slots(),
-            memory_planes: layout.memory_plane_count,
-            kind,
+            layout,
             give: Pusher::default(),
             take: Popper::default(),
             told: (0, 0),
         };
-        memory.describe(wanted, &layout);
-        info!(
-            "{} slots, {}",
-            memory.slots,
-            if memory.copies() {
-                "copied from shared memory"
-            } else {
-                "exported by the driver"
-            }
-        );
+        let exported = match choice {
+            MemoryChoice::Copy => false,
+            MemoryChoice::Export | MemoryChoice::Auto => match encoder.export(&mut memory.exported)
+            {
+                Ok(()) => true,
+                Err(error) if choice == MemoryChoice::Export => return Err(error),
+                Err(error) => {
+                    let rate = layout.frame_bytes() * u64::from(wanted.rate.0)
+                        / u64::from(wanted.rate.1.max(1));
+                    note!(
+                        warn,
+                        "{error}; frames are copied instead, {rate} bytes a second"
+                    );
+                    memory.exported.clear();
+                    false
+                }
+            },
+        };
+        if !exported {
+            memory.copy_instead(encoder, wanted)?;
+        }
+        memory.describe(wanted);
         Ok(memory)
     }
 
-    fn describe(&self, wanted: &Wanted, layout: &FrameLayout) {
-        let ring = self.map.ring();
+    /// Makes a memfd for tightly packed slots, and maps the OUTPUT buffers to copy into.
+    fn copy_instead(&mut self, encoder: &Encoder, wanted: &Wanted) -> Result<(), IoctlError> {
+        // The driver accepted this size, so its tight layout is no larger than the driver's.
+        let tight = wanted.format.tight(wanted.width, wanted.height);
+        self.layout = tight.map_err(|_| memory_error(Errno::OVERFLOW))?;
+        let total = copy_slot_bytes(&self.layout.memory_length) * self.slots as usize;
+        let memory = sealed_memfd(c"framemill-slots", total).map_err(memory_error)?;
+        let source = Region::map(&memory, total, true).map_err(memory_error)?;
+        let to = encoder.agreed().layout;
+        let copying = self.copying.insert(Copying {
+            memory,
+            source,
+            outputs: ArrayVec::new(),
+            to,
+        });
+        encoder.map_outputs(&mut copying.outputs)
+    }
+
+    fn describe(&self, wanted: &Wanted) {
+        let (ring, layout) = (self.map.ring(), &self.layout);
         ring.format.store(wanted.format.fourcc.0, Relaxed);
         ring.width.store(wanted.width, Relaxed);
         ring.height.store(wanted.height, Relaxed);
@@ -126,7 +138,7 @@ impl FrameMemory {
     /// Whether frames are copied.
     #[must_use]
     pub fn copies(&self) -> bool {
-        matches!(self.kind, Kind::Copy { .. })
+        self.copying.is_some()
     }
 
     /// Empties both queues for a new producer.
@@ -149,13 +161,11 @@ impl FrameMemory {
         free: BorrowedFd<'a>,
     ) -> (Message, ArrayVec<BorrowedFd<'a>, MESSAGE_FDS>) {
         let mut descriptors = ArrayVec::from_iter([self.ring.as_fd(), filled, free]);
-        match &self.kind {
-            Kind::Export(planes) => descriptors.extend(planes.iter().map(AsFd::as_fd)),
-            Kind::Copy { memory, .. } => descriptors.push(memory.as_fd()),
-        }
+        descriptors.extend(self.exported.iter().map(AsFd::as_fd));
+        descriptors.extend(self.copying.iter().map(|copying| copying.memory.as_fd()));
         let message = Message::Frames {
             slots: self.slots,
-            memory_planes: self.memory_planes,
+            memory_planes: self.layout.memory_plane_count,
             copy: self.copies(),
         };
         (message, descriptors)
@@ -196,16 +206,10 @@ impl FrameMemory {
 
     /// Brings the frame in a slot to where the encoder reads it. Gives the bytes copied: none in export mode.
     pub fn load(&mut self, slot: u32) -> u64 {
-        let Kind::Copy {
-            source,
-            outputs,
-            from,
-            to,
-            ..
-        } = &mut self.kind
-        else {
+        let Some(copying) = &mut self.copying else {
             return 0;
         };
+        let (from, to) = (&self.layout, &copying.to);
         let lengths = &from.memory_length;
         let start = slot as usize * copy_slot_bytes(lengths);
         let first_plane = slot as usize * to.memory_plane_count as usize;
@@ -216,7 +220,8 @@ impl FrameMemory {
                 + before
                     .map(|&length| (length as usize).next_multiple_of(COPY_ALIGNMENT))
                     .sum::<usize>();
-            let Some(target) = outputs
+            let Some(target) = copying
+                .outputs
                 .get_mut(first_plane + to.memory_plane as usize)
                 .and_then(Region::bytes_mut)
             else {
@@ -230,41 +235,13 @@ impl FrameMemory {
                 let at =
                     plane_start + from.offset as usize + row as usize * from.bytesperline as usize;
                 // The producer may be writing there again; the picture is then its own fault.
-                if source.copy_out(at, row_target) {
+                if copying.source.copy_out(at, row_target) {
                     copied += u64::from(to.row_bytes);
                 }
             }
         }
         copied
     }
-}
-
-/// A memfd for tightly packed slots, and the OUTPUT buffers mapped to copy into.
-fn copying(
-    encoder: &Encoder,
-    format: &RawFormat,
-    width: u32,
-    height: u32,
-) -> Result<(Kind, FrameLayout), IoctlError> {
-    let outputs = encoder.map_outputs()?;
-    let to = encoder.agreed().layout;
-    // The driver accepted this size, so its tight layout is no larger than the driver's.
-    let from = format
-        .tight(width, height)
-        .map_err(|_| memory_error(Errno::OVERFLOW))?;
-    let total = copy_slot_bytes(&from.memory_length) * encoder.slots() as usize;
-    let memory = sealed_memfd(c"framemill-slots", total).map_err(memory_error)?;
-    let source = Region::map(&memory, total, true).map_err(memory_error)?;
-    Ok((
-        Kind::Copy {
-            memory,
-            source,
-            outputs,
-            from,
-            to,
-        },
-        from,
-    ))
 }
 
 fn memory_error(errno: Errno) -> IoctlError {

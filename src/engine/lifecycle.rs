@@ -3,13 +3,12 @@
 //! The ladder for an encoder that fails or stalls: restart its queues, at most `RESTARTS` times in a row; then end with
 //! an exit code of its own, for a supervisor to start over. Every frame that is lost on the way is counted.
 
-use ::log::{info, warn};
-
 use crate::control::message::Refusal;
 use crate::engine::engine::{Engine, Life, Phase, lost};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::RESTARTS;
+use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::stats::Counter;
@@ -22,7 +21,7 @@ impl Engine<'_> {
         while self.signals.take() {
             match life.phase {
                 Phase::Running => {
-                    info!("told to stop: draining");
+                    note!(info, "told to stop: draining");
                     self.begin_end(life, time);
                 }
                 // Whoever asks twice does not want to wait.
@@ -56,11 +55,12 @@ impl Engine<'_> {
                     "the encoder still fails after {RESTARTS} restarts: {error}"
                 ));
             }
-            None => warn!(
+            None => note!(
+                warn,
                 "no progress for {} ms: restarting the encoder",
                 self.settings.stall / MS
             ),
-            Some(error) => warn!("{error}: restarting the encoder"),
+            Some(error) => note!(warn, "{error}: restarting the encoder"),
         }
         self.set_state(State::Recovering);
         self.stats.count(Counter::Restarts);
@@ -91,7 +91,7 @@ impl Engine<'_> {
 
     pub(super) fn meet_deadlines(&mut self, life: &mut Life) -> Result<(), Failure> {
         let time = now();
-        let published = self.publisher.expire(time, &mut self.pipeline);
+        let published = self.publisher.expire(time, self.pipeline);
         self.announce(life, published);
         self.pipeline.expire(time, self.settings.stall);
         if self
@@ -132,7 +132,7 @@ impl Engine<'_> {
 
     /// The last acts: everything that is still inside is counted, the end is published.
     pub(super) fn end(&mut self, life: &mut Life) {
-        let published = self.publisher.finish(&mut self.pipeline);
+        let published = self.publisher.finish(self.pipeline);
         self.announce(life, published);
         // After LAST the encoder has nothing more to give; before it, the time was up.
         let reason = match life.phase {
@@ -147,7 +147,8 @@ impl Engine<'_> {
         self.publisher.end(now());
         life.clients.notify_consumers();
         let stats = &self.stats;
-        info!(
+        note!(
+            info,
             "ended: {} frames in, {} packets out, {} frames dropped",
             stats.get(Counter::FramesCommitted),
             stats.get(Counter::Packets),

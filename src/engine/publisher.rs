@@ -3,7 +3,6 @@
 //! Knows the packet ring and the bitstream. Each coded byte is read once, from front to back: the driver's memory is
 //! uncached on some boards.
 
-use ::log::debug;
 use arrayvec::ArrayVec;
 use rustix::thread::futex;
 
@@ -11,6 +10,7 @@ use crate::engine::pipeline::Pipeline;
 use crate::limits::{CODEC_HEADER_BYTES, FRAGMENT_WAIT_MS};
 use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect};
 use crate::media::fourcc::Fourcc;
+use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, flag};
 use crate::shm::packet_ring::{Packet, TooLarge, Writer, store_codec_headers};
@@ -191,7 +191,10 @@ impl<'a> Publisher<'a> {
                 );
             }
             None => {
-                debug!("a packet with timestamp {key} us belongs to no frame");
+                note!(
+                    debug,
+                    "a packet with timestamp {key} us belongs to no frame"
+                );
                 self.stats.count(Counter::PacketsUnmatched);
             }
         }

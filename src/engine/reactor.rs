@@ -8,105 +8,82 @@ use rustix::io::Errno;
 use crate::limits::{CLIENTS, HEARTBEAT_MS};
 use crate::time::{MS, timespec};
 
-/// What is waited for.
+/// Place of the encoder.
+pub const ENCODER: usize = 0;
+/// Place of the signals.
+pub const SIGNALS: usize = 1;
+/// Place of the listening socket.
+pub const LISTENER: usize = 2;
+/// Place of the producer's "filled" eventfd.
+pub const FILLED: usize = 3;
+/// Place of the first client's socket; the others follow.
+pub const FIRST_CLIENT: usize = 4;
+
+const PLACES: usize = FIRST_CLIENT + CLIENTS;
+const _: () = assert!(PLACES <= 64, "each place has a bit in `Ready`");
+
+/// What is waited for, and until when. A source that is not there is not added.
 #[derive(Clone, Debug)]
 pub struct Sources<'a> {
-    /// The encoder, and what is wanted of it.
-    pub encoder: (BorrowedFd<'a>, PollFlags),
-    /// Signals.
-    pub signals: BorrowedFd<'a>,
-    /// The listening socket, unless it is to be left alone.
-    pub listener: Option<BorrowedFd<'a>>,
-    /// The producer's "filled" eventfd.
-    pub filled: Option<BorrowedFd<'a>>,
-    /// The clients' sockets, in their order.
-    pub clients: ArrayVec<BorrowedFd<'a>, CLIENTS>,
+    set: ArrayVec<PollFd<'a>, PLACES>,
+    places: ArrayVec<usize, PLACES>,
+    deadline: u64,
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
-pub struct Ready {
-    /// The encoder's flags.
-    pub encoder: PollFlags,
-    /// A signal came.
-    pub signals: bool,
-    /// Somebody connects.
-    pub listener: bool,
-    /// The producer signalled.
-    pub filled: bool,
-    /// Which clients have something to say or are gone, in their order.
-    pub clients: ArrayVec<bool, CLIENTS>,
-}
-
-/// The time at which something is due.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(u64);
+pub struct Ready {
+    /// A bit for each place.
+    bits: u64,
+}
 
-impl Deadline {
-    /// The latest time that the loop sleeps to: a heartbeat from now.
+impl Ready {
+    /// Whether something happened at this place.
     #[must_use]
-    pub fn heartbeat(now: u64) -> Self {
-        Self(now.saturating_add(u64::from(HEARTBEAT_MS) * MS))
-    }
-
-    /// This or the other, whichever is first.
-    #[must_use]
-    pub fn or(self, other: Option<u64>) -> Self {
-        Self(other.map_or(self.0, |at| at.min(self.0)))
-    }
-
-    /// How long from `now`, ns.
-    #[must_use]
-    pub fn from(self, now: u64) -> u64 {
-        self.0.saturating_sub(now)
+    pub fn at(self, place: usize) -> bool {
+        self.bits >> place & 1 == 1
     }
 }
 
-/// Waits until something happens, at most `timeout` ns.
-///
-/// # Errors
-/// Those of ppoll(2), except an interruption, which is as good as a time-out.
-pub fn wait(sources: &Sources<'_>, timeout: u64) -> rustix::io::Result<Ready> {
-    const FIXED: usize = 4;
-    let mut set: ArrayVec<PollFd<'_>, { CLIENTS + FIXED }> = ArrayVec::new();
-    set.push(PollFd::from_borrowed_fd(
-        sources.encoder.0,
-        sources.encoder.1,
-    ));
-    set.push(PollFd::from_borrowed_fd(sources.signals, PollFlags::IN));
-    // Descriptors that are left out stand as the signals' once more, with nothing wanted: the places stay fixed.
-    for fd in [sources.listener, sources.filled] {
-        let flags = if fd.is_some() {
-            PollFlags::IN
-        } else {
-            PollFlags::empty()
-        };
-        set.push(PollFd::from_borrowed_fd(
-            fd.unwrap_or(sources.signals),
-            flags,
-        ));
+impl<'a> Sources<'a> {
+    /// No sources; the latest time to wake up is a heartbeat after `now`.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        Self {
+            set: ArrayVec::new(),
+            places: ArrayVec::new(),
+            deadline: now.saturating_add(u64::from(HEARTBEAT_MS) * MS),
+        }
     }
-    set.extend(
-        sources
-            .clients
-            .iter()
-            .map(|&client| PollFd::from_borrowed_fd(client, PollFlags::IN)),
-    );
-    match poll(&mut set, Some(&timespec(timeout))) {
-        Ok(_) => {}
-        // Interrupted: nothing is known, so nothing is reported.
-        Err(Errno::INTR) => set.iter_mut().for_each(PollFd::clear_revents),
-        Err(errno) => return Err(errno),
+
+    /// Waits for a source too.
+    #[inline(never)]
+    pub fn add(&mut self, place: usize, fd: BorrowedFd<'a>, flags: PollFlags) {
+        self.set.push(PollFd::from_borrowed_fd(fd, flags));
+        self.places.push(place);
     }
-    let happened = |place: usize| !set[place].revents().is_empty();
-    Ok(Ready {
-        encoder: set[0].revents(),
-        signals: happened(1),
-        listener: sources.listener.is_some() && happened(2),
-        filled: sources.filled.is_some() && happened(3),
-        clients: set[FIXED..]
-            .iter()
-            .map(|client| !client.revents().is_empty())
-            .collect(),
-    })
+
+    /// Wakes up at `at` (`CLOCK_MONOTONIC` ns) at the latest.
+    pub fn until(&mut self, at: Option<u64>) {
+        self.deadline = self.deadline.min(at.unwrap_or(u64::MAX));
+    }
+
+    /// Waits until something happens or the deadline comes.
+    ///
+    /// # Errors
+    /// Those of ppoll(2), except an interruption, which is as good as the deadline.
+    pub fn wait(&mut self, now: u64) -> rustix::io::Result<Ready> {
+        let timeout = timespec(self.deadline.saturating_sub(now));
+        match poll(&mut self.set, Some(&timeout)) {
+            Ok(_) => {}
+            // Interrupted: nothing is known, so nothing is reported.
+            Err(Errno::INTR) => self.set.clear(),
+            Err(errno) => return Err(errno),
+        }
+        let mut bits = 0;
+        for (fd, place) in self.set.iter().zip(&self.places) {
+            bits |= u64::from(!fd.revents().is_empty()) << place;
+        }
+        Ok(Ready { bits })
+    }
 }

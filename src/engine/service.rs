@@ -2,7 +2,6 @@
 //!
 //! What a client does wrong ends its own connection, with a counted reason, and nothing else.
 
-use ::log::warn;
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -10,28 +9,29 @@ use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Received, receive, send};
 use crate::engine::clients::{Client, Role, new_event};
 use crate::engine::engine::{Engine, Life, Phase};
-use crate::engine::reactor::Ready;
-use crate::limits::{ACCEPT_PAUSE_MS, HELLO_MS, TURN_BUDGET};
+use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
+use crate::limits::{ACCEPT_PAUSE_MS, TURN_BUDGET};
+use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::stats::Counter;
 use crate::time::{MS, now};
+use crate::v4l2::errno::Named;
 
 impl Engine<'_> {
     #[inline(never)]
-    pub(super) fn serve_clients(&mut self, life: &mut Life, ready: &Ready, time: u64) {
+    pub(super) fn serve_clients(&mut self, life: &mut Life, ready: Ready, time: u64) {
         // From the last to the first: removing one moves only those that were served.
-        for place in (0..ready.clients.len()).rev() {
-            if ready.clients[place] {
-                self.serve_client(life, place, time);
-            }
-        }
         for place in (0..life.clients.list().len()).rev() {
-            let client = &life.clients.list()[place];
-            if matches!(client.role, Role::New) && hello_deadline(client) <= time {
+            if ready.at(FIRST_CLIENT + place) {
+                self.serve_client(life, place, time);
+            } else if life.clients.list()[place]
+                .hello_deadline()
+                .is_some_and(|at| at <= time)
+            {
                 self.refuse(life, place, Refusal::BadMessage);
             }
         }
-        if ready.listener {
+        if ready.at(LISTENER) {
             self.accept(life, time);
         }
         let status = &self.header.status;
@@ -53,7 +53,7 @@ impl Engine<'_> {
                 }
                 Ok(None) => break,
                 Err(errno) => {
-                    warn!("cannot accept a client (errno {})", errno.raw_os_error());
+                    note!(warn, "cannot accept a client ({})", Named(errno));
                     life.accept_again = time.saturating_add(u64::from(ACCEPT_PAUSE_MS) * MS);
                     break;
                 }
@@ -181,16 +181,11 @@ impl Engine<'_> {
 
     /// Ends the producer's connection because of what it did.
     pub(super) fn cut_off(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
-        warn!("the producer is cut off: {}", refusal.text());
+        note!(warn, "the producer is cut off: {}", refusal.text());
         self.stats.count(Counter::ProducersCutOff);
         let client = life.clients.remove(place);
         let _ = send(&client.socket, &Message::Refused(refusal), &[]);
         self.reclaim();
         self.producer_left(life, now());
     }
-}
-
-/// When a client must have said what it is, `CLOCK_MONOTONIC` ns.
-pub(super) fn hello_deadline(client: &Client) -> u64 {
-    client.since.saturating_add(u64::from(HELLO_MS) * MS)
 }

@@ -11,7 +11,7 @@
 //!
 //! This file knows words and bytes. It must never know fds, clocks, or V4L2.
 
-use crate::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
+use crate::limits::{CODEC_HEADER_BYTES, CODEC_HEADER_TRIES, PACKET_DESCRIPTORS};
 use crate::shm::atomic::{
     Bytes,
     Ordering::{Acquire, Relaxed, Release},
@@ -339,7 +339,7 @@ pub fn store_codec_headers(words: &CodecHeaders, headers: &[u8]) -> bool {
 /// Loads the stream's codec headers: their length, 0 when there are none. Tries again while they are being written,
 /// a bounded number of times.
 pub fn load_codec_headers(words: &CodecHeaders, target: &mut [u8; CODEC_HEADER_BYTES]) -> usize {
-    for _ in 0..1000 {
+    for _ in 0..CODEC_HEADER_TRIES {
         let version = words.version.load(Acquire); // pairs with the Release of `store_codec_headers`
         let length = (words.length.load(Relaxed) as usize).min(CODEC_HEADER_BYTES);
         for (chunk, word) in target.chunks_mut(8).zip(&words.bytes) {

@@ -108,8 +108,8 @@ fn api_of(caps: u32) -> Option<Api> {
     (has(CAP_VIDEO_M2M) || has(CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT)).then_some(Api::Single)
 }
 
-/// The path of a node, `/dev/video0` to `/dev/video255`.
-pub type NodePath = String<16>;
+/// The path of a node, as far as it fits.
+pub type NodePath = String<64>;
 
 /// The nodes that are there and what they are, in the order of their numbers; those that do not exist are passed over.
 pub fn scan() -> impl Iterator<Item = (NodePath, Result<Device, NotUsable>)> {

@@ -3,7 +3,6 @@
 //! Knows which buffers there are and what the two queues answer. Knows no frames' meaning, no ring and no clock; never
 //! waits: the device is opened non-blocking, and whoever owns the session polls.
 
-use ::log::{debug, warn};
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -17,6 +16,7 @@ use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::negotiate::Agreed;
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
+use crate::note;
 use crate::shm::region::Region;
 
 /// Most memory planes of all OUTPUT buffers.
@@ -115,7 +115,8 @@ impl Encoder {
             let region = encoder.map(Queue::Capture, index, 0)?;
             encoder.captures.push(region);
         }
-        debug!(
+        note!(
+            debug,
             "{} OUTPUT buffers of {frame_bytes} bytes, {} CAPTURE buffers of {capture_bytes} bytes",
             outputs,
             encoder.captures.len()
@@ -145,29 +146,27 @@ impl Encoder {
     ///
     /// # Errors
     /// When the driver cannot export its buffers.
-    pub fn export(&self) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
+    pub fn export(&self, exported: &mut ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<()> {
         let queue = self.device.queue(Queue::Output);
-        let mut exported = ArrayVec::new();
         for slot in 0..self.outputs {
             for plane in 0..self.agreed.layout.memory_plane_count {
                 exported.push(ioctl::expbuf(self.device.as_fd(), queue, slot, plane)?);
             }
         }
-        Ok(exported)
+        Ok(())
     }
 
     /// Mappings of all OUTPUT buffers, slot after slot, each with its memory planes: for copying into them.
     ///
     /// # Errors
     /// When they cannot be mapped.
-    pub fn map_outputs(&self) -> Result<ArrayVec<Region, OUTPUT_PLANES>> {
-        let mut mapped = ArrayVec::new();
+    pub fn map_outputs(&self, mapped: &mut ArrayVec<Region, OUTPUT_PLANES>) -> Result<()> {
         for slot in 0..self.outputs {
             for plane in 0..self.agreed.layout.memory_plane_count as usize {
                 mapped.push(self.map(Queue::Output, slot, plane)?);
             }
         }
-        Ok(mapped)
+        Ok(())
     }
 
     fn map(&self, queue: Queue, index: u32, plane: usize) -> Result<Region> {
@@ -322,7 +321,8 @@ fn request(device: &Device, queue: Queue, wanted: u32, bytes: u64) -> Result<u32
             Ok(request) if request.count > 0 => return Ok(request.count),
             Ok(_) => return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM)),
             Err(error) if error.errno == Errno::NOMEM && count > BUFFERS_MIN => {
-                warn!(
+                note!(
+                    warn,
                     "no memory for {count} {queue:?} buffers of {bytes} bytes; trying {}",
                     count - 1
                 );

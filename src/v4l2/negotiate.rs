@@ -6,8 +6,6 @@
 
 use core::fmt;
 
-use ::log::{debug, warn};
-
 use super::abi::{FIELD_NONE, Format, Fract, Queue, Rect, SEL_TGT_CROP};
 use super::device::Device;
 use super::errno::IoctlError;
@@ -16,6 +14,7 @@ use crate::limits::{CAPTURE_BYTES, PADDING_PIXELS, PLANES};
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, LayoutError};
+use crate::note;
 
 /// What is asked of the encoder.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +104,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     format.set_pixelformat(wanted.format.fourcc);
     // At most PLANES.
     format.set_planes(wanted.format.memory_plane_count() as u8);
-    set_field_none(&mut format);
+    format.set_field(FIELD_NONE);
     let output = ioctl::s_fmt(device, &format)?;
     if output.pixelformat() != wanted.format.fourcc {
         return Err(Refused::Format(wanted.format.fourcc, output.pixelformat()));
@@ -121,7 +120,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
         denominator: wanted.rate.0,
     };
     if let Err(error) = ioctl::s_parm(device, device.queue(Queue::Output), interval) {
-        debug!("the driver keeps no frame rate: {error}");
+        note!(debug, "the driver keeps no frame rate: {error}");
     }
 
     // 4. Rows and columns of padding are cut off, where the driver can.
@@ -157,18 +156,6 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     })
 }
 
-fn set_field_none(format: &mut Format) {
-    if format.is_mplane() {
-        let mut pix = format.pix_mp();
-        pix.field = FIELD_NONE;
-        format.set_pix_mp(&pix);
-    } else {
-        let mut pix = format.pix();
-        pix.field = FIELD_NONE;
-        format.set_pix(&pix);
-    }
-}
-
 /// Sets the crop rectangle on the OUTPUT queue and checks what came of it. Without one a little padding is tolerated,
 /// with a warning: it shows at the right and at the bottom of the picture.
 fn crop(device: &Device, visible: (u32, u32), coded: (u32, u32)) -> Result<(), Refused> {
@@ -186,9 +173,13 @@ fn crop(device: &Device, visible: (u32, u32), coded: (u32, u32)) -> Result<(), R
     if coded.0 - visible.0 > PADDING_PIXELS || coded.1 - visible.1 > PADDING_PIXELS {
         return Err(Refused::Size(visible, coded));
     }
-    warn!(
+    note!(
+        warn,
         "the driver cannot crop {}x{} to {}x{}: padding shows in the picture",
-        coded.0, coded.1, visible.0, visible.1
+        coded.0,
+        coded.1,
+        visible.0,
+        visible.1
     );
     Ok(())
 }

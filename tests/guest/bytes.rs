@@ -33,7 +33,6 @@ both_apis! {
             reference 640 368 YU12 /host/in /host/gop1.reference video_gop_size=1,fwht_i_frame_qp_value=1
             ",
         );
-        outcome.succeeded(&["push", "tap", "run"]);
         outcome.same("gop3", "gop3.reference");
         outcome.same("gop1", "gop1.reference");
         let keys = |name| -> Vec<bool> {

@@ -29,4 +29,8 @@ macro_rules! both_apis {
     )* };
 }
 
+mod accounting;
 mod bytes;
+mod consumers;
+mod decode;
+mod producers;

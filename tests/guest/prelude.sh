@@ -53,15 +53,25 @@ try() {
     say "$name" $?
 }
 
-# once W H FORMAT IN OUT OPTION…: a file through the whole of Framemill, as the README shows it.
+# once W H FORMAT IN OUT OPTION…: a file through the whole of Framemill, as README shows it.
 once() {
     w=$1 h=$2 format=$3 in=$4 out=$5
     shift 5
     start run framemill run --device /dev/video0 --codec FWHT --size "${w}x$h" --format "$format" --once "$@"
     start tap framemill tap --wait 5000 --from oldest --all --to "$out"
-    try push framemill push --wait 5000 --from "$in" --raw --fps max
-    ended tap
-    ended run
+    framemill push --wait 5000 --from "$in" --fps max 2>/tmp/push.log || give_up "push ended with $?"
+    wait "$tap" || give_up "tap ended with $?"
+    wait "$run" || give_up "run ended with $?"
+}
+
+# counter NAME: what stat says of it.
+counter() {
+    framemill stat --json | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+}
+
+# reached NAME N: whether the counter is at least N.
+reached() {
+    [ "$(counter "$1")" -ge "$2" ]
 }
 
 # reference W H FORMAT IN OUT [CONTROL=VALUE,…]: the same frames through v4l2-ctl, which knows nothing of Framemill.
@@ -75,8 +85,9 @@ reference() {
         give_up "v4l2-ctl"
 }
 
-# decode IN OUT: the kernel's own decoder makes YU12 of FWHT.
+# decode W H IN OUT: the kernel's own decoder makes YU12 of FWHT.
 decode() {
-    v4l2-ctl -d /dev/video1 --stream-mmap --stream-out-mmap --stream-from-hdr "$1" --stream-to "$2" \
-        >/tmp/decode.log 2>&1 || give_up "v4l2-ctl's decoder"
+    v4l2-ctl -d /dev/video1 --set-fmt-video-out="width=$1,height=$2,pixelformat=FWHT" \
+        --set-fmt-video="pixelformat=YU12" --stream-mmap --stream-out-mmap \
+        --stream-from "$3" --stream-to "$4" >/tmp/decode.log 2>&1 || give_up "v4l2-ctl's decoder"
 }

@@ -123,7 +123,7 @@ fn bytes_that_are_no_text_are_values_of_paths_only() {
     assert!(matches!(parsed, Command::Tap(tap) if tap.to == Target::File(c"\xff")));
     let failure = parse(&[c"run", c"--gop", c"\xff\n"]).unwrap_err();
     assert_eq!(
-        failure.message,
+        failure.message.as_str(),
         "--gop: \"\\xff\\n\" is not a number from 1 to 2147483647"
     );
 }

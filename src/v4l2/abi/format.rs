@@ -217,6 +217,11 @@ impl Format {
         self.fmt.word(FIELD)
     }
 
+    /// Sets `FIELD_*`.
+    pub fn set_field(&mut self, field: u32) {
+        self.fmt.set_word(FIELD, field);
+    }
+
     /// Memory planes: 1 with the single-planar API, what the driver wrote (at most `VIDEO_MAX_PLANES`) with the other.
     #[must_use]
     pub fn planes(&self) -> usize {

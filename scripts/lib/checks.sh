@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# The quick checks as stages: formatting, lints, and the tests that run on this machine.
+# Sourced by scripts/check and scripts/test, after packages.sh, host-cargo.sh and stages.sh.
+
+_lint() {
+    local tool=$1
+    shift
+    if has_lint "$tool"; then
+        "$CARGO" "$tool" "$@"
+    else
+        echo "cargo $tool is not to be had here: left out"
+    fi
+}
+
+# The guest's tests lie in a folder of their own, the model checker's are empty without its flag.
+_host_tests() {
+    local file names=() status=0
+    for file in tests/*.rs; do
+        file=${file#tests/}
+        names+=(--test "${file%.rs}")
+    done
+    "$CARGO" test --quiet --no-fail-fast --lib "${names[@]}" || status=1
+    "$CARGO" test --quiet --doc || status=1
+    return "$status"
+}
+
+quick_checks() {
+    # tests/abi_probe.rs compares with the kernel's own headers, as the cross compiler sees them.
+    need_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross linux-libc-dev-arm64-cross
+    stage "formatting" _lint fmt --check || true
+    stage "lints" _lint clippy --quiet --all-targets -- -D warnings || true
+    stage "host tests" _host_tests || true
+}

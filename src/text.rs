@@ -1,0 +1,87 @@
+//! Bounded text: one line that is cut at its end instead of failing, free of control characters when written out.
+//!
+//! One type with one size, so that the code for it is there once.
+
+use core::fmt::{self, Write};
+
+use heapless::{String, Vec};
+
+use crate::limits::TEXT_BYTES;
+
+/// A line of at most `TEXT_BYTES` bytes. Writing to it never fails: what does not fit is left out, at a character's end.
+#[derive(Clone, Default)]
+pub struct Text(String<TEXT_BYTES>);
+
+impl Text {
+    /// The formatted line.
+    #[must_use]
+    pub fn new(text: fmt::Arguments<'_>) -> Self {
+        let mut line = Self::default();
+        // It cannot fail by itself; a Display that does leaves what it wrote so far.
+        let _ = line.write_fmt(text);
+        line
+    }
+
+    /// The line.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The line's bytes with a newline at the end, in place of the last byte where there is no room. Control characters,
+    /// which would look like a second line or worse, become spaces.
+    #[must_use]
+    pub fn into_line(self) -> Vec<u8, TEXT_BYTES> {
+        let mut line = self.0.into_bytes();
+        for byte in line.iter_mut().filter(|byte| byte.is_ascii_control()) {
+            *byte = b' ';
+        }
+        if line.is_full() {
+            line.pop();
+        }
+        // There is room.
+        let _ = line.push(b'\n');
+        line
+    }
+}
+
+impl Write for Text {
+    #[inline(never)]
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut end = text.len().min(self.0.capacity() - self.0.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        // It fits.
+        let _ = self.0.push_str(text.get(..end).unwrap_or_default());
+        Ok(())
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_at_a_character() {
+        let long = "ä".repeat(TEXT_BYTES);
+        let text = Text::new(format_args!("x{long}"));
+        assert_eq!(text.as_str().len(), TEXT_BYTES - 1);
+        assert!(text.as_str()[1..].chars().all(|c| c == 'ä'));
+    }
+
+    #[test]
+    fn a_line_has_one_newline_and_that_at_its_end() {
+        for length in [0, 5, TEXT_BYTES - 1, TEXT_BYTES, TEXT_BYTES + 5] {
+            let line = Text::new(format_args!("{}\x1b\n", "y".repeat(length))).into_line();
+            assert_eq!(line.iter().filter(|&&b| b < b' ').count(), 1);
+            assert_eq!(line.last(), Some(&b'\n'));
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Consumers: none disturbs another or the engine, and each knows what it missed.
+
+use crate::accounting::{index, stat};
+use crate::support::{Api, Guest};
+
+both_apis! {
+    fn consumers_miss_nothing_while_others_stop_or_die(guest: &Guest) {
+        let outcome = guest.run(
+            r"
+            engine run --size 640x368 --gop 5 --once
+            start first framemill tap --from oldest --all --to /host/first
+            start second framemill tap --from oldest --all --to /host/second
+            # A fifo that is read late, a process that is stopped, and one that dies.
+            mkfifo fifo
+            (sleep 4; cat fifo) >/host/slow &
+            reader=$!
+            framemill tap --from oldest --all 2>slow.log >fifo &
+            slow=$!
+            start stopped framemill tap --from oldest --all --to /host/stopped
+            start killed framemill tap --from oldest --all --to /dev/null
+            until_true reached consumers_attached 4
+            kill -STOP $stopped
+            start push framemill push --frames 16 --fps max
+            until_true reached packets 3
+            kill -9 $killed
+            ended push
+            ended first
+            ended second
+            ended run
+            kill -CONT $stopped
+            ended stopped
+            ended slow
+            wait $reader
+            ended killed
+            ",
+        );
+        outcome.succeeded(&["push", "first", "second", "run", "stopped", "slow"]);
+        assert_eq!(outcome.number("killed"), 128 + 9);
+        for name in ["second", "stopped", "slow"] {
+            outcome.same(name, "first");
+        }
+        assert_eq!(crate::frames::fwht_packets(&outcome.bytes("first")).len(), 16);
+    }
+
+    fn lapped_consumer_is_told_what_it_lost_and_resumes_at_a_key_frame(guest: &Guest) {
+        // Some 15 KiB a packet: four fit into the smallest ring.
+        let outcome = guest.run(
+            r"
+            engine run --size 640x368 --gop 3 --packet-ring 64K --once
+            start all framemill tap --from oldest --all --to /host/all --index /host/all.index
+            start some framemill tap --from oldest --to /host/some --index /host/some.index
+            until_true reached consumers_attached 2
+            kill -STOP $all $some
+            try push framemill push --frames 16 --fps max
+            kill -CONT $all $some
+            ended all
+            ended some
+            ended run
+            ",
+        );
+        outcome.succeeded(&["push", "some", "run"]);
+        assert_eq!(outcome.number("all"), 13, "{}", outcome.story());
+        for name in ["all", "some"] {
+            let lines = index(&outcome, &format!("{name}.index"));
+            let (end, packets) = lines.split_last().expect("the end mark");
+            assert!(end.is('E') && end.sequence == 16, "{lines:?}");
+            assert!(!packets.is_empty() && packets[0].is('K'), "{lines:?}");
+            let lost = 16 - packets.len();
+            assert!(lost >= 8, "the ring held {} packets", packets.len());
+            let log = outcome.text(&format!("{name}.log"));
+            assert!(log.contains(&format!(" {lost} packets lost")), "{log}");
+        }
+        assert!(outcome.text("all.log").contains("packets were missed"), "{}", outcome.story());
+    }
+
+    fn late_consumer_starts_where_it_says(guest: &Guest) {
+        let outcome = guest.run(
+            r"
+            engine run --size 640x368 --gop 5
+            try push framemill push --frames 13 --fps max
+            for from in oldest key; do
+                framemill tap --from $from --all --frames 3 --to /host/$from --index /host/$from.index 2>tap.log
+                say $from $?
+            done
+            framemill tap --all --frames 3 --to /host/default 2>tap.log; say default $?
+            start live framemill tap --from live --all --frames 2 --to /dev/null --index /host/live.index
+            until_true reached consumers_attached 4
+            try push framemill push --frames 2 --fps max
+            ended live
+            framemill stat --json >/host/stat.json
+            kill $run
+            ended run
+            ",
+        );
+        outcome.succeeded(&["push", "oldest", "key", "default", "live", "run"]);
+        let sequences = |name: &str| -> Vec<u64> {
+            index(&outcome, &format!("{name}.index")).iter().map(|line| line.sequence).collect()
+        };
+        assert_eq!(sequences("oldest"), [0, 1, 2]);
+        // Key frames are 0, 5, 10.
+        assert_eq!(sequences("key"), [10, 11, 12]);
+        assert!(index(&outcome, "key.index")[0].is('K'));
+        outcome.same("key", "default");
+        assert_eq!(sequences("live"), [13, 14]);
+        assert_eq!(stat(&outcome.text("stat.json"), "packet_newest_key"), 10);
+    }
+}
+
+#[test]
+fn all_from_oldest_counts_packets_that_were_gone_before_it_came() {
+    let guest = Guest::new("gone", Api::Single);
+    let outcome = guest.run(
+        r"
+        engine run --size 640x368 --gop 3 --packet-ring 64K
+        try push framemill push --frames 12 --fps max
+        try late framemill tap --from oldest --all --frames 1 --to /dev/null
+        try key framemill tap --from key --all --frames 1 --to /dev/null
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["push", "key", "run"]);
+    assert_eq!(outcome.number("late"), 13, "{}", outcome.story());
+}
+
+#[test]
+fn consumer_cannot_write_to_the_packet_ring_and_a_reader_that_fails_is_told() {
+    let guest = Guest::new("output", Api::Single);
+    let outcome = guest.run(
+        r"
+        engine run --size 640x368
+        try push framemill push --frames 2 --fps max
+        # The ring is a memfd that only the engine can write.
+        for fd in /proc/$run/fd/*; do
+            case $(readlink $fd) in *framemill-packets*) ring=$fd ;; esac
+        done
+        say ring ${ring:-none}
+        # A tap into a full device, and into a pipe that nobody reads.
+        try full framemill tap --from oldest --frames 2 --to /dev/full
+        framemill tap --from oldest --frames 2 2>pipe.log | true
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["push", "run"]);
+    assert_eq!(outcome.number("full"), 12, "{}", outcome.story());
+}

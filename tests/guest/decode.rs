@@ -1,0 +1,107 @@
+//! What the coded bytes mean: the kernel's own decoder turns them back into the frames that went in.
+
+use crate::frames::{Picture, psnr};
+use crate::support::{Api, Guest, clip};
+
+both_apis! {
+    fn decoder_gives_back_frames_close_to_the_input(guest: &Guest) {
+        let picture = Picture::new("YU12", 640, 368);
+        let input = std::fs::read(clip("640x368.yuv")).unwrap();
+        let input = &input[..12 * picture.frame_bytes()];
+        guest.put("in", input);
+        let outcome = guest.run(
+            r"
+            once 640 368 YU12 /host/in /tmp/coded --control fwht_i_frame_qp_value=8 --control fwht_p_frame_qp_value=8
+            decode 640 368 /tmp/coded /host/decoded
+            ",
+        );
+        close_to(picture, input, &outcome.bytes("decoded"), 36.0);
+    }
+
+    fn cropped_frames_keep_every_visible_row(guest: &Guest) {
+        let picture = Picture::new("YU12", 640, 360);
+        let input = std::fs::read(clip("640x360.yuv")).unwrap();
+        guest.put("in", &input);
+        let outcome = guest.run(
+            r"
+            once 640 360 YU12 /host/in /tmp/coded --control fwht_i_frame_qp_value=8 --control fwht_p_frame_qp_value=8
+            decode 640 360 /tmp/coded /host/decoded
+            ",
+        );
+        close_to(picture, &input, &outcome.bytes("decoded"), 36.0);
+    }
+
+    fn frame_numbers_of_the_pattern_survive_the_codec(guest: &Guest) {
+        let outcome = guest.run(
+            r"
+            start run framemill run --device /dev/video0 --codec FWHT --size 640x368 --once
+            start tap framemill tap --wait 5000 --from oldest --all --to /tmp/coded
+            try push framemill push --wait 5000 --from pattern --frames 20 --fps max
+            ended tap
+            ended run
+            decode 640 368 /tmp/coded /host/decoded
+            ",
+        );
+        outcome.succeeded(&["push", "tap", "run"]);
+        let picture = Picture::new("YU12", 640, 368);
+        let decoded = outcome.bytes("decoded");
+        let frames: Vec<_> = decoded.chunks_exact(picture.frame_bytes()).collect();
+        let numbers: Vec<_> = frames.iter().map(|frame| picture.frame_number(frame)).collect();
+        assert_eq!(numbers, (0..20).map(Some).collect::<Vec<_>>());
+        // It moves, everywhere below the number.
+        let below = (640 * 368 / 8)..(640 * 368);
+        for pair in frames.windows(2) {
+            assert!(psnr(&pair[0][below.clone()], &pair[1][below.clone()]) < 30.0, "the pattern stands still");
+        }
+    }
+}
+
+/// Each frame of `output` against the same one of `input`; least is the bound of each, dB.
+fn close_to(picture: Picture, input: &[u8], output: &[u8], least: f64) {
+    assert_eq!(output.len(), input.len(), "as many frames came out as went in");
+    let frames = input.chunks_exact(picture.frame_bytes());
+    for (number, (input, output)) in frames.zip(output.chunks_exact(picture.frame_bytes())).enumerate() {
+        let ratio = psnr(input, output);
+        assert!(ratio > least, "frame {number}: {ratio:.1} dB");
+    }
+}
+
+#[test]
+fn y4m_from_a_file_or_a_pipe_gives_the_bytes_of_raw_frames() {
+    let guest = Guest::new("y4m", Api::Single);
+    for name in ["640x360.yuv", "640x360.y4m"] {
+        guest.put(name, &std::fs::read(clip(name)).unwrap());
+    }
+    let outcome = guest.run(
+        r"
+        once 640 360 YU12 /host/640x360.yuv /host/raw
+        once 640 360 YU12 /host/640x360.y4m /host/named
+        cp /host/640x360.y4m /tmp/unnamed
+        once 640 360 YU12 /tmp/unnamed /host/unnamed
+        # NV12 takes the same frames; the reference reads NV12.
+        once 640 360 NV12 /host/640x360.y4m /host/nv12
+        mkfifo frames coded
+        start run framemill run --device /dev/video0 --codec FWHT --size 640x360 --once
+        cat coded >/host/piped &
+        framemill tap --wait 5000 --from oldest --all 2>tap.log >coded &
+        tap=$!
+        cat /host/640x360.y4m >frames &
+        framemill push --wait 5000 --from - --fps max <frames 2>push.log; say push $?
+        ended tap
+        ended run
+        cp /host/640x360.yuv raw
+        start run framemill run --device /dev/video0 --codec FWHT --size 640x360 --once
+        framemill tap --wait 5000 --from oldest --all --to - 2>tap.log | cat >/host/raw_piped &
+        tap=$!
+        cat raw | framemill push --wait 5000 --from - --raw --fps max 2>push.log; say raw_push $?
+        ended tap
+        ended run
+        ",
+    );
+    outcome.succeeded(&["push", "tap", "run", "raw_push"]);
+    for name in ["named", "unnamed", "piped", "raw_piped"] {
+        outcome.same(name, "raw");
+    }
+    // vicodec codes the same planes, whatever their order; only the header tells.
+    assert_eq!(outcome.bytes("nv12").len(), outcome.bytes("raw").len());
+}
