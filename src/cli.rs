@@ -18,9 +18,7 @@ mod table;
 mod value;
 
 use core::ffi::CStr;
-
-use crate::error::{Exit, Failure};
-use crate::failure;
+use core::fmt;
 
 pub use choices::{
     Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice, FrameRate, LogTarget,
@@ -36,13 +34,30 @@ use read::read;
 use settings::{check_push, check_run};
 use table::{COMMANDS, Entry};
 
+/// What is wrong with a command line: `Display` writes one printable sentence that names the option, the value, and what is
+/// accepted.
+#[derive(Clone, Copy)]
+pub struct Misuse<'a>(Complaint<'a>);
+
+impl fmt::Debug for Misuse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Misuse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What the arguments after `argv[0]` ask for.
 ///
 /// # Errors
-/// `Exit::Usage` with one printable sentence that names the option, the value, and what is accepted.
+/// When they are no command with its options.
 #[inline(never)]
-pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Failure> {
-    understand(arguments).map_err(|complaint| failure!(Exit::Usage, "{complaint}"))
+pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Misuse<'a>> {
+    understand(arguments).map_err(Misuse)
 }
 
 fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> {

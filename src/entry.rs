@@ -1,13 +1,13 @@
-//! The entry shell: the C runtime's `main` in, an exit code out.
+//! The entry shell: the first instruction in, an exit code out.
 //!
-//! Knows how a process starts (argv, auxiliary vector) and how it dies of a bug (the panic handler). Knows no option and no
+//! Knows how a process starts (argv) and how it dies of a bug (the panic handler). Knows no option and no
 //! command: those are `framemill::command`'s.
 #![expect(
     unsafe_code,
-    reason = "raw pointers from the C runtime, and names that it calls"
+    reason = "the stack as the kernel left it, and the last system call"
 )]
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,47 +17,75 @@ use framemill::limits::ARGUMENTS;
 #[cfg(target_env = "musl")]
 use framemill::limits::TRACE;
 use framemill::{command, log, stdio};
+use syscalls::{Sysno, syscall};
 
-// Without std nobody else asks for libc. Static, and not bundled: it is the linker that picks out the few objects needed.
+// memcpy, memset and their like, which the compiler calls. Static, and not bundled: the linker picks out these few objects.
 #[cfg(target_env = "musl")]
 #[link(name = "c", kind = "static", modifiers = "-bundle")]
 unsafe extern "C" {}
 
-unsafe extern "C" {
-    /// Ends the process at once: `exit_group`, no handlers, no flushing.
-    safe fn _exit(status: c_int) -> !;
+// The first instructions: the kernel leaves the stack pointer at argc, with argv behind it. No C runtime: it would set up
+// thread-local storage, constructors and standard I/O that nobody uses, in 2 KiB. Zeros end the chain of frames.
+#[cfg(all(target_env = "musl", target_arch = "aarch64"))]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start: mov x29, xzr",
+    "mov x30, xzr",
+    "mov x0, sp",
+    "and sp, x0, #-16",
+    "b {start}",
+    start = sym start,
+);
+#[cfg(all(target_env = "musl", target_arch = "x86_64"))]
+core::arch::global_asm!(
+    ".globl _start",
+    "_start: xor %ebp, %ebp",
+    "mov %rsp, %rdi",
+    "and $-16, %rsp",
+    "call {start}",
+    start = sym start,
+    options(att_syntax),
+);
+
+/// Where `_start` leads. `stack` points at argc.
+#[cfg(target_env = "musl")]
+unsafe extern "C" fn start(stack: *const usize) -> ! {
+    // SAFETY: the kernel put argc there.
+    let count = unsafe { *stack };
+    // SAFETY: argv begins behind argc.
+    let argv = unsafe { stack.add(1) };
+    let code = run(count, argv.cast());
+    exit(code)
 }
 
 /// Called by the C runtime's start code.
+#[cfg(not(target_env = "musl"))]
 #[unsafe(no_mangle)]
-extern "C" fn main(argc: c_int, argv: *const *const c_char, envp: *mut *mut u8) -> c_int {
-    start(envp);
-    let count = usize::try_from(argc).unwrap_or(0);
+extern "C" fn main(argc: core::ffi::c_int, argv: *const *const c_char) -> core::ffi::c_int {
+    std::panic::set_hook(std::boxed::Box::new(panic));
+    run(usize::try_from(argc).unwrap_or(0), argv).into()
+}
+
+/// Ends the process at once: no handlers, no flushing.
+fn exit(code: u8) -> ! {
+    loop {
+        // SAFETY: exit_group does not return, and touches no memory of ours.
+        let _ = unsafe { syscall!(Sysno::exit_group, code) };
+    }
+}
+
+fn run(count: usize, argv: *const *const c_char) -> u8 {
     if count > ARGUMENTS {
         stdio::secure();
         log::last_word(format_args!(
             "{count} words are more than the {ARGUMENTS} that a command line may have"
         ));
-        return Exit::Usage as c_int;
+        return Exit::Usage as u8;
     }
-    // SAFETY: the C runtime passes the argc and argv that it got from the kernel, and nobody has touched them.
+    // SAFETY: the argc and argv that the kernel made, and nobody has touched them.
     let words = unsafe { words(count, argv) };
     // The first word is the program's name. There may be none at all: execve allows that.
-    c_int::from(command::main(words.get(1..).unwrap_or_default()))
-}
-
-/// What must have happened before anything else runs. `envp` is the environment block as the kernel made it.
-#[cfg(target_env = "musl")]
-fn start(envp: *mut *mut u8) {
-    // Behind the environment lies the auxiliary vector: rustix takes it from there, and needs neither /proc nor a recent
-    // kernel for it.
-    // SAFETY: the block is the kernel's own, unmodified, and no other function of rustix has been called.
-    unsafe { rustix::param::init(envp) };
-}
-
-#[cfg(not(target_env = "musl"))]
-fn start(_envp: *mut *mut u8) {
-    std::panic::set_hook(std::boxed::Box::new(panic));
+    command::main(words.get(1..).unwrap_or_default())
 }
 
 /// The command line.
@@ -82,7 +110,7 @@ fn last_words(what: &dyn fmt::Display) -> ! {
     if !DYING.swap(true, Ordering::Relaxed) {
         log::last_word(format_args!("internal error {what}"));
     }
-    _exit(Exit::Internal as c_int)
+    exit(Exit::Internal as u8)
 }
 
 /// What the panic says is not looked at: then the compiler drops all panic texts and places, a tenth of the file. The

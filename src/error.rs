@@ -1,10 +1,10 @@
 //! How a command ends: the exit-code table, and the one sentence that goes with it.
 //!
-//! Knows exit codes and bounded text. Knows no device, no socket and no file: whoever failed writes the sentence.
+//! Knows exit codes. Knows no device, no socket and no file: whoever failed words the sentence.
 
 use core::fmt;
 
-use crate::text::Text;
+use crate::log;
 
 /// Exit codes of every command, as README and `--help` list them. Stable: scripts and supervisors rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,30 +76,21 @@ pub const EXIT_CODES: &[(Exit, &str)] = &[
     (Exit::Internal, "a bug in framemill"),
 ];
 
-/// Why a command ends early: a code from the table and one sentence for a person.
-#[derive(Clone)]
+/// A command's early end. Its sentence has been written to the log when it was made, so that it costs no more to hand up
+/// than the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it says how the process is to end"]
 pub struct Failure {
     /// The process's exit code.
     pub exit: Exit,
-    /// One sentence.
-    pub message: Text,
 }
 
 impl Failure {
-    /// A failure with a formatted sentence.
-    #[must_use]
+    /// Writes the one sentence that says what is wrong, whatever the log level; gives what is to be handed up.
     #[inline(never)]
     pub fn new(exit: Exit, sentence: fmt::Arguments<'_>) -> Self {
-        Self {
-            exit,
-            message: Text::new(sentence),
-        }
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.exit, self.message)
+        log::last_word(sentence);
+        Self { exit }
     }
 }
 

@@ -70,7 +70,6 @@
     clippy::missing_safety_doc
 )]
 #![allow(
-    clippy::result_large_err,
     clippy::large_enum_variant,
     reason = "there is no heap to box the large ones into"
 )]
@@ -88,6 +87,7 @@ pub mod command;
 pub mod control;
 #[cfg(not(loom))]
 pub mod engine;
+#[cfg(not(loom))]
 pub mod error;
 pub mod limits;
 #[cfg(not(loom))]
@@ -100,6 +100,7 @@ pub mod signals;
 pub mod stats;
 #[cfg(not(loom))]
 pub mod stdio;
+#[cfg(not(loom))]
 pub mod text;
 #[cfg(not(loom))]
 pub mod time;

@@ -80,12 +80,6 @@ pub fn warn(text: fmt::Arguments<'_>) {
     ::log::warn!("{text}");
 }
 
-/// Logs what helps to find a fault.
-#[inline(never)]
-pub fn debug(text: fmt::Arguments<'_>) {
-    ::log::debug!("{text}");
-}
-
 /// Logs through one of the functions above: `note!(warn, "…", …)`. The `log` crate's own macros build a record in each
 /// place, which is four times the code.
 #[macro_export]

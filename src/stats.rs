@@ -16,6 +16,9 @@ macro_rules! counters {
         impl Counter {
             /// Every counter with its stable name, in the order of the numbers.
             pub const ALL: &[(Self, &str)] = &[$((Self::$name, $text),)*];
+
+            /// The names alone, in the same order, a space behind each: a tenth of the table's size.
+            pub const NAMES: &str = concat!($($text, " ",)*);
         }
     };
 }

@@ -64,9 +64,40 @@ impl fmt::Display for Text {
     }
 }
 
+/// Bytes that somebody else chose, for a message: printable ASCII as it is, the rest as `\xNN`, so that nothing reaches a
+/// terminal or the kernel's log as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in self.0 {
+            let plain = (byte == b' ' || byte.is_ascii_graphic()) && byte != b'\\';
+            if plain {
+                f.write_char(byte as char)?;
+                continue;
+            }
+            f.write_str("\\x")?;
+            for digit in [byte >> 4, byte & 15] {
+                f.write_char(char::from_digit(digit.into(), 16).unwrap_or('?'))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_quotes_of_escapes_and_foreign_bytes_are_escaped() {
+        use std::string::ToString;
+        assert_eq!(
+            Escaped(b"a b\n\x1b\\\xff").to_string(),
+            r"a b\x0a\x1b\x5c\xff"
+        );
+    }
 
     #[test]
     fn a_line_that_is_too_long_is_cut_at_a_character() {

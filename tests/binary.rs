@@ -113,7 +113,7 @@ fn names_no_allocator(file: &[u8]) -> Verdict {
         .collect();
     // Without this a stripped file would pass.
     fails_if(
-        !names.iter().any(|name| name == "main"),
+        !names.iter().any(|name| name == "_start"),
         "it has no symbols to look at",
     )?;
     let found: Vec<_> = names.iter().filter(|name| is_allocator(name)).collect();

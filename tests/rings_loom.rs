@@ -113,7 +113,10 @@ fn race(before: &[(usize, u32)], after: &[(usize, u32)], start: Start, look: fn(
         let shared = memory.clone();
         let reading = thread::spawn(move || {
             let mut reader = Reader::new(&shared.ring(), start);
-            let mut look = Look { from: reader.position(), ..Look::default() };
+            let mut look = Look {
+                from: reader.position(),
+                ..Look::default()
+            };
             look.once(&mut reader, &shared.ring());
             (reader, look)
         });
@@ -153,16 +156,29 @@ impl Look {
 
 #[test]
 fn a_reader_never_has_bytes_that_are_being_overwritten_and_counts_what_it_lost() {
-    race(&[(2, flag::KEY)], &[(2, flag::KEY)], Start::Oldest, |look| {
-        assert_eq!(look.from + look.had + look.lost, 2, "each packet is had or lost");
-    });
+    race(
+        &[(2, flag::KEY)],
+        &[(2, flag::KEY)],
+        Start::Oldest,
+        |look| {
+            assert_eq!(
+                look.from + look.had + look.lost,
+                2,
+                "each packet is had or lost"
+            );
+        },
+    );
 }
 
 #[test]
 fn a_reader_never_has_a_description_that_is_being_overwritten_and_counts_what_it_lost() {
     let before = [(0, flag::KEY), (0, flag::KEY)];
     race(&before, &[(0, flag::KEY)], Start::Oldest, |look| {
-        assert_eq!(look.from + look.had + look.lost, 3, "each packet is had or lost");
+        assert_eq!(
+            look.from + look.had + look.lost,
+            3,
+            "each packet is had or lost"
+        );
     });
 }
 
@@ -171,7 +187,11 @@ fn a_late_reader_starts_at_a_key_packet() {
     let before = [(1, flag::KEY), (1, 0)];
     race(&before, &[(1, flag::KEY)], Start::Key, |look| {
         let first = look.first_flags.expect("there is a key packet to start at");
-        assert_ne!(first & flag::KEY, 0, "the first packet of a newcomer is a key packet");
+        assert_ne!(
+            first & flag::KEY,
+            0,
+            "the first packet of a newcomer is a key packet"
+        );
     });
 }
 

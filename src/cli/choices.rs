@@ -92,7 +92,7 @@ pub enum ControlName<'a> {
     /// By V4L2 control id, never 0.
     Id(u32),
     /// By name, printable ASCII, as the user wrote it; folding case and spaces is the session's business.
-    Name(&'a str),
+    Name(&'a [u8]),
 }
 
 /// The control socket's address.

@@ -8,13 +8,14 @@ use super::options::Topic;
 use super::row::{Accepts, Row};
 use super::table::COMMANDS;
 use crate::limits::CONTROLS;
+use crate::text::Escaped;
 
 /// Most bytes of the user's text that a sentence repeats; escaped they are at most four times as many characters, so the sentence's
 /// own words still fit into `TEXT_BYTES`.
 const SHOWN_BYTES: usize = 48;
 const _: () = assert!(SHOWN_BYTES * 4 + 200 <= crate::limits::TEXT_BYTES);
 
-/// A reason to refuse a command line. Small, unlike `Failure`, which is made from it once at the end.
+/// A reason to refuse a command line. Its sentence is made once, at the end.
 #[derive(Clone, Copy)]
 pub(super) enum Complaint<'a> {
     /// No words at all.
@@ -46,19 +47,21 @@ pub(super) enum Complaint<'a> {
 impl fmt::Display for Complaint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::NoCommand => {
-                f.write_str("no command given; use run, push, tap, stat or probe, or see framemill --help")
-            }
+            Self::NoCommand => f.write_str("no command given; see framemill --help"),
             Self::UnknownCommand(word) => write!(
                 f,
-                "\"{}\" is not a command; use run, push, tap, stat or probe, or see framemill --help",
+                "\"{}\" is not a command; see framemill --help",
                 Shown(word)
             ),
             Self::UnknownOption(topic, word) => {
                 let name = topic.name();
                 match elsewhere(word) {
                     Some(other) => {
-                        write!(f, "{name}: {} is an option of {other}, not of {name}", Shown(word))
+                        write!(
+                            f,
+                            "{name}: {} is an option of {other}, not of {name}",
+                            Shown(word)
+                        )
                     }
                     None => write!(f, "{name}: unknown option {}", Shown(word)),
                 }?;
@@ -71,10 +74,20 @@ impl fmt::Display for Complaint<'_> {
                 Shown(word)
             ),
             Self::MissingValue(row) => {
-                write!(f, "{}: the value is missing; give{}", row.name(), row.placeholder())
+                write!(
+                    f,
+                    "{}: the value is missing; give{}",
+                    row.name(),
+                    row.placeholder()
+                )
             }
             Self::EmptyValue(row) => {
-                write!(f, "{}: the value is empty; give{}", row.name(), row.placeholder())
+                write!(
+                    f,
+                    "{}: the value is empty; give{}",
+                    row.name(),
+                    row.placeholder()
+                )
             }
             Self::UnwantedValue(row) => write!(f, "{} takes no value", row.name()),
             Self::BadValue(row, value) => {
@@ -86,17 +99,17 @@ impl fmt::Display for Complaint<'_> {
                 }
             }
             Self::TooManyControls => {
-                write!(f, "--control is given more than {CONTROLS} times; that is the most there is room for")
+                write!(f, "--control is given more than {CONTROLS} times")
             }
-            Self::NoSize => f.write_str(
-                "run: --size is missing; give --size WxH, the size of the raw frames, such as --size 1920x1080",
-            ),
-            Self::LoopOnStdin => f.write_str(
-                "--loop: standard input cannot be rewound; give a file with --from, or leave --loop out",
-            ),
-            Self::ContainerOfPattern => f.write_str(
-                "--raw and --y4m say what a file or pipe holds, and the input is the test pattern; give --from FILE or --from -",
-            ),
+            Self::NoSize => {
+                f.write_str("run: --size is missing; give --size WxH, such as --size 1920x1080")
+            }
+            Self::LoopOnStdin => {
+                f.write_str("--loop: standard input cannot be rewound; give --from FILE")
+            }
+            Self::ContainerOfPattern => {
+                f.write_str("--raw and --y4m go with a file or pipe; give --from FILE or --from -")
+            }
         }
     }
 }
@@ -119,10 +132,8 @@ impl fmt::Display for Range {
         };
         for (lead, number) in [("", min), (" to ", max)] {
             f.write_str(lead)?;
-            let kilo = u64::from(kilo);
-            if number == u64::MAX {
-                f.write_str("2^64-1")?;
-            } else if kilo != 0 && number.is_multiple_of(kilo * kilo) {
+            let kilo = u32::from(kilo);
+            if kilo != 0 && number.is_multiple_of(kilo * kilo) {
                 write!(f, "{}M", number / (kilo * kilo))?;
             } else if kilo != 0 && number.is_multiple_of(kilo) {
                 write!(f, "{}K", number / kilo)?;
@@ -140,7 +151,7 @@ struct Shown<'a>(&'a [u8]);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shown, rest) = self.0.split_at(self.0.len().min(SHOWN_BYTES));
-        write!(f, "{}", shown.escape_ascii())?;
+        Escaped(shown).fmt(f)?;
         f.write_str(if rest.is_empty() { "" } else { "..." })
     }
 }
@@ -154,7 +165,7 @@ mod tests {
     fn what_the_user_typed_is_escaped_and_cut() {
         assert_eq!(
             Shown(b"a\n\x1b[31m\xff\"").to_string(),
-            "a\\n\\x1b[31m\\xff\\\""
+            "a\\x0a\\x1b[31m\\xff\""
         );
         assert_eq!(Shown(&[b'a'; 48]).to_string(), "a".repeat(48));
         assert_eq!(Shown(&[b'a'; 49]).to_string(), "a".repeat(48) + "...");
@@ -179,6 +190,5 @@ mod tests {
         assert_eq!(range(64 << 10, 256 << 20, 1024), "64K to 256M");
         assert_eq!(range(1, 2_147_483_647, 1000), "1 to 2147483647");
         assert_eq!(range(100, 600_000, 0), "100 to 600000");
-        assert_eq!(range(1, u64::MAX, 0), "1 to 2^64-1");
     }
 }

@@ -93,8 +93,10 @@ pub(super) fn read<'a>(
 fn checked<'a>(row: &Row, text: &'a CStr) -> Option<Value<'a>> {
     let number = match row.accepts {
         Accepts::Number { min, max, kilo } => {
-            let number = value::number(text.to_bytes(), kilo)?;
-            (min..=max).contains(&number).then_some(number)?
+            let number = value::number(text.to_bytes(), kilo.into())?;
+            (min.into()..=max.into())
+                .contains(&number)
+                .then_some(number)?
         }
         Accepts::Nothing | Accepts::Text(_) => 0,
     };

@@ -43,11 +43,11 @@ pub(super) enum Accepts {
     /// A whole number.
     Number {
         /// The smallest.
-        min: u64,
+        min: u32,
         /// The largest.
-        max: u64,
+        max: u32,
         /// What the suffix `k` multiplies by; 0 when there are no suffixes.
-        kilo: u32,
+        kilo: u16,
     },
     /// What `"…" is not` continues with when the value is refused.
     Text(&'static str),
@@ -108,10 +108,6 @@ pub(super) const fn number(min: u32, max: u32) -> Accepts {
 }
 
 /// A number whose suffix `k` multiplies by `kilo`.
-pub(super) const fn scaled(min: u32, max: u32, kilo: u32) -> Accepts {
-    Accepts::Number {
-        min: min as u64,
-        max: max as u64,
-        kilo,
-    }
+pub(super) const fn scaled(min: u32, max: u32, kilo: u16) -> Accepts {
+    Accepts::Number { min, max, kilo }
 }

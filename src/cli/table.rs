@@ -27,11 +27,8 @@ pub(super) struct Entry {
 /// The kernel's integer controls are `__s32`: no encoder can be told more.
 const CONTROL_MAX: u32 = i32::MAX as u32;
 
-const COUNT: Accepts = Accepts::Number {
-    min: 1,
-    max: u64::MAX,
-    kilo: 0,
-};
+/// Frames: four years at 30 a second.
+const COUNT: Accepts = number(1, u32::MAX);
 const FILE: Accepts = Accepts::Text("a file; give a path");
 const CODE: Accepts = Accepts::Text("a four-character code; give 1 to 4 printable characters");
 const SOCKET: Row = row(
@@ -121,7 +118,7 @@ static RUN: [Row; 19] = [
         Key::Bitrate,
         "--bitrate BPS",
         scaled(1, CONTROL_MAX, 1000),
-        "bits per second, k and M (powers of 1000) allowed; default the encoder's",
+        "bits per second, k and M allowed; default the encoder's",
     ),
     row(
         Key::Gop,
@@ -157,7 +154,7 @@ static RUN: [Row; 19] = [
         Key::PacketRing,
         "--packet-ring BYTES",
         scaled(PACKET_RING_MIN, PACKET_RING_MAX, 1024),
-        "packet ring, rounded up to a power of two, K and M (powers of 1024) allowed; default 4M",
+        "packet ring, K and M allowed, rounded up to a power of two; default 4M",
     ),
     row(
         Key::Memory,

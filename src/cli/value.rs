@@ -106,7 +106,7 @@ pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
         if !printable || name.len() > CONTROL_NAME_BYTES {
             return None;
         }
-        ControlName::Name(core::str::from_utf8(name).ok()?)
+        ControlName::Name(name)
     };
     let value = match value {
         b"true" => 1,
@@ -248,13 +248,13 @@ mod tests {
         let name = |text| control(text).map(|setting| setting.name);
         assert_eq!(
             name(c"video_bitrate=1"),
-            Some(ControlName::Name("video_bitrate"))
+            Some(ControlName::Name(b"video_bitrate"))
         );
         assert_eq!(
             name(c"Video Bitrate=1"),
-            Some(ControlName::Name("Video Bitrate"))
+            Some(ControlName::Name(b"Video Bitrate"))
         );
-        assert_eq!(name(c"3a_lock=1"), Some(ControlName::Name("3a_lock")));
+        assert_eq!(name(c"3a_lock=1"), Some(ControlName::Name(b"3a_lock")));
         assert_eq!(name(c"0x990967=1"), Some(ControlName::Id(0x99_0967)));
         assert_eq!(name(c"42=1"), Some(ControlName::Id(42)));
         for text in [c"=1", c"0=1", c"0xzz=1", c"4294967296=1", c"a\xff=1", c"a"] {

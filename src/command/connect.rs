@@ -6,11 +6,11 @@ use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::SocketName;
 use crate::client::ClientError;
-use crate::command::output::Shown;
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::CONNECT_RETRY_MS;
+use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 
 /// Connects, again and again for `wait_ms` while there is no engine or it has another producer.
@@ -21,29 +21,40 @@ pub(super) fn connect<T>(
 ) -> Result<T, Failure> {
     let deadline = now().saturating_add(u64::from(wait_ms) * MS);
     loop {
-        let error = match attempt(socket) {
+        match attempt(socket) {
             Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        let may_change = matches!(
-            error,
-            ClientError::NoEngine(_)
-                | ClientError::Gone
-                | ClientError::Refused(Refusal::ProducerPresent)
-        );
-        if !may_change || wait_ms == 0 {
-            return Err(failure!(exit(&error), "{}: {error}", Name(socket)));
+            Err(error) => try_again(socket, wait_ms, deadline, error)?,
         }
-        if now() >= deadline {
-            return Err(failure!(
-                Exit::Timeout,
-                "{}: {error}, for {wait_ms} ms",
-                Name(socket)
-            ));
-        }
-        // An interrupted sleep is as good as a whole one.
-        let _: NanosleepRelativeResult = nanosleep(&timespec(u64::from(CONNECT_RETRY_MS) * MS));
     }
+}
+
+/// Sleeps a little before the next try, if there is to be one.
+#[inline(never)]
+fn try_again(
+    socket: &SocketName<'_>,
+    wait_ms: u32,
+    deadline: u64,
+    error: ClientError,
+) -> Result<(), Failure> {
+    let may_change = matches!(
+        error,
+        ClientError::NoEngine(_)
+            | ClientError::Gone
+            | ClientError::Refused(Refusal::ProducerPresent)
+    );
+    if !may_change || wait_ms == 0 {
+        return Err(lost(socket, error));
+    }
+    if now() >= deadline {
+        return Err(failure!(
+            Exit::Timeout,
+            "{}: {error}, for {wait_ms} ms",
+            Name(socket)
+        ));
+    }
+    // An interrupted sleep is as good as a whole one.
+    let _: NanosleepRelativeResult = nanosleep(&timespec(u64::from(CONNECT_RETRY_MS) * MS));
+    Ok(())
 }
 
 /// A failure on a connection that was there.
@@ -65,8 +76,8 @@ pub(super) struct Name<'a>(pub(super) &'a SocketName<'a>);
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            SocketName::Path(path) => Shown(path.to_bytes()).fmt(f),
-            SocketName::Abstract(name) => write!(f, "@{}", Shown(name)),
+            SocketName::Path(path) => Escaped(path.to_bytes()).fmt(f),
+            SocketName::Abstract(name) => write!(f, "@{}", Escaped(name)),
         }
     }
 }

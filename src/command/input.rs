@@ -6,12 +6,12 @@ use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fstat, open, seek};
 use rustix::io::Errno;
 
 use crate::cli::{Container, Source};
-use crate::command::output::Shown;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::INPUT_BYTES;
 use crate::media::y4m::{self, Y4mHeader};
 use crate::stdio::stdin;
+use crate::text::Escaped;
 use crate::v4l2::errno::Named;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
@@ -44,7 +44,7 @@ impl Input {
                     failure!(
                         Exit::Input,
                         "cannot read {}: {}",
-                        Shown(path.to_bytes()),
+                        Escaped(path.to_bytes()),
                         Named(errno)
                     )
                 })?;

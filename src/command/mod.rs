@@ -15,19 +15,20 @@ use core::fmt::Write;
 
 use crate::cli::{self, Command};
 use crate::error::{Exit, Failure};
-use crate::{log, stdio};
+use crate::{failure, stdio};
 use output::Output;
 
 /// Runs the command that the arguments (without the program's name) ask for; gives the exit code.
 #[must_use]
 pub fn main(arguments: &[&CStr]) -> u8 {
     stdio::secure();
-    match cli::parse(arguments).and_then(|command| dispatch(&command)) {
+    let result = match cli::parse(arguments) {
+        Ok(command) => dispatch(&command),
+        Err(misuse) => Err(failure!(Exit::Usage, "{misuse}")),
+    };
+    match result {
         Ok(()) => Exit::Success as u8,
-        Err(failure) => {
-            log::last_word(format_args!("{}", failure.message));
-            failure.exit as u8
-        }
+        Err(failure) => failure.exit as u8,
     }
 }
 

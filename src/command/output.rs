@@ -12,6 +12,7 @@ use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::OUTPUT_BYTES;
 use crate::stdio::stdout;
+use crate::text::Escaped;
 use crate::v4l2::errno::Named;
 
 /// A file or pipe that is written to.
@@ -43,7 +44,7 @@ impl Output {
             failure!(
                 Exit::Output,
                 "cannot write {}: {}",
-                Shown(path.to_bytes()),
+                Escaped(path.to_bytes()),
                 Named(errno)
             )
         })?;
@@ -110,14 +111,5 @@ impl Write for Output {
             }
         }
         Ok(())
-    }
-}
-
-/// Bytes for a message, such as a path: ASCII as it is, the rest escaped.
-pub(super) struct Shown<'a>(pub(super) &'a [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.escape_ascii().fmt(f)
     }
 }

@@ -29,12 +29,12 @@ use core::fmt::{self, Display, Write as _};
 use rustix::fd::AsFd;
 
 use crate::cli::ProbeOptions;
-use crate::command::output::Shown;
 use crate::command::report::Report;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
+use crate::text::Escaped;
 use crate::v4l2::abi::{Api, CTRL_FLAG_DISABLED, FMT_FLAG_COMPRESSED, FrmSize, Memory, Queue};
 use crate::v4l2::device::{Device, NotUsable, scan};
 use crate::v4l2::{controls, ioctl};
@@ -93,11 +93,11 @@ struct Useless<'a>(&'a [u8], &'a NotUsable);
 
 impl Display for Useless<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", Shown(self.0))?;
+        write!(f, "{}: ", Escaped(self.0))?;
         match self.1 {
             NotUsable::Call(error) => error.fmt(f),
             NotUsable::NotM2m(capability) => {
-                let driver = Shown(capability.driver_name());
+                let driver = Escaped(capability.driver_name());
                 write!(f, "not memory-to-memory ({driver})")
             }
         }

@@ -1,6 +1,8 @@
 //! `framemill push`: a producer. Raw frames, Y4M or the built-in pattern into the frame ring, at a steady pace.
 
 use ::log::LevelFilter;
+use core::mem::ManuallyDrop;
+
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 
 use crate::cli::{FrameRate, Pace, PushOptions, Source};
@@ -31,7 +33,9 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         Source::Pattern => None,
         source => Some(Input::open(source, options.container)?),
     };
-    let mut producer = connect(&options.socket, options.wait_ms, FrameProducer::connect)?;
+    let producer = connect(&options.socket, options.wait_ms, FrameProducer::connect)?;
+    // Not taken apart: the process ends with it.
+    let mut producer = ManuallyDrop::new(producer);
     let format = lookup(producer.format()).ok_or_else(|| {
         failure!(
             Exit::Rejected,
@@ -50,11 +54,16 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     // Whatever ended it: what was committed is waited for, and told.
     let finished = producer.finish(None);
     let (published, dropped) = producer.accounts();
+    let pushed = producer.committed();
     note!(
         info,
-        "{} frames pushed: {published} published, {dropped} dropped",
-        producer.committed()
+        "{pushed} frames pushed: {published} published, {dropped} dropped"
     );
+    // Committed when the engine had looked for the last time: it cannot count them.
+    let late = pushed.saturating_sub(published + dropped);
+    if late > 0 {
+        note!(info, "{late} frames were not taken: the engine had ended");
+    }
     result.and(
         finished
             .map(|_| ())
@@ -90,12 +99,7 @@ fn check(
     if let Some(size) = input.size() {
         let remainder = size % frame.max(1);
         if size == 0 || remainder != 0 {
-            return Err(failure!(
-                Exit::Input,
-                "the input is no whole number of frames: {size} bytes are {} frames of {frame} bytes ({width}x{height} {}) and {remainder} bytes",
-                size / frame.max(1),
-                format.fourcc
-            ));
+            return Err(cut_short(size / frame.max(1), frame, remainder));
         }
     }
     Ok(format)
@@ -224,14 +228,16 @@ fn read(
             filled
         };
         if let Filled::Short(count) = filled {
-            return Err(failure!(
-                Exit::Input,
-                "the input is no whole number of frames: after {frame} frames of {} bytes it has {} bytes more",
-                layout.frame_bytes(),
-                done + count as u64
-            ));
+            return Err(cut_short(frame, layout.frame_bytes(), done + count as u64));
         }
         done += u64::from(target.bytes);
     }
     Ok(())
+}
+
+fn cut_short(frames: u64, frame_bytes: u64, remainder: u64) -> Failure {
+    failure!(
+        Exit::Input,
+        "the input is no whole number of frames: after {frames} frames of {frame_bytes} bytes it has {remainder} bytes more"
+    )
 }

@@ -2,6 +2,7 @@
 //! runs, it stays.
 
 use core::ffi::CStr;
+use core::mem::ManuallyDrop;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::AsFd;
@@ -10,7 +11,6 @@ use rustix::mm::{MlockAllFlags, mlockall};
 
 use crate::cli::{ControlName, ControlSetting, DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
-use crate::command::output::Shown;
 use crate::control::socket::Listener;
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -27,6 +27,7 @@ use crate::shm::packet_ring::Writer;
 use crate::shm::region::seal_for_readers;
 use crate::signals::Signals;
 use crate::stats::Stats;
+use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 use crate::v4l2::abi::{
     Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD,
@@ -66,10 +67,11 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let (device, path) = find(options, &signals)?;
     let path = path.as_str();
     let agreed = negotiate(&device, &wanted).map_err(|refused| {
-        let exit = if matches!(refused, Refused::Call(_)) {
-            Exit::Device
-        } else {
-            Exit::Refused
+        let exit = match refused {
+            Refused::Call(_) => Exit::Device,
+            // It is no encoder for what is wanted, as a scan would have said.
+            Refused::Format(asked, _) if asked == options.codec => Exit::NoDevice,
+            _ => Exit::Refused,
         };
         failure!(exit, "{path}: {refused}")
     })?;
@@ -83,8 +85,9 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         };
         failure!(exit, "{path}: {error}")
     };
-    let encoder = Encoder::new(device, agreed, slots).map_err(at_device)?;
-    let mut memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
+    // None of these is taken apart: the process ends with them, and the kernel takes everything back.
+    let encoder = ManuallyDrop::new(Encoder::new(device, agreed, slots).map_err(at_device)?);
+    let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
         let exit = if options.memory == MemoryChoice::Export {
             Exit::Refused
         } else {
@@ -92,6 +95,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         };
         failure!(exit, "{path}: {error}")
     })?;
+    let mut memory = ManuallyDrop::new(memory);
 
     let no_ring = |errno| {
         failure!(
@@ -102,6 +106,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         )
     };
     let (map, packets) = PacketMap::create(options.packet_ring as usize).map_err(no_ring)?;
+    let map = ManuallyDrop::new(map);
     if let Err(errno) = seal_for_readers(&packets) {
         note!(
             warn,
@@ -167,34 +172,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
 fn find(options: &RunOptions<'_>, signals: &Signals) -> Result<(Device, NodePath), Failure> {
     let deadline = now().saturating_add(u64::from(options.wait_device_ms) * MS);
     loop {
-        let failure = match options.device {
-            DeviceChoice::Auto => match find_auto(options) {
-                Ok(found) => return Ok(found),
-                Err(failure) => failure,
-            },
-            DeviceChoice::Path(path) => match Device::open(path) {
-                Ok(device) => return Ok((device, shown(path))),
-                Err(NotUsable::NotM2m(capability)) => {
-                    return Err(failure!(
-                        Exit::NoDevice,
-                        "{} is no memory-to-memory encoder: it is {}",
-                        Shown(path.to_bytes()),
-                        Shown(capability.card_name())
-                    ));
-                }
-                // A node appears before udev has set who may open it.
-                Err(NotUsable::Call(error)) => {
-                    let failure = failure!(Exit::NoDevice, "{}: {error}", Shown(path.to_bytes()));
-                    if error.call != Call::Open {
-                        return Err(failure);
-                    }
-                    failure
-                }
-            },
-        };
         let left = deadline.saturating_sub(now());
-        if left == 0 {
-            return Err(failure);
+        let found = match options.device {
+            DeviceChoice::Auto => find_auto(options, left == 0)?,
+            DeviceChoice::Path(path) => find_named(path, left == 0)?,
+        };
+        if let Some(found) = found {
+            return Ok(found);
         }
         // Asleep, but not deaf.
         let pause = timespec(left.min(u64::from(DEVICE_RETRY_MS) * MS));
@@ -208,16 +192,35 @@ fn find(options: &RunOptions<'_>, signals: &Signals) -> Result<(Device, NodePath
     }
 }
 
-/// The first node that does the job; otherwise a sentence about what was found instead.
-fn find_auto(options: &RunOptions<'_>) -> Result<(Device, NodePath), Failure> {
+/// The node of this name; `None` when it cannot be opened yet and this is not the last try.
+fn find_named(path: &CStr, last: bool) -> Result<Option<(Device, NodePath)>, Failure> {
+    let name = Escaped(path.to_bytes());
+    match Device::open(path) {
+        Ok(device) => Ok(Some((device, shown(path)))),
+        Err(NotUsable::NotM2m(capability)) => Err(failure!(
+            Exit::NoDevice,
+            "{name} is no memory-to-memory encoder: it is {}",
+            Escaped(capability.card_name())
+        )),
+        // A node appears before udev has set who may open it.
+        Err(NotUsable::Call(error)) if error.call == Call::Open && !last => Ok(None),
+        Err(NotUsable::Call(error)) => Err(failure!(Exit::NoDevice, "{name}: {error}")),
+    }
+}
+
+/// The first node that does the job; `None` when there is none and this is not the last try.
+fn find_auto(options: &RunOptions<'_>, last: bool) -> Result<Option<(Device, NodePath)>, Failure> {
     let (mut nodes, mut encoders) = (0u32, 0u32);
     for (path, device) in scan() {
         nodes += 1;
         let Ok(device) = device else { continue };
         if device.encodes(options.format, options.codec) {
-            return Ok((device, path));
+            return Ok(Some((device, path)));
         }
         encoders += 1;
+    }
+    if !last {
+        return Ok(None);
     }
     Err(failure!(
         Exit::NoDevice,
@@ -252,10 +255,7 @@ fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result
     if let Some(bitrate) = options.bitrate {
         match controls::set(fd, CID_MPEG_VIDEO_BITRATE, i64::from(bitrate)) {
             Ok(_) => {}
-            Err(NotSet::Absent) => note!(
-                warn,
-                "--bitrate has no effect: the driver keeps no bit rate"
-            ),
+            Err(NotSet::Absent) => no_effect("--bitrate"),
             Err(error) => return Err(refused(&"--bitrate", i64::from(bitrate), error)),
         }
     }
@@ -267,9 +267,7 @@ fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result
         };
         match answer {
             Ok(_) => {}
-            Err(NotSet::Absent) => {
-                note!(warn, "--gop has no effect: the driver has no such control")
-            }
+            Err(NotSet::Absent) => no_effect("--gop"),
             Err(error) => return Err(refused(&"--gop", value, error)),
         }
     }
@@ -282,10 +280,19 @@ fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result
         };
         answer.map_err(|error| match name {
             ControlName::Id(id) => refused(&format_args!("--control {id:#x}"), *value, error),
-            ControlName::Name(name) => refused(&format_args!("--control {name}"), *value, error),
+            ControlName::Name(name) => {
+                refused(&format_args!("--control {}", Escaped(name)), *value, error)
+            }
         })?;
     }
     Ok(())
+}
+
+fn no_effect(option: &str) {
+    note!(
+        warn,
+        "{option} has no effect: the driver has no such control"
+    );
 }
 
 /// Fills in what does not change while the engine runs.
@@ -337,7 +344,7 @@ fn stay_in_memory() {
     if let Err(errno) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
         note!(
             warn,
-            "memory is not locked, so latency can suffer under memory pressure: {}",
+            "memory is not locked, latency can suffer: {}",
             Named(errno)
         );
     }

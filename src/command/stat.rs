@@ -161,7 +161,7 @@ fn describe(report: &mut Report, header: &PacketHeader) {
     for (value, word) in counters.iter_mut().zip(&header.counters) {
         *value = long(word);
     }
-    report.numbers(NAMES, &counters);
+    report.numbers(Counter::NAMES, &counters);
     report.close(b'}');
     report.open("latency", b'{');
     for &(stage, name) in &Stage::ALL {
@@ -194,33 +194,6 @@ fn text(report: &mut Report, name: &str, words: &[AtomicU64]) {
     }
     let text = bytes.as_flattened().split(|&byte| byte == 0).next();
     report.text(name, text.unwrap_or_default());
-}
-
-/// The counters' names in their order, with spaces between.
-const NAMES: &str = {
-    const BYTES: [u8; joined::<0>().1] = joined().0;
-    match core::str::from_utf8(&BYTES) {
-        Ok(names) => names,
-        Err(_) => panic!(),
-    }
-};
-
-/// As many bytes of the joined names as there is room for, and how many there are.
-const fn joined<const ROOM: usize>() -> ([u8; ROOM], usize) {
-    let (mut bytes, mut length, mut counter) = ([b' '; ROOM], 0, 0);
-    while counter < Counter::ALL.len() {
-        let name = Counter::ALL[counter].1.as_bytes();
-        let mut index = 0;
-        while index < name.len() {
-            if length < ROOM {
-                bytes[length] = name[index];
-            }
-            (length, index) = (length + 1, index + 1);
-        }
-        (length, counter) = (length + 1, counter + 1);
-    }
-    // Nothing comes behind the last.
-    (bytes, length - 1)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `framemill tap`: a consumer. Packets to a file or pipe, as they are: a playable elementary stream.
 
 use core::fmt::{self, Write};
+use core::mem::ManuallyDrop;
 
 use ::log::LevelFilter;
 
@@ -34,21 +35,24 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         StartAt::Key => Start::Key,
         StartAt::Live => Start::Live,
     };
-    let mut consumer = connect(&options.socket, options.wait_ms, |socket| {
+    let consumer = connect(&options.socket, options.wait_ms, |socket| {
         PacketConsumer::connect(socket, start)
     })?;
+    // Not taken apart: the process ends with it.
+    let mut consumer = ManuallyDrop::new(consumer);
     let mut output = Output::to(options.to)?;
     let mut index = options
         .index
         .map(|path| Output::to(Target::File(path)))
         .transpose()?;
-    let mut memory = Region::anonymous(consumer.largest_packet()).map_err(|errno| {
+    let memory = Region::anonymous(consumer.largest_packet()).map_err(|errno| {
         failure!(
             Exit::Resource,
             "no memory for the largest packet: {}",
             Named(errno)
         )
     })?;
+    let mut memory = ManuallyDrop::new(memory);
     let buffer = memory.bytes_mut().unwrap_or(&mut []);
     if let Some(index) = &mut index {
         let _ = index.write_str(
@@ -76,11 +80,10 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         count.bytes,
         count.lost
     );
-    output.finish()?;
-    if let Some(index) = &mut index {
-        index.finish()?;
-    }
+    // The packets were written through; the index may still have lines to write, whatever ended it.
+    let index = index.map_or(Ok(()), |mut index| index.finish());
     result?;
+    index?;
     if options.all && count.lost > 0 {
         return Err(failure!(Exit::Missed, "{} packets were missed", count.lost));
     }

@@ -60,8 +60,8 @@ impl Refusal {
             Self::Ending => "the engine is ending and takes no more frames",
             Self::TooManyClients => "the engine serves as many clients as it can",
             Self::BadMessage => "the engine did not understand the message (another version?)",
-            Self::BadFrameRing => "what was written into the frame ring makes no sense",
-            Self::Resources => "the engine has no descriptors or memory for another client",
+            Self::BadFrameRing => "the frame ring was written to wrongly",
+            Self::Resources => "the engine is out of descriptors or memory",
         }
     }
 }

@@ -3,11 +3,12 @@
 //! Knows addresses, messages and descriptors; knows no roles. The listening side never waits on a peer: a peer that
 //! does not read is an error to the caller. Descriptors that come where none are allowed are closed by being dropped.
 
+use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Mode, chmodat, unlink};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, statat, unlink};
 use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -44,6 +45,8 @@ fn new_socket(flags: SocketFlags) -> Result<OwnedFd> {
 pub struct Listener<'a> {
     fd: OwnedFd,
     name: SocketName<'a>,
+    /// The file's inode; 0 for an abstract name.
+    inode: u64,
 }
 
 impl<'a> Listener<'a> {
@@ -51,12 +54,18 @@ impl<'a> Listener<'a> {
     /// file's permission bits; abstract names have none.
     ///
     /// # Errors
-    /// `ADDRINUSE` when another process listens there; otherwise those of socket(2), bind(2), chmod(2), listen(2).
+    /// `ADDRINUSE` when another process listens there, `NOTSOCK` when something else lies there; otherwise those of
+    /// socket(2), bind(2), chmod(2), listen(2).
     pub fn bind(name: SocketName<'a>, mode: u32) -> Result<Self> {
         let address = address(&name)?;
         let fd = new_socket(SocketFlags::NONBLOCK)?;
         match (bind(&fd, &address), name) {
             (Err(Errno::ADDRINUSE), SocketName::Path(path)) => {
+                // Connecting to any other file is refused, too, and that file is somebody's.
+                let there = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+                if FileType::from_raw_mode(there.st_mode) != FileType::Socket {
+                    return Err(Errno::NOTSOCK);
+                }
                 let probe = new_socket(SocketFlags::NONBLOCK)?;
                 if connect(&probe, &address) != Err(Errno::CONNREFUSED) {
                     return Err(Errno::ADDRINUSE);
@@ -66,8 +75,9 @@ impl<'a> Listener<'a> {
             }
             (result, _) => result?,
         }
-        let listener = Self { fd, name };
+        let mut listener = Self { fd, name, inode: 0 };
         if let SocketName::Path(path) = name {
+            listener.inode = inode(path)?;
             chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
         }
         listen(&listener.fd, 16)?;
@@ -95,11 +105,19 @@ impl AsFd for Listener<'_> {
 
 impl Drop for Listener<'_> {
     fn drop(&mut self) {
-        if let SocketName::Path(path) = self.name {
+        // A newer engine may have made itself a file where ours was removed.
+        if let SocketName::Path(path) = self.name
+            && inode(path) == Ok(self.inode)
+        {
             // A file that is gone already is what we want.
             let _ = unlink(path);
         }
     }
+}
+
+/// The inode of a file; of a link itself, not of what it leads to.
+fn inode(path: &CStr) -> Result<u64> {
+    Ok(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?.st_ino)
 }
 
 /// Connects to an engine; the socket blocks, as a client's may.

@@ -10,7 +10,6 @@ use crate::engine::pipeline::Pipeline;
 use crate::limits::{CODEC_HEADER_BYTES, FRAGMENT_WAIT_MS};
 use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect};
 use crate::media::fourcc::Fourcc;
-use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, flag};
 use crate::shm::packet_ring::{Packet, TooLarge, Writer, store_codec_headers};
@@ -191,10 +190,6 @@ impl<'a> Publisher<'a> {
                 );
             }
             None => {
-                note!(
-                    debug,
-                    "a packet with timestamp {key} us belongs to no frame"
-                );
                 self.stats.count(Counter::PacketsUnmatched);
             }
         }

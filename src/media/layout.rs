@@ -143,37 +143,12 @@ pub enum LayoutError {
 
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Size {
-                width,
-                height,
-                coded_height,
-            } => write!(
-                f,
-                "a picture of {width}x{height} does not fit into {coded_height} rows"
-            ),
-            Self::MemoryPlanes { expected, found } => write!(
-                f,
-                "the format has {expected} memory planes, the driver described {found}"
-            ),
-            Self::Stride {
-                plane,
-                bytesperline,
-                needed,
-            } => write!(
-                f,
-                "a row of plane {plane} needs {needed} bytes, its bytesperline is {bytesperline}"
-            ),
-            Self::Length {
-                plane,
-                memory_plane,
-                length,
-                needed,
-            } => write!(
-                f,
-                "plane {plane} needs {needed} bytes of memory plane {memory_plane}, which has {length}"
-            ),
-        }
+        f.write_str(match self {
+            Self::Size { .. } => "fewer rows than the picture",
+            Self::MemoryPlanes { .. } => "fewer memory planes than the format",
+            Self::Stride { .. } => "bytesperline is less than a row",
+            Self::Length { .. } => "sizeimage is less than a frame",
+        })
     }
 }
 
@@ -205,7 +180,7 @@ impl RawFormat {
         self.place(
             (visible_width, visible_height, coded_height),
             lengths,
-            |plane, _| {
+            &|plane: &ColourPlane, _| {
                 let first = u64::from(bytesperline[usize::from(plane.memory_plane)]);
                 first * u64::from(plane.stride_halves) / 2
             },
@@ -221,7 +196,7 @@ impl RawFormat {
         let mut layout = self.place(
             (width, height, height),
             [u32::MAX; PLANES],
-            |_, row_bytes| row_bytes,
+            &|_: &ColourPlane, row_bytes| row_bytes,
         )?;
         layout.memory_length = [0; PLANES];
         for plane in &layout.planes[..layout.plane_count as usize] {
@@ -237,7 +212,7 @@ impl RawFormat {
         &self,
         (width, height, coded_height): (u32, u32, u32),
         memory_length: [u32; PLANES],
-        stride: impl Fn(&ColourPlane, u64) -> u64,
+        stride: &dyn Fn(&ColourPlane, u64) -> u64,
     ) -> Result<FrameLayout, LayoutError> {
         if width == 0 || height == 0 || coded_height < height {
             return Err(LayoutError::Size {

@@ -388,38 +388,22 @@ pub fn store_text(words: &[AtomicU64], text: &[u8]) {
     }
 }
 
-/// Loads text from shared words into `target` and gives the part before the first zero that is UTF-8.
-pub fn load_text<'a>(words: &[AtomicU64], target: &'a mut [u8]) -> &'a str {
-    use crate::shm::atomic::Ordering::Relaxed;
-    for (chunk, word) in target.chunks_mut(8).zip(words) {
-        let bytes = word.load(Relaxed).to_le_bytes();
-        chunk.copy_from_slice(&bytes[..chunk.len()]);
-    }
-    let used = target.len().min(words.len() * 8);
-    let end = target[..used].iter().position(|&b| b == 0).unwrap_or(used);
-    let text = &target[..end];
-    match core::str::from_utf8(text) {
-        Ok(valid) => valid,
-        Err(error) => core::str::from_utf8(&text[..error.valid_up_to()]).unwrap_or(""),
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
-    fn text_survives_the_words_and_is_cut_at_their_end() {
+    fn text_is_padded_with_zeros_and_cut_at_the_words_end() {
         let words = [const { AtomicU64::new(u64::MAX) }; 2];
+        let stored = || {
+            words.each_ref().map(|word| {
+                word.load(crate::shm::atomic::Ordering::Relaxed)
+                    .to_le_bytes()
+            })
+        };
         store_text(&words, b"/dev/video11");
-        assert_eq!(load_text(&words, &mut [0; 16]), "/dev/video11");
+        assert_eq!(stored().as_flattened(), b"/dev/video11\0\0\0\0");
         store_text(&words, b"a text that is longer than sixteen");
-        assert_eq!(load_text(&words, &mut [0; 16]), "a text that is l");
-    }
-
-    #[test]
-    fn damaged_text_is_shown_up_to_the_damage() {
-        let words = [AtomicU64::new(u64::from_le_bytes(*b"abc\xff\xffdef"))];
-        assert_eq!(load_text(&words, &mut [0; 8]), "abc");
+        assert_eq!(stored().as_flattened(), b"a text that is l");
     }
 }

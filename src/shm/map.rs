@@ -35,10 +35,11 @@ impl PacketMap {
             .checked_add(data_bytes)
             .ok_or(Errno::OVERFLOW)?;
         let fd = sealed_memfd(c"framemill-packets", total)?;
-        let map = Self {
+        let mut map = Self {
             region: Region::map(&fd, total, true)?,
             data_bytes,
         };
+        map.region.touch();
         if map.region.circle(PACKET_DATA_OFFSET, data_bytes).is_none() {
             return Err(Errno::INVAL);
         }
@@ -138,9 +139,10 @@ impl FrameMap {
     /// Those of making and mapping a memfd.
     pub fn create() -> Result<(Self, OwnedFd)> {
         let fd = sealed_memfd(c"framemill-frames", FRAME_RING_BYTES)?;
-        let map = Self {
+        let mut map = Self {
             region: Region::map(&fd, FRAME_RING_BYTES, true)?,
         };
+        map.region.touch();
         let ring = map.ring();
         ring.abi_version.store(ABI_VERSION, Relaxed);
         ring.total_bytes.store(FRAME_RING_BYTES as u32, Relaxed);

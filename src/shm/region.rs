@@ -152,6 +152,19 @@ impl Region {
         Some(unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) })
     }
 
+    /// Writes to every page of fresh memory, whose bytes are zero or do not matter. A page that is only present still
+    /// faults at its first write where the processor leaves it to the kernel to mark pages as written (Cortex-A53, A72).
+    pub fn touch(&mut self) {
+        const SMALLEST_PAGE: usize = 4096;
+        for page in self
+            .bytes_mut()
+            .unwrap_or(&mut [])
+            .chunks_mut(SMALLEST_PAGE)
+        {
+            page[0] = 0;
+        }
+    }
+
     /// Copies `target.len()` bytes from `offset` while another process may be writing them; false where they do not
     /// fit. The bytes are whatever they are.
     #[must_use]

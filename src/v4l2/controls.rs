@@ -80,9 +80,9 @@ pub fn all(device: BorrowedFd<'_>) -> impl Iterator<Item = QueryExtCtrl> {
 /// The number of the control with this name. Names are compared as `v4l2-ctl` writes them: lower case, and everything
 /// that is no letter or digit as one underscore (`Video GOP Size` is `video_gop_size`).
 #[must_use]
-pub fn find(device: BorrowedFd<'_>, name: &str) -> Option<u32> {
+pub fn find(device: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {
     all(device)
-        .find(|control| same_name(control.name(), name.as_bytes()))
+        .find(|control| same_name(control.name(), name))
         .map(|control| control.id)
 }
 

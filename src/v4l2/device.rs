@@ -113,20 +113,25 @@ pub type NodePath = String<64>;
 
 /// The nodes that are there and what they are, in the order of their numbers; those that do not exist are passed over.
 pub fn scan() -> impl Iterator<Item = (NodePath, Result<Device, NotUsable>)> {
-    (0..DEVICE_NODES).filter_map(|number| {
+    let mut number = 0;
+    core::iter::from_fn(move || next_node(&mut number))
+}
+
+#[inline(never)]
+fn next_node(number: &mut u32) -> Option<(NodePath, Result<Device, NotUsable>)> {
+    while *number < DEVICE_NODES {
         let mut path = NodePath::new();
-        // `/dev/video255` and the NUL fit.
-        write!(path, "/dev/video{number}\0").ok()?;
+        // It fits, the NUL too.
+        let _ = write!(path, "/dev/video{number}\0");
+        *number += 1;
         let device = Device::open(CStr::from_bytes_with_nul(path.as_bytes()).ok()?);
         path.pop();
-        match device {
-            Err(NotUsable::Call(IoctlError {
-                call: Call::Open,
-                errno: Errno::NOENT,
-            })) => None,
-            device => Some((path, device)),
+        let absent = matches!(&device, Err(NotUsable::Call(error)) if error.errno == Errno::NOENT);
+        if !absent {
+            return Some((path, device));
         }
-    })
+    }
+    None
 }
 
 #[cfg(test)]

@@ -115,12 +115,6 @@ impl Encoder {
             let region = encoder.map(Queue::Capture, index, 0)?;
             encoder.captures.push(region);
         }
-        note!(
-            debug,
-            "{} OUTPUT buffers of {frame_bytes} bytes, {} CAPTURE buffers of {capture_bytes} bytes",
-            outputs,
-            encoder.captures.len()
-        );
         Ok(encoder)
     }
 
@@ -163,7 +157,9 @@ impl Encoder {
     pub fn map_outputs(&self, mapped: &mut ArrayVec<Region, OUTPUT_PLANES>) -> Result<()> {
         for slot in 0..self.outputs {
             for plane in 0..self.agreed.layout.memory_plane_count as usize {
-                mapped.push(self.map(Queue::Output, slot, plane)?);
+                let mut region = self.map(Queue::Output, slot, plane)?;
+                region.touch();
+                mapped.push(region);
             }
         }
         Ok(())

@@ -141,12 +141,7 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
     (
         Some(Call::Open),
         Errno::BUSY,
-        "another process has the device, which serves one at a time",
-    ),
-    (
-        Some(Call::Mmap),
-        Errno::AGAIN,
-        "the limit on locked memory is too low (RLIMIT_MEMLOCK)",
+        "another process has the device",
     ),
     (
         Some(Call::QueryCap),
@@ -154,16 +149,6 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         "this is not a V4L2 device",
     ),
     (Some(Call::SFmt), Errno::BUSY, "another user has buffers"),
-    (
-        Some(Call::SFmt),
-        Errno::INVAL,
-        "the device has no such queue",
-    ),
-    (
-        Some(Call::SExtCtrls),
-        Errno::ACCESS,
-        "the control can only be read",
-    ),
     (
         Some(Call::SExtCtrls),
         Errno::INVAL,
@@ -182,7 +167,7 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
     (
         Some(Call::ReqBufs),
         Errno::INVAL,
-        "the device has no room for another encoder, or not this type of memory",
+        "the device has no room for another encoder",
     ),
     (
         None,
@@ -209,20 +194,10 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Errno::SRCH,
         "the firmware refuses this combination of level, size, rate and bitrate",
     ),
-    (
-        Some(Call::StreamOn),
-        Errno::INVAL,
-        "the queue has no buffers, or the settings do not agree",
-    ),
     (None, Errno::NOTTY, "the driver does not have this call"),
     (
         None,
         Errno::NODEV,
-        "the device is gone, or its driver gave up",
-    ),
-    (
-        None,
-        Errno::NXIO,
         "the device is gone, or its driver gave up",
     ),
     (None, Errno::IO, "the device or its firmware failed"),

@@ -119,9 +119,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
         numerator: wanted.rate.1,
         denominator: wanted.rate.0,
     };
-    if let Err(error) = ioctl::s_parm(device, device.queue(Queue::Output), interval) {
-        note!(debug, "the driver keeps no frame rate: {error}");
-    }
+    let _ = ioctl::s_parm(device, device.queue(Queue::Output), interval);
 
     // 4. Rows and columns of padding are cut off, where the driver can.
     crop(device, visible, coded)?;

@@ -3,20 +3,37 @@
 use crate::frames::{Picture, fwht_packets};
 use crate::support::{Api, Guest, Outcome};
 
-/// What a `push` told at its end: frames pushed, published, dropped.
+/// What a `push` told at its end: frames pushed, published, dropped. Those that it committed when the engine had ended
+/// already are not among the first.
 pub fn summary(log: &str) -> (u64, u64, u64) {
-    let line = log.lines().find(|line| line.contains(" frames pushed: ")).unwrap_or_else(|| panic!("no summary: {log}"));
-    let numbers: Vec<u64> = line.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
-    let [pushed, published, dropped] = numbers[..] else { panic!("three numbers: {line}") };
+    let line = log
+        .lines()
+        .find(|line| line.contains(" frames pushed: "))
+        .unwrap_or_else(|| panic!("no summary: {log}"));
+    let numbers: Vec<u64> = line
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [pushed, published, dropped] = numbers[..] else {
+        panic!("three numbers: {line}")
+    };
     (pushed, published, dropped)
 }
 
 /// A number of `stat --json`.
 pub fn stat(json: &str, name: &str) -> u64 {
     let key = format!("\"{name}\":");
-    let at = json.find(&key).unwrap_or_else(|| panic!("no {name} in {json}")) + key.len();
-    let digits: String = json[at..].chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().unwrap_or_else(|_| panic!("{name} is no number in {json}"))
+    let at = json
+        .find(&key)
+        .unwrap_or_else(|| panic!("no {name} in {json}"))
+        + key.len();
+    let digits: String = json[at..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("{name} is no number in {json}"))
 }
 
 /// One line of `tap --index`.
@@ -47,7 +64,11 @@ pub fn index(outcome: &Outcome, name: &str) -> Vec<Line> {
     lines
         .map(|line| {
             let words: Vec<_> = line.split(' ').collect();
-            let number = |at: usize| words[at].parse().unwrap_or_else(|_| panic!("{name}: {line}"));
+            let number = |at: usize| {
+                words[at]
+                    .parse()
+                    .unwrap_or_else(|_| panic!("{name}: {line}"))
+            };
             Line {
                 sequence: number(0),
                 bytes: number(1),
@@ -62,10 +83,24 @@ pub fn index(outcome: &Outcome, name: &str) -> Vec<Line> {
 /// That stat's numbers fit together; gives frames committed, published, dropped.
 fn balance(json: &str) -> (u64, u64, u64) {
     let frames = |name: &str| stat(json, &format!("frames_{name}"));
-    let reasons = ["encoder", "error", "refused", "restart", "stopping", "too_large"];
-    let dropped: u64 = reasons.iter().map(|reason| frames(&format!("dropped_{reason}"))).sum();
+    let reasons = [
+        "encoder",
+        "error",
+        "refused",
+        "restart",
+        "stopping",
+        "too_large",
+    ];
+    let dropped: u64 = reasons
+        .iter()
+        .map(|reason| frames(&format!("dropped_{reason}")))
+        .sum();
     assert_eq!(frames("dropped"), dropped, "{json}");
-    assert_eq!(frames("committed"), frames("published") + dropped + frames("in_flight"), "{json}");
+    assert_eq!(
+        frames("committed"),
+        frames("published") + dropped + frames("in_flight"),
+        "{json}"
+    );
     (frames("committed"), frames("published"), dropped)
 }
 

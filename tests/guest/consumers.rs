@@ -12,7 +12,7 @@ both_apis! {
             start second framemill tap --from oldest --all --to /host/second
             # A fifo that is read late, a process that is stopped, and one that dies.
             mkfifo fifo
-            (sleep 4; cat fifo) >/host/slow &
+            (exec 4<fifo; sleep 4; cat <&4) >/host/slow &
             reader=$!
             framemill tap --from oldest --all 2>slow.log >fifo &
             slow=$!

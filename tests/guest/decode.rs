@@ -58,9 +58,16 @@ both_apis! {
 
 /// Each frame of `output` against the same one of `input`; least is the bound of each, dB.
 fn close_to(picture: Picture, input: &[u8], output: &[u8], least: f64) {
-    assert_eq!(output.len(), input.len(), "as many frames came out as went in");
+    assert_eq!(
+        output.len(),
+        input.len(),
+        "as many frames came out as went in"
+    );
     let frames = input.chunks_exact(picture.frame_bytes());
-    for (number, (input, output)) in frames.zip(output.chunks_exact(picture.frame_bytes())).enumerate() {
+    for (number, (input, output)) in frames
+        .zip(output.chunks_exact(picture.frame_bytes()))
+        .enumerate()
+    {
         let ratio = psnr(input, output);
         assert!(ratio > least, "frame {number}: {ratio:.1} dB");
     }

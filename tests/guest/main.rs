@@ -33,4 +33,6 @@ mod accounting;
 mod bytes;
 mod consumers;
 mod decode;
+mod engine;
+mod errors;
 mod producers;

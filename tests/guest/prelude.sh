@@ -1,4 +1,4 @@
-# shellcheck shell=dash
+# shellcheck shell=dash disable=SC2154 # start sets variables by name
 # Goes before every script that the guest runs for a test: starts and ends programs, and tells the
 # host what came of them as lines NAME=VALUE on standard output. Logs are in /host afterwards.
 set -u
@@ -27,6 +27,7 @@ until_true() {
 engine() {
     name=$1
     shift
+    rm -f "/tmp/$name.log"
     start "$name" framemill run --device /dev/video0 --codec FWHT "$@"
     until_true grep -q 'running: ' "/tmp/$name.log"
 }

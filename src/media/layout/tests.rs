@@ -119,19 +119,19 @@ fn refusals_say_what_does_not_fit() {
     let sentence = |r: Result<FrameLayout, LayoutError>| r.unwrap_err().to_string();
     assert_eq!(
         sentence(yu12.layout(640, 360, 368, &[704], &[388_607])),
-        "plane 2 needs 388608 bytes of memory plane 0, which has 388607"
+        "sizeimage is less than a frame"
     );
     assert_eq!(
         sentence(yu12.layout(640, 360, 368, &[638], &[388_608])),
-        "a row of plane 0 needs 640 bytes, its bytesperline is 638"
+        "bytesperline is less than a row"
     );
     assert_eq!(
         sentence(format(b"NM12").layout(640, 360, 368, &[704], &[388_608])),
-        "the format has 2 memory planes, the driver described 1"
+        "fewer memory planes than the format"
     );
     assert_eq!(
         sentence(yu12.layout(640, 360, 352, &[704], &[388_608])),
-        "a picture of 640x360 does not fit into 352 rows"
+        "fewer rows than the picture"
     );
     assert!(matches!(
         yu12.tight(0, 4),

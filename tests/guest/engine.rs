@@ -1,0 +1,189 @@
+//! The engine as a process: its memory, its socket, its log, and another engine beside it.
+
+use crate::frames::Picture;
+use crate::support::{Api, Guest};
+
+both_apis! {
+    fn running_engine_maps_nothing_and_faults_on_no_page(guest: &Guest) {
+        let outcome = guest.run(
+            r"
+            # The 24 frames in the middle of 32; a consumer and an observer come and go meanwhile.
+            engine run --size 640x368 --gop 4
+            start tap framemill tap --from oldest --all --to /dev/null
+            until_true reached consumers_attached 1
+            faults() { cut -d ' ' -f 10,12 /proc/$run/stat; }
+            start push framemill push --frames 32 --fps max
+            until_true reached frames_published 3
+            before=$(faults) published=$(counter frames_published)
+            framemill tap --from oldest --frames 2 --to /dev/null 2>other.log
+            until_true reached frames_published 27
+            say faults_before $before
+            say faults_after $(faults)
+            say between $(($(counter frames_published) - published))
+            ended push
+            # Everything it has is in memory, for good.
+            say locked $(sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p' /proc/$run/status)
+            say resident $(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' /proc/$run/status)
+            say data $(sed -n 's/^VmData:[^0-9]*\([0-9]*\).*/\1/p' /proc/$run/status)
+            kill $run
+            ended run
+            ended tap
+            ",
+        );
+        outcome.succeeded(&["push", "run", "tap"]);
+        assert!(outcome.number("between") >= 20, "{}", outcome.story());
+        assert_eq!(outcome.said("faults_before"), outcome.said("faults_after"), "minor and major page faults");
+        assert!(outcome.number("locked") >= 4096, "the packet ring is locked: {}", outcome.story());
+    }
+
+    fn running_engine_makes_no_call_that_changes_its_memory(guest: &Guest) {
+        let outcome = guest.run(
+            r"
+            start run strace -f -o /host/trace framemill run --device /dev/video0 --codec FWHT --size 640x368 --once
+            until_true grep -q 'running: ' run.log
+            start tap framemill tap --from oldest --all --to /dev/null
+            try push framemill push --frames 6 --fps max
+            ended tap
+            ended run
+            ",
+        );
+        outcome.succeeded(&["push", "tap", "run"]);
+        let trace = outcome.text("trace");
+        let calls: Vec<_> = trace.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let is_poll = |call: &str| call.starts_with("ppoll(");
+        let first = calls.iter().position(|call| is_poll(call)).expect("a ppoll");
+        let last = calls.iter().rposition(|call| is_poll(call)).expect("a ppoll");
+        assert!(calls[..first].iter().any(|call| call.starts_with("mmap(")), "it maps before");
+        let allowed = [
+            "ppoll", "ioctl", "read", "write", "accept4", "recvmsg", "sendmsg", "futex", "close", "eventfd2",
+            "clock_gettime",
+        ];
+        for call in &calls[first..last] {
+            let name = call.split('(').next().unwrap_or_default();
+            assert!(allowed.contains(&name), "{name} in the loop");
+        }
+        let turns = calls.iter().filter(|call| is_poll(call)).count();
+        assert!(turns >= 6, "{turns} turns");
+    }
+
+    fn two_engines_on_one_node_do_not_disturb_each_other(guest: &Guest) {
+        guest.put("small", &Picture::new("YU12", 640, 368).noisy(0..8));
+        guest.put("large", &Picture::new("NV12", 800, 480).pattern(0..8));
+        let outcome = guest.run(
+            r"
+            engine one --size 640x368 --gop 3 --once
+            engine two --size 800x480 --format NV12 --gop 5 --once --socket @two --control fwht_i_frame_qp_value=4
+            start tap_one framemill tap --from oldest --all --to /host/one
+            start tap_two framemill tap --from oldest --all --to /host/two --socket @two
+            start push_one framemill push --from /host/small --fps max
+            start push_two framemill push --from /host/large --fps max --socket @two
+            for each in push_one push_two tap_one tap_two one two; do ended $each; done
+            reference 640 368 YU12 /host/small /host/one.reference video_gop_size=3
+            reference 800 480 NV12 /host/large /host/two.reference video_gop_size=5,fwht_i_frame_qp_value=4
+            ",
+        );
+        outcome.succeeded(&["push_one", "push_two", "tap_one", "tap_two", "one", "two"]);
+        outcome.same("one", "one.reference");
+        outcome.same("two", "two.reference");
+    }
+}
+
+#[test]
+fn socket_file_of_a_dead_engine_is_replaced_and_ones_own_removed() {
+    let guest = Guest::new("socket", Api::Single);
+    let outcome = guest.run(
+        r"
+        engine run --size 640x368
+        say mode $(stat -c %a /run/framemill.sock)
+        kill -9 $run
+        ended run
+        [ -S /run/framemill.sock ]; say left $?
+        engine run --size 640x368 --socket-mode 600
+        say own_mode $(stat -c %a /run/framemill.sock)
+        try push framemill push --frames 1 --fps max
+        kill $run
+        ended run
+        [ ! -e /run/framemill.sock ]; say removed $?
+        # What is no socket is not ours to remove.
+        echo precious >/tmp/file
+        try file framemill run --codec FWHT --size 640x368 --socket /tmp/file
+        say kept $(cat /tmp/file)
+        # The path now belongs to a newer engine: the older one's end must not take it away.
+        engine old --size 640x368 --socket /tmp/s
+        mv /tmp/s /tmp/moved
+        engine new --size 640x368 --socket /tmp/s
+        kill $old
+        ended old
+        try new_push framemill push --socket /tmp/s --frames 1 --fps max
+        kill $new
+        ended new
+        ",
+    );
+    outcome.succeeded(&["left", "push", "run", "removed", "old", "new_push", "new"]);
+    assert_eq!(
+        (outcome.said("mode"), outcome.said("own_mode")),
+        ("660", "600")
+    );
+    assert_eq!(outcome.number("file"), 9);
+    assert_eq!(outcome.said("kept"), "precious");
+}
+
+#[test]
+fn log_goes_to_the_kernels_log_and_its_level_is_obeyed() {
+    let guest = Guest::new("log", Api::Single);
+    let outcome = guest.run(
+        r"
+        framemill run --codec FWHT --size 640x368 --log-to kmsg --once 2>stderr.log &
+        run=$!
+        try push framemill push --wait 5000 --frames 1 --fps max
+        ended run
+        dmesg >/host/dmesg
+        say stderr $(wc -c <stderr.log)
+        framemill run --codec FWHT --size 640x368 --log off --once 2>quiet.log &
+        run=$!
+        try push framemill push --wait 5000 --frames 1 --fps max
+        ended run
+        say quiet $(wc -c <quiet.log)
+        ",
+    );
+    outcome.succeeded(&["push", "run"]);
+    let log = outcome.text("dmesg");
+    let ours: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("framemill"))
+        .collect();
+    assert!(
+        ours.iter()
+            .any(|line| line.contains("running: /dev/video0")),
+        "{log}"
+    );
+    assert!(
+        ours.iter()
+            .any(|line| line.contains("ended: 1 frames in, 1 packets out")),
+        "{log}"
+    );
+    assert_eq!((outcome.number("stderr"), outcome.number("quiet")), (0, 0));
+}
+
+#[test]
+fn large_picture_goes_through_with_many_slots() {
+    let guest = Guest::new("large", Api::Single);
+    guest.put(
+        "in",
+        &std::fs::read(crate::support::clip("1280x720.yuv")).unwrap(),
+    );
+    let outcome = guest.run(
+        r"
+        engine run --size 1280x720 --frame-slots 16 --once
+        say slots $(counter frame_slots)
+        start tap framemill tap --from oldest --all --to /host/out
+        try push framemill push --from /host/in --fps max
+        ended tap
+        ended run
+        reference 1280 720 YU12 /host/in /host/reference
+        ",
+    );
+    outcome.succeeded(&["push", "tap", "run"]);
+    assert_eq!(outcome.number("slots"), 16);
+    outcome.same("out", "reference");
+}
