@@ -17,8 +17,8 @@ macro_rules! counters {
             /// Every counter with its stable name, in the order of the numbers.
             pub const ALL: &[(Self, &str)] = &[$((Self::$name, $text),)*];
 
-            /// The names alone, in the same order, a space behind each: a tenth of the table's size.
-            pub const NAMES: &str = concat!($($text, " ",)*);
+            /// The names alone, in the same order, with spaces between: a tenth of the table's size.
+            pub const NAMES: &str = concat!($($text, " ",)*).trim_ascii_end();
         }
     };
 }
@@ -272,5 +272,10 @@ mod tests {
             assert_eq!(*counter as usize, index);
             assert!(Counter::ALL[..index].iter().all(|(_, other)| other != name));
         }
+        assert!(
+            Counter::NAMES
+                .split(' ')
+                .eq(Counter::ALL.iter().map(|row| row.1))
+        );
     }
 }

@@ -7,7 +7,6 @@ use framemill::cli::{
     Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
     RunOptions, Size, SocketName, parse,
 };
-use framemill::error::Exit;
 use framemill::limits::{
     CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
     FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,

@@ -1,18 +1,16 @@
 //! A consumer of packets. It can only read the ring; the engine does not wait for it.
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::{ClientError, Next, Start};
 use crate::control::SocketName;
 use crate::control::message::Message;
-use crate::control::socket::{Received, dial, receive};
+use crate::control::socket::dial;
 use crate::limits::CODEC_HEADER_BYTES;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Reader, load_codec_headers};
-use crate::time::timespec;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,25 +134,11 @@ impl PacketConsumer {
         let Some(event) = &self.event else {
             return Ok(Wait::TimedOut);
         };
-        let mut set = [
-            PollFd::new(event, PollFlags::IN),
-            PollFd::new(&self.socket, PollFlags::IN),
-        ];
-        match poll(&mut set, timeout.map(timespec).as_ref()) {
-            Ok(0) => return Ok(Wait::TimedOut),
-            Ok(_) => {}
-            Err(Errno::INTR) => return Ok(Wait::Ready),
-            Err(errno) => return Err(ClientError::System("poll", errno)),
-        }
-        if set[0].revents().contains(PollFlags::IN) {
-            self.clear();
-            return Ok(Wait::Ready);
-        }
-        match receive(&self.socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
-            Received::Closed => Ok(Wait::Gone),
-            Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
-            Received::Nothing => Ok(Wait::Ready),
-            _ => Err(ClientError::Protocol),
+        match super::wait(event, &self.socket, timeout) {
+            Ok(true) => Ok(Wait::Ready),
+            Ok(false) => Ok(Wait::TimedOut),
+            Err(ClientError::Gone) => Ok(Wait::Gone),
+            Err(error) => Err(error),
         }
     }
 }

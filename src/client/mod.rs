@@ -124,3 +124,31 @@ fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), Clie
         }
     }
 }
+
+/// Waits until the eventfd is signalled (and resets it) or the engine says something, at most `timeout` ns, without limit for
+/// `None`. False when the time is up.
+#[inline(never)]
+fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool, ClientError> {
+    let mut set = [
+        PollFd::new(event, PollFlags::IN),
+        PollFd::new(socket, PollFlags::IN),
+    ];
+    match poll(&mut set, timeout.map(timespec).as_ref()) {
+        Ok(0) => return Ok(false),
+        Ok(_) => {}
+        Err(Errno::INTR) => return Ok(true),
+        Err(errno) => return Err(ClientError::System("poll", errno)),
+    }
+    if set[0].revents().contains(PollFlags::IN) {
+        // Nothing to read means that another wait was first.
+        let _ = rustix::io::read(event, &mut [0; 8]);
+        return Ok(true);
+    }
+    // The engine has nothing to say to a client that is in, but why it is out.
+    match receive(socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
+        Received::Closed => Err(ClientError::Gone),
+        Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
+        Received::Nothing => Ok(true),
+        _ => Err(ClientError::Protocol),
+    }
+}

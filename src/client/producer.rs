@@ -1,14 +1,13 @@
 //! A producer of frames: gets slots, writes into them, commits them.
 
 use arrayvec::ArrayVec;
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::ClientError;
 use crate::control::SocketName;
 use crate::control::message::Message;
-use crate::control::socket::{Received, dial, receive, send};
+use crate::control::socket::{dial, send};
 use crate::limits::{FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, PlaneLayout};
@@ -17,7 +16,7 @@ use crate::shm::frame_ring::{Entry, Popper, Pusher};
 use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::region::{Region, sealed_size};
-use crate::time::{now, timespec};
+use crate::time::now;
 
 use crate::v4l2::ioctl::{self, DmaBufAccess};
 
@@ -217,27 +216,7 @@ impl FrameProducer {
     /// Waits for a sign from the engine. False when the deadline passed.
     fn wait(&self, deadline: Option<u64>) -> Result<bool, ClientError> {
         let left = deadline.map(|at| at.saturating_sub(now()));
-        let mut set = [
-            PollFd::new(&self.free, PollFlags::IN),
-            PollFd::new(&self.socket, PollFlags::IN),
-        ];
-        match poll(&mut set, left.map(timespec).as_ref()) {
-            Ok(0) => return Ok(false),
-            Ok(_) => {}
-            Err(Errno::INTR) => return Ok(true),
-            Err(errno) => return Err(ClientError::System("poll", errno)),
-        }
-        if set[0].revents().contains(PollFlags::IN) {
-            // Nothing to read means that another wait was first.
-            let _ = rustix::io::read(&self.free, &mut [0; 8]);
-            return Ok(true);
-        }
-        match receive(&self.socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
-            Received::Closed => Err(ClientError::Gone),
-            Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
-            Received::Nothing => Ok(true),
-            _ => Err(ClientError::Protocol),
-        }
+        super::wait(&self.free, &self.socket, left)
     }
 
     fn slot_planes(&mut self, slot: u32) -> &mut [(Region, Option<OwnedFd>)] {

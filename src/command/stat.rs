@@ -233,6 +233,13 @@ mod tests {
             assert!(line.contains(part), "{part}\n{line}");
         }
 
+        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            json["counters"].as_object().unwrap().len(),
+            Counter::ALL.len()
+        );
+        assert_eq!(json["latency"].as_object().unwrap().len(), Stage::ALL.len());
+
         let page = written(false, |report| describe(report, header));
         assert!(page.lines().count() <= 25, "{page}");
         assert!(
