@@ -64,11 +64,11 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     if late > 0 {
         note!(info, "{late} frames were not taken: the engine had ended");
     }
-    result.and(
-        finished
-            .map(|_| ())
-            .map_err(|error| lost(&options.socket, error)),
-    )
+    // The first failure is the cause, and has been told.
+    result?;
+    finished
+        .map(|_| ())
+        .map_err(|error| lost(&options.socket, error))
 }
 
 /// Whether the input's frames are the engine's; gives the format that they have in the file.

@@ -1,7 +1,7 @@
 //! The engine itself: owns every part, and takes turns in a fixed order.
 //!
-//! A turn: signals, coded buffers, returned slots, filled slots, frames into the encoder, free slots to the producer,
-//! connections, deadlines, heartbeat. Each step's work is bounded (`limits::TURN_BUDGET`, the number of slots), so that
+//! A turn: signals, coded buffers, returned slots, filled slots, frames into the encoder, deadlines, free slots to the
+//! producer, connections, heartbeat. Each step's work is bounded (`limits::TURN_BUDGET`, the number of slots), so that
 //! no peer and no queue can keep the others waiting. Once the loop runs, nothing but the loss of the device ends it.
 
 use rustix::event::PollFlags;
@@ -25,7 +25,7 @@ use crate::signals::Signals;
 use crate::stats::{Counter, Stats};
 use crate::time::now;
 use crate::v4l2::encoder::{Answer, Encoder};
-use crate::v4l2::errno::{IoctlError, Named};
+use crate::v4l2::errno::{Call, IoctlError, Named};
 
 /// How the engine behaves; set once.
 #[derive(Clone, Copy, Debug)]
@@ -140,9 +140,9 @@ impl Engine<'_> {
         if let Err(error) = self.feed(life) {
             self.recover(life, Some(error))?;
         }
+        self.meet_deadlines(life)?;
         self.give_slots(life);
         self.serve_clients(life, ready, time);
-        self.meet_deadlines(life)?;
         self.header.status.heartbeat.store(now(), Relaxed);
         Ok(())
     }
@@ -177,6 +177,12 @@ impl Engine<'_> {
         if let Phase::Emptying { deadline } | Phase::Draining { deadline, .. } = life.phase {
             sources.until(Some(deadline));
         }
+        let feeding = matches!(life.phase, Phase::Running | Phase::Emptying { .. });
+        let told_to_stop = life.phase != Phase::Running && self.pipeline.filled() == 0;
+        if feeding && (told_to_stop || self.pipeline.next().is_some()) {
+            // What came up after this turn's `feed` is not to wait for a heartbeat.
+            sources.until(Some(time));
+        }
         sources
             .wait(time)
             .map_err(|errno| failure!(Exit::Resource, "ppoll failed: {}", Named(errno)))
@@ -193,6 +199,10 @@ impl Engine<'_> {
             let coded = match self.encoder.dequeue_coded()? {
                 Answer::Coded(coded) => coded,
                 Answer::Nothing => break,
+                Answer::Drained if life.phase == Phase::Running => {
+                    // Nobody asked for a drain, and nothing else would come any more.
+                    return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
+                }
                 Answer::Drained => {
                     self.drained(life);
                     break;

@@ -100,7 +100,7 @@ impl Guest {
             words.push_str(" vicodec.multiplanar=1");
         }
         let output = Command::new(root().join("scripts/vm"))
-            .args(["--timeout", "300", "--share"])
+            .args(["--timeout", "150", "--share"])
             .arg(&self.folder)
             .args(["--append", words.trim(), "--", "sh /host/script.sh"])
             .env("FRAMEMILL_BIN", binary)
