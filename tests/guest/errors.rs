@@ -226,7 +226,7 @@ fn missing_engines_second_engines_and_bad_input_are_told() {
             "remainder",
             "framemill push --from /host/short",
             11,
-            &["1000 bytes", "353280", "640x368", "YU12"],
+            &["1000 bytes", "353280"],
         ),
         (
             "y4m_size",
