@@ -79,6 +79,7 @@ proptest! {
         let stats = memory.stats();
         let mut pipeline = Pipeline::new(slots, stats);
         let mut now = 1;
+        let mut returned = 0;
         // What the driver has: (slot, key, slot returned).
         let mut inside: Vec<(u32, u64, bool)> = Vec::new();
         for event in events {
@@ -111,20 +112,22 @@ proptest! {
                     if let Some(place) = inside.iter_mut().filter(|f| !f.2).nth(n) {
                         place.2 = true;
                         pipeline.returned(place.0, place.1, now);
+                        returned += 1;
                         prop_assert_ne!(pipeline.slot(place.0), Some(Slot::Queued));
                     }
                 }
                 Event::Packet(n, good) => {
                     if n < inside.len() {
-                        let (slot, key, returned) = inside[n];
+                        let (slot, key, back) = inside[n];
                         let awaited = pipeline.awaits(key);
                         let claimed = pipeline.claim(key, now);
                         prop_assert_eq!(claimed.is_some(), awaited);
                         if let Some(frame) = claimed {
+                            prop_assert!(frame.committed <= frame.queued, "a commit in the future is taken for now");
                             if good { pipeline.published(&frame) }
                             else { pipeline.dropped(Counter::DroppedError, &frame) }
                         }
-                        if returned { inside.remove(n); } else { inside[n] = (slot, key, returned); }
+                        if back { inside.remove(n); } else { inside[n] = (slot, key, back); }
                     }
                 }
                 Event::Stray(key) => {
@@ -139,6 +142,7 @@ proptest! {
                 stats.get(Counter::FramesCommitted),
                 stats.get(Counter::FramesPublished) + stats.dropped() + pipeline.in_flight()
             );
+            prop_assert_eq!(stats.get(Counter::FramesReturned), returned);
             let queued = inside.iter().filter(|f| !f.2).count();
             let have = (0..slots).filter(|&slot| pipeline.slot(slot) == Some(Slot::Queued)).count();
             prop_assert_eq!(queued, have, "the slots are where the driver says");
