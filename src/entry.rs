@@ -135,6 +135,9 @@ impl fmt::Display for Trace {
             // SAFETY: a frame pointer of our own code, or of the start code: both words lie on the stack. The checks below
             // end the walk where the chain does, and where a function kept no frame.
             let [above, address] = unsafe { core::ptr::read(frame as *const [usize; 2]) };
+            if address == 0 {
+                break;
+            }
             // The call itself: behind one that never returns another function begins.
             write!(f, " {:#x}", address.wrapping_sub(1))?;
             if above <= frame || above - frame > STACK || !above.is_multiple_of(size_of::<usize>())

@@ -1,17 +1,19 @@
 //! Log lines: the `log` facade, each line through a bounded stack buffer in one write.
 //!
-//! Knows a level and a file descriptor. Allocates nothing, never blocks longer than the write itself, and loses what
+//! Knows a level and a file descriptor. Allocates nothing, never waits for a reader, and loses what
 //! does not fit rather than splitting a line.
 
 use core::fmt;
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
 
 use crate::shm::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::stdio::stderr;
 use crate::text::Text;
+use crate::time::timespec;
 
 /// 0 is standard error; otherwise the descriptor of `/dev/kmsg` plus one.
 static KMSG: AtomicU32 = AtomicU32::new(0);
@@ -101,7 +103,14 @@ fn write(prefix: &str, text: &fmt::Arguments<'_>) {
     .into_line();
     // A log that cannot be written is no reason to stop.
     let _ = match kmsg.checked_sub(1) {
-        None => rustix::io::write(stderr(), &line),
+        // Whoever reads it may have stopped: then the line is lost, not the time.
+        None => match poll(
+            &mut [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)],
+            Some(&timespec(0)),
+        ) {
+            Ok(1) => rustix::io::write(stderr(), &line),
+            _ => Ok(0),
+        },
         Some(number) => kmsg::with(number, |fd| rustix::io::write(fd, &line)),
     };
 }

@@ -183,7 +183,6 @@ fn aarch64_headers_agree_with_abi() {
 }
 
 #[test]
-#[ignore = "needs the 32-bit arm compiler, which nothing else here needs"]
 fn arm_headers_with_64_bit_times_agree_with_abi() {
     ARM.agrees_with_abi();
     ARM.notices_a_wrong_number();

@@ -15,7 +15,7 @@ fn message() -> impl Strategy<Value = Message> {
     ];
     prop_oneof![
         Just(Message::Produce),
-        any::<bool>().prop_map(|eventfd| Message::Consume { eventfd }),
+        any::<bool>().prop_map(|wake| Message::Consume { wake }),
         Just(Message::Observe),
         Just(Message::Finish),
         (1u32..=32, 1u32..=3, any::<bool>()).prop_map(|(slots, memory_planes, copy)| {
@@ -25,7 +25,7 @@ fn message() -> impl Strategy<Value = Message> {
                 copy,
             }
         }),
-        any::<bool>().prop_map(|eventfd| Message::Packets { eventfd }),
+        any::<bool>().prop_map(|wake| Message::Packets { wake }),
         refusal.prop_map(Message::Refused),
     ]
 }

@@ -7,6 +7,7 @@ use framemill::shm::layout::{Cursors, Descriptor, flag};
 use framemill::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};
 use framemill::shm::region::{Region, sealed_memfd};
 use proptest::prelude::*;
+use rustix::fs::SealFlags;
 
 const SIZE: usize = 256;
 
@@ -91,7 +92,7 @@ proptest! {
     fn readers_see_each_packet_whole_in_order_or_are_told_how_many_they_lost(
         steps in proptest::collection::vec(step(), 1..120)
     ) {
-        let fd = sealed_memfd(c"test", 4096).unwrap();
+        let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
         let region = Region::map(&fd, 4096, true).unwrap();
         let (cursors, descriptors) = (cursors(), descriptors());
         let ring = Ring { cursors: &cursors, descriptors: &descriptors, data: region.circle(0, SIZE).unwrap() };
@@ -184,7 +185,7 @@ proptest! {
 
 #[test]
 fn descriptors_run_out_before_bytes_do_and_the_oldest_packets_go() {
-    let fd = sealed_memfd(c"test", 4096).unwrap();
+    let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
     let region = Region::map(&fd, 4096, true).unwrap();
     let (cursors, descriptors) = (cursors(), descriptors());
     let ring = Ring {
@@ -207,7 +208,7 @@ fn descriptors_run_out_before_bytes_do_and_the_oldest_packets_go() {
 
 #[test]
 fn a_packet_that_is_larger_than_the_readers_buffer_is_not_consumed() {
-    let fd = sealed_memfd(c"test", 4096).unwrap();
+    let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
     let region = Region::map(&fd, 4096, true).unwrap();
     let (cursors, descriptors) = (cursors(), descriptors());
     let ring = Ring {

@@ -99,7 +99,7 @@ impl fmt::Display for Complaint<'_> {
                 }
             }
             Self::TooManyControls => {
-                write!(f, "--control is given more than {CONTROLS} times")
+                write!(f, "--control: more than {CONTROLS}")
             }
             Self::NoSize => {
                 f.write_str("run: --size is missing; give --size WxH, such as --size 1920x1080")

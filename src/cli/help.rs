@@ -142,7 +142,7 @@ mod tests {
             format!("{FRAME_SIDE_MIN}x{FRAME_SIDE_MIN} to {FRAME_SIDE_MAX}x{FRAME_SIDE_MAX}"),
             format!("1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX};"),
             format!("up to {CONTROLS} times"),
-            format!("default {FRAME_SLOTS_DEFAULT}, or more if the driver needs more"),
+            format!("default {FRAME_SLOTS_DEFAULT}, or the driver's minimum"),
             format!("; {FRAME_SLOTS_MIN} to {FRAME_SLOTS_MAX}\n"),
             format!("; {DEADLINE_MS_MIN} to {DEADLINE_MS_MAX}\n"),
         ] {

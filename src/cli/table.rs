@@ -106,7 +106,7 @@ static RUN: [Row; 19] = [
         Key::Fps,
         "--fps N[/D]",
         Accepts::Text("a frame rate; give N, N/D or a decimal, 1/1000 to 1000"),
-        "frames per second, N, N/D or a decimal, 1/1000 to 1000; default 30",
+        "frames per second, 1/1000 to 1000; default 30",
     ),
     row(
         Key::Codec,
@@ -129,9 +129,7 @@ static RUN: [Row; 19] = [
     row(
         Key::Control,
         "--control NAME|ID=VALUE",
-        Accepts::Text(
-            "a control; give NAME=VALUE or ID=VALUE, the value a 64-bit number, true or false",
-        ),
+        Accepts::Text("a control; give NAME=VALUE or ID=VALUE"),
         "set an encoder control, decimal, 0x, true or false; up to 32 times",
     ),
     Row {
@@ -148,7 +146,7 @@ static RUN: [Row; 19] = [
         Key::FrameSlots,
         "--frame-slots N",
         number(FRAME_SLOTS_MIN, FRAME_SLOTS_MAX),
-        "slots of the frame ring; default 4, or more if the driver needs more",
+        "slots of the frame ring; default 4, or the driver's minimum",
     ),
     row(
         Key::PacketRing,
@@ -166,7 +164,7 @@ static RUN: [Row; 19] = [
         Key::StallMs,
         "--stall-ms N",
         number(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
-        "revive the encoder after so long without progress, ms; default 2000",
+        "restart an encoder without progress after, ms; default 2000",
     ),
     row(
         Key::DrainMs,
@@ -224,7 +222,7 @@ static PUSH: [Row; 8] = [
         Key::Fps,
         "--fps N[/D]|max",
         Accepts::Text("a frame rate; give N, N/D, a decimal, 1/1000 to 1000, or max"),
-        "frames per second, 1/1000 to 1000, or as fast as it goes; default the engine's rate",
+        "frames per second, or as fast as it goes; default the engine's",
     ),
     row(
         Key::Frames,

@@ -38,7 +38,7 @@ impl PacketConsumer {
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
     pub fn connect(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
-        Self::join(engine, Message::Consume { eventfd: true }, start)
+        Self::join(engine, Message::Consume { wake: true }, start)
     }
 
     /// Connects to look at the header only: not counted as a consumer, and not woken.
@@ -122,7 +122,7 @@ impl PacketConsumer {
     pub fn clear(&self) {
         if let Some(event) = &self.event {
             // Nothing to read means nothing was signalled since.
-            let _ = rustix::io::read(event, &mut [0; 8]);
+            let _ = rustix::io::read(event, &mut [0; 64]);
         }
     }
 

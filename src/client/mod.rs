@@ -110,7 +110,11 @@ fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), Clie
     let sent = send(socket, hello, &[]);
     loop {
         let patience = timespec(u64::from(ANSWER_MS) * MS);
-        if poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience)) == Ok(0) {
+        let heard = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience));
+        if heard == Err(Errno::INTR) {
+            continue;
+        }
+        if heard == Ok(0) {
             return Err(ClientError::System("the engine's answer", Errno::TIMEDOUT));
         }
         match receive(socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
@@ -125,7 +129,7 @@ fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), Clie
     }
 }
 
-/// Waits until the eventfd is signalled (and resets it) or the engine says something, at most `timeout` ns, without limit for
+/// Waits until the wake pipe is written to (and empties it) or the engine says something, at most `timeout` ns, without limit for
 /// `None`. False when the time is up.
 #[inline(never)]
 fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool, ClientError> {
@@ -141,7 +145,7 @@ fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool,
     }
     if set[0].revents().contains(PollFlags::IN) {
         // Nothing to read means that another wait was first.
-        let _ = rustix::io::read(event, &mut [0; 8]);
+        let _ = rustix::io::read(event, &mut [0; 64]);
         return Ok(true);
     }
     // The engine has nothing to say to a client that is in, but why it is out.

@@ -207,7 +207,7 @@ impl FrameProducer {
         self.map.ring().accounted.load(Acquire) >= self.committed
     }
 
-    /// The connection and the "free" eventfd, to poll for POLLIN in a loop of one's own.
+    /// The connection and the "free" wake pipe, to poll for POLLIN in a loop of one's own.
     #[must_use]
     pub fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
         (self.socket.as_fd(), self.free.as_fd())
@@ -279,8 +279,8 @@ impl SlotGuard<'_> {
         };
         producer.commit.push(&producer.map.ring().filled, entry);
         producer.committed += 1;
-        // A full eventfd counter wakes the engine just as well; a closed one shows at the socket.
-        let _ = rustix::io::write(&producer.filled, &1u64.to_ne_bytes());
+        // A full pipe wakes the engine just as well; a closed one shows at the socket.
+        let _ = rustix::io::write(&producer.filled, &[1]);
         Ok(())
     }
 }

@@ -100,6 +100,8 @@ fn take(
     count: &mut Count,
 ) -> Result<(), Failure> {
     let mut gone = false;
+    // A decoder needs the headers once, and again when it may have missed new ones.
+    let mut headers_due = true;
     while options.frames.is_none_or(|limit| count.packets < limit) {
         match consumer.next(buffer) {
             Next::Packet(packet) => {
@@ -109,17 +111,22 @@ fn take(
                 if packet.flags & flag::END != 0 {
                     return Ok(());
                 }
-                if count.packets == 0 && packet.flags & (flag::KEY | flag::CONFIG) == flag::KEY {
-                    // A newcomer's first packet may lack what a decoder needs first.
-                    let mut headers = [0; CODEC_HEADER_BYTES];
-                    let length = consumer.codec_headers(&mut headers);
-                    output.write_bytes(&headers[..length])?;
+                if headers_due && packet.flags & flag::KEY != 0 {
+                    headers_due = false;
+                    if packet.flags & flag::CONFIG == 0 {
+                        let mut headers = [0; CODEC_HEADER_BYTES];
+                        let length = consumer.codec_headers(&mut headers);
+                        output.write_bytes(&headers[..length])?;
+                    }
                 }
                 output.write_bytes(&buffer[..packet.length as usize])?;
                 count.packets += 1;
                 count.bytes += u64::from(packet.length);
             }
-            Next::Lapped(lost) => count.lost += lost,
+            Next::Lapped(lost) => {
+                count.lost += lost;
+                headers_due = true;
+            }
             Next::TooSmall(_) => {
                 // Cannot be: the buffer is as large as the ring.
                 consumer.skip();

@@ -17,7 +17,7 @@ use crate::shm::layout::ABI_VERSION;
 /// Size of every message, bytes.
 pub const MESSAGE_SIZE: usize = 64;
 
-/// Most descriptors beside a message: the frame ring, two eventfds, and the planes of every slot.
+/// Most descriptors beside a message: the frame ring, two wake pipes, and the planes of every slot.
 pub const MESSAGE_FDS: usize = 3 + FRAME_SLOTS_MAX as usize * PLANES;
 // The kernel's own limit is SCM_MAX_FD, 253.
 const _: () = assert!(MESSAGE_FDS <= 253);
@@ -59,7 +59,7 @@ impl Refusal {
             Self::ProducerPresent => "another producer is attached",
             Self::Ending => "the engine is ending and takes no more frames",
             Self::TooManyClients => "the engine serves as many clients as it can",
-            Self::BadMessage => "the engine did not understand the message (another version?)",
+            Self::BadMessage => "the engine did not understand the message",
             Self::BadFrameRing => "the frame ring was written to wrongly",
             Self::Resources => "the engine is out of descriptors or memory",
         }
@@ -71,16 +71,17 @@ impl Refusal {
 pub enum Message {
     /// Client: may I fill the frame ring?
     Produce,
-    /// Client: may I read the packet ring? `eventfd`: also send an eventfd that is signalled with each packet.
+    /// Client: may I read the packet ring? `wake`: also send the reading end of a pipe that is written to with each
+    /// packet.
     Consume {
-        /// Whether the client wants an eventfd for its own poll loop.
-        eventfd: bool,
+        /// Whether the client wants a wake pipe for its own poll loop.
+        wake: bool,
     },
     /// Client: may I look at the packet ring's header? Not counted as a consumer.
     Observe,
     /// Producer: no more frames will come; what was committed is to be encoded.
     Finish,
-    /// Engine: you may. With the descriptors: frame ring, "filled" eventfd (to write), "free" eventfd (to poll), then
+    /// Engine: you may. With the descriptors: frame ring, "filled" pipe (to write a byte to), "free" pipe (to poll and read), then
     /// each slot's memory planes in order; one single memfd for all slots when `copy` is set.
     Frames {
         /// Slots.
@@ -90,10 +91,10 @@ pub enum Message {
         /// Slots lie in one memfd, and the engine copies.
         copy: bool,
     },
-    /// Engine: you may. With the packet ring, and the eventfd where one was asked for.
+    /// Engine: you may. With the packet ring, and the wake pipe where one was asked for.
     Packets {
-        /// Whether an eventfd follows the ring.
-        eventfd: bool,
+        /// Whether a wake pipe follows the ring.
+        wake: bool,
     },
     /// Engine: no, or no longer; the connection is closed after this.
     Refused(Refusal),
@@ -105,7 +106,7 @@ impl Message {
     pub fn encode(&self) -> [u8; MESSAGE_SIZE] {
         let (kind, words) = match *self {
             Self::Produce => (1, [0; 3]),
-            Self::Consume { eventfd } => (2, [u32::from(eventfd), 0, 0]),
+            Self::Consume { wake } => (2, [u32::from(wake), 0, 0]),
             Self::Observe => (3, [0; 3]),
             Self::Finish => (4, [0; 3]),
             Self::Frames {
@@ -113,7 +114,7 @@ impl Message {
                 memory_planes,
                 copy,
             } => (16, [slots, memory_planes, u32::from(copy)]),
-            Self::Packets { eventfd } => (17, [u32::from(eventfd), 0, 0]),
+            Self::Packets { wake } => (17, [u32::from(wake), 0, 0]),
             Self::Refused(reason) => (18, [reason as u32, 0, 0]),
         };
         let mut bytes = [0; MESSAGE_SIZE];
@@ -136,9 +137,7 @@ impl Message {
         }
         let message = match (fields[2], fields[4], fields[5], fields[6]) {
             (1, ..) => Self::Produce,
-            (2, eventfd, ..) => Self::Consume {
-                eventfd: flag(eventfd)?,
-            },
+            (2, wake, ..) => Self::Consume { wake: flag(wake)? },
             (3, ..) => Self::Observe,
             (4, ..) => Self::Finish,
             (16, slots, memory_planes, copy) => Self::Frames {
@@ -146,9 +145,7 @@ impl Message {
                 memory_planes,
                 copy: flag(copy)?,
             },
-            (17, eventfd, ..) => Self::Packets {
-                eventfd: flag(eventfd)?,
-            },
+            (17, wake, ..) => Self::Packets { wake: flag(wake)? },
             (18, reason, ..) => {
                 Self::Refused(*Refusal::ALL.iter().find(|known| **known as u32 == reason)?)
             }
@@ -168,7 +165,7 @@ impl Message {
                 memory_planes,
                 ..
             } => 3 + (slots * memory_planes) as usize,
-            Self::Packets { eventfd } => 1 + usize::from(eventfd),
+            Self::Packets { wake } => 1 + usize::from(wake),
             _ => 0,
         }
     }

@@ -13,7 +13,7 @@ use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
-    connect, listen, recvmsg, sendmsg, socket_with,
+    connect, listen, recv, recvmsg, sendmsg, socket_with,
 };
 
 use crate::cli::SocketName;
@@ -199,6 +199,26 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
     })
 }
 
+/// Receives one message of a client, none of which carries descriptors: those that come are never made ours, because
+/// closing somebody else's file can block.
+///
+/// # Errors
+/// Those of recv(2), except the ones that mean "nothing" or "closed".
+pub fn receive_plain(socket: impl AsFd) -> Result<Received> {
+    let mut bytes = [0; MESSAGE_SIZE + 1];
+    Ok(match recv(socket, &mut bytes, RecvFlags::empty()) {
+        Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => Received::Closed,
+        Ok((length, _)) => match Message::decode(&bytes[..length]) {
+            Some(message) if message.descriptors() == 0 => {
+                Received::Message(message, Descriptors::new())
+            }
+            _ => Received::Garbage,
+        },
+        Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
+        Err(errno) => return Err(errno),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,7 +239,7 @@ mod tests {
     fn a_message_arrives_with_its_descriptors() {
         let (a, b) = pair();
         let event = eventfd(0, EventfdFlags::empty()).unwrap();
-        let message = Message::Packets { eventfd: true };
+        let message = Message::Packets { wake: true };
         send(&a, &message, &[event.as_fd(), event.as_fd()]).unwrap();
         match receive(&b).unwrap() {
             Received::Message(got, fds) => assert_eq!((got, fds.len()), (message, 2)),

@@ -1,9 +1,9 @@
 //! The connections: who is there, and what role each one has. Knows sockets and roles; knows no frames.
 
 use arrayvec::ArrayVec;
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use rustix::io;
+use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::limits::{CLIENTS, HELLO_MS};
 use crate::time::MS;
@@ -13,14 +13,16 @@ use crate::time::MS;
 pub enum Role {
     /// It has not said yet.
     New,
-    /// It fills the frame ring. The eventfds: slots filled (to poll), slots free (to signal).
+    /// It fills the frame ring. The wake pipes: slots filled (to poll), slots free (to signal).
     Producer {
         /// Signalled by the producer.
         filled: OwnedFd,
+        /// Its other end, kept open so that the pipe does not hang up when the producer closes its own.
+        held: OwnedFd,
         /// Signalled by the engine.
         free: OwnedFd,
     },
-    /// It reads the packet ring, with or without an eventfd to be woken by.
+    /// It reads the packet ring, with or without a wake pipe.
     Consumer(Option<OwnedFd>),
     /// It looks at the packet ring's header.
     Observer,
@@ -83,14 +85,14 @@ impl Clients {
         self.list.get_mut(index)
     }
 
-    /// The producer's place, and its eventfds: filled, free.
+    /// The producer's place, and its wake pipes: filled, free.
     #[must_use]
     pub fn producer(&self) -> Option<(usize, &OwnedFd, &OwnedFd)> {
         self.list
             .iter()
             .enumerate()
             .find_map(|(index, client)| match &client.role {
-                Role::Producer { filled, free } => Some((index, filled, free)),
+                Role::Producer { filled, free, .. } => Some((index, filled, free)),
                 _ => None,
             })
     }
@@ -104,26 +106,42 @@ impl Clients {
             .count() as u32
     }
 
-    /// Signals the eventfds of all consumers that have one.
+    /// Signals the wake pipes of all consumers that have one.
     pub fn notify_consumers(&self) {
         for client in &self.list {
-            if let Role::Consumer(Some(event)) = &client.role {
-                signal(event);
+            if let Role::Consumer(Some(wake)) = &client.role {
+                signal(wake);
             }
         }
     }
 }
 
-/// A new eventfd; non-blocking, so that a counter at its limit costs nothing.
+/// A new pipe to wake somebody with: the end to read, the end to write. Not an eventfd, whose one description both sides
+/// would share: a peer could make the engine's end blocking, and hang it. A pipe's ends are apart.
 ///
 /// # Errors
-/// Those of eventfd(2).
-pub fn new_event() -> io::Result<OwnedFd> {
-    eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)
+/// Those of pipe2(2).
+pub fn new_wake() -> io::Result<(OwnedFd, OwnedFd)> {
+    pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)
 }
 
-/// Signals an eventfd.
-pub fn signal(event: &OwnedFd) {
-    // AGAIN: its counter is full, so it is signalled.
-    let _ = io::write(event, &1u64.to_ne_bytes());
+/// Wakes whoever polls the other end.
+pub fn signal(wake: &OwnedFd) {
+    // AGAIN: the pipe is full, so the other side is awake or does not care. PIPE: it is gone.
+    let _ = io::write(wake, &[1]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    #[test]
+    fn a_peer_that_makes_its_end_blocking_and_never_reads_costs_nothing() {
+        let (theirs, ours) = new_wake().unwrap();
+        fcntl_setfl(&theirs, OFlags::empty()).unwrap();
+        for _ in 0..100_000 {
+            signal(&ours);
+        }
+    }
 }

@@ -111,7 +111,7 @@ impl Engine<'_> {
                     Exit::Success => Ok(()),
                     exit => Err(failure!(
                         exit,
-                        "the drain did not end in time: {} frames are lost",
+                        "the drain was cut short: {} frames are lost",
                         self.pipeline.in_flight()
                     )),
                 };
@@ -135,7 +135,7 @@ impl Engine<'_> {
             self.recover(life, Some(error))?;
         }
         if ready.at(FILLED) {
-            self.take_commits(life, time);
+            self.take_commits(life, now());
         }
         if let Err(error) = self.feed(life) {
             self.recover(life, Some(error))?;
@@ -195,6 +195,21 @@ impl Engine<'_> {
             return Ok(());
         }
         let mut published = 0;
+        let taken = self.take_coded(life, &mut published);
+        // What was published before a failure is news all the same.
+        self.announce(life, published);
+        taken?;
+        for _ in 0..self.encoder.slots() {
+            match self.encoder.dequeue_frame()? {
+                Some(returned) => self.pipeline.returned(returned.slot, returned.key, now()),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Coded buffers to the publisher; adds up the packets that came of them.
+    fn take_coded(&mut self, life: &mut Life, published: &mut u32) -> Result<(), IoctlError> {
         for _ in 0..TURN_BUDGET {
             let coded = match self.encoder.dequeue_coded()? {
                 Answer::Coded(coded) => coded,
@@ -209,19 +224,12 @@ impl Engine<'_> {
                 }
             };
             let payload = self.encoder.payload(&coded);
-            published += self.publisher.take(&coded, payload, now(), self.pipeline);
+            *published += self.publisher.take(&coded, payload, now(), self.pipeline);
             if coded.last {
                 self.drained(life);
                 break;
             }
             self.encoder.requeue(coded)?;
-        }
-        self.announce(life, published);
-        for _ in 0..self.encoder.slots() {
-            match self.encoder.dequeue_frame()? {
-                Some(returned) => self.pipeline.returned(returned.slot, returned.key, now()),
-                None => break,
-            }
         }
         Ok(())
     }
@@ -248,7 +256,7 @@ impl Engine<'_> {
             return;
         };
         // It only wakes the loop; how often it was signalled says nothing.
-        let _ = rustix::io::read(filled, &mut [0; 8]);
+        let _ = rustix::io::read(filled, &mut [0; 64]);
         if !self.drain_commits(time) {
             self.cut_off(life, place, Refusal::BadFrameRing);
         }

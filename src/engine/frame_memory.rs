@@ -4,6 +4,7 @@
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::SealFlags;
 use rustix::io::Errno;
 
 use crate::cli::MemoryChoice;
@@ -33,6 +34,7 @@ pub struct FrameMemory {
     give: Pusher,
     take: Popper,
     told: (u64, u64),
+    wanted: Wanted,
 }
 
 /// A memfd with tightly packed slots, copied row by row into the OUTPUT buffers.
@@ -68,6 +70,7 @@ impl FrameMemory {
             give: Pusher::default(),
             take: Popper::default(),
             told: (0, 0),
+            wanted: *wanted,
         };
         let exported = match choice {
             MemoryChoice::Copy => false,
@@ -90,7 +93,6 @@ impl FrameMemory {
         if !exported {
             memory.copy_instead(encoder, wanted)?;
         }
-        memory.describe(wanted);
         Ok(memory)
     }
 
@@ -100,7 +102,8 @@ impl FrameMemory {
         let tight = wanted.format.tight(wanted.width, wanted.height);
         self.layout = tight.map_err(|_| memory_error(Errno::OVERFLOW))?;
         let total = copy_slot_bytes(&self.layout.memory_length) * self.slots as usize;
-        let memory = sealed_memfd(c"framemill-slots", total).map_err(memory_error)?;
+        let memory =
+            sealed_memfd(c"framemill-slots", total, SealFlags::SEAL).map_err(memory_error)?;
         let source = Region::map(&memory, total, true).map_err(memory_error)?;
         let to = encoder.agreed().layout;
         let copying = self.copying.insert(Copying {
@@ -112,8 +115,8 @@ impl FrameMemory {
         encoder.map_outputs(&mut copying.outputs)
     }
 
-    fn describe(&self, wanted: &Wanted) {
-        let (ring, layout) = (self.map.ring(), &self.layout);
+    fn describe(&self) {
+        let (ring, layout, wanted) = (self.map.ring(), &self.layout, &self.wanted);
         ring.format.store(wanted.format.fourcc.0, Relaxed);
         ring.width.store(wanted.width, Relaxed);
         ring.height.store(wanted.height, Relaxed);
@@ -141,8 +144,10 @@ impl FrameMemory {
         self.copying.is_some()
     }
 
-    /// Empties both queues for a new producer.
+    /// Empties both queues for a new producer, and writes every word anew: the one before may have written anything.
     pub fn attach(&mut self) {
+        self.map.stamp();
+        self.describe();
         let ring = self.map.ring();
         reset(&ring.filled);
         reset(&ring.free);

@@ -104,14 +104,14 @@ impl<'a> Pipeline<'a> {
 
     /// A new producer: what is published and dropped of its own is counted from zero.
     pub fn attach(&mut self) {
-        self.attachment += 1;
+        self.attachment = self.attachment.wrapping_add(1);
         self.published_here = 0;
         self.dropped_here = 0;
     }
 
     /// The producer left: slots that it had come back. Frames that it committed go on. Gives how many came back.
     pub fn reclaim(&mut self) -> u32 {
-        self.attachment += 1;
+        self.attachment = self.attachment.wrapping_add(1);
         let mut reclaimed = 0;
         for slot in self.slots.iter_mut().filter(|slot| **slot == Slot::Lent) {
             *slot = Slot::Free;
@@ -236,6 +236,12 @@ impl<'a> Pipeline<'a> {
     #[must_use]
     pub fn awaits(&self, key: u64) -> bool {
         self.pending.iter().any(|pending| pending.key == key)
+    }
+
+    /// The V4L2 timestamp of the frame that has been in the encoder for longest.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        self.pending.first().map(|pending| pending.key)
     }
 
     /// The claimed frame's packet was published.

@@ -8,7 +8,7 @@ use rustix::thread::futex;
 
 use crate::engine::pipeline::Pipeline;
 use crate::limits::{CODEC_HEADER_BYTES, FRAGMENT_WAIT_MS};
-use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect};
+use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect_start};
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, flag};
@@ -72,13 +72,20 @@ impl<'a> Publisher<'a> {
         pipeline: &mut Pipeline<'_>,
     ) -> u32 {
         let mut published = 0;
-        if self
-            .open
-            .is_some_and(|open| open.key.is_some_and(|key| key != coded.key))
-        {
+        let begun = self.open.and_then(|open| open.key);
+        // Keys are never 0: with it a driver says that it does not know. The oldest frame's packet comes first.
+        let key = match coded.key {
+            0 => begun.or(pipeline.oldest()).unwrap_or(0),
+            key => key,
+        };
+        if begun.is_some_and(|begun| begun != key) {
             published += self.finish(pipeline);
         }
         if coded.is_empty() {
+            if begun == Some(key) {
+                // The end of a packet whose last part was full to the last byte.
+                return published + self.finish(pipeline);
+            }
             self.take_empty(coded, dequeued, pipeline);
             return published;
         }
@@ -90,7 +97,7 @@ impl<'a> Publisher<'a> {
             scan.copy_from_slice(first);
             &*scan
         };
-        let continues = self.open.is_some_and(|open| open.key.is_some());
+        let continues = begun == Some(key);
         let mut open = self.open.unwrap_or(Open {
             key: None,
             flags: 0,
@@ -101,8 +108,8 @@ impl<'a> Publisher<'a> {
         if continues {
             self.stats.count(Counter::FragmentsJoined);
         } else {
-            let found = inspect(self.codec, first);
-            headers_only = found.headers_only && rest.is_empty();
+            let found = inspect_start(self.codec, first, rest.is_empty());
+            headers_only = found.headers_only;
             if found.key.unwrap_or(false) || coded.keyframe {
                 open.flags |= flag::KEY;
             }
@@ -122,7 +129,7 @@ impl<'a> Publisher<'a> {
         }
         open.dequeued = dequeued;
         if !headers_only {
-            open.key = Some(coded.key);
+            open.key = Some(key);
         }
         self.open = Some(open);
         if headers_only || (coded.full && !coded.last) {
@@ -176,8 +183,9 @@ impl<'a> Publisher<'a> {
         let now = crate::time::now();
         let frame = pipeline.claim(key, now);
         if open.too_large {
-            if let Some(frame) = &frame {
-                pipeline.dropped(Counter::DroppedTooLarge, frame);
+            match &frame {
+                Some(frame) => pipeline.dropped(Counter::DroppedTooLarge, frame),
+                None => self.stats.count(Counter::PacketsUnmatched),
             }
             return 0;
         }
@@ -265,5 +273,136 @@ impl<'a> Publisher<'a> {
         if self.headers.try_extend_from_slice(headers).is_ok() {
             store_codec_headers(&self.header.codec_headers, headers);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::PACKET_RING_MIN;
+    use crate::shm::map::PacketMap;
+    use crate::shm::packet_ring::{Next, Reader, Start};
+    use std::vec::Vec;
+
+    const SPS: &[u8] = b"\0\0\0\x01\x67\x42\0\0\0\x01\x68\xce";
+    const IDR: &[u8] = b"\0\0\0\x01\x65\x88\x84";
+
+    /// Puts `frames` frames into an encoder that answers with these coded buffers: key (counted from 1; 0 unknown), bytes,
+    /// full. Gives the packets, their bytes, and the counters asked for.
+    fn answer(
+        frames: u32,
+        buffers: &[(u64, &[u8], bool)],
+        counters: &[Counter],
+    ) -> (Vec<(Packet, Vec<u8>)>, Vec<u64>) {
+        let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
+        let header = map.header();
+        let stats = Stats {
+            counters: &header.counters,
+            latency: &header.latency,
+        };
+        let mut pipeline = Pipeline::new(frames, stats);
+        let mut keys = std::vec![0];
+        for number in 0..frames {
+            let slot = pipeline.lend().unwrap();
+            pipeline
+                .commit(slot, u64::from(number) + 100, 5000, 5000)
+                .unwrap();
+            keys.push(pipeline.next().unwrap().1);
+            pipeline.queued(6000);
+        }
+        let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, Fourcc::H264);
+        for &(key, bytes, full) in buffers {
+            let coded = Coded::sample(keys[key as usize], bytes.len(), full);
+            publisher.take(&coded, bytes, 7000, &mut pipeline);
+        }
+        publisher.expire(u64::MAX, &mut pipeline);
+        let mut reader = Reader::new(&map.ring(), Start::Oldest);
+        let mut target = std::vec![0; PACKET_RING_MIN as usize];
+        let mut packets = Vec::new();
+        while let Next::Packet(packet) = reader.next(&map.ring(), &mut target) {
+            packets.push((packet, target[..packet.length as usize].to_vec()));
+        }
+        (
+            packets,
+            counters.iter().map(|&counter| stats.get(counter)).collect(),
+        )
+    }
+
+    #[test]
+    fn parts_with_one_timestamp_become_one_packet() {
+        let parts: &[(u64, &[u8], bool)] = &[
+            (1, IDR, true),
+            (1, b"more", true),
+            (1, b"end", false),
+            (2, IDR, true),
+        ];
+        let (packets, counts) = answer(
+            2,
+            parts,
+            &[Counter::FragmentsJoined, Counter::FramesPublished],
+        );
+        assert_eq!(packets[0].1, [IDR, b"more", b"end"].concat());
+        assert_eq!(
+            (packets[0].0.timestamp, packets[0].0.flags),
+            (100, flag::KEY)
+        );
+        assert_eq!(packets[1].1, IDR);
+        assert_eq!((packets.len(), counts), (2, std::vec![2, 2]));
+    }
+
+    #[test]
+    fn an_empty_buffer_ends_a_packet_that_was_full_to_the_last_byte() {
+        let parts: &[(u64, &[u8], bool)] = &[(1, IDR, true), (1, b"", false)];
+        let (packets, counts) = answer(
+            1,
+            parts,
+            &[Counter::FramesPublished, Counter::PacketsUnmatched],
+        );
+        assert_eq!((packets.len(), counts), (1, std::vec![1, 0]));
+    }
+
+    #[test]
+    fn codec_headers_alone_are_put_before_the_first_packet() {
+        let (packets, _) = answer(1, &[(0, SPS, false), (1, IDR, false)], &[]);
+        assert_eq!(packets[0].1, [SPS, IDR].concat());
+        assert_eq!(packets[0].0.flags, flag::KEY | flag::CONFIG);
+    }
+
+    #[test]
+    fn a_first_packet_without_a_timestamp_is_the_oldest_frames() {
+        let parts: &[(u64, &[u8], bool)] = &[(0, IDR, false), (2, b"\0\0\x01\x41", false)];
+        let (packets, counts) = answer(
+            2,
+            parts,
+            &[Counter::FramesPublished, Counter::PacketsUnmatched],
+        );
+        assert_eq!((packets[0].0.timestamp, packets[1].0.timestamp), (100, 101));
+        assert_eq!(counts, [2, 0]);
+    }
+
+    #[test]
+    fn an_empty_buffer_is_a_dropped_frame_and_the_next_packet_says_so() {
+        let (packets, counts) = answer(
+            2,
+            &[(1, b"", false), (2, IDR, false)],
+            &[Counter::DroppedEncoder],
+        );
+        assert_eq!(
+            (packets.len(), packets[0].0.flags),
+            (1, flag::KEY | flag::DISCONTINUITY)
+        );
+        assert_eq!(counts, [1]);
+    }
+
+    #[test]
+    fn a_packet_larger_than_the_ring_is_dropped_and_counted() {
+        let large = std::vec![1; PACKET_RING_MIN as usize + 1];
+        let (packets, counts) = answer(
+            2,
+            &[(1, &large, false), (2, IDR, false)],
+            &[Counter::DroppedTooLarge],
+        );
+        assert_eq!((packets.len(), counts), (1, std::vec![1]));
+        assert_eq!(packets[0].1, IDR);
     }
 }

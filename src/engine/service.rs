@@ -6,8 +6,8 @@ use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::control::message::{Message, Refusal};
-use crate::control::socket::{Received, receive, send};
-use crate::engine::clients::{Client, Role, new_event};
+use crate::control::socket::{Received, receive_plain, send};
+use crate::engine::clients::{Client, Role, new_wake};
 use crate::engine::engine::{Engine, Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
 use crate::limits::{ACCEPT_PAUSE_MS, TURN_BUDGET};
@@ -67,7 +67,7 @@ impl Engine<'_> {
         let Some(client) = life.clients.get_mut(place) else {
             return;
         };
-        let message = match receive(&client.socket) {
+        let message = match receive_plain(&client.socket) {
             Ok(Received::Message(message, _)) => message,
             Ok(Received::Nothing) => return,
             Ok(Received::Garbage) => return self.refuse(life, place, Refusal::BadMessage),
@@ -75,7 +75,7 @@ impl Engine<'_> {
         };
         let answer = match (message, &client.role) {
             (Message::Produce, Role::New) => self.admit_producer(life, place),
-            (Message::Consume { eventfd }, Role::New) => self.admit_consumer(client, eventfd),
+            (Message::Consume { wake }, Role::New) => self.admit_consumer(client, wake),
             (Message::Observe, Role::New) => {
                 client.role = Role::Observer;
                 self.send_ring(client, None)
@@ -95,41 +95,42 @@ impl Engine<'_> {
         if life.clients.producer().is_some() {
             return Err(Refusal::ProducerPresent);
         }
-        let (Ok(filled), Ok(free)) = (new_event(), new_event()) else {
+        let (Ok((filled, held)), Ok((refill, free))) = (new_wake(), new_wake()) else {
             return Err(Refusal::Resources);
         };
         let client = life.clients.get_mut(place).ok_or(Refusal::BadMessage)?;
         self.memory.attach();
-        let (message, descriptors) = self.memory.invitation(filled.as_fd(), free.as_fd());
+        let (message, descriptors) = self.memory.invitation(held.as_fd(), refill.as_fd());
         let sent = send(&client.socket, &message, &descriptors);
         drop(descriptors);
         sent.map_err(|_| Refusal::Resources)?;
-        client.role = Role::Producer { filled, free };
+        client.role = Role::Producer { filled, held, free };
         self.pipeline.attach();
         self.stats.count(Counter::Producers);
         self.give_slots(life);
         Ok(())
     }
 
-    fn admit_consumer(&self, client: &mut Client, wants_event: bool) -> Result<(), Refusal> {
-        let event = if wants_event {
-            Some(new_event().map_err(|_| Refusal::Resources)?)
+    fn admit_consumer(&self, client: &mut Client, wants_wake: bool) -> Result<(), Refusal> {
+        let (read, write) = if wants_wake {
+            let (read, write) = new_wake().map_err(|_| Refusal::Resources)?;
+            (Some(read), Some(write))
         } else {
-            None
+            (None, None)
         };
-        self.send_ring(client, event.as_ref())?;
-        client.role = Role::Consumer(event);
+        self.send_ring(client, read.as_ref())?;
+        client.role = Role::Consumer(write);
         self.stats.count(Counter::Consumers);
         Ok(())
     }
 
-    fn send_ring(&self, client: &Client, event: Option<&OwnedFd>) -> Result<(), Refusal> {
+    fn send_ring(&self, client: &Client, wake: Option<&OwnedFd>) -> Result<(), Refusal> {
         let message = Message::Packets {
-            eventfd: event.is_some(),
+            wake: wake.is_some(),
         };
-        let descriptors = [Some(self.packets.as_fd()), event.map(AsFd::as_fd)];
         let mut list = ArrayVec::<BorrowedFd<'_>, 2>::new();
-        list.extend(descriptors.into_iter().flatten());
+        list.push(self.packets.as_fd());
+        list.extend(wake.map(AsFd::as_fd));
         send(&client.socket, &message, &list).map_err(|_| Refusal::Resources)
     }
 

@@ -28,9 +28,15 @@ pub struct Inspection {
 /// Reads the start of a packet, at most `BITSTREAM_SCAN_BYTES`, each byte once and in order.
 #[must_use]
 pub fn inspect(codec: Fourcc, bytes: &[u8]) -> Inspection {
+    inspect_start(codec, bytes, true)
+}
+
+/// The same for the first bytes of a packet; `complete` when they are all of it.
+#[must_use]
+pub fn inspect_start(codec: Fourcc, bytes: &[u8], complete: bool) -> Inspection {
     match codec {
-        Fourcc::H264 => annex_b(bytes, h264_unit),
-        Fourcc::HEVC => annex_b(bytes, hevc_unit),
+        Fourcc::H264 => annex_b(bytes, complete, h264_unit),
+        Fourcc::HEVC => annex_b(bytes, complete, hevc_unit),
         Fourcc::MJPG | Fourcc::JPEG => Inspection {
             key: (!bytes.is_empty()).then_some(true),
             ..Inspection::default()
@@ -85,7 +91,7 @@ fn hevc_unit(header: u8) -> Unit {
 }
 
 /// Walks the NAL units of a byte stream up to the first slice.
-fn annex_b(bytes: &[u8], unit_of: fn(u8) -> Unit) -> Inspection {
+fn annex_b(bytes: &[u8], complete: bool, unit_of: fn(u8) -> Unit) -> Inspection {
     let window = bytes.len().min(BITSTREAM_SCAN_BYTES);
     let mut headers: Option<Range<usize>> = None;
     let mut in_parameter_set = false;
@@ -119,7 +125,7 @@ fn annex_b(bytes: &[u8], unit_of: fn(u8) -> Unit) -> Inspection {
         }
         zeros = if byte == 0 { zeros + 1 } else { 0 };
     }
-    let whole = window == bytes.len();
+    let whole = complete && window == bytes.len();
     if in_parameter_set {
         // Half a header helps nobody: it counts only when the packet, not the window, ended it.
         headers = headers

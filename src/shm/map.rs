@@ -6,6 +6,7 @@
 use core::mem::size_of;
 
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::SealFlags;
 use rustix::io::{Errno, Result};
 
 use crate::limits::PACKET_DESCRIPTORS;
@@ -34,7 +35,7 @@ impl PacketMap {
         let total = PACKET_DATA_OFFSET
             .checked_add(data_bytes)
             .ok_or(Errno::OVERFLOW)?;
-        let fd = sealed_memfd(c"framemill-packets", total)?;
+        let fd = sealed_memfd(c"framemill-packets", total, SealFlags::empty())?;
         let mut map = Self {
             region: Region::map(&fd, total, true)?,
             data_bytes,
@@ -138,16 +139,21 @@ impl FrameMap {
     /// # Errors
     /// Those of making and mapping a memfd.
     pub fn create() -> Result<(Self, OwnedFd)> {
-        let fd = sealed_memfd(c"framemill-frames", FRAME_RING_BYTES)?;
+        let fd = sealed_memfd(c"framemill-frames", FRAME_RING_BYTES, SealFlags::SEAL)?;
         let mut map = Self {
             region: Region::map(&fd, FRAME_RING_BYTES, true)?,
         };
         map.region.touch();
-        let ring = map.ring();
+        map.stamp();
+        Ok((map, fd))
+    }
+
+    /// Writes what a producer checks first. A producer before it may have written something else there.
+    pub fn stamp(&self) {
+        let ring = self.ring();
         ring.abi_version.store(ABI_VERSION, Relaxed);
         ring.total_bytes.store(FRAME_RING_BYTES as u32, Relaxed);
         ring.magic.store(FRAME_MAGIC, Release); // pairs with the Acquire of `open`
-        Ok((map, fd))
     }
 
     /// Maps an engine's frame ring.

@@ -258,14 +258,15 @@ impl Bytes for Circle<'_> {
     }
 }
 
-/// A new memfd of `length` bytes that nobody can resize, ever: a mapping of it cannot fault.
+/// A new memfd of `length` bytes that nobody can resize, ever: a mapping of it cannot fault. `last` is `SealFlags::SEAL` when
+/// nobody is to add a seal either: one against writing would lock out whoever comes later.
 ///
 /// # Errors
 /// Those of memfd_create(2), ftruncate(2) and fcntl(2).
-pub fn sealed_memfd(name: &CStr, length: usize) -> Result<OwnedFd> {
+pub fn sealed_memfd(name: &CStr, length: usize, last: SealFlags) -> Result<OwnedFd> {
     let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     ftruncate(&fd, length as u64)?;
-    fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW)?;
+    fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | last)?;
     Ok(fd)
 }
 
@@ -294,7 +295,7 @@ mod tests {
 
     #[test]
     fn circle_wraps_on_both_sides_at_every_offset() {
-        let fd = sealed_memfd(c"test", 4096).unwrap();
+        let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
         let region = Region::map(&fd, 4096, true).unwrap();
         let circle = region.circle(64, 64).unwrap();
         for at in 0..200u64 {
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_sealed_ring_can_be_read_but_never_mapped_writable_again() {
-        let fd = sealed_memfd(c"test", 4096).unwrap();
+        let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
         let _writer = Region::map(&fd, 4096, true).unwrap();
         seal_for_readers(&fd).unwrap();
         assert_eq!(Region::map(&fd, 4096, true).unwrap_err(), Errno::PERM);

@@ -59,6 +59,21 @@ pub struct Coded {
 }
 
 impl Coded {
+    /// A buffer for tests, as a driver may give it back.
+    #[cfg(test)]
+    pub(crate) fn sample(key: u64, bytes: usize, full: bool) -> Self {
+        Self {
+            index: 0,
+            start: 0,
+            end: bytes,
+            key,
+            keyframe: false,
+            error: false,
+            last: false,
+            full,
+        }
+    }
+
     /// Bytes of payload.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -319,8 +334,7 @@ fn request(device: &Device, queue: Queue, wanted: u32, bytes: u64) -> Result<u32
             Err(error) if error.errno == Errno::NOMEM && count > BUFFERS_MIN => {
                 note!(
                     warn,
-                    "no memory for {count} {queue:?} buffers of {bytes} bytes; trying {}",
-                    count - 1
+                    "no memory for {count} {queue:?} buffers of {bytes} bytes"
                 );
                 count -= 1;
             }

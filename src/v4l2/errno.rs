@@ -148,12 +148,6 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Errno::NOTTY,
         "this is not a V4L2 device",
     ),
-    (Some(Call::SFmt), Errno::BUSY, "another user has buffers"),
-    (
-        Some(Call::SExtCtrls),
-        Errno::INVAL,
-        "the device has no such choice",
-    ),
     (
         Some(Call::SExtCtrls),
         Errno::RANGE,
@@ -178,16 +172,6 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Some(Call::ExpBuf),
         Errno::INVAL,
         "the driver cannot export this buffer",
-    ),
-    (
-        Some(Call::QBuf),
-        Errno::FAULT,
-        "the device cannot reach the buffer: it needs contiguous memory",
-    ),
-    (
-        Some(Call::DqBuf),
-        Errno::IO,
-        "the device failed: the queue must be started anew",
     ),
     (
         Some(Call::StreamOn),
@@ -312,14 +296,6 @@ mod tests {
         assert_eq!(
             Named(Errno::from_raw_os_error(200)).to_string(),
             "errno 200"
-        );
-    }
-
-    #[test]
-    fn a_refused_value_and_a_missing_control_have_different_causes() {
-        assert_ne!(
-            meaning(Call::SExtCtrls, Errno::INVAL),
-            meaning(Call::SExtCtrlsApply, Errno::INVAL)
         );
     }
 }

@@ -42,6 +42,7 @@ pub struct Line {
     pub sequence: u64,
     pub bytes: u64,
     pub flags: String,
+    pub generation: u64,
     pub timestamp: u64,
     /// committed, queued, dequeued, published.
     pub times: [u64; 4],
@@ -73,6 +74,7 @@ pub fn index(outcome: &Outcome, name: &str) -> Vec<Line> {
                 sequence: number(0),
                 bytes: number(1),
                 flags: words[2].to_owned(),
+                generation: number(3),
                 timestamp: number(4),
                 times: [number(5), number(6), number(7), number(8)],
             }

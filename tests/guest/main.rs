@@ -35,4 +35,5 @@ mod consumers;
 mod decode;
 mod engine;
 mod errors;
+mod faults;
 mod producers;

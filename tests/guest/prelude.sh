@@ -4,6 +4,9 @@
 set -u
 cd /tmp || exit 99
 trap 'cp /tmp/*.log /host/ 2>/dev/null' EXIT
+# A test that hangs is ended from outside; what the logs say by then is worth having. Nobody's child: a `wait` for all
+# must not wait for it.
+((sleep 110; cp /tmp/*.log /host/ 2>/dev/null) &)
 
 say() { echo "$1=$2"; }
 
@@ -63,6 +66,27 @@ once() {
     framemill push --wait 5000 --from "$in" --fps max 2>/tmp/push.log || give_up "push ended with $?"
     wait "$tap" || give_up "tap ended with $?"
     wait "$run" || give_up "run ended with $?"
+}
+
+# traced NAME FAULT OPTION…: an engine whose calls on the device fail as strace's FAULT says; waits until it runs or ends.
+traced() {
+    name=$1 fault=$2
+    shift 2
+    rm -f "/tmp/$name.log"
+    start "$name" strace -o "/tmp/$name.trace" -e trace=ioctl -e "$fault" \
+        framemill run --device /dev/video0 --codec FWHT --size 640x368 "$@"
+    until_true grep -q 'framemill: ' "/tmp/$name.log"
+}
+
+# nth CALL: the number of the first such call at an engine's start, for strace's when=; from a start that goes well.
+nth() {
+    if [ ! -e start.trace ]; then
+        strace -o start.trace -e trace=ioctl framemill run --device /dev/video0 --codec FWHT --size 640x368 2>start.log &
+        until_true grep -q 'running: ' start.log
+        kill "$(counter pid)"
+        wait $!
+    fi
+    grep -n "$1" start.trace | head -n 1 | cut -d : -f 1
 }
 
 # counter NAME: what stat says of it.
