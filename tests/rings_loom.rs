@@ -95,11 +95,17 @@ fn check(packet: &Packet, bytes: &[u8]) {
 }
 
 /// One reader against one writer. What is published `before` the reader starts is history; `after` races with it. The
-/// smaller the race, the more of its interleavings can be explored.
-fn race(before: &[(usize, u32)], after: &[(usize, u32)], start: Start, look: fn(Look)) {
+/// smaller the race, the more of its interleavings can be explored: those with at most `switches` preemptions are.
+fn race(
+    switches: usize,
+    before: &[(usize, u32)],
+    after: &[(usize, u32)],
+    start: Start,
+    look: fn(Look),
+) {
     let (before, after) = (before.to_vec(), after.to_vec());
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(switches);
     model.check(move || {
         let memory = Arc::new(memory());
         let mut writer = Writer::new(memory.ring());
@@ -157,6 +163,7 @@ impl Look {
 #[test]
 fn a_reader_never_has_bytes_that_are_being_overwritten_and_counts_what_it_lost() {
     race(
+        3,
         &[(2, flag::KEY)],
         &[(2, flag::KEY)],
         Start::Oldest,
@@ -173,7 +180,7 @@ fn a_reader_never_has_bytes_that_are_being_overwritten_and_counts_what_it_lost()
 #[test]
 fn a_reader_never_has_a_description_that_is_being_overwritten_and_counts_what_it_lost() {
     let before = [(0, flag::KEY), (0, flag::KEY)];
-    race(&before, &[(0, flag::KEY)], Start::Oldest, |look| {
+    race(3, &before, &[(0, flag::KEY)], Start::Oldest, |look| {
         assert_eq!(
             look.from + look.had + look.lost,
             3,
@@ -185,7 +192,7 @@ fn a_reader_never_has_a_description_that_is_being_overwritten_and_counts_what_it
 #[test]
 fn a_late_reader_starts_at_a_key_packet() {
     let before = [(1, flag::KEY), (1, 0)];
-    race(&before, &[(1, flag::KEY)], Start::Key, |look| {
+    race(2, &before, &[(1, flag::KEY)], Start::Key, |look| {
         let first = look.first_flags.expect("there is a key packet to start at");
         assert_ne!(
             first & flag::KEY,

@@ -129,7 +129,7 @@ fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), Clie
     }
 }
 
-/// Waits until the wake pipe is written to (and empties it) or the engine says something, at most `timeout` ns, without limit for
+/// Waits until the wake socket is written to (and empties it) or the engine says something, at most `timeout` ns, without limit for
 /// `None`. False when the time is up.
 #[inline(never)]
 fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool, ClientError> {

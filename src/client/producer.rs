@@ -3,6 +3,7 @@
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::net::SendFlags;
 
 use super::ClientError;
 use crate::control::SocketName;
@@ -207,7 +208,7 @@ impl FrameProducer {
         self.map.ring().accounted.load(Acquire) >= self.committed
     }
 
-    /// The connection and the "free" wake pipe, to poll for POLLIN in a loop of one's own.
+    /// The connection and the "free" wake socket, to poll for POLLIN in a loop of one's own.
     #[must_use]
     pub fn descriptors(&self) -> (BorrowedFd<'_>, BorrowedFd<'_>) {
         (self.socket.as_fd(), self.free.as_fd())
@@ -279,8 +280,12 @@ impl SlotGuard<'_> {
         };
         producer.commit.push(&producer.map.ring().filled, entry);
         producer.committed += 1;
-        // A full pipe wakes the engine just as well; a closed one shows at the socket.
-        let _ = rustix::io::write(&producer.filled, &[1]);
+        // A full socket wakes the engine just as well; a closed one shows at the connection.
+        let _ = rustix::net::send(
+            &producer.filled,
+            &[1],
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        );
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::shm::layout::ABI_VERSION;
 /// Size of every message, bytes.
 pub const MESSAGE_SIZE: usize = 64;
 
-/// Most descriptors beside a message: the frame ring, two wake pipes, and the planes of every slot.
+/// Most descriptors beside a message: the frame ring, two wake sockets, and the planes of every slot.
 pub const MESSAGE_FDS: usize = 3 + FRAME_SLOTS_MAX as usize * PLANES;
 // The kernel's own limit is SCM_MAX_FD, 253.
 const _: () = assert!(MESSAGE_FDS <= 253);
@@ -71,17 +71,16 @@ impl Refusal {
 pub enum Message {
     /// Client: may I fill the frame ring?
     Produce,
-    /// Client: may I read the packet ring? `wake`: also send the reading end of a pipe that is written to with each
-    /// packet.
+    /// Client: may I read the packet ring? `wake`: also send a socket that becomes readable with each packet.
     Consume {
-        /// Whether the client wants a wake pipe for its own poll loop.
+        /// Whether the client wants a wake socket for its own poll loop.
         wake: bool,
     },
     /// Client: may I look at the packet ring's header? Not counted as a consumer.
     Observe,
     /// Producer: no more frames will come; what was committed is to be encoded.
     Finish,
-    /// Engine: you may. With the descriptors: frame ring, "filled" pipe (to write a byte to), "free" pipe (to poll and read), then
+    /// Engine: you may. With the descriptors: frame ring, "filled" socket (to send a byte to), "free" socket (to poll and read), then
     /// each slot's memory planes in order; one single memfd for all slots when `copy` is set.
     Frames {
         /// Slots.
@@ -91,9 +90,9 @@ pub enum Message {
         /// Slots lie in one memfd, and the engine copies.
         copy: bool,
     },
-    /// Engine: you may. With the packet ring, and the wake pipe where one was asked for.
+    /// Engine: you may. With the packet ring, and the wake socket where one was asked for.
     Packets {
-        /// Whether a wake pipe follows the ring.
+        /// Whether a wake socket follows the ring.
         wake: bool,
     },
     /// Engine: no, or no longer; the connection is closed after this.

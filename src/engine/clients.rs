@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 use rustix::fd::OwnedFd;
 use rustix::io;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 
 use crate::limits::{CLIENTS, HELLO_MS};
 use crate::time::MS;
@@ -13,16 +13,16 @@ use crate::time::MS;
 pub enum Role {
     /// It has not said yet.
     New,
-    /// It fills the frame ring. The wake pipes: slots filled (to poll), slots free (to signal).
+    /// It fills the frame ring. The wake sockets: slots filled (to poll), slots free (to signal).
     Producer {
         /// Signalled by the producer.
         filled: OwnedFd,
-        /// Its other end, kept open so that the pipe does not hang up when the producer closes its own.
+        /// Its other end, kept open so that the pair does not hang up when the producer closes its own.
         held: OwnedFd,
         /// Signalled by the engine.
         free: OwnedFd,
     },
-    /// It reads the packet ring, with or without a wake pipe.
+    /// It reads the packet ring, with or without a wake socket.
     Consumer(Option<OwnedFd>),
     /// It looks at the packet ring's header.
     Observer,
@@ -85,7 +85,7 @@ impl Clients {
         self.list.get_mut(index)
     }
 
-    /// The producer's place, and its wake pipes: filled, free.
+    /// The producer's place, and its wake sockets: filled, free.
     #[must_use]
     pub fn producer(&self) -> Option<(usize, &OwnedFd, &OwnedFd)> {
         self.list
@@ -106,7 +106,7 @@ impl Clients {
             .count() as u32
     }
 
-    /// Signals the wake pipes of all consumers that have one.
+    /// Signals the wake sockets of all consumers that have one.
     pub fn notify_consumers(&self) {
         for client in &self.list {
             if let Role::Consumer(Some(wake)) = &client.role {
@@ -116,19 +116,20 @@ impl Clients {
     }
 }
 
-/// A new pipe to wake somebody with: the end to read, the end to write. Not an eventfd, whose one description both sides
-/// would share: a peer could make the engine's end blocking, and hang it. A pipe's ends are apart.
+/// A new pair of sockets to wake somebody with: the end to read, the end to write. Not an eventfd, whose one description both
+/// sides would share: a peer could make the engine's end blocking, and hang it. Not a pipe, which raises SIGPIPE.
 ///
 /// # Errors
-/// Those of pipe2(2).
+/// Those of socketpair(2).
 pub fn new_wake() -> io::Result<(OwnedFd, OwnedFd)> {
-    pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC)
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
 /// Wakes whoever polls the other end.
 pub fn signal(wake: &OwnedFd) {
-    // AGAIN: the pipe is full, so the other side is awake or does not care. PIPE: it is gone.
-    let _ = io::write(wake, &[1]);
+    // AGAIN: there is no room, so the other side is awake or does not care. PIPE: it is gone.
+    let _ = send(wake, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
 }
 
 #[cfg(test)]

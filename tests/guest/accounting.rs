@@ -17,7 +17,11 @@ pub fn summary(log: &str) -> (u64, u64, u64) {
     let [pushed, published, dropped] = numbers[..] else {
         panic!("three numbers: {line}")
     };
-    (pushed, published, dropped)
+    let late = log.lines().find_map(|line| {
+        let (before, _) = line.split_once(" frames were not taken")?;
+        before.rsplit(' ').next()?.parse().ok()
+    });
+    (pushed - late.unwrap_or(0), published, dropped)
 }
 
 /// A number of `stat --json`.
