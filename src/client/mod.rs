@@ -143,9 +143,8 @@ fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool,
         Err(Errno::INTR) => return Ok(true),
         Err(errno) => return Err(ClientError::System("poll", errno)),
     }
-    if set[0].revents().contains(PollFlags::IN) {
-        // Nothing to read means that another wait was first.
-        let _ = rustix::io::read(event, &mut [0; 64]);
+    // An end of file is the engine's end; its reason, if any, is at the connection.
+    if set[0].revents().contains(PollFlags::IN) && rustix::io::read(event, &mut [0; 64]) != Ok(0) {
         return Ok(true);
     }
     // The engine has nothing to say to a client that is in, but why it is out.
