@@ -12,7 +12,7 @@ both_apis! {
         let outcome = guest.run(
             r"
             once 640 368 YU12 /host/in /tmp/coded --control fwht_i_frame_qp_value=8 --control fwht_p_frame_qp_value=8
-            decode 640 368 /tmp/coded /host/decoded
+            decode 640 368 /tmp/coded /host/decoded 12
             ",
         );
         close_to(picture, input, &outcome.bytes("decoded"), 36.0);
@@ -25,7 +25,7 @@ both_apis! {
         let outcome = guest.run(
             r"
             once 640 360 YU12 /host/in /tmp/coded --control fwht_i_frame_qp_value=8 --control fwht_p_frame_qp_value=8
-            decode 640 360 /tmp/coded /host/decoded
+            decode 640 360 /tmp/coded /host/decoded 8
             ",
         );
         close_to(picture, &input, &outcome.bytes("decoded"), 36.0);
@@ -39,7 +39,7 @@ both_apis! {
             try push framemill push --wait 5000 --from pattern --frames 20 --fps max
             ended tap
             ended run
-            decode 640 368 /tmp/coded /host/decoded
+            decode 640 368 /tmp/coded /host/decoded 20
             ",
         );
         outcome.succeeded(&["push", "tap", "run"]);
