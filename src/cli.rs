@@ -34,6 +34,8 @@ use read::read;
 use settings::{check_push, check_run};
 use table::{COMMANDS, Entry};
 
+use crate::text::place;
+
 /// What is wrong with a command line: `Display` writes one printable sentence that names the option, the value, and what is
 /// accepted.
 #[derive(Clone, Copy)]
@@ -62,16 +64,14 @@ pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Misuse<'a>> {
 
 fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> {
     let (first, words) = arguments.split_first().ok_or(Complaint::NoCommand)?;
-    match (first.to_bytes(), words) {
-        (b"--version", _) => return Ok(Command::Version),
-        (b"help" | b"--help" | b"-h", []) => return Ok(Command::Help(Topic::Main)),
-        (b"help" | b"--help" | b"-h", [topic, ..]) => {
-            return Ok(Command::Help(match topic.to_bytes() {
-                b"help" | b"--help" | b"-h" => Topic::Main,
-                _ => entry(topic)?.topic,
-            }));
-        }
-        _ => {}
+    if is(first, "--version") {
+        return Ok(Command::Version);
+    }
+    if is(first, HELP) {
+        return Ok(Command::Help(match words.first() {
+            Some(topic) if !is(topic, HELP) => entry(topic)?.topic,
+            _ => Topic::Main,
+        }));
     }
     let entry = entry(first)?;
     if asks_for_help(words) {
@@ -113,6 +113,14 @@ fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> 
     })
 }
 
+/// What asks for help in a command's place.
+const HELP: &str = "help --help -h";
+
+/// Whether the word is one of a list's.
+fn is(word: &CStr, list: &str) -> bool {
+    place(word.to_bytes(), list).is_some()
+}
+
 /// The command of this name.
 fn entry<'a>(word: &'a CStr) -> Result<&'static Entry, Complaint<'a>> {
     COMMANDS
@@ -125,9 +133,8 @@ fn entry<'a>(word: &'a CStr) -> Result<&'static Entry, Complaint<'a>> {
 fn asks_for_help(words: &[&CStr]) -> bool {
     words
         .iter()
-        .map(|word| word.to_bytes())
-        .take_while(|word| word != b"--")
-        .any(|word| word == b"--help" || word == b"-h")
+        .take_while(|word| !is(word, "--"))
+        .any(|word| is(word, "--help -h"))
 }
 
 #[cfg(test)]

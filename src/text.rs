@@ -86,6 +86,19 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// The words of a list that has a space between them. One string in place of a table, which takes 16 bytes for each word's address and
+/// length, and in place of a `match` on byte strings, which compares byte by byte in three instructions each.
+pub fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    list.split(|&byte| byte == b' ')
+}
+
+/// Which word of the list this is, counted from 0.
+#[inline(never)]
+#[must_use]
+pub fn place(word: &[u8], list: &str) -> Option<usize> {
+    words(list.as_bytes()).position(|listed| listed == word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +110,15 @@ mod tests {
             Escaped(b"a b\n\x1b\\\xff").to_string(),
             r"a b\x0a\x1b\x5c\xff"
         );
+    }
+
+    #[test]
+    fn words_are_found_whole_and_by_their_place() {
+        assert_eq!(place(b"one", "one two"), Some(0));
+        assert_eq!(place(b"two", "one two"), Some(1));
+        for word in ["", "on", "one two", "three", " "] {
+            assert_eq!(place(word.as_bytes(), "one two"), None, "{word}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::choices::{
     SocketName, Source, StartAt, Target,
 };
 use crate::limits::{CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES};
+use crate::text::place;
 
 /// Digits of a radix up to 16 and nothing else: no sign, no spaces, at least one digit, no overflow.
 pub(super) fn digits(text: &[u8], radix: u32) -> Option<u64> {
@@ -64,6 +65,11 @@ fn split(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((&text[..at], &text[at + 1..]))
 }
 
+/// The choice that a word names: `words` has a word for each of `choices`, in their order.
+fn choice<T: Copy, const N: usize>(text: &[u8], words: &str, choices: [T; N]) -> Option<T> {
+    choices.get(place(text, words)?).copied()
+}
+
 pub(super) fn size(text: &[u8]) -> Option<Size> {
     let (width, height) = split(text, b'x')?;
     let side = |text| {
@@ -88,10 +94,7 @@ pub(super) fn frame_rate(text: &[u8]) -> Option<FrameRate> {
 }
 
 pub(super) fn pace(text: &[u8]) -> Option<Pace> {
-    match text {
-        b"max" => Some(Pace::Max),
-        rate => frame_rate(rate).map(Pace::Rate),
-    }
+    choice(text, "max", [Pace::Max]).or_else(|| frame_rate(text).map(Pace::Rate))
 }
 
 /// `NAME=VALUE` or `ID=VALUE`. What is all digits or begins with `0x` is an id, so that a mistyped id is not taken for a name.
@@ -108,11 +111,10 @@ pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
         }
         ControlName::Name(name)
     };
-    let value = match value {
-        b"true" => 1,
-        b"false" => 0,
-        [b'-', magnitude @ ..] => 0i64.checked_sub_unsigned(id(magnitude)?)?,
-        magnitude => i64::try_from(id(magnitude)?).ok()?,
+    let value = match (place(value, "false true"), value) {
+        (Some(boolean), _) => boolean as i64,
+        (None, [b'-', magnitude @ ..]) => 0i64.checked_sub_unsigned(id(magnitude)?)?,
+        (None, magnitude) => i64::try_from(id(magnitude)?).ok()?,
     };
     Some(ControlSetting { name, value })
 }
@@ -135,47 +137,31 @@ pub(super) fn mode(text: &[u8]) -> Option<u32> {
 }
 
 pub(super) fn device(text: &CStr) -> DeviceChoice<'_> {
-    match text.to_bytes() {
-        b"auto" => DeviceChoice::Auto,
-        _ => DeviceChoice::Path(text),
-    }
+    choice(text.to_bytes(), "auto", [DeviceChoice::Auto]).unwrap_or(DeviceChoice::Path(text))
 }
 
 pub(super) fn memory(text: &[u8]) -> Option<MemoryChoice> {
-    match text {
-        b"auto" => Some(MemoryChoice::Auto),
-        b"export" => Some(MemoryChoice::Export),
-        b"copy" => Some(MemoryChoice::Copy),
-        _ => None,
-    }
+    use MemoryChoice::{Auto, Copy, Export};
+    choice(text, "auto export copy", [Auto, Export, Copy])
 }
 
 pub(super) fn log_level(text: &[u8]) -> Option<LevelFilter> {
-    match text {
-        b"off" => Some(LevelFilter::Off),
-        b"error" => Some(LevelFilter::Error),
-        b"warn" => Some(LevelFilter::Warn),
-        b"info" => Some(LevelFilter::Info),
-        b"debug" => Some(LevelFilter::Debug),
-        b"trace" => Some(LevelFilter::Trace),
-        _ => None,
-    }
+    use LevelFilter::{Debug, Error, Info, Off, Trace, Warn};
+    let levels = [Off, Error, Warn, Info, Debug, Trace];
+    choice(text, "off error warn info debug trace", levels)
 }
 
 pub(super) fn log_target(text: &[u8]) -> Option<LogTarget> {
-    match text {
-        b"stderr" => Some(LogTarget::Stderr),
-        b"kmsg" => Some(LogTarget::Kmsg),
-        _ => None,
-    }
+    choice(text, "stderr kmsg", [LogTarget::Stderr, LogTarget::Kmsg])
 }
 
 pub(super) fn source(text: &CStr) -> Source<'_> {
-    match text.to_bytes() {
-        b"pattern" => Source::Pattern,
-        b"-" => Source::Stdin,
-        _ => Source::File(text),
-    }
+    choice(
+        text.to_bytes(),
+        "pattern -",
+        [Source::Pattern, Source::Stdin],
+    )
+    .unwrap_or(Source::File(text))
 }
 
 pub(super) fn target(text: &CStr) -> Target<'_> {
@@ -186,12 +172,8 @@ pub(super) fn target(text: &CStr) -> Target<'_> {
 }
 
 pub(super) fn start(text: &[u8]) -> Option<StartAt> {
-    match text {
-        b"oldest" => Some(StartAt::Oldest),
-        b"key" => Some(StartAt::Key),
-        b"live" => Some(StartAt::Live),
-        _ => None,
-    }
+    use StartAt::{Key, Live, Oldest};
+    choice(text, "oldest key live", [Oldest, Key, Live])
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use core::fmt::{self, Display, Write};
 
 use crate::command::output::Output;
 use crate::error::Failure;
+use crate::text::words;
 
 /// Distance between the page's columns; the longest counter's name and nine digits fit.
 const COLUMN: usize = 36;
@@ -104,8 +105,7 @@ impl Report {
     /// Numbers, and their names with spaces between: a table of names takes twice their length for their addresses alone.
     #[inline(never)]
     pub(super) fn numbers(&mut self, names: &str, values: &[i64]) {
-        let names = names.as_bytes().split(|&byte| byte == b' ');
-        for (name, value) in names.zip(values) {
+        for (name, value) in words(names.as_bytes()).zip(values) {
             self.value(name, value);
         }
     }

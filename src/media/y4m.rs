@@ -9,6 +9,7 @@ use heapless::String;
 
 use super::format::{RawFormat, lookup};
 use super::fourcc::Fourcc;
+use crate::text::words;
 
 /// The first bytes of each Y4M stream.
 pub const MAGIC: &[u8] = b"YUV4MPEG2";
@@ -209,7 +210,7 @@ fn parameters_after<'a>(
         return Err(Y4mError::LineTooLong);
     }
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let mut words = line.split(|&byte| byte == b' ');
+    let mut words = words(line);
     Ok((words.next() == Some(word)).then_some(words))
 }
 
