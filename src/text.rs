@@ -99,6 +99,13 @@ pub fn place(word: &[u8], list: &str) -> Option<usize> {
     words(list.as_bytes()).position(|listed| listed == word)
 }
 
+/// The word at a place of the list, to be written; nothing behind its end.
+#[inline(never)]
+#[must_use]
+pub fn nth(list: &'static str, place: usize) -> Escaped<'static> {
+    Escaped(words(list.as_bytes()).nth(place).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use framemill::v4l2::abi::{CONSTANTS, Constant, IOCTLS, LAYOUTS, OTHER_CONSTANTS};
-use framemill::v4l2::errno::NAMES;
+use framemill::v4l2::errno::{ERRNOS, NAMES};
 
 /// A C compiler with the headers of the kernel and of its C library.
 struct Compiler {
@@ -148,7 +148,8 @@ fn assertions(width: usize) -> String {
     for Constant { c_name, value } in CONSTANTS.iter().chain(OTHER_CONSTANTS).chain(IOCTLS) {
         claim(&mut text, "value", c_name, c_name, value[width]);
     }
-    for (errno, c_name) in NAMES {
+    assert_eq!(NAMES.split(' ').count(), ERRNOS.len());
+    for (errno, c_name) in ERRNOS.iter().zip(NAMES.split(' ')) {
         let number = errno.raw_os_error().unsigned_abs();
         claim(&mut text, "value", c_name, c_name, number.into());
     }

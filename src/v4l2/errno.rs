@@ -6,6 +6,8 @@ use core::fmt;
 
 use rustix::io::Errno;
 
+use crate::text::nth;
+
 /// A call on a device, for sentences about its failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -75,46 +77,17 @@ pub enum Call {
 }
 
 impl Call {
-    /// The name as the kernel's headers and manuals have it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Mmap => "mmap",
-            Self::QueryCap => "VIDIOC_QUERYCAP",
-            Self::EnumFmt => "VIDIOC_ENUM_FMT",
-            Self::EnumFrameSizes => "VIDIOC_ENUM_FRAMESIZES",
-            Self::GFmt => "VIDIOC_G_FMT",
-            Self::SFmt => "VIDIOC_S_FMT",
-            Self::TryFmt => "VIDIOC_TRY_FMT",
-            Self::GParm => "VIDIOC_G_PARM",
-            Self::SParm => "VIDIOC_S_PARM",
-            Self::GSelection => "VIDIOC_G_SELECTION",
-            Self::SSelection => "VIDIOC_S_SELECTION",
-            Self::QueryExtCtrl => "VIDIOC_QUERY_EXT_CTRL",
-            Self::QueryMenu => "VIDIOC_QUERYMENU",
-            Self::GExtCtrls => "VIDIOC_G_EXT_CTRLS",
-            Self::SExtCtrls | Self::SExtCtrlsApply => "VIDIOC_S_EXT_CTRLS",
-            Self::ReqBufs | Self::ReqBufsDmabuf => "VIDIOC_REQBUFS",
-            Self::QueryBuf => "VIDIOC_QUERYBUF",
-            Self::ExpBuf => "VIDIOC_EXPBUF",
-            Self::QBuf => "VIDIOC_QBUF",
-            Self::DqBuf => "VIDIOC_DQBUF",
-            Self::StreamOn => "VIDIOC_STREAMON",
-            Self::StreamOff => "VIDIOC_STREAMOFF",
-            Self::EncoderCmd => "VIDIOC_ENCODER_CMD",
-            Self::TryEncoderCmd => "VIDIOC_TRY_ENCODER_CMD",
-            Self::SubscribeEvent => "VIDIOC_SUBSCRIBE_EVENT",
-            Self::DqEvent => "VIDIOC_DQEVENT",
-            Self::DmaBufSync => "DMA_BUF_IOCTL_SYNC",
-            Self::DmaHeapAlloc => "DMA_HEAP_IOCTL_ALLOC",
-        }
-    }
+    /// The names as the kernel's headers and manuals have them, in the order of the calls.
+    const NAMES: &str = "open mmap VIDIOC_QUERYCAP VIDIOC_ENUM_FMT VIDIOC_ENUM_FRAMESIZES VIDIOC_G_FMT VIDIOC_S_FMT VIDIOC_TRY_FMT \
+         VIDIOC_G_PARM VIDIOC_S_PARM VIDIOC_G_SELECTION VIDIOC_S_SELECTION VIDIOC_QUERY_EXT_CTRL VIDIOC_QUERYMENU \
+         VIDIOC_G_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_REQBUFS VIDIOC_REQBUFS VIDIOC_QUERYBUF VIDIOC_EXPBUF \
+         VIDIOC_QBUF VIDIOC_DQBUF VIDIOC_STREAMON VIDIOC_STREAMOFF VIDIOC_ENCODER_CMD VIDIOC_TRY_ENCODER_CMD \
+         VIDIOC_SUBSCRIBE_EVENT VIDIOC_DQEVENT DMA_BUF_IOCTL_SYNC DMA_HEAP_IOCTL_ALLOC";
 }
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        nth(Self::NAMES, *self as usize).fmt(f)
     }
 }
 
@@ -230,50 +203,55 @@ pub struct Named(pub Errno);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NAMES.iter().find(|row| row.0 == self.0) {
-            Some((_, name)) => f.write_str(name),
+        match ERRNOS.iter().position(|&errno| errno == self.0) {
+            Some(index) => nth(NAMES, index).fmt(f),
             None => write!(f, "errno {}", self.0.raw_os_error()),
         }
     }
 }
 
-/// The errnos that the calls of this program are likely to meet, with their C names.
-pub const NAMES: &[(Errno, &str)] = &[
-    (Errno::PERM, "EPERM"),
-    (Errno::NOENT, "ENOENT"),
-    (Errno::SRCH, "ESRCH"),
-    (Errno::IO, "EIO"),
-    (Errno::NXIO, "ENXIO"),
-    (Errno::BADF, "EBADF"),
-    (Errno::AGAIN, "EAGAIN"),
-    (Errno::NOMEM, "ENOMEM"),
-    (Errno::ACCESS, "EACCES"),
-    (Errno::FAULT, "EFAULT"),
-    (Errno::BUSY, "EBUSY"),
-    (Errno::EXIST, "EEXIST"),
-    (Errno::NODEV, "ENODEV"),
-    (Errno::NOTDIR, "ENOTDIR"),
-    (Errno::ISDIR, "EISDIR"),
-    (Errno::INVAL, "EINVAL"),
-    (Errno::MFILE, "EMFILE"),
-    (Errno::NOTTY, "ENOTTY"),
-    (Errno::NOSPC, "ENOSPC"),
-    (Errno::SPIPE, "ESPIPE"),
-    (Errno::ROFS, "EROFS"),
-    (Errno::PIPE, "EPIPE"),
-    (Errno::RANGE, "ERANGE"),
-    (Errno::NOSYS, "ENOSYS"),
-    (Errno::PROTO, "EPROTO"),
-    (Errno::ADDRINUSE, "EADDRINUSE"),
-    (Errno::TIMEDOUT, "ETIMEDOUT"),
-    (Errno::CONNREFUSED, "ECONNREFUSED"),
+/// The errnos that the calls of this program are likely to meet.
+pub const ERRNOS: [Errno; 28] = [
+    Errno::PERM,
+    Errno::NOENT,
+    Errno::SRCH,
+    Errno::IO,
+    Errno::NXIO,
+    Errno::BADF,
+    Errno::AGAIN,
+    Errno::NOMEM,
+    Errno::ACCESS,
+    Errno::FAULT,
+    Errno::BUSY,
+    Errno::EXIST,
+    Errno::NODEV,
+    Errno::NOTDIR,
+    Errno::ISDIR,
+    Errno::INVAL,
+    Errno::MFILE,
+    Errno::NOTTY,
+    Errno::NOSPC,
+    Errno::SPIPE,
+    Errno::ROFS,
+    Errno::PIPE,
+    Errno::RANGE,
+    Errno::NOSYS,
+    Errno::PROTO,
+    Errno::ADDRINUSE,
+    Errno::TIMEDOUT,
+    Errno::CONNREFUSED,
 ];
+
+/// Their C names, in the same order.
+pub const NAMES: &str = "EPERM ENOENT ESRCH EIO ENXIO EBADF EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST ENODEV ENOTDIR EISDIR \
+    EINVAL EMFILE ENOTTY ENOSPC ESPIPE EROFS EPIPE ERANGE ENOSYS EPROTO EADDRINUSE ETIMEDOUT ECONNREFUSED";
 
 #[cfg(test)]
 mod tests {
     use std::string::ToString;
 
     use super::*;
+    use crate::text::words;
 
     #[test]
     fn a_failure_names_call_errno_and_cause() {
@@ -283,6 +261,22 @@ mod tests {
             "VIDIOC_STREAMON: ESRCH: \
              the firmware refuses this combination of level, size, rate and bitrate"
         );
+    }
+
+    #[test]
+    fn calls_have_their_own_names() {
+        for (call, name) in [
+            (Call::Open, "open"),
+            (Call::SExtCtrlsApply, "VIDIOC_S_EXT_CTRLS"),
+            (Call::ReqBufs, "VIDIOC_REQBUFS"),
+            (Call::ReqBufsDmabuf, "VIDIOC_REQBUFS"),
+            (Call::QueryBuf, "VIDIOC_QUERYBUF"),
+            (Call::DmaHeapAlloc, "DMA_HEAP_IOCTL_ALLOC"),
+        ] {
+            assert_eq!(call.to_string(), name);
+        }
+        let last = Call::DmaHeapAlloc as usize;
+        assert_eq!(words(Call::NAMES.as_bytes()).count(), last + 1);
     }
 
     #[test]
