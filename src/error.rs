@@ -44,37 +44,25 @@ pub enum Exit {
     Internal = 70,
 }
 
-/// Every exit code with its meaning, in the order of the numbers; README, `--help` and the tests read this table.
-pub const EXIT_CODES: &[(Exit, &str)] = &[
-    (Exit::Success, "done"),
-    (Exit::Usage, "the command line is wrong"),
-    (
-        Exit::NoDevice,
-        "no such device, or no encoder for these formats",
-    ),
-    (Exit::Refused, "the encoder refused the settings"),
-    (Exit::Device, "a call on the device failed at start"),
-    (Exit::DeviceLost, "the device was lost while running"),
-    (
-        Exit::Stalled,
-        "the encoder stalled and could not be revived",
-    ),
-    (
-        Exit::DrainTimeout,
-        "the drain did not end before its deadline",
-    ),
-    (
-        Exit::Socket,
-        "no engine at the socket, or the socket cannot be made",
-    ),
-    (Exit::Rejected, "the engine refused or cut off this client"),
-    (Exit::Input, "the input is not what it should be"),
-    (Exit::Output, "writing the output failed"),
-    (Exit::Missed, "tap --all: packets were missed"),
-    (Exit::Resource, "out of memory, file descriptors or CMA"),
-    (Exit::Timeout, "the time given by --wait passed"),
-    (Exit::Internal, "a bug in framemill"),
-];
+/// Every exit code with its meaning, in the order of the numbers, as `--help` prints them. One string, because a table takes 24 bytes
+/// more for each of them.
+pub const EXIT_CODES: &str = "   0  done
+   2  the command line is wrong
+   3  no such device, or no encoder for these formats
+   4  the encoder refused the settings
+   5  a call on the device failed at start
+   6  the device was lost while running
+   7  the encoder stalled and could not be revived
+   8  the drain did not end before its deadline
+   9  no engine at the socket, or the socket cannot be made
+  10  the engine refused or cut off this client
+  11  the input is not what it should be
+  12  writing the output failed
+  13  tap --all: packets were missed
+  14  out of memory, file descriptors or CMA
+  15  the time given by --wait passed
+  70  a bug in framemill
+";
 
 /// A command's early end. Its sentence has been written to the log when it was made, so that it costs no more to hand up
 /// than the exit code.
@@ -108,10 +96,27 @@ mod tests {
 
     #[test]
     fn the_table_lists_each_code_once_in_ascending_order() {
-        assert!(
-            EXIT_CODES
-                .windows(2)
-                .all(|pair| (pair[0].0 as u8) < pair[1].0 as u8)
-        );
+        use Exit::*;
+        let codes = [
+            Success,
+            Usage,
+            NoDevice,
+            Refused,
+            Device,
+            DeviceLost,
+            Stalled,
+            DrainTimeout,
+            Socket,
+            Rejected,
+            Input,
+            Output,
+            Missed,
+            Resource,
+            Timeout,
+            Internal,
+        ];
+        let numbers = EXIT_CODES.lines().map(|line| line[..4].trim().parse());
+        assert!(numbers.eq(codes.map(|exit| Ok(exit as u8))));
+        assert!(EXIT_CODES.lines().all(|line| line[4..].starts_with("  ")));
     }
 }
