@@ -3,9 +3,7 @@
 //! Knows the lines' grammar (mjpegtools, `yuv4mpeg(5)`) and which raw format lies between them. Pure: takes bytes that somebody
 //! else read. Must never know a file or a pipe, nor how rows are arranged in a buffer (`rows` does).
 
-use core::fmt;
-
-use heapless::String;
+use core::fmt::{self, Write};
 
 use super::format::{RawFormat, lookup};
 use super::fourcc::Fourcc;
@@ -93,26 +91,40 @@ pub struct Y4mHeader {
     pub chroma: Chroma,
 }
 
+/// A parameter for an error's text: printable, cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted<'a>(&'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in self.0.iter().take(QUOTE_BYTES) {
+            let printable = byte.is_ascii_graphic();
+            f.write_char(if printable { byte.into() } else { '?' })?;
+        }
+        Ok(())
+    }
+}
+
 /// Why a line is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Y4mError {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Y4mError<'a> {
     /// The stream does not start with `YUV4MPEG2`.
     NotY4m,
     /// No newline within `LINE_BYTES`.
     LineTooLong,
-    /// A parameter's value is no positive number, or too large; the parameter, cut.
-    BadNumber(String<QUOTE_BYTES>),
+    /// A parameter's value is no positive number, or too large; the parameter.
+    BadNumber(Quoted<'a>),
     /// `W` or `H` is missing.
     NoSize,
-    /// Two fields a frame, or unknown parameter of `I`; the parameter, cut.
-    Interlaced(String<QUOTE_BYTES>),
-    /// Samples of more than 8 bits, or a sampling that no encoder takes; the parameter, cut.
-    Chroma(String<QUOTE_BYTES>),
+    /// Two fields a frame, or unknown parameter of `I`; the parameter.
+    Interlaced(Quoted<'a>),
+    /// Samples of more than 8 bits, or a sampling that no encoder takes; the parameter.
+    Chroma(Quoted<'a>),
     /// What follows a frame is not `FRAME`.
     NotFrame,
 }
 
-impl fmt::Display for Y4mError {
+impl fmt::Display for Y4mError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotY4m => f.write_str("the input is not Y4M: it does not start with YUV4MPEG2"),
@@ -132,13 +144,13 @@ impl fmt::Display for Y4mError {
     }
 }
 
-impl core::error::Error for Y4mError {}
+impl core::error::Error for Y4mError<'_> {}
 
 /// Where the first line of `bytes` ends, one past its newline; `None` when more bytes are needed.
 ///
 /// # Errors
 /// `LineTooLong` when there is no newline within `LINE_BYTES`.
-pub fn line_end(bytes: &[u8]) -> Result<Option<usize>, Y4mError> {
+pub fn line_end(bytes: &[u8]) -> Result<Option<usize>, Y4mError<'static>> {
     let window = &bytes[..bytes.len().min(LINE_BYTES)];
     match window.iter().position(|&byte| byte == b'\n') {
         Some(newline) => Ok(Some(newline + 1)),
@@ -152,7 +164,7 @@ pub fn line_end(bytes: &[u8]) -> Result<Option<usize>, Y4mError> {
 ///
 /// # Errors
 /// When the line is no Y4M header or the stream's frames cannot be taken; the error says why.
-pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError> {
+pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError<'_>> {
     let parameters = parameters_after(line, MAGIC)?.ok_or(Y4mError::NotY4m)?;
     let (mut width, mut height) = (None, None);
     let mut frame_rate = None;
@@ -161,21 +173,21 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError> {
         let Some((&name, value)) = parameter.split_first() else {
             continue;
         };
-        let bad_number = || Y4mError::BadNumber(quote(parameter));
+        let bad_number = || Y4mError::BadNumber(Quoted(parameter));
         match name {
             b'W' => width = Some(positive(value).ok_or_else(bad_number)?),
             b'H' => height = Some(positive(value).ok_or_else(bad_number)?),
             b'F' if value == b"0:0" => frame_rate = None,
             b'F' => frame_rate = Some(ratio(value).ok_or_else(bad_number)?),
             b'I' if !matches!(value, b"p" | b"?") => {
-                return Err(Y4mError::Interlaced(quote(parameter)));
+                return Err(Y4mError::Interlaced(Quoted(parameter)));
             }
             b'C' => {
                 chroma = CHROMA_TAGS
                     .iter()
                     .find(|(tag, _)| tag.as_bytes() == value)
                     .map(|&(_, chroma)| chroma)
-                    .ok_or_else(|| Y4mError::Chroma(quote(parameter)))?;
+                    .ok_or_else(|| Y4mError::Chroma(Quoted(parameter)))?;
             }
             _ => {}
         }
@@ -195,7 +207,7 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError> {
 ///
 /// # Errors
 /// When it is no such line.
-pub fn parse_frame(line: &[u8]) -> Result<(), Y4mError> {
+pub fn parse_frame(line: &[u8]) -> Result<(), Y4mError<'static>> {
     parameters_after(line, b"FRAME")?
         .map(|_| ())
         .ok_or(Y4mError::NotFrame)
@@ -205,7 +217,7 @@ pub fn parse_frame(line: &[u8]) -> Result<(), Y4mError> {
 fn parameters_after<'a>(
     line: &'a [u8],
     word: &[u8],
-) -> Result<Option<impl Iterator<Item = &'a [u8]>>, Y4mError> {
+) -> Result<Option<impl Iterator<Item = &'a [u8]>>, Y4mError<'static>> {
     if line.len() > LINE_BYTES {
         return Err(Y4mError::LineTooLong);
     }
@@ -235,21 +247,6 @@ fn positive(digits: &[u8]) -> Option<u32> {
 fn ratio(value: &[u8]) -> Option<(u32, u32)> {
     let colon = value.iter().position(|&byte| byte == b':')?;
     Some((positive(&value[..colon])?, positive(&value[colon + 1..])?))
-}
-
-/// A parameter for an error's text: printable, cut.
-fn quote(parameter: &[u8]) -> String<QUOTE_BYTES> {
-    let mut text = String::new();
-    for &byte in parameter.iter().take(QUOTE_BYTES) {
-        let shown = if byte.is_ascii_graphic() {
-            char::from(byte)
-        } else {
-            '?'
-        };
-        // One byte a character, and no more than fit.
-        let _ = text.push(shown);
-    }
-    text
 }
 
 #[cfg(test)]
