@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 
 use super::format::{RawFormat, lookup};
 use super::fourcc::Fourcc;
-use crate::text::words;
+use crate::text::{place, words};
 
 /// The first bytes of each Y4M stream.
 pub const MAGIC: &[u8] = b"YUV4MPEG2";
@@ -33,14 +33,17 @@ pub enum Chroma {
 }
 
 /// Every parameter value of `C` that is accepted; the first one of each kind is the one to write.
-const CHROMA_TAGS: &[(&str, Chroma)] = &[
-    ("420jpeg", Chroma::C420),
-    ("420", Chroma::C420),
-    ("420mpeg2", Chroma::C420),
-    ("420paldv", Chroma::C420),
-    ("422", Chroma::C422),
-    ("444", Chroma::C444),
-    ("mono", Chroma::Mono),
+const CHROMA_TAGS: &str = "420jpeg 420 420mpeg2 420paldv 422 444 mono";
+
+/// What each of them means, in the same order.
+const CHROMAS: [Chroma; 7] = [
+    Chroma::C420,
+    Chroma::C420,
+    Chroma::C420,
+    Chroma::C420,
+    Chroma::C422,
+    Chroma::C444,
+    Chroma::Mono,
 ];
 
 impl Chroma {
@@ -61,8 +64,7 @@ impl RawFormat {
     /// The `C` parameter of a Y4M stream whose frames have this format's bytes; `None` when there is none.
     #[must_use]
     pub fn y4m_tag(&self) -> Option<&'static str> {
-        CHROMA_TAGS
-            .iter()
+        chroma_tags()
             .find(|(_, chroma)| {
                 lookup(chroma.fourcc()).is_some_and(|planar| {
                     let samples =
@@ -74,8 +76,12 @@ impl RawFormat {
                         .eq(self.planes.iter().map(samples))
                 })
             })
-            .map(|&(tag, _)| tag)
+            .map(|(tag, _)| tag)
     }
+}
+
+fn chroma_tags() -> impl Iterator<Item = (&'static str, Chroma)> {
+    CHROMA_TAGS.split(' ').zip(CHROMAS)
 }
 
 /// What a stream's first line says.
@@ -183,11 +189,9 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError<'_>> {
                 return Err(Y4mError::Interlaced(Quoted(parameter)));
             }
             b'C' => {
-                chroma = CHROMA_TAGS
-                    .iter()
-                    .find(|(tag, _)| tag.as_bytes() == value)
-                    .map(|&(_, chroma)| chroma)
-                    .ok_or_else(|| Y4mError::Chroma(Quoted(parameter)))?;
+                chroma = place(value, CHROMA_TAGS)
+                    .and_then(|tag| CHROMAS.get(tag).copied())
+                    .ok_or(Y4mError::Chroma(Quoted(parameter)))?;
             }
             _ => {}
         }
@@ -309,9 +313,10 @@ mod tests {
 
     #[test]
     fn formats_and_tags_name_each_other() {
-        for &(tag, chroma) in CHROMA_TAGS {
+        assert_eq!(chroma_tags().count(), CHROMA_TAGS.split(' ').count());
+        for (tag, chroma) in chroma_tags() {
             let format = lookup(chroma.fourcc()).unwrap();
-            let first = CHROMA_TAGS.iter().find(|(_, c)| *c == chroma).unwrap().0;
+            let first = chroma_tags().find(|(_, c)| *c == chroma).unwrap().0;
             assert_eq!(format.y4m_tag(), Some(first), "{tag}");
         }
         let tag = |code| lookup(Fourcc::new(code)).unwrap().y4m_tag();
