@@ -60,6 +60,7 @@ fn id(text: &[u8]) -> Option<u64> {
 }
 
 /// What stands before and after the first `separator`.
+#[inline(never)]
 fn split(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&byte| byte == separator)?;
     Some((&text[..at], &text[at + 1..]))
@@ -120,6 +121,7 @@ pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
 }
 
 /// A path, or a name of the abstract namespace after `@`.
+#[inline(never)]
 pub(super) fn socket(text: &CStr) -> Option<SocketName<'_>> {
     let (name, socket) = match text.to_bytes() {
         [b'@', name @ ..] => (name, SocketName::Abstract(name)),
