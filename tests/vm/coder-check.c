@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The model's coder as a program, so that tests/model_coder.rs can drive it: parameters as NAME=VALUE, frames from standard input,
+ * what comes of them to standard output.
+ *
+ *   h264    frames of `fourcc`, `stride` x `rows`, `bytes` long, become a stream; a key frame every `key` frames
+ *   canned  `frames` canned pictures, a key frame every `key` frames
+ *   load    frames become YU12 with the coder's own size, padding included
+ *   jpeg    one frame becomes a JPEG of `quality`
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/bcm2835-codec-model/coder.h"
+
+static int arguments;
+static char **argument;
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "coder-check: %s\n", what);
+	exit(1);
+}
+
+/* The text after NAME=. */
+static const char *text(const char *name)
+{
+	size_t length = strlen(name);
+	int i;
+
+	for (i = 2; i < arguments; i++)
+		if (!strncmp(argument[i], name, length) && argument[i][length] == '=')
+			return argument[i] + length + 1;
+	fail(name);
+	return NULL;
+}
+
+static u32 number(const char *name)
+{
+	return (u32)strtoul(text(name), NULL, 0);
+}
+
+static void *memory(size_t bytes)
+{
+	void *at = malloc(bytes ? bytes : 1);
+
+	if (!at)
+		fail("no memory");
+	return at;
+}
+
+/* Each write comes from memory of just the size that the coder was promised: the sanitizer sees one byte too many. */
+static void give(const struct sink *out)
+{
+	if (out->full)
+		fail("full");
+	if (fwrite(out->bytes, 1, out->used, stdout) != out->used)
+		fail("cannot write");
+}
+
+static bool next_frame(u8 *frame, size_t bytes)
+{
+	size_t got = fread(frame, 1, bytes, stdin);
+
+	if (got && got != bytes)
+		fail("half a frame");
+	return got == bytes;
+}
+
+static u32 aligned(u32 pixels)
+{
+	return (pixels + 15) / 16 * 16;
+}
+
+static struct picture new_picture(void)
+{
+	u32 width = aligned(number("width")), height = aligned(number("height"));
+	struct picture picture;
+
+	picture_place(&picture, memory(picture_bytes(width, height)), width, height);
+	return picture;
+}
+
+static void load(struct picture *picture, const u8 *frame)
+{
+	const char *f = text("fourcc");
+	u32 fourcc = (u32)f[0] | (u32)f[1] << 8 | (u32)f[2] << 16 | (u32)f[3] << 24;
+
+	if (!picture_load(picture, fourcc, frame, number("stride"), number("rows"), number("width"), number("height")))
+		fail("unknown format");
+}
+
+static struct h264 new_coder(void)
+{
+	struct h264 coder = {
+		.width = number("width"), .height = number("height"),
+		.profile_idc = number("profile"), .constraint_flags = number("flags"), .level_idc = number("level"),
+		.rate_numerator = number("rate"), .rate_denominator = number("per"),
+	};
+
+	return coder;
+}
+
+/* A picture that does not fit must leave no trace: the same one, coded again with room, continues the stream. */
+static void code(struct h264 *coder, const struct picture *now, const struct picture *reference, bool key)
+{
+	size_t room = h264_room(coder->width, coder->height);
+	u32 short_of = number("short");
+	struct sink out = { .bytes = memory(room), .room = room };
+
+	if (short_of) {
+		struct sink small = { .bytes = memory(short_of), .room = short_of };
+
+		h264_picture(coder, now, reference, key, &small);
+		if (!small.full)
+			fail("fits");
+		free(small.bytes);
+	}
+	if (key)
+		h264_headers(coder, &out);
+	h264_picture(coder, now, reference, key, &out);
+	give(&out);
+	free(out.bytes);
+}
+
+static void h264(u8 *frame, size_t bytes)
+{
+	struct h264 coder = new_coder();
+	struct picture now = new_picture(), reference = new_picture(), other;
+	u32 count;
+
+	for (count = 0; next_frame(frame, bytes); count++) {
+		load(&now, frame);
+		code(&coder, &now, &reference, count % number("key") == 0);
+		other = now;
+		now = reference;
+		reference = other;
+	}
+	free(now.y);
+	free(reference.y);
+}
+
+static void canned(void)
+{
+	struct h264 coder = new_coder();
+	u32 count;
+
+	for (count = 0; count < number("frames"); count++) {
+		bool key = count % number("key") == 0;
+		u8 bytes[16384];
+		struct sink out = { .bytes = bytes, .room = sizeof(bytes) };
+
+		if (key)
+			h264_headers(&coder, &out);
+		h264_canned(&coder, key, &out);
+		give(&out);
+	}
+}
+
+static void loaded(u8 *frame, size_t bytes)
+{
+	struct picture picture = new_picture();
+	size_t length = picture_bytes(picture.width, picture.height);
+
+	while (next_frame(frame, bytes)) {
+		struct sink out = { .bytes = picture.y, .room = length, .used = length };
+
+		load(&picture, frame);
+		give(&out);
+	}
+	free(picture.y);
+}
+
+int main(int count, char **list)
+{
+	size_t bytes;
+	u8 *frame;
+
+	arguments = count;
+	argument = list;
+	if (count < 2)
+		fail("h264, canned, load or jpeg?");
+	if (!strcmp(list[1], "canned")) {
+		canned();
+		return 0;
+	}
+	bytes = number("bytes");
+	frame = memory(bytes);
+	if (!strcmp(list[1], "h264"))
+		h264(frame, bytes);
+	else if (!strcmp(list[1], "load"))
+		loaded(frame, bytes);
+	else
+		fail(list[1]);
+	free(frame);
+	return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The bitstream of the model, apart from V4L2: pure functions over memory, integer arithmetic only. They build into the
+ * kernel, and with CODER_HOST defined into a program of the host, where they are tested.
+ */
+#ifndef CODER_H
+#define CODER_H
+
+#ifdef CODER_HOST
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
+#else
+#include <linux/string.h>
+#include <linux/types.h>
+#endif
+
+/* Where coded bytes go. What does not fit sets `full` and is left out: the caller made `room` large enough or reports an error. */
+struct sink {
+	u8 *bytes;
+	size_t room;
+	size_t used;
+	bool full;
+};
+
+/* A picture of three planes, 4:2:0, 8 bit, limited range. Luma width and height are multiples of 16, each line is `width`
+ * (chroma: width / 2) bytes long, nothing between lines. */
+struct picture {
+	u8 *y, *cb, *cr;
+	u32 width, height;
+};
+
+/* Bytes of a picture's three planes together. */
+size_t picture_bytes(u32 width, u32 height);
+/* Lets the planes follow each other in `memory`. */
+void picture_place(struct picture *picture, u8 *memory, u32 width, u32 height);
+
+/* Raw formats, by V4L2's four characters (v4l2_fourcc). Fills `to` from a frame as it lies in an OUTPUT buffer: `stride` is the first
+ * plane's bytesperline, `rows` the format's height, which say where the other planes are; `width` x `height` is what is visible (the crop).
+ * Beyond it the last column and row are repeated. 4:2:2 becomes 4:2:0 by the mean of two lines, (a + b + 1) / 2; RGB becomes
+ * BT.601 limited range. False when the format is not known. */
+bool picture_load(struct picture *to, u32 fourcc, const u8 *from, u32 stride, u32 rows, u32 width, u32 height);
+
+/* H.264, lossless: I_PCM for macroblocks that differ from the reference, P_Skip for the others; CAVLC, no deblocking, POC type 2. */
+struct h264 {
+	u32 width, height;		/* visible; the rest is cropped by the SPS */
+	u32 profile_idc;		/* 66, 77, 100 */
+	u32 constraint_flags;		/* constraint_set0..5 as they stand in the byte after profile_idc */
+	u32 level_idc;			/* 10 .. 51; level 1b is 11 with constraint_set3, or 9 for High */
+	u32 rate_numerator, rate_denominator;	/* frames per second, for the VUI's timing */
+	u32 frame_num, idr_pic_id;	/* state; zero at the start */
+};
+
+/* SPS and PPS, with start codes. */
+void h264_headers(const struct h264 *coder, struct sink *out);
+/* Bytes that one picture may take, headers included, if each of its samples is zero and so needs emulation prevention. */
+size_t h264_room(u32 width, u32 height);
+/* One picture as one access unit without headers: an IDR when `key`, otherwise a P slice against `reference`, both of the coder's size
+ * rounded up to 16. `now` becomes the new reference: the caller swaps. When the sink gets full, the coder's state stays as it was and
+ * the picture counts as never coded. */
+void h264_picture(struct h264 *coder, const struct picture *now, const struct picture *reference, bool key, struct sink *out);
+/* A P slice in which everything is skipped, or (key) a grey IDR picture: for measuring clients without the cost of pixels. */
+void h264_canned(struct h264 *coder, bool key, struct sink *out);
+
+/* Baseline JPEG (JFIF, 4:2:0), quality 1 to 100 as libjpeg scales its tables. */
+void jpeg_picture(const struct picture *now, u32 width, u32 height, u32 quality, struct sink *out);
+
+#endif
