@@ -171,6 +171,20 @@ static void loaded(u8 *frame, size_t bytes)
 	free(picture.y);
 }
 
+static void jpeg(u8 *frame, size_t bytes)
+{
+	struct picture picture = new_picture();
+	struct sink out = { .bytes = memory(number("room")), .room = number("room") };
+
+	if (!next_frame(frame, bytes))
+		fail("no frame");
+	load(&picture, frame);
+	jpeg_picture(&picture, number("width"), number("height"), number("quality"), &out);
+	give(&out);
+	free(picture.y);
+	free(out.bytes);
+}
+
 int main(int count, char **list)
 {
 	size_t bytes;
@@ -190,6 +204,8 @@ int main(int count, char **list)
 		h264(frame, bytes);
 	else if (!strcmp(list[1], "load"))
 		loaded(frame, bytes);
+	else if (!strcmp(list[1], "jpeg"))
+		jpeg(frame, bytes);
 	else
 		fail(list[1]);
 	free(frame);

@@ -69,7 +69,8 @@ void h264_picture(struct h264 *coder, const struct picture *now, const struct pi
 /* A P slice in which everything is skipped, or (key) a grey IDR picture: for measuring clients without the cost of pixels. */
 void h264_canned(struct h264 *coder, bool key, struct sink *out);
 
-/* Baseline JPEG (JFIF, 4:2:0), quality 1 to 100 as libjpeg scales its tables. */
+/* Baseline JPEG (JFIF, 4:2:0) of what is visible, quality 1 to 100 as libjpeg scales its tables. The limited range becomes the full one
+ * that JFIF has. */
 void jpeg_picture(const struct picture *now, u32 width, u32 height, u32 quality, struct sink *out);
 
 #endif
