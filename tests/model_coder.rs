@@ -1,0 +1,316 @@
+//! The bitstream coder of the virtual Pi encoder (tests/vm/kernel/bcm2835-codec-model), compiled for the host and judged by ffmpeg: its
+//! decoder must show the very pixels that went in and find nothing to complain about, its parser must read the headers as they were asked for.
+
+#[path = "model_coder/raw.rs"]
+mod raw;
+#[path = "model_coder/tools.rs"]
+mod tools;
+
+use raw::{Picture, Plane, as_420, lay_out, noise, padded, scene, tight};
+use tools::{coder, decoded, headers, values};
+
+/// Bytes for an attempt that cannot succeed: fewer than a macroblock has.
+const TOO_LITTLE: usize = 100;
+
+/// What the coder is asked for.
+const HIGH: &str = "profile=100 flags=0 level=40 rate=30 per=1";
+
+/// Start codes stand where units begin and nowhere else.
+fn assert_units(stream: &[u8], count: usize) {
+    let mut starts = 0;
+    let mut at = 0;
+    while at + 3 <= stream.len() {
+        match stream[at..at + 3] {
+            [0, 0, 0] => {
+                assert_eq!(stream[at + 3], 1, "three zeros inside a unit, at {at}");
+                starts += 1;
+                at += 4;
+            }
+            [0, 0, 1 | 2] => panic!("a start code inside a unit, at {at}"),
+            _ => at += 1,
+        }
+    }
+    assert_eq!(starts, count, "units");
+}
+
+/// Codes frames of a raw format, decodes them, compares all.
+fn round_trip(
+    fourcc: &str,
+    frames: &[Picture],
+    stride: usize,
+    rows: usize,
+    key: usize,
+    short: usize,
+) {
+    let luma = &frames[0].0[0];
+    let (width, height) = (luma.width, luma.height);
+    let input: Vec<Vec<u8>> = frames
+        .iter()
+        .map(|frame| lay_out(fourcc, frame, stride, rows))
+        .collect();
+    let bytes = input[0].len();
+    let parameters = format!(
+        "{HIGH} width={width} height={height} stride={stride} rows={rows} bytes={bytes} fourcc={fourcc} key={key} short={short}"
+    );
+    let stream = coder("h264", &parameters, &input.concat());
+    let keys = frames.len().div_ceil(key);
+    assert_units(&stream, frames.len() + 2 * keys);
+    let out = decoded(&stream, "h264");
+    assert_eq!(
+        out.len(),
+        frames.len() * width * height * 3 / 2,
+        "{parameters}"
+    );
+    for (number, (frame, out)) in frames
+        .iter()
+        .zip(out.chunks(width * height * 3 / 2))
+        .enumerate()
+    {
+        assert!(
+            tight(&as_420(fourcc, frame)) == out,
+            "frame {number} differs: {parameters}"
+        );
+    }
+    let slices: Vec<u64> = values(&headers(&stream), "nal_unit_type");
+    let slices: Vec<bool> = slices
+        .iter()
+        .filter(|unit| **unit < 7)
+        .map(|unit| *unit == 5)
+        .collect();
+    let wanted: Vec<bool> = (0..frames.len()).map(|number| number % key == 0).collect();
+    assert_eq!(slices, wanted, "key frames: {parameters}");
+}
+
+fn scenes(width: usize, height: usize, share: (usize, usize), count: usize) -> Vec<Picture> {
+    (0..count)
+        .map(|number| scene(width, height, share, number))
+        .collect()
+}
+
+#[test]
+fn pictures_of_every_size_come_back_unchanged() {
+    round_trip("YU12", &scenes(32, 32, (2, 2), 24), 32, 32, 10, 0);
+    round_trip("YU12", &scenes(34, 50, (2, 2), 24), 64, 50, 10, 0);
+    round_trip("YU12", &scenes(640, 360, (2, 2), 6), 640, 368, 4, 0);
+    round_trip("YU12", &scenes(1920, 1080, (2, 2), 3), 1920, 1088, 2, 0);
+}
+
+#[test]
+fn other_formats_come_back_as_their_420() {
+    round_trip("NV12", &scenes(640, 360, (2, 2), 4), 640, 368, 3, 0);
+    round_trip("YUYV", &scenes(640, 360, (2, 1), 4), 1280, 368, 3, 0);
+}
+
+/// Every byte needs emulation prevention, or none does, and pictures that repeat are skipped as a whole.
+#[test]
+fn zeros_everywhere_come_back_unchanged() {
+    let even = |sample: u8| {
+        Picture([(64, 48), (32, 24), (32, 24)].map(|(w, h)| Plane::new(w, h, |_, _| sample)))
+    };
+    let few = |number: usize| {
+        Picture(
+            [(64, 48), (32, 24), (32, 24)]
+                .map(|(w, h)| Plane::new(w, h, |x, y| noise(x + y * w + number) & 1)),
+        )
+    };
+    let frames = [
+        even(0),
+        even(1),
+        even(0),
+        even(0),
+        few(0),
+        even(3),
+        few(1),
+        few(2),
+        even(255),
+    ];
+    for key in [1, 2, 9] {
+        round_trip("YU12", &frames, 64, 48, key, 0);
+    }
+}
+
+/// More pictures than frame_num has values, each tried without room first.
+#[test]
+fn a_picture_that_did_not_fit_leaves_no_trace() {
+    round_trip(
+        "YU12",
+        &scenes(34, 50, (2, 2), 300),
+        64,
+        50,
+        290,
+        TOO_LITTLE,
+    );
+}
+
+#[test]
+fn every_raw_format_is_read() {
+    // Beyond one column of NC12, and no multiple of 16.
+    let (width, height, rows) = (162, 50, 56);
+    let formats: [(&str, usize, (usize, usize), u8); 14] = [
+        ("YU12", 192, (2, 2), 0),
+        ("YV12", 192, (2, 2), 0),
+        ("NV12", 192, (2, 2), 0),
+        ("NV21", 192, (2, 2), 0),
+        ("NC12", 90, (2, 2), 0),
+        ("YUYV", 384, (2, 1), 0),
+        ("YVYU", 384, (2, 1), 0),
+        ("UYVY", 384, (2, 1), 0),
+        ("VYUY", 384, (2, 1), 0),
+        ("RGB3", 512, (1, 1), 1),
+        ("BGR3", 512, (1, 1), 1),
+        ("BGR4", 704, (1, 1), 1),
+        ("AB24", 704, (1, 1), 1),
+        ("RGBP", 384, (1, 1), 1),
+    ];
+    for (fourcc, stride, share, tolerance) in formats {
+        let picture = scene(width, height, share, 3);
+        let frame = lay_out(fourcc, &picture, stride, rows);
+        let bytes = frame.len();
+        let parameters = format!(
+            "width={width} height={height} stride={stride} rows={rows} bytes={bytes} fourcc={fourcc}"
+        );
+        let (got, wanted) = (
+            coder("load", &parameters, &frame),
+            padded(&as_420(fourcc, &picture)),
+        );
+        assert_eq!(got.len(), wanted.len(), "{fourcc}");
+        let worst = got
+            .iter()
+            .zip(&wanted)
+            .map(|(a, b)| a.abs_diff(*b))
+            .max()
+            .unwrap();
+        assert!(worst <= tolerance, "{fourcc}: off by {worst}");
+    }
+}
+
+#[test]
+fn headers_say_what_was_asked_for() {
+    // profile_idc, constraint flags, level_idc, rate
+    let wishes = [
+        (66, 0x40, 11, (25, 1)),
+        (66, 0, 30, (9, 1)),
+        (77, 0, 31, (30000, 1001)),
+        (100, 0, 42, (60, 1)),
+        (66, 0x10, 11, (30, 1)),
+    ];
+    for (profile, flags, level, (rate, per)) in wishes {
+        let parameters = format!(
+            "width=1920 height=1080 profile={profile} flags={flags} level={level} rate={rate} per={per} frames=3 key=9"
+        );
+        let stream = coder("canned", &parameters, &[]);
+        let headers = headers(&stream);
+        let number = |flag: usize| u64::from(flags << flag & 0x80 != 0);
+        for (name, value) in [
+            ("profile_idc", profile),
+            ("constraint_set0_flag", number(0)),
+            ("constraint_set1_flag", number(1)),
+            ("constraint_set3_flag", number(3)),
+            ("level_idc", level),
+            ("num_units_in_tick", per),
+            ("time_scale", 2 * rate),
+            ("fixed_frame_rate_flag", 1),
+            ("pic_order_cnt_type", 2),
+            ("max_num_ref_frames", 1),
+            ("max_num_reorder_frames", 0),
+            ("entropy_coding_mode_flag", 0),
+            ("pic_width_in_mbs_minus1", 119),
+            ("pic_height_in_map_units_minus1", 67),
+            ("frame_crop_right_offset", 0),
+            ("frame_crop_bottom_offset", 4),
+        ] {
+            assert_eq!(values(&headers, name), [value], "{name}: {parameters}");
+        }
+        assert_eq!(values(&headers, "disable_deblocking_filter_idc"), [1, 1, 1]);
+    }
+}
+
+/// A rate of zero is no rate: the stream does without timing.
+#[test]
+fn a_rate_that_cannot_be_told_is_left_out() {
+    let stream = coder(
+        "canned",
+        "width=34 height=50 profile=100 flags=0 level=10 rate=0 per=1 frames=2 key=9",
+        &[],
+    );
+    let headers = headers(&stream);
+    assert_eq!(values(&headers, "timing_info_present_flag"), [0]);
+    assert_eq!(values(&headers, "frame_crop_right_offset"), [7]);
+    assert_eq!(decoded(&stream, "h264").len(), 2 * 34 * 50 * 3 / 2);
+}
+
+#[test]
+fn canned_pictures_are_grey_and_counted() {
+    let stream = coder(
+        "canned",
+        &format!("{HIGH} width=162 height=90 frames=600 key=290"),
+        &[],
+    );
+    assert_units(&stream, 600 + 2 * 3);
+    let headers = headers(&stream);
+    let counted: Vec<u64> = (0..600).map(|number| number % 290 % 256).collect();
+    assert_eq!(values(&headers, "frame_num"), counted);
+    assert_eq!(values(&headers, "idr_pic_id"), [0, 1, 0]);
+    let out = decoded(&stream, "h264");
+    assert_eq!(out.len(), 600 * 162 * 90 * 3 / 2);
+    assert!(out.iter().all(|sample| *sample == 128));
+}
+
+/// Waves with some grain, in the limited range.
+fn waves(width: usize, height: usize) -> Picture {
+    let wave = |share: f64, x: usize, y: usize| {
+        let (x, y) = (x as f64 * share, y as f64 * share);
+        let grain = f64::from(noise(x as usize + y as usize * 8192)) / 16.0;
+        (120.0 + 60.0 * (x / 17.0).sin() + 35.0 * ((x + 2.0 * y) / 29.0).cos() + grain) as u8
+    };
+    let chroma = |_: usize| Plane::new(width / 2, height / 2, |x, y| wave(2.0, x, y));
+    Picture([
+        Plane::new(width, height, |x, y| wave(1.0, x, y)),
+        chroma(1),
+        chroma(2),
+    ])
+}
+
+#[test]
+fn jpeg_is_as_good_as_its_quality() {
+    // Not whole macroblocks.
+    let (width, height) = (632, 358);
+    let picture = waves(width, height);
+    let full =
+        |sample: u8, black: f64, range: f64| ((f64::from(sample) - black) * 255.0 / range).round();
+    let [y, cb, cr] = &picture.0;
+    let luma = y.samples.iter().map(|sample| full(*sample, 16.0, 219.0));
+    let chroma = [cb, cr].into_iter().flat_map(|plane| plane.samples.iter());
+    let wanted: Vec<f64> = luma
+        .chain(chroma.map(|sample| 128.0 + full(*sample, 128.0, 224.0)))
+        .collect();
+    let (mut last_size, mut last_psnr) = (0, 0.0);
+    for (quality, least) in [(30, 32.0), (60, 33.0), (90, 35.5), (100, 57.0)] {
+        let frame = lay_out("YU12", &picture, 640, height);
+        let bytes = frame.len();
+        let parameters = format!(
+            "width={width} height={height} stride=640 rows={height} bytes={bytes} fourcc=YU12 quality={quality} room=500000"
+        );
+        let jpeg = coder("jpeg", &parameters, &frame);
+        let stuffed = jpeg.windows(2).any(|pair| pair == [0xff, 0]);
+        assert!(
+            stuffed,
+            "quality {quality}: no byte that could pass for a marker"
+        );
+        let out = decoded(&jpeg, "mjpeg");
+        assert_eq!(out.len(), wanted.len(), "quality {quality}");
+        let square: f64 = out
+            .iter()
+            .zip(&wanted)
+            .map(|(a, b)| (f64::from(*a) - b).powi(2))
+            .sum();
+        let psnr = 10.0 * (255.0 * 255.0 * out.len() as f64 / square).log10();
+        assert!(psnr >= least, "quality {quality}: {psnr:.1} dB");
+        println!("quality {quality}: {psnr:.1} dB, {} bytes", jpeg.len());
+        assert!(
+            psnr > last_psnr && jpeg.len() > last_size,
+            "quality {quality} is no better than the last"
+        );
+        (last_size, last_psnr) = (jpeg.len(), psnr);
+    }
+}
