@@ -44,7 +44,8 @@ void picture_place(struct picture *picture, u8 *memory, u32 width, u32 height);
 
 /* Raw formats, by V4L2's four characters (v4l2_fourcc). Fills `to` from a frame as it lies in an OUTPUT buffer: `stride` is the first
  * plane's bytesperline, `rows` the format's height, which say where the other planes are; `width` x `height` is what is visible (the crop).
- * Beyond it the last column and row are repeated. 4:2:2 becomes 4:2:0 by the mean of two lines, (a + b + 1) / 2; RGB becomes
+ * NC12 has columns of 128 bytes: there `stride` counts the lines from one column to the next.
+ * Beyond what is visible the last column and row are repeated. 4:2:2 becomes 4:2:0 by the mean of two lines, (a + b + 1) / 2; RGB becomes
  * BT.601 limited range. False when the format is not known. */
 bool picture_load(struct picture *to, u32 fourcc, const u8 *from, u32 stride, u32 rows, u32 width, u32 height);
 
