@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Formats, frame sizes and the crop. The original rounds and keeps less than one expects: odd sizes pass, S_FMT of one queue does
+ * not touch the other, the crop only ever shrinks, and G_FMT shows the crop's width.
+ */
+#include "model.h"
+
+/* A format of the Raspberry Pi's kernels, not yet of this one. */
+#ifndef V4L2_PIX_FMT_NV12_COL128
+#define V4L2_PIX_FMT_NV12_COL128 v4l2_fourcc('N', 'C', '1', '2')
+#endif
+
+#define LEAST 32
+#define MOST 1920
+
+static const struct model_format yu12 = { V4L2_PIX_FMT_YUV420, 8, 64, 3 };
+static const struct model_format yu12_image = { V4L2_PIX_FMT_YUV420, 8, 32, 3 };
+static const struct model_format yv12 = { V4L2_PIX_FMT_YVU420, 8, 64, 3 };
+static const struct model_format nv12 = { V4L2_PIX_FMT_NV12, 8, 32, 3 };
+static const struct model_format nv21 = { V4L2_PIX_FMT_NV21, 8, 32, 3 };
+static const struct model_format nc12 = { V4L2_PIX_FMT_NV12_COL128, 8, 32, 3 };
+static const struct model_format rgbp = { V4L2_PIX_FMT_RGB565, 16, 32, 2 };
+static const struct model_format rgb3 = { V4L2_PIX_FMT_RGB24, 24, 32, 2 };
+static const struct model_format bgr3 = { V4L2_PIX_FMT_BGR24, 24, 32, 2 };
+static const struct model_format bgr4 = { V4L2_PIX_FMT_BGR32, 32, 64, 2 };
+static const struct model_format ab24 = { V4L2_PIX_FMT_RGBA32, 32, 64, 2 };
+static const struct model_format yuyv = { V4L2_PIX_FMT_YUYV, 16, 64, 2 };
+static const struct model_format yvyu = { V4L2_PIX_FMT_YVYU, 16, 64, 2 };
+static const struct model_format uyvy = { V4L2_PIX_FMT_UYVY, 16, 64, 2 };
+static const struct model_format vyuy = { V4L2_PIX_FMT_VYUY, 16, 64, 2 };
+static const struct model_format h264 = { V4L2_PIX_FMT_H264, 0, 1, 0 };
+static const struct model_format jpeg = { V4L2_PIX_FMT_JPEG, 0, 1, 0 };
+
+/* The order is the firmware's: published for the image encoder, a guess for the other. The first is the default. */
+static const struct model_format *const lists[ROLES][2][16] = {
+	[ENCODE] = {
+		{ &yu12, &yv12, &nv12, &nv21, &rgbp, &rgb3, &bgr3, &bgr4, &ab24, &yuyv, &yvyu, &vyuy, &uyvy, &nc12 },
+		{ &h264 },
+	},
+	[ENCODE_IMAGE] = {
+		{ &rgbp, &rgb3, &bgr3, &ab24, &bgr4, &yu12_image, &yuyv, &yvyu, &vyuy, &uyvy },
+		{ &jpeg },
+	},
+};
+
+static const struct model_format *const *list(const struct model_context *context, u32 type)
+{
+	return lists[context->node->role][V4L2_TYPE_IS_OUTPUT(type) ? MODEL_OUTPUT : MODEL_CAPTURE];
+}
+
+static const struct model_format *find(const struct model_context *context, u32 type, u32 fourcc)
+{
+	const struct model_format *const *entry;
+
+	for (entry = list(context, type); *entry; entry++)
+		if ((*entry)->fourcc == fourcc)
+			return *entry;
+	return NULL;
+}
+
+static u32 line_bytes(const struct model_format *format, u32 width, u32 height)
+{
+	if (format->fourcc == V4L2_PIX_FMT_NV12_COL128)	/* lines of a column, not bytes of a line */
+		return height * 3 / 2;
+	return ALIGN(width * format->depth / 8, format->align);
+}
+
+static u32 frame_bytes(const struct model_format *format, u32 bytesperline, u32 width, u32 height)
+{
+	if (format->fourcc == V4L2_PIX_FMT_JPEG)
+		return 4096 << 10;
+	if (!format->depth)
+		return (width * height > 1280 * 720 ? 768 : 512) << 10;
+	if (format->fourcc == V4L2_PIX_FMT_NV12_COL128)
+		return ALIGN(width, 128) * bytesperline;
+	return bytesperline * height * format->halves / 2;
+}
+
+void model_formats_init(struct model_context *context)
+{
+	const enum v4l2_buf_type types[] = { V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE };
+	struct model_queue *queue;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		queue = &context->queues[i];
+		INIT_LIST_HEAD(&queue->waiting);
+		queue->format = *list(context, types[i]);
+		queue->width = queue->height = queue->crop_height = LEAST;
+		queue->bytesperline = queue->format->depth ? line_bytes(queue->format, LEAST, LEAST) : 0;
+		queue->sizeimage = frame_bytes(queue->format, queue->bytesperline, LEAST, LEAST);
+	}
+	context->colorspace = V4L2_COLORSPACE_REC709;
+}
+
+static int enumerate(struct file *file, struct v4l2_fmtdesc *f, u32 type)
+{
+	const struct model_format *const *entry = list(model_context_of(file), type);
+	u32 i;
+
+	for (i = 0; *entry && i < f->index; i++)
+		entry++;
+	if (!*entry)
+		return -EINVAL;
+	f->pixelformat = (*entry)->fourcc;
+	f->flags = (*entry)->depth ? 0 : V4L2_FMT_FLAG_COMPRESSED;
+	/* The core warns of a format that it cannot describe. */
+	if (f->pixelformat == V4L2_PIX_FMT_NV12_COL128)
+		strscpy(f->description, "Y/CbCr 4:2:0 (128b cols)", sizeof(f->description));
+	return 0;
+}
+
+int model_enum_output(struct file *file, void *priv, struct v4l2_fmtdesc *f)
+{
+	return enumerate(file, f, V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE);
+}
+
+int model_enum_capture(struct file *file, void *priv, struct v4l2_fmtdesc *f)
+{
+	return enumerate(file, f, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE);
+}
+
+int model_g_fmt(struct file *file, void *priv, struct v4l2_format *f)
+{
+	struct model_context *context = model_context_of(file);
+	struct model_queue *queue = model_queue_of(context, f->type);
+	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
+
+	pix->width = queue->width;
+	pix->height = queue->height;
+	pix->pixelformat = queue->format->fourcc;
+	pix->field = V4L2_FIELD_NONE;
+	pix->num_planes = 1;
+	pix->plane_fmt[0].bytesperline = queue->bytesperline;
+	pix->plane_fmt[0].sizeimage = queue->sizeimage;
+	pix->colorspace = context->colorspace;
+	pix->ycbcr_enc = context->ycbcr_enc;
+	pix->quantization = context->quantization;
+	pix->xfer_func = context->xfer_func;
+	return 0;
+}
+
+int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
+{
+	struct model_context *context = model_context_of(file);
+	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
+	struct v4l2_plane_pix_format *plane = &pix->plane_fmt[0];
+	const struct model_format *format = find(context, f->type, pix->pixelformat) ?: *list(context, f->type);
+	u32 least = READ_ONCE(model_knobs.coded_sizeimage);
+	u32 size;
+
+	pix->pixelformat = format->fourcc;
+	if (V4L2_TYPE_IS_OUTPUT(f->type) && !pix->colorspace)
+		pix->colorspace = context->colorspace;
+	pix->width = min_t(u32, pix->width, MOST);
+	pix->height = min_t(u32, pix->height, MOST);
+	/* A coded format may be of no size yet: only raw ones have a smallest size. */
+	if (format->depth) {
+		pix->width = max_t(u32, pix->width, LEAST);
+		pix->height = max_t(u32, pix->height, LEAST);
+		if (context->node->role == ENCODE_IMAGE)
+			pix->height = ALIGN(pix->height, 16);
+		plane->bytesperline = max(plane->bytesperline, line_bytes(format, pix->width, pix->height));
+		/* Nobody has lines of a megabyte; without a bound the size below could overflow. */
+		plane->bytesperline = ALIGN(min_t(u32, plane->bytesperline, 1 << 16), format->align);
+	} else {
+		plane->bytesperline = 0;
+	}
+	size = frame_bytes(format, plane->bytesperline, pix->width, pix->height);
+	if (format->depth || plane->sizeimage < size)
+		plane->sizeimage = size;
+	if (!format->depth && least)
+		plane->sizeimage = least;
+	pix->num_planes = 1;
+	pix->field = V4L2_FIELD_NONE;
+	memset(plane->reserved, 0, sizeof(plane->reserved));
+	return 0;
+}
+
+int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
+{
+	struct model_context *context = model_context_of(file);
+	struct model_queue *queue = model_queue_of(context, f->type);
+	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
+	u32 height = pix->height;
+
+	model_try_fmt(file, priv, f);
+	if (vb2_is_busy(v4l2_m2m_get_vq(context->fh.m2m_ctx, f->type)))
+		return -EBUSY;
+	queue->format = find(context, f->type, pix->pixelformat);
+	queue->width = pix->width;
+	queue->height = pix->height;
+	/* As asked for, before rounding: the image encoder's rows of padding are not part of the picture. */
+	if (!queue->selected || !queue->format->depth)
+		queue->crop_height = min_t(u32, height, MOST);
+	queue->bytesperline = pix->plane_fmt[0].bytesperline;
+	queue->sizeimage = pix->plane_fmt[0].sizeimage;
+	if (context->node->role == ENCODE_IMAGE && !queue->format->depth && queue->width && queue->height) {
+		queue->height = ALIGN(queue->crop_height, 16);
+		if (!READ_ONCE(model_knobs.coded_sizeimage))
+			queue->sizeimage = frame_bytes(queue->format, 0, queue->width, queue->height);
+	}
+	context->colorspace = pix->colorspace;
+	context->ycbcr_enc = pix->ycbcr_enc;
+	context->quantization = pix->quantization;
+	context->xfer_func = pix->xfer_func;
+	return 0;
+}
+
+int model_enum_framesizes(struct file *file, void *priv, struct v4l2_frmsizeenum *size)
+{
+	struct model_context *context = model_context_of(file);
+
+	if (size->index || (!find(context, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE, size->pixel_format) &&
+			    !find(context, V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE, size->pixel_format)))
+		return -EINVAL;
+	size->type = V4L2_FRMSIZE_TYPE_STEPWISE;
+	size->stepwise = (struct v4l2_frmsize_stepwise){ LEAST, MOST, 2, LEAST, MOST, 2 };
+	return 0;
+}
+
+/* The core has already made single-planar types of the multi-planar ones. */
+int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s)
+{
+	struct model_queue *queue = &model_context_of(file)->queues[MODEL_OUTPUT];
+
+	if (s->type != V4L2_BUF_TYPE_VIDEO_OUTPUT)
+		return -EINVAL;
+	switch (s->target) {
+	case V4L2_SEL_TGT_CROP:
+		s->r = (struct v4l2_rect){ 0, 0, queue->width, queue->crop_height };
+		return 0;
+	case V4L2_SEL_TGT_CROP_DEFAULT:
+	case V4L2_SEL_TGT_CROP_BOUNDS:
+		/* Bytes, not pixels: so does the original. */
+		s->r = (struct v4l2_rect){ 0, 0, queue->bytesperline, queue->height };
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int model_s_selection(struct file *file, void *priv, struct v4l2_selection *s)
+{
+	struct model_queue *queue = &model_context_of(file)->queues[MODEL_OUTPUT];
+
+	if (s->type != V4L2_BUF_TYPE_VIDEO_OUTPUT || s->target != V4L2_SEL_TGT_CROP)
+		return -EINVAL;
+	s->r.left = 0;
+	s->r.top = 0;
+	s->r.width = min(s->r.width, queue->width);
+	s->r.height = min(s->r.height, queue->height);
+	queue->width = s->r.width;
+	queue->crop_height = s->r.height;
+	queue->selected = true;
+	return 0;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the model share. The words are the original's: a context is one open file, its component is the firmware's
+ * encoder behind it. What it models and what it only guesses is in README.md.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/prandom.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <media/v4l2-ctrls.h>
+#include <media/v4l2-device.h>
+#include <media/v4l2-fh.h>
+#include <media/v4l2-mem2mem.h>
+
+#include "coder.h"
+
+enum model_role { ENCODE, ENCODE_IMAGE, ROLES };
+
+struct model_format {
+	u32 fourcc;
+	u32 depth;		/* bits of a pixel in the first plane; 0 for coded formats */
+	u32 align;		/* of bytesperline */
+	u32 halves;		/* size of a frame in halves of its first plane */
+};
+
+/* One device node. It lives until its last file is closed, which may be long after it was unregistered. */
+struct model_node {
+	struct v4l2_device v4l2_dev;
+	struct video_device vfd;
+	struct v4l2_m2m_dev *m2m_dev;
+	struct device *dma;
+	enum model_role role;
+	struct mutex lock;		/* one for all ioctls of all contexts, as in the original */
+	struct mutex hardware;		/* there is one encoder: contexts take turns, frame by frame */
+	struct list_head contexts;	/* under lock */
+	bool gone;			/* under lock */
+};
+
+struct model_queue {
+	const struct model_format *format;
+	u32 width, height, bytesperline, sizeimage;	/* width is the crop's, as the original keeps it */
+	u32 crop_height;
+	bool selected;			/* S_SELECTION was called: S_FMT leaves crop_height alone */
+	bool on;			/* streaming; under the context's spinlock */
+	struct list_head waiting;	/* buffers the firmware has; under the context's spinlock */
+	u32 qbufs, dqbufs;		/* since STREAMON */
+};
+
+struct model_buffer {
+	struct v4l2_m2m_buffer m2m;
+	struct list_head node;
+	void *memory;
+};
+
+/* One coded frame on its way out, in one piece or several. */
+struct model_coded {
+	struct sink sink;
+	size_t sent;
+	size_t headers;		/* bytes at the front that travel in a buffer of their own */
+	bool pending, key, error;
+	u64 timestamp;
+};
+
+struct model_context {
+	struct v4l2_fh fh;
+	struct model_node *node;
+	struct list_head siblings;
+	struct v4l2_ctrl_handler controls;
+	struct model_queue queues[2];	/* MODEL_OUTPUT, MODEL_CAPTURE */
+	u32 colorspace, ycbcr_enc, quantization, xfer_func;
+
+	/* The component and what was set on it; written under the node's lock, read by the engine as it goes. */
+	bool component;
+	u32 bitrate, bitrate_mode, header_mode, repeat_headers, intra_period, level, profile, quality;
+	u32 rate_numerator, rate_denominator;
+	struct v4l2_ctrl *gop_size;
+
+	/* The engine; the lock covers what it shares with callers. */
+	spinlock_t lock;
+	struct work_struct work;
+	wait_queue_head_t hurry;
+	bool hurried;			/* a caller waits for the engine: cut delays short and stop */
+	bool hung;			/* for good */
+	bool force_key, restart;
+	struct list_head end;		/* the end marker: waits among the OUTPUT buffers, or is empty */
+	bool end_reached;		/* the marker was met and waits for a CAPTURE buffer */
+
+	/* The engine's alone while it runs. */
+	struct h264 h264;
+	struct picture now, reference;
+	void *pictures;
+	u32 visible_width, visible_height;
+	struct model_coded coded;
+	u32 frames, since_key, delivered;
+	bool key_due, headers_due;
+	struct rnd_state random;
+};
+
+enum { MODEL_OUTPUT, MODEL_CAPTURE };
+
+struct model_knobs {
+	unsigned int encode_us, encode_us_max, encode_seed;
+	bool null_mode;
+	unsigned int drop_every, error_at, hang_after, pause_at, pause_ms;
+	unsigned int refuse_errno, refuse_memory, refuse_queue, refuse_above, refuse_control;
+	unsigned int min_output, min_capture, coded_sizeimage;
+	bool header_first, first_stamp_zero, quirk_hangs;
+	unsigned int qbuf_eio_output, qbuf_eio_capture, dqbuf_eio_output, dqbuf_eio_capture;
+	unsigned int streamoff_ms;
+};
+
+extern struct model_knobs model_knobs;
+
+static inline struct model_context *model_context_of(struct file *file)
+{
+	return container_of(file->private_data, struct model_context, fh);
+}
+
+static inline struct model_queue *model_queue_of(struct model_context *context, u32 type)
+{
+	return &context->queues[V4L2_TYPE_IS_OUTPUT(type) ? MODEL_OUTPUT : MODEL_CAPTURE];
+}
+
+/* driver.c */
+bool model_is_away(void);
+int model_set_away(bool away);
+
+/* context.c */
+extern const struct v4l2_file_operations model_file_operations;
+extern const struct v4l2_ioctl_ops model_ioctl_ops;
+
+/* formats.c */
+void model_formats_init(struct model_context *context);
+int model_enum_output(struct file *file, void *priv, struct v4l2_fmtdesc *f);
+int model_enum_capture(struct file *file, void *priv, struct v4l2_fmtdesc *f);
+int model_g_fmt(struct file *file, void *priv, struct v4l2_format *f);
+int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f);
+int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f);
+int model_enum_framesizes(struct file *file, void *priv, struct v4l2_frmsizeenum *size);
+int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s);
+int model_s_selection(struct file *file, void *priv, struct v4l2_selection *s);
+
+/* controls.c */
+int model_controls_init(struct model_context *context);
+int model_g_parm(struct file *file, void *priv, struct v4l2_streamparm *parm);
+int model_s_parm(struct file *file, void *priv, struct v4l2_streamparm *parm);
+
+/* limits.c: 0, or what the firmware's refusal looks like. */
+int model_limits_check(const struct model_context *context);
+
+/* queues.c */
+int model_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *capture);
+int model_qbuf(struct file *file, void *priv, struct v4l2_buffer *b);
+int model_dqbuf(struct file *file, void *priv, struct v4l2_buffer *b);
+int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd);
+int model_try_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd);
+
+/* engine.c */
+void model_engine_init(struct model_context *context);
+void model_engine_kick(struct model_context *context);
+void model_engine_halt(struct model_context *context);
+void model_engine_resume(struct model_context *context);
+bool model_engine_is_stuck(struct model_context *context);
+extern struct workqueue_struct *model_workqueue;
+
+/* coding.c */
+int model_coding_start(struct model_context *context);
+void model_coding_release(struct model_context *context);
+void model_code(struct model_context *context, const void *pixels, bool key);
+
+#endif
