@@ -2,12 +2,13 @@
 /*
  * The device: two nodes at the numbers where the Raspberry Pi has its encoders, and how they go away and come back.
  *
- * The platform device stays for ever, so memory that it handed out outlives a node that went away.
+ * The platform device and the media device stay for ever, so memory that it handed out outlives a node that went away.
  */
 #include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
+#include <media/media-device.h>
 #include <media/videobuf2-dma-contig.h>
 
 #include "model.h"
@@ -23,6 +24,7 @@ static const struct {
 };
 
 static struct platform_device *model_device;
+static struct media_device media;
 static DEFINE_MUTEX(presence);		/* covers the two below */
 static struct model_node *nodes[ROLES];	/* registered ones */
 static bool away;
@@ -74,6 +76,7 @@ static int node_register(enum model_role role)
 		ret = PTR_ERR(node->m2m_dev);
 		goto free;
 	}
+	node->v4l2_dev.mdev = &media;
 	/* Without one the core asks the driver, and there is none. */
 	strscpy(node->v4l2_dev.name, NAME, sizeof(node->v4l2_dev.name));
 	ret = v4l2_device_register(&model_device->dev, &node->v4l2_dev);
@@ -98,6 +101,8 @@ static int node_register(enum model_role role)
 		goto m2m;
 	}
 	nodes[role] = node;
+	if (v4l2_m2m_register_media_controller(node->m2m_dev, &node->vfd, MEDIA_ENT_F_PROC_VIDEO_ENCODER))
+		pr_warn(NAME "-model: no media entity for %s\n", roles[role].name);
 	return 0;
 m2m:
 	v4l2_m2m_release(node->m2m_dev);
@@ -113,6 +118,7 @@ static void node_unregister(enum model_role role)
 	struct model_context *context;
 
 	nodes[role] = NULL;
+	v4l2_m2m_unregister_media_controller(node->m2m_dev);
 	video_unregister_device(&node->vfd);
 	mutex_lock(&node->lock);
 	node->gone = true;
@@ -175,9 +181,21 @@ static int __init model_init(void)
 	if (ret)
 		goto device;
 	vb2_dma_contig_set_max_seg_size(&device->dev, DMA_BIT_MASK(32));
+	media.dev = &device->dev;
+	strscpy(media.model, NAME, sizeof(media.model));
+	strscpy(media.serial, "0000", sizeof(media.serial));
+	strscpy(media.driver_name, NAME, sizeof(media.driver_name));
+	strscpy(media.bus_info, "platform:" NAME, sizeof(media.bus_info));
+	media.hw_revision = 1;
+	media_device_init(&media);
+	ret = media_device_register(&media);
+	if (ret)
+		goto media;
 	model_device = device;
 	come_back(NULL);
 	return 0;
+media:
+	media_device_cleanup(&media);
 device:
 	platform_device_unregister(device);
 workqueue:
