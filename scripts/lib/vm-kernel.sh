@@ -10,7 +10,7 @@
 #   - tests/vm/kernel/*.patch, applied in the order of their names,
 #   - tests/vm/kernel/NAME/: a driver, put at drivers/media/NAME. Its Makefile says obj-y or
 #     obj-$(CONFIG_…); with a Kconfig beside it, name its symbols in kernel.config. It is linked
-#     after the kernel's own virtual drivers, so their node numbers stay.
+#     after the kernel's own virtual drivers, so their node numbers stay. Its *.md do not count.
 
 # Both come from scripts/vm.
 : "${root:?}" "${cache:?}"
@@ -37,7 +37,7 @@ _kernel_key() {
         echo "$_kernel_recipe $version"
         grep -v '^#' "$root/tests/vm/kernel.config"
         if [ -d "$root/tests/vm/kernel" ]; then
-            (cd "$root/tests/vm" && find kernel -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+            (cd "$root/tests/vm" && find kernel -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
         fi
     } | sha256sum | cut -c1-16
 }
