@@ -100,10 +100,13 @@ static void give_back(struct model_context *context, struct model_queue *queue, 
 
 	spin_lock_irqsave(&context->lock, flags);
 	queue->on = false;
-	if (queue == &context->queues[MODEL_OUTPUT])
+	if (queue == &context->queues[MODEL_OUTPUT]) {
 		list_del_init(&context->end);
-	else
+	} else {
+		/* Coded bytes are lost: what comes next begins anew. */
 		context->coded.pending = context->end_reached = false;
+		context->restart = true;
+	}
 	list_splice_init(&queue->waiting, &all);
 	spin_unlock_irqrestore(&context->lock, flags);
 	list_for_each_entry_safe(buffer, next, &all, node)
@@ -129,7 +132,8 @@ static int start_streaming(struct vb2_queue *vq, unsigned int count)
 	} else {
 		spin_lock_irqsave(&context->lock, flags);
 		queue->on = true;
-		context->restart = true;
+		if (vq->is_output)
+			context->restart = true;
 		spin_unlock_irqrestore(&context->lock, flags);
 	}
 	model_engine_resume(context);
