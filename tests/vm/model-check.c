@@ -258,6 +258,15 @@ static void ends(void)
 		}
 		waitpid(child, NULL, 0);
 	}
+	knob("encode_us", "300");
+	/* A close meets the end of a stream, at every distance. */
+	for (int i = 0; i < 100; i++) {
+		fd = started();
+		CHECK(!queue(fd, OUT, 0, 0, 0) && !stop(fd));
+		usleep(i * 10);
+		close(fd);
+	}
+	knob("encode_us", "200000");
 	/* Two at once take turns. */
 	fd = started();
 	other = started();

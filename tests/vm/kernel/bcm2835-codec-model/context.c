@@ -56,13 +56,14 @@ static int context_release(struct file *file)
 	struct model_context *context = model_context_of(file);
 	struct model_node *node = context->node;
 
-	v4l2_fh_del(&context->fh);
-	v4l2_fh_exit(&context->fh);
 	mutex_lock(&node->lock);
 	list_del(&context->siblings);
 	v4l2_m2m_ctx_release(context->fh.m2m_ctx);
 	mutex_unlock(&node->lock);
+	/* Until here it may send the event of a stream's end, which needs the handle. */
 	model_engine_halt(context);
+	v4l2_fh_del(&context->fh);
+	v4l2_fh_exit(&context->fh);
 	v4l2_ctrl_handler_free(&context->controls);
 	model_coding_release(context);
 	kfree(context);
