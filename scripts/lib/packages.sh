@@ -3,9 +3,12 @@
 #
 #   need_packages PKG…       make sure that each package is installed, or say how
 #   fetch_packages DIR PKG…  unpack packages into DIR without installing them
+#   with_dependencies ARCH "PKG…" PKG…
+#                            print PKG:ARCH for the latter packages and all that they depend on, but
+#                            not for the former ones, what only they need, and those without ARCH
 #
-# PKG may carry an architecture, as in musl-dev:arm64. Every word goes to standard error.
-# Both return nonzero when the packages cannot be had; with `set -e` the script then ends.
+# PKG may carry an architecture, as in musl-dev:arm64, but not for with_dependencies. Every word goes
+# to standard error. All return nonzero when the packages cannot be had; with `set -e` the script then ends.
 
 # Apt's own time-out covers the lock of dpkg but not the lock of the package lists. So two
 # of our scripts take turns here first.
@@ -66,12 +69,10 @@ _packages_update() {
 }
 
 # Known means that the lists name a version to install. No pipe into grep -q, here and above:
-# it leaves early, and under pipefail the writer's SIGPIPE would look like "not found".
+# it leaves early, and under pipefail the writer's SIGPIPE would look like "not found". One call
+# for all of them: apt may take seconds to read its lists.
 _packages_known() {
-    local p
-    for p in "$@"; do
-        grep -q 'Candidate: [^(]' < <(apt-cache policy "$p" 2>/dev/null) || return 1
-    done
+    [ "$(grep -c 'Candidate: [^(]' < <(apt-cache policy "$@" 2>/dev/null))" -eq $# ]
 }
 
 need_packages() {
@@ -98,9 +99,8 @@ need_packages() {
     ) 9>"$_packages_lock" || { echo "packages: could not install ${missing[*]}" >&2; return 1; }
 }
 
-fetch_packages() {
-    local dir=$1 deb tmp status=0
-    shift
+# That the lists name the packages, or say how to get such lists.
+_packages_listed() {
     if [ "$(id -u)" -eq 0 ]; then
         if [ -n "$(_packages_foreign "$@")" ] || ! _packages_known "$@"; then
             (flock 9; _packages_update "$@") 9>"$_packages_lock" || return 1
@@ -110,13 +110,51 @@ fetch_packages() {
             _packages_advice "$@" | sed 's/ && apt-get install.*//')" >&2
         return 1
     fi
+}
+
+# As ourselves: apt's own user may not write there.
+_packages_download() {
+    (cd "$1" && shift && _packages_apt -o APT::Sandbox::User=root download "$@")
+}
+
+fetch_packages() {
+    local dir=$1 deb tmp status=0
+    shift
+    _packages_listed "$@" || return 1
     tmp=$(mktemp -d)
-    # As ourselves: apt's own user may not write here.
-    (cd "$tmp" && _packages_apt -o APT::Sandbox::User=root download "$@") || status=1
+    # Old lists may name what the archive no longer has.
+    _packages_download "$tmp" "$@" || {
+        [ "$(id -u)" -eq 0 ] && (flock 9; _packages_update "$@") 9>"$_packages_lock" &&
+            _packages_download "$tmp" "$@"
+    } || status=1
     for deb in "$tmp"/*.deb; do
         [ "$status" -ne 0 ] || dpkg-deb -x "$deb" "$dir" || status=1
     done
     rm -rf "$tmp"
     [ "$status" -eq 0 ] || echo "packages: could not fetch $*; apt-get update may help" >&2
+    return "$status"
+}
+
+# Apt answers for a machine of that architecture on which nothing but the spared packages is installed.
+with_dependencies() {
+    local arch=$1 spared=$2 p status=0 tmp
+    shift 2
+    _packages_listed "${@/%/:$arch}" || return 1
+    tmp=$(mktemp -d)
+    for p in $spared; do
+        printf 'Package: %s\nStatus: install ok installed\nArchitecture: %s\nVersion: 9999\n\n' "$p" "$arch"
+    done >"$tmp/status"
+    # The lists are the machine's own. What apt works out from them is not to be kept as the machine's.
+    if apt-get -qq -y -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
+        -o Dir::State::status="$tmp/status" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+        --no-install-recommends --print-uris install "$@" >"$tmp/uris" 2>"$tmp/log"; then
+        # 'ADDRESS' NAME_VERSION_ARCH.deb BYTES SUM
+        sed -n "s/^[^ ]* \([^_]*\)_[^ ]*_$arch\.deb .*/\1:$arch/p" "$tmp/uris"
+    else
+        tail -n 20 "$tmp/log" >&2
+        echo "packages: apt cannot tell what $* depend on" >&2
+        status=1
+    fi
+    rm -rf "$tmp"
     return "$status"
 }
