@@ -184,6 +184,9 @@ pub const OUTPUT_BYTES: usize = 1024;
 /// Bytes of input that are read ahead: at least a line of Y4M.
 pub const INPUT_BYTES: usize = 512;
 
+/// Bytes of input that are read at a time where they cannot be read into a slot directly: on the stack.
+pub const BOUNCE_BYTES: usize = 16 * 1024;
+
 /// How often a client that waits for an engine tries to connect, ms.
 pub const CONNECT_RETRY_MS: u32 = 20;
 

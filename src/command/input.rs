@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use crate::cli::{Container, Source};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::INPUT_BYTES;
+use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
 use crate::media::y4m::{self, Y4mHeader};
 use crate::stdio::stdin;
 use crate::text::Escaped;
@@ -23,6 +23,8 @@ pub(super) struct Input {
     /// Where in the file the first frame begins.
     start: u64,
     header: Option<Y4mHeader>,
+    /// This file system cannot read into a device's memory.
+    bounce: bool,
 }
 
 /// How much was read.
@@ -57,6 +59,7 @@ impl Input {
             ahead: ArrayVec::new(),
             start: 0,
             header: None,
+            bounce: false,
         };
         let y4m = match container {
             Container::Y4m => true,
@@ -166,11 +169,26 @@ impl Input {
         }
     }
 
-    fn read(&self, target: &mut [u8]) -> Result<usize, Failure> {
+    fn read(&mut self, target: &mut [u8]) -> Result<usize, Failure> {
+        let mut bounce = [0; BOUNCE_BYTES];
         loop {
-            match rustix::io::read(self.fd(), &mut *target) {
-                Ok(count) => return Ok(count),
+            let direct = !self.bounce;
+            let room = target.len().min(BOUNCE_BYTES);
+            let into = if direct {
+                &mut *target
+            } else {
+                &mut bounce[..room]
+            };
+            match rustix::io::read(self.fd(), into) {
+                Ok(count) => {
+                    if !direct {
+                        target[..count].copy_from_slice(&bounce[..count]);
+                    }
+                    return Ok(count);
+                }
                 Err(Errno::INTR) => {}
+                // Some file systems (9p) pin the memory that they read into, and a device's cannot be pinned.
+                Err(Errno::FAULT) if direct => self.bounce = true,
                 Err(errno) => {
                     return Err(failure!(
                         Exit::Input,
