@@ -21,17 +21,17 @@ use core::ffi::CStr;
 use core::fmt;
 
 pub use choices::{
-    Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, Size, SocketName, Source, StartAt, Target,
+    Action, BitrateMode, Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice,
+    FrameRate, LogTarget, MemoryChoice, Pace, Size, SocketName, Source, StartAt, Target,
 };
 pub use options::{
-    Command, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions, TapOptions,
-    Topic,
+    Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,
+    TapOptions, Topic,
 };
 
 use complaint::Complaint;
 use read::read;
-use settings::{check_push, check_run};
+use settings::{check_ctl, check_push, check_run};
 use table::{COMMANDS, Entry};
 
 use crate::text::place;
@@ -103,6 +103,12 @@ fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> 
             let mut options = StatOptions::default();
             read(entry, words, &mut options)?;
             Command::Stat(options)
+        }
+        Topic::Ctl => {
+            let mut options = CtlOptions::default();
+            read(entry, words, &mut options)?;
+            check_ctl(&options)?;
+            Command::Ctl(options)
         }
         Topic::Probe => {
             let mut options = ProbeOptions::default();

@@ -42,6 +42,7 @@
 //! * Before the loop, a failure ends the process with a code of `error`'s table and one sentence. After that only a
 //!   signal, the end of the first producer (where that was asked for), or an encoder that cannot be revived ends it.
 //!   Everything that the engine waits for has a deadline.
+//! * A parameter is changed between two frames. Nothing is torn down for it: a firmware survives few teardowns.
 //! * A peer that misbehaves, a device that fails and a bug of ours are three different things: a value, an error, a
 //!   panic.
 //!

@@ -142,6 +142,10 @@ pub const HEARTBEAT_MS: u32 = 500;
 /// The driver delivers the parts back to back; two frames' time at 30 frames/s is generous.
 pub const FRAGMENT_WAIT_MS: u32 = 60;
 
+/// Shortest time from one key frame that was asked for to the next, ms: a key frame is ten times as large as another,
+/// and a crowd of newcomers must not fill the link with them. Requests in between are merged into one.
+pub const KEY_FRAME_PAUSE_MS: u32 = 500;
+
 /// How long a client may take from connecting to its first message, ms.
 pub const HELLO_MS: u32 = 1000;
 

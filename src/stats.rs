@@ -72,6 +72,12 @@ counters! {
     Stalls = "stalls",
     /// Restarts of the encoder's queues.
     Restarts = "restarts",
+    /// Requests for a key frame, by clients or because a packet was damaged or lost.
+    KeyRequests = "key_frames_requested",
+    /// Key frames that the encoder was told to make.
+    KeyForced = "key_frames_forced",
+    /// Changes that clients asked for: bit rate, key-frame distance, controls.
+    Changes = "changes",
 }
 
 const _: () = assert!(

@@ -4,14 +4,15 @@ use std::ffi::{CStr, CString};
 
 use arrayvec::ArrayVec;
 use framemill::cli::{
-    Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
-    RunOptions, Size, SocketName, parse,
+    BitrateMode, Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget,
+    MemoryChoice, RunOptions, Size, SocketName, parse,
 };
 use framemill::limits::{
     CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
     FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
 use framemill::media::fourcc::Fourcc;
+use framemill::media::h264;
 use log::LevelFilter;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -24,6 +25,15 @@ const PLAUSIBLE: &[&str] = &[
     "tap",
     "stat",
     "probe",
+    "ctl",
+    "key",
+    "bitrate",
+    "gop",
+    "control",
+    "drain",
+    "--level",
+    "--profile=high",
+    "--repeat-headers",
     "help",
     "--version",
     "--help",
@@ -72,6 +82,16 @@ fn borrowed(words: &[CString]) -> Vec<&CStr> {
     words.iter().map(|word| word.as_c_str()).collect()
 }
 
+/// Profile and level by name, quantisers, mode, headers.
+#[derive(Clone, Debug)]
+struct H264 {
+    profile: Option<&'static str>,
+    level: Option<&'static str>,
+    qp: (Option<u32>, Option<u32>),
+    mode: Option<BitrateMode>,
+    headers: Option<bool>,
+}
+
 /// `RunOptions` with everything owned, so that proptest can make and keep them.
 #[derive(Clone, Debug)]
 struct Wanted {
@@ -81,6 +101,7 @@ struct Wanted {
     rate: FrameRate,
     bitrate: Option<u32>,
     gop: Option<u32>,
+    h264: H264,
     controls: Vec<(Result<u32, String>, i64)>,
     socket: (bool, String),
     mode: u32,
@@ -113,6 +134,18 @@ impl Wanted {
             codec: code(&self.codes.1),
             bitrate: self.bitrate,
             gop: self.gop,
+            bitrate_mode: self.h264.mode,
+            profile: self
+                .h264
+                .profile
+                .and_then(|name| h264::profile(name.as_bytes())),
+            level: self
+                .h264
+                .level
+                .and_then(|name| h264::level(name.as_bytes())),
+            min_qp: self.h264.qp.0,
+            max_qp: self.h264.qp.1,
+            repeat_headers: self.h264.headers,
             controls: self.control_settings(),
             socket: match self.socket.0 {
                 true => SocketName::Abstract(socket.to_bytes()),
@@ -188,7 +221,33 @@ impl Wanted {
             ("--bitrate", self.bitrate),
             ("--gop", self.gop),
             ("--frame-slots", self.slots),
+            ("--min-qp", self.h264.qp.0),
+            ("--max-qp", self.h264.qp.1),
         ];
+        let h264 = &self.h264;
+        let names = [
+            ("--profile", h264.profile),
+            ("--level", h264.level),
+            (
+                "--bitrate-mode",
+                h264.mode.map(|mode| {
+                    if mode == BitrateMode::Constant {
+                        "cbr"
+                    } else {
+                        "vbr"
+                    }
+                }),
+            ),
+            (
+                "--repeat-headers",
+                h264.headers.map(|on| if on { "on" } else { "off" }),
+            ),
+        ];
+        words.extend(
+            names
+                .iter()
+                .filter_map(|(name, word)| Some((*name, Some((*word)?.into())))),
+        );
         words.extend(
             numbers
                 .iter()
@@ -200,12 +259,26 @@ impl Wanted {
 }
 
 prop_compose! {
+    fn h264()(
+        profile in of(proptest::sample::select(vec!["baseline", "constrained-baseline", "main", "high"])),
+        level in of(proptest::sample::select(vec!["1", "1b", "2.2", "4.0", "5.1", "6.2"])),
+        least in of(0u32..=20),
+        greatest in of(20u32..=51),
+        mode in of(proptest::sample::select(vec![BitrateMode::Variable, BitrateMode::Constant])),
+        headers in of(any::<bool>()),
+    ) -> H264 {
+        H264 { profile, level, qp: (least, greatest), mode, headers }
+    }
+}
+
+prop_compose! {
     fn wanted()(
         device in of("/[ -~äß]{1,40}"),
         size in (FRAME_SIDE_MIN..=FRAME_SIDE_MAX, FRAME_SIDE_MIN..=FRAME_SIDE_MAX),
         codes in ("[!-,.-~][!-~]{0,3}", "[!-,.-~][!-~]{0,3}"),
         rate in (1u64..=FRAME_RATE_MAX.into(), 1u64..=1000),
         numbers in (of(1u32..1 << 31), of(1u32..1 << 31), of(FRAME_SLOTS_MIN..=FRAME_SLOTS_MAX)),
+        h264 in h264(),
         controls in vec((prop_oneof![(1u32..).prop_map(Ok), "[a-z][a-z0-9_ ]{0,30}".prop_map(Err)], any::<i64>()), 0..=CONTROLS),
         socket in (any::<bool>(), "[/a-z][!-~]{0,106}"),
         mode in 0u32..=0o777,
@@ -217,7 +290,7 @@ prop_compose! {
         log_to in proptest::sample::select(vec![LogTarget::Stderr, LogTarget::Kmsg]),
     ) -> Wanted {
         Wanted {
-            device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, controls, socket,
+            device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, h264, controls, socket,
             mode, slots: numbers.2, ring_bits, memory, times, once, log, log_to,
         }
     }

@@ -1,8 +1,34 @@
 //! The control messages: every message survives the wire, and nothing but a message is taken for one.
 #![cfg(not(loom))]
 
-use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, Refusal};
+use framemill::control::message::{Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Outcome, Refusal};
 use proptest::prelude::*;
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        Just(Change::KeyFrame),
+        any::<u32>().prop_map(Change::Bitrate),
+        any::<u32>().prop_map(Change::Gop),
+        Just(Change::Drain),
+        any::<(u32, i64)>().prop_map(|(id, value)| Change::ControlId(id, value)),
+        any::<([u8; 32], i64)>().prop_map(|(name, value)| Change::ControlName(name, value)),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        any::<i64>().prop_map(Outcome::Done),
+        Just(Outcome::Absent),
+        any::<(u32, bool, (i64, i64), u64)>().prop_map(|(errno, device, range, step)| {
+            Outcome::Refused {
+                errno,
+                device,
+                range,
+                step,
+            }
+        }),
+    ]
+}
 
 fn message() -> impl Strategy<Value = Message> {
     let refusal = prop_oneof![
@@ -27,6 +53,8 @@ fn message() -> impl Strategy<Value = Message> {
         }),
         any::<bool>().prop_map(|wake| Message::Packets { wake }),
         refusal.prop_map(Message::Refused),
+        change().prop_map(Message::Change),
+        outcome().prop_map(Message::Changed),
     ]
 }
 

@@ -95,6 +95,30 @@ pub enum ControlName<'a> {
     Name(&'a [u8]),
 }
 
+/// What `ctl` changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action<'a> {
+    /// A key frame, soon.
+    KeyFrame,
+    /// The target bit rate, bits per second.
+    Bitrate(u32),
+    /// Frames from key frame to key frame.
+    Gop(u32),
+    /// One encoder control.
+    Control(ControlSetting<'a>),
+    /// The drain, and with it the engine's end.
+    Drain,
+}
+
+/// How an encoder spends its bits. The number is the value of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitrateMode {
+    /// More for difficult pictures.
+    Variable = 0,
+    /// The same at all times.
+    Constant = 1,
+}
+
 /// The control socket's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketName<'a> {

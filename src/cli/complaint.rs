@@ -38,6 +38,10 @@ pub(super) enum Complaint<'a> {
     TooManyControls,
     /// `run` without `--size`.
     NoSize,
+    /// `--min-qp` above `--max-qp`.
+    QuantisersCrossed,
+    /// `ctl` without an action.
+    NoAction,
     /// `push --loop --from -`.
     LoopOnStdin,
     /// `push --raw` or `--y4m` with the test pattern.
@@ -76,7 +80,7 @@ impl fmt::Display for Complaint<'_> {
             Self::MissingValue(row) => {
                 write!(
                     f,
-                    "{}: the value is missing; give{}",
+                    "{}: the value is missing; give {}",
                     row.name(),
                     row.placeholder()
                 )
@@ -84,7 +88,7 @@ impl fmt::Display for Complaint<'_> {
             Self::EmptyValue(row) => {
                 write!(
                     f,
-                    "{}: the value is empty; give{}",
+                    "{}: the value is empty; give {}",
                     row.name(),
                     row.placeholder()
                 )
@@ -94,7 +98,7 @@ impl fmt::Display for Complaint<'_> {
                 write!(f, "{}: \"{}\" is not ", row.name(), Shown(value))?;
                 match row.accepts {
                     Accepts::Nothing => f.write_str("wanted"),
-                    Accepts::Text(what) => f.write_str(what),
+                    Accepts::Text => write!(f, "{}: {}", row.placeholder(), row.help()),
                     Accepts::Number { .. } => write!(f, "a number from {}", Range(row.accepts)),
                 }
             }
@@ -104,6 +108,10 @@ impl fmt::Display for Complaint<'_> {
             Self::NoSize => {
                 f.write_str("run: --size is missing; give --size WxH, such as --size 1920x1080")
             }
+            Self::QuantisersCrossed => f.write_str("--min-qp is greater than --max-qp"),
+            Self::NoAction => f.write_str(
+                "ctl: no action given; give key, bitrate BPS, gop N, control NAME|ID=VALUE or drain",
+            ),
             Self::LoopOnStdin => {
                 f.write_str("--loop: standard input cannot be rewound; give --from FILE")
             }

@@ -8,8 +8,8 @@ use ::log::LevelFilter;
 use arrayvec::ArrayVec;
 
 use super::choices::{
-    Container, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice, Pace, Size,
-    SocketName, Source, StartAt, Target,
+    Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
+    MemoryChoice, Pace, Size, SocketName, Source, StartAt, Target,
 };
 use crate::limits::{CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT};
 use crate::media::fourcc::Fourcc;
@@ -28,6 +28,8 @@ pub enum Command<'a> {
     Tap(TapOptions<'a>),
     /// `framemill stat`: counters and latencies.
     Stat(StatOptions<'a>),
+    /// `framemill ctl`: a change while the engine runs.
+    Ctl(CtlOptions<'a>),
     /// `framemill probe`: which devices there are.
     Probe(ProbeOptions<'a>),
     /// Print the help of this topic (its `Display`) on stdout and exit with success.
@@ -49,6 +51,8 @@ pub enum Topic {
     Tap,
     /// `framemill stat`.
     Stat,
+    /// `framemill ctl`.
+    Ctl,
     /// `framemill probe`.
     Probe,
 }
@@ -70,6 +74,18 @@ pub struct RunOptions<'a> {
     pub bitrate: Option<u32>,
     /// Frames from key frame to key frame; `None` leaves the encoder's default.
     pub gop: Option<u32>,
+    /// How the encoder spends its bits; `None` is VBR where there is a choice and the codec is H.264.
+    pub bitrate_mode: Option<BitrateMode>,
+    /// H.264 profile, its `V4L2_CID_MPEG_VIDEO_H264_PROFILE` value; `None` leaves the encoder's default.
+    pub profile: Option<u32>,
+    /// H.264 level, its `V4L2_CID_MPEG_VIDEO_H264_LEVEL` value; `None` is the lowest that allows the stream.
+    pub level: Option<u32>,
+    /// Least and greatest H.264 quantiser, 0 to 51; `None` leaves the encoder's default.
+    pub min_qp: Option<u32>,
+    /// See `min_qp`.
+    pub max_qp: Option<u32>,
+    /// Codec headers before every key frame; `None` is on, where the encoder can.
+    pub repeat_headers: Option<bool>,
     /// Encoder controls to set, in the order given. A control named twice is in here twice.
     pub controls: ArrayVec<ControlSetting<'a>, CONTROLS>,
     /// Where to listen.
@@ -108,6 +124,12 @@ impl RunOptions<'_> {
             codec: Fourcc::H264,
             bitrate: None,
             gop: None,
+            bitrate_mode: None,
+            profile: None,
+            level: None,
+            min_qp: None,
+            max_qp: None,
+            repeat_headers: None,
             controls: ArrayVec::new_const(),
             socket: SocketName::DEFAULT,
             socket_mode: DEFAULT_SOCKET_MODE,
@@ -171,6 +193,17 @@ pub struct StatOptions<'a> {
     pub watch_ms: Option<u32>,
     /// Print JSON.
     pub json: bool,
+}
+
+/// Options of `framemill ctl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CtlOptions<'a> {
+    /// The engine's socket.
+    pub socket: SocketName<'a>,
+    /// What to change; always there when it comes from a command line.
+    pub action: Option<Action<'a>>,
+    /// How long to wait for an engine, milliseconds; 0 does not wait.
+    pub wait_ms: u32,
 }
 
 /// Options of `framemill probe`.

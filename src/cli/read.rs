@@ -49,15 +49,33 @@ pub(super) fn read<'a>(
     });
     let mut options = Options::new(bytes);
     let mut controls = 0;
+    // An action that waits for its value, and whether there was one before.
+    let mut action: Option<&'static Row> = None;
+    let mut acted = false;
     loop {
         let name = match options.next_arg() {
-            Ok(None) => return Ok(()),
+            Ok(None) => return action.map_or(Ok(()), |row| Err(Complaint::MissingValue(row))),
             Ok(Some(Arg::Long(name))) => &word.get().to_bytes()[..name.len() + 2],
             Ok(Some(Arg::Short(_))) => word.get().to_bytes(),
-            // Err is a value that nobody took; every value is taken below.
-            Ok(Some(Arg::Positional(_))) | Err(_) => {
-                return Err(Complaint::StrayWord(entry.topic, word.get().to_bytes()));
+            Ok(Some(Arg::Positional(_))) => {
+                let text = word.get();
+                if let Some(row) = action.take() {
+                    store(row, text, settings)?;
+                    continue;
+                }
+                let row = (entry.rows.iter())
+                    .filter(|row| !acted && !row.name().starts_with('-'))
+                    .find(|row| row.name().as_bytes() == text.to_bytes())
+                    .ok_or(Complaint::StrayWord(entry.topic, text.to_bytes()))?;
+                acted = true;
+                match row.accepts {
+                    Accepts::Nothing => store(row, c"", settings)?,
+                    _ => action = Some(row),
+                }
+                continue;
             }
+            // A value that nobody took; every value is taken below.
+            Err(_) => return Err(Complaint::StrayWord(entry.topic, word.get().to_bytes())),
         };
         let row = entry
             .rows
@@ -74,19 +92,28 @@ pub(super) fn read<'a>(
                 _ => return Err(Complaint::MissingValue(row)),
             },
         };
-        if text.is_empty() && !matches!(row.accepts, Accepts::Nothing) {
-            return Err(Complaint::EmptyValue(row));
-        }
         if row.key == Key::Control {
             controls += 1;
             if controls > CONTROLS {
                 return Err(Complaint::TooManyControls);
             }
         }
-        checked(row, text)
-            .and_then(|value| settings.set(row.key, value))
-            .ok_or(Complaint::BadValue(row, text.to_bytes()))?;
+        store(row, text, settings)?;
     }
+}
+
+/// Takes one value.
+fn store<'a>(
+    row: &'static Row,
+    text: &'a CStr,
+    settings: &mut dyn Settings<'a>,
+) -> Result<(), Complaint<'a>> {
+    if text.is_empty() && !matches!(row.accepts, Accepts::Nothing) {
+        return Err(Complaint::EmptyValue(row));
+    }
+    checked(row, text)
+        .and_then(|value| settings.set(row.key, value))
+        .ok_or(Complaint::BadValue(row, text.to_bytes()))
 }
 
 /// The value with its number, if the row accepts numbers and this is one of them.
@@ -98,7 +125,7 @@ fn checked<'a>(row: &Row, text: &'a CStr) -> Option<Value<'a>> {
                 .contains(&number)
                 .then_some(number)?
         }
-        Accepts::Nothing | Accepts::Text(_) => 0,
+        Accepts::Nothing | Accepts::Text => 0,
     };
     Some(Value { text, number })
 }

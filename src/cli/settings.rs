@@ -1,12 +1,12 @@
 //! What each option sets, command by command, and the rules that need more than one option to be broken.
 
-use super::choices::{Container, DeviceChoice, Source, Target};
+use super::choices::{Action, Container, DeviceChoice, Source, Target};
 use super::complaint::Complaint;
-use super::options::{ProbeOptions, PushOptions, RunOptions, StatOptions, TapOptions};
+use super::options::{CtlOptions, ProbeOptions, PushOptions, RunOptions, StatOptions, TapOptions};
 use super::read::{Settings, Value};
 use super::row::Key;
 use super::value;
-use crate::media::fourcc::Fourcc;
+use crate::media::{fourcc::Fourcc, h264};
 
 impl<'a> Settings<'a> for RunOptions<'a> {
     fn set(&mut self, key: Key, value: Value<'a>) -> Option<()> {
@@ -19,6 +19,13 @@ impl<'a> Settings<'a> for RunOptions<'a> {
             Key::Codec => self.codec = Fourcc::parse(text)?,
             Key::Bitrate => self.bitrate = Some(value.number32()?),
             Key::Gop => self.gop = Some(value.number32()?),
+            Key::BitrateMode => self.bitrate_mode = Some(value::bitrate_mode(text)?),
+            Key::Profile => self.profile = Some(h264::profile(text)?),
+            Key::Level if text == b"auto" => self.level = None,
+            Key::Level => self.level = Some(h264::level(text)?),
+            Key::MinQp => self.min_qp = Some(value.number32()?),
+            Key::MaxQp => self.max_qp = Some(value.number32()?),
+            Key::RepeatHeaders => self.repeat_headers = Some(value::switch(text)?),
             Key::Control => self.controls.try_push(value::control(value.text)?).ok()?,
             Key::Socket => self.socket = value::socket(value.text)?,
             Key::SocketMode => self.socket_mode = value::mode(text)?,
@@ -87,6 +94,29 @@ impl<'a> Settings<'a> for StatOptions<'a> {
     }
 }
 
+impl<'a> Settings<'a> for CtlOptions<'a> {
+    fn set(&mut self, key: Key, value: Value<'a>) -> Option<()> {
+        let action = match key {
+            Key::Intra => Action::KeyFrame,
+            Key::Bitrate => Action::Bitrate(value.number32()?),
+            Key::Gop => Action::Gop(value.number32()?),
+            Key::Control => Action::Control(value::control(value.text)?),
+            Key::Drain => Action::Drain,
+            Key::Socket => {
+                self.socket = value::socket(value.text)?;
+                return Some(());
+            }
+            Key::Wait => {
+                self.wait_ms = value.number32()?;
+                return Some(());
+            }
+            _ => return None,
+        };
+        self.action = Some(action);
+        Some(())
+    }
+}
+
 impl<'a> Settings<'a> for ProbeOptions<'a> {
     fn set(&mut self, key: Key, value: Value<'a>) -> Option<()> {
         match key {
@@ -105,10 +135,18 @@ impl<'a> Settings<'a> for ProbeOptions<'a> {
 
 /// Rules between options of `run`.
 pub(super) fn check_run<'a>(options: &RunOptions<'a>) -> Result<(), Complaint<'a>> {
-    match options.size.width {
-        0 => Err(Complaint::NoSize),
+    if options.size.width == 0 {
+        return Err(Complaint::NoSize);
+    }
+    match (options.min_qp, options.max_qp) {
+        (Some(least), Some(greatest)) if least > greatest => Err(Complaint::QuantisersCrossed),
         _ => Ok(()),
     }
+}
+
+/// Rules between options of `ctl`.
+pub(super) fn check_ctl<'a>(options: &CtlOptions<'a>) -> Result<(), Complaint<'a>> {
+    options.action.map_or(Err(Complaint::NoAction), |_| Ok(()))
 }
 
 /// Rules between options of `push`.

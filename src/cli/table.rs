@@ -29,23 +29,23 @@ const CONTROL_MAX: u32 = i32::MAX as u32;
 
 /// Frames: four years at 30 a second.
 const COUNT: Accepts = number(1, u32::MAX);
-const FILE: Accepts = Accepts::Text("a file; give a path");
-const CODE: Accepts = Accepts::Text("a four-character code; give 1 to 4 printable characters");
+const BITS: Accepts = scaled(1, CONTROL_MAX, 1000);
+const PERIOD: Accepts = number(1, CONTROL_MAX);
+/// H.264's quantisers for 8 bits.
+const QUANTISER: Accepts = number(0, 51);
 const SOCKET: Row = row(
     Key::Socket,
-    "--socket PATH|@NAME",
-    Accepts::Text("a socket name; give a path or @NAME, 1 to 107 bytes"),
-    "the engine's socket, @NAME is abstract; default /run/framemill.sock",
+    "--socket PATH|@NAME\nthe engine's socket, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
+    Accepts::Text,
 );
 const WAIT: Row = row(
     Key::Wait,
-    "--wait MS",
+    "--wait MS\nwait for the engine, ms; default 0",
     number(0, WAIT_MS_MAX),
-    "wait for the engine, ms; default 0",
 );
 
 /// Every command, in help's order.
-pub(super) static COMMANDS: [Entry; 5] = [
+pub(super) static COMMANDS: [Entry; 6] = [
     Entry {
         topic: Topic::Run,
         name: "run",
@@ -75,6 +75,13 @@ pub(super) static COMMANDS: [Entry; 5] = [
         rows: &STAT,
     },
     Entry {
+        topic: Topic::Ctl,
+        name: "ctl",
+        summary: "changes an engine that is running",
+        required: " ACTION",
+        rows: &CTL,
+    },
+    Entry {
         topic: Topic::Probe,
         name: "probe",
         summary: "the encoders here and what they can do",
@@ -83,118 +90,131 @@ pub(super) static COMMANDS: [Entry; 5] = [
     },
 ];
 
-static RUN: [Row; 19] = [
+static RUN: [Row; 25] = [
     row(
         Key::Size,
-        "--size WxH",
-        Accepts::Text("a picture size; give WxH, 16x16 to 8192x8192"),
-        "picture size, pixels, 16x16 to 8192x8192; required",
+        "--size WxH\npicture size, pixels, 16x16 to 8192x8192; required",
+        Accepts::Text,
     ),
     row(
         Key::Device,
-        "--device PATH|auto",
-        FILE,
-        "the encoder; default auto, the first that fits",
+        "--device PATH|auto\nthe encoder; default auto, the first that fits",
+        Accepts::Text,
     ),
     row(
         Key::Format,
-        "--format FOURCC",
-        CODE,
-        "pixel format of the raw frames; default YU12",
+        "--format FOURCC\npixel format of the raw frames, 1 to 4 characters; default YU12",
+        Accepts::Text,
     ),
     row(
         Key::Fps,
-        "--fps N[/D]",
-        Accepts::Text("a frame rate; give N, N/D or a decimal, 1/1000 to 1000"),
-        "frames per second, 1/1000 to 1000; default 30",
+        "--fps N[/D]\nframes per second, 1/1000 to 1000, whole or with a point; default 30",
+        Accepts::Text,
     ),
     row(
         Key::Codec,
-        "--codec FOURCC",
-        CODE,
-        "coded format; default H264",
+        "--codec FOURCC\ncoded format, 1 to 4 characters; default H264",
+        Accepts::Text,
     ),
     row(
         Key::Bitrate,
-        "--bitrate BPS",
-        scaled(1, CONTROL_MAX, 1000),
-        "bits per second, k and M allowed; default the encoder's",
+        "--bitrate BPS\nbits per second, k and M allowed; default the encoder's",
+        BITS,
+    ),
+    row(
+        Key::BitrateMode,
+        "--bitrate-mode vbr|cbr\nvariable or constant bitrate; vbr for H264 if not given",
+        Accepts::Text,
     ),
     row(
         Key::Gop,
-        "--gop N",
-        number(1, CONTROL_MAX),
-        "frames from key frame to key frame; default the encoder's",
+        "--gop N\nframes from key frame to key frame; default the encoder's",
+        PERIOD,
+    ),
+    row(
+        Key::Profile,
+        "--profile NAME\nH.264: baseline, constrained-baseline, main or high; default the encoder's",
+        Accepts::Text,
+    ),
+    row(
+        Key::Level,
+        "--level auto|N\nH.264: 1 to 6.2; default auto, the lowest for size, rate and bitrate",
+        Accepts::Text,
+    ),
+    row(
+        Key::MinQp,
+        "--min-qp N\nH.264: least quantiser; default the encoder's",
+        QUANTISER,
+    ),
+    row(
+        Key::MaxQp,
+        "--max-qp N\nH.264: greatest quantiser; default the encoder's",
+        QUANTISER,
+    ),
+    row(
+        Key::RepeatHeaders,
+        "--repeat-headers on|off\ncodec headers before every key frame; on if not given",
+        Accepts::Text,
     ),
     row(
         Key::Control,
-        "--control NAME|ID=VALUE",
-        Accepts::Text("a control; give NAME=VALUE or ID=VALUE"),
-        "set an encoder control, decimal, 0x, true or false; up to 32 times",
+        "--control NAME|ID=VALUE\nset an encoder control, decimal, 0x, true or false; up to 32 times",
+        Accepts::Text,
     ),
-    Row {
-        help: "listen here, @NAME is abstract; default /run/framemill.sock",
-        ..SOCKET
-    },
+    row(
+        Key::Socket,
+        "--socket PATH|@NAME\nlisten here, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
+        Accepts::Text,
+    ),
     row(
         Key::SocketMode,
-        "--socket-mode OCTAL",
-        Accepts::Text("a file mode; give octal digits, 0 to 777"),
-        "mode of the socket's file, 0 to 777; default 660",
+        "--socket-mode OCTAL\nmode of the socket's file, octal, 0 to 777; default 660",
+        Accepts::Text,
     ),
     row(
         Key::FrameSlots,
-        "--frame-slots N",
+        "--frame-slots N\nslots of the frame ring; default 4, or the driver's minimum",
         number(FRAME_SLOTS_MIN, FRAME_SLOTS_MAX),
-        "slots of the frame ring; default 4, or the driver's minimum",
     ),
     row(
         Key::PacketRing,
-        "--packet-ring BYTES",
+        "--packet-ring BYTES\npacket ring, K and M allowed, rounded up to a power of two; default 4M",
         scaled(PACKET_RING_MIN, PACKET_RING_MAX, 1024),
-        "packet ring, K and M allowed, rounded up to a power of two; default 4M",
     ),
     row(
         Key::Memory,
-        "--memory auto|export|copy",
-        Accepts::Text("a kind of memory; give auto, export or copy"),
-        "frame slots are the encoder's buffers, or copied to them; default auto",
+        "--memory auto|export|copy\nframe slots are the encoder's buffers, or copied to them; default auto",
+        Accepts::Text,
     ),
     row(
         Key::StallMs,
-        "--stall-ms N",
+        "--stall-ms N\nrestart an encoder without progress after, ms; default 2000",
         number(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
-        "restart an encoder without progress after, ms; default 2000",
     ),
     row(
         Key::DrainMs,
-        "--drain-ms N",
+        "--drain-ms N\ndeadline of the drain at the end, ms; default 5000",
         number(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
-        "deadline of the drain at the end, ms; default 5000",
     ),
     row(
         Key::Wait,
-        "--wait-device MS",
+        "--wait-device MS\nwait for the device to appear, ms; default 0",
         number(0, WAIT_MS_MAX),
-        "wait for the device to appear, ms; default 0",
     ),
     row(
         Key::Once,
-        "--once",
+        "--once\nend when the first producer has ended",
         Accepts::Nothing,
-        "end when the first producer has ended",
     ),
     row(
         Key::Log,
-        "--log LEVEL",
-        Accepts::Text("a log level; give off, error, warn, info, debug or trace"),
-        "off, error, warn, info, debug or trace; default info",
+        "--log LEVEL\noff, error, warn, info, debug or trace; default info",
+        Accepts::Text,
     ),
     row(
         Key::LogTo,
-        "--log-to stderr|kmsg",
-        Accepts::Text("a log target; give stderr or kmsg"),
-        "where log lines go; default stderr",
+        "--log-to stderr|kmsg\nwhere log lines go; default stderr",
+        Accepts::Text,
     ),
 ];
 
@@ -202,39 +222,33 @@ static PUSH: [Row; 8] = [
     SOCKET,
     row(
         Key::From,
-        "--from FILE|-|pattern",
-        FILE,
-        "a file, - for standard input, or moving test pictures; default pattern",
+        "--from FILE|-|pattern\na file, - for standard input, or moving test pictures; default pattern",
+        Accepts::Text,
     ),
     row(
         Key::Raw,
-        "--raw",
+        "--raw\nthe input is frame after frame, nothing between",
         Accepts::Nothing,
-        "the input is frame after frame, nothing between",
     ),
     row(
         Key::Y4m,
-        "--y4m",
+        "--y4m\nthe input is Y4M; default by the name's end or the first bytes",
         Accepts::Nothing,
-        "the input is Y4M; default by the name's end or the first bytes",
     ),
     row(
         Key::Fps,
-        "--fps N[/D]|max",
-        Accepts::Text("a frame rate; give N, N/D, a decimal, 1/1000 to 1000, or max"),
-        "frames per second, or as fast as it goes; default the engine's",
+        "--fps N[/D]|max\nframes per second, or as fast as it goes; default the engine's",
+        Accepts::Text,
     ),
     row(
         Key::Frames,
-        "--frames N",
+        "--frames N\nend after so many frames; default at the input's end, pattern: never",
         COUNT,
-        "end after so many frames; default at the input's end, pattern: never",
     ),
     row(
         Key::Loop,
-        "--loop",
+        "--loop\nstart over at the file's end",
         Accepts::Nothing,
-        "start over at the file's end",
     ),
     WAIT,
 ];
@@ -243,33 +257,28 @@ static TAP: [Row; 7] = [
     SOCKET,
     row(
         Key::To,
-        "--to FILE|-",
-        FILE,
-        "a file, or - for standard output; default -",
+        "--to FILE|-\na file, or - for standard output; default -",
+        Accepts::Text,
     ),
     row(
         Key::From,
-        "--from oldest|key|live",
-        Accepts::Text("a start; give oldest, key or live"),
-        "begin at the oldest packet, the newest key frame or the next packet; default key",
+        "--from oldest|key|live\nbegin at the oldest packet, the newest key frame or the next packet; default key",
+        Accepts::Text,
     ),
     row(
         Key::Frames,
-        "--frames N",
+        "--frames N\nend after so many frames; default at the stream's end",
         COUNT,
-        "end after so many frames; default at the stream's end",
     ),
     row(
         Key::Index,
-        "--index FILE",
-        Accepts::Text("an index file; give a path"),
-        "also write one line per packet here; default none",
+        "--index FILE\nalso write one line per packet to this file; default none",
+        Accepts::Text,
     ),
     row(
         Key::All,
-        "--all",
+        "--all\nfail if a packet was missed",
         Accepts::Nothing,
-        "fail if a packet was missed",
     ),
     WAIT,
 ];
@@ -278,19 +287,48 @@ static STAT: [Row; 3] = [
     SOCKET,
     row(
         Key::Watch,
-        "--watch MS",
+        "--watch MS\nagain every so often, ms; default once",
         number(WATCH_MS_MIN, WAIT_MS_MAX),
-        "again every so often, ms; default once",
     ),
-    row(Key::Json, "--json", Accepts::Nothing, "print JSON"),
+    row(Key::Json, "--json\nprint JSON", Accepts::Nothing),
+];
+
+/// Actions first: words without dashes, of which one must be given.
+static CTL: [Row; 7] = [
+    row(
+        Key::Intra,
+        "key\nmake the next frame a key frame, at most two a second",
+        Accepts::Nothing,
+    ),
+    row(
+        Key::Bitrate,
+        "bitrate BPS\nbits per second, k and M allowed",
+        BITS,
+    ),
+    row(
+        Key::Gop,
+        "gop N\nframes from key frame to key frame",
+        PERIOD,
+    ),
+    row(
+        Key::Control,
+        "control NAME|ID=VALUE\nset an encoder control",
+        Accepts::Text,
+    ),
+    row(
+        Key::Drain,
+        "drain\nencode what was committed, then end, as on SIGTERM",
+        Accepts::Nothing,
+    ),
+    SOCKET,
+    WAIT,
 ];
 
 static PROBE: [Row; 2] = [
     row(
         Key::Device,
-        "--device PATH",
-        FILE,
-        "this device only; default all",
+        "--device PATH\nthis device only; default all",
+        Accepts::Text,
     ),
-    row(Key::Json, "--json", Accepts::Nothing, "print JSON"),
+    row(Key::Json, "--json\nprint JSON", Accepts::Nothing),
 ];

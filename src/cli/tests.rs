@@ -54,7 +54,8 @@ fn run_needs_only_a_size() {
 #[test]
 fn every_run_option_arrives() {
     run(
-        "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --control a=1 --control 0x2=-3 \
+        "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
+         --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket @mill --socket-mode 600 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
          --wait-device 700 --once --log debug --log-to kmsg",
         |options| {
@@ -64,6 +65,10 @@ fn every_run_option_arrives() {
             assert_eq!(options.codec, Fourcc::HEVC);
             assert_eq!(options.bitrate, Some(2_500_000));
             assert_eq!(options.gop, Some(60));
+            assert_eq!(options.bitrate_mode, Some(BitrateMode::Constant));
+            assert_eq!((options.profile, options.level), (Some(2), Some(12)));
+            assert_eq!((options.min_qp, options.max_qp), (Some(10), Some(40)));
+            assert_eq!(options.repeat_headers, Some(false));
             let controls = [(ControlName::Name(b"a"), 1), (ControlName::Id(2), -3)];
             assert!(
                 options
@@ -148,6 +153,64 @@ fn every_client_option_arrives() {
 }
 
 #[test]
+fn ctl_takes_one_action_and_its_value() {
+    let ctl = |line: &str, action| {
+        with(line, |parsed| {
+            let expected = CtlOptions {
+                action: Some(action),
+                ..CtlOptions::default()
+            };
+            assert_eq!(parsed.expect(line), Command::Ctl(expected));
+        });
+    };
+    ctl("ctl key", Action::KeyFrame);
+    ctl("ctl drain", Action::Drain);
+    ctl("ctl bitrate 2.5M", Action::Bitrate(2_500_000));
+    ctl("ctl -- gop 30", Action::Gop(30));
+    let control = ControlSetting {
+        name: ControlName::Name(b"a"),
+        value: -5,
+    };
+    ctl("ctl control a=-5", Action::Control(control));
+    with("ctl bitrate --socket @mill 5k --wait 7", |parsed| {
+        let expected = CtlOptions {
+            socket: SocketName::Abstract(b"mill"),
+            action: Some(Action::Bitrate(5000)),
+            wait_ms: 7,
+        };
+        assert_eq!(parsed.unwrap(), Command::Ctl(expected));
+    });
+    assert!(complaint("ctl").starts_with("ctl: no action given; give key, "));
+    assert_eq!(
+        complaint("ctl bitrate"),
+        "bitrate: the value is missing; give BPS"
+    );
+    assert_eq!(
+        complaint("ctl gop 0"),
+        "gop: \"0\" is not a number from 1 to 2147483647"
+    );
+    for line in [
+        "ctl key drain",
+        "ctl key 5",
+        "ctl --key",
+        "ctl quit",
+        "ctl -- --wait 5",
+    ] {
+        assert!(complaint(line).contains("ctl --help"), "{line}");
+    }
+    assert!(complaint("tap -- --all").starts_with("tap: \"--all\" is neither"));
+}
+
+#[test]
+fn quantisers_must_not_cross() {
+    run("--min-qp 30 --max-qp 30", |options| {
+        assert_eq!(options.min_qp, options.max_qp);
+    });
+    let sentence = complaint("run --size 640x480 --min-qp 31 --max-qp 30");
+    assert_eq!(sentence, "--min-qp is greater than --max-qp");
+}
+
+#[test]
 fn the_last_of_two_wins_but_controls_collect() {
     run(
         "--size 16x16 --gop 1 --gop 2 --control a=1 --control a=2",
@@ -192,10 +255,11 @@ fn defaults_in_help_are_the_defaults() {
     for entry in &COMMANDS {
         let start = match entry.topic {
             Topic::Run => "run --size 640x480",
+            Topic::Ctl => "ctl key",
             _ => entry.name,
         };
         for row in entry.rows {
-            let Some((_, default)) = row.help.split_once("; default ") else {
+            let Some((_, default)) = row.help().split_once("; default ") else {
                 continue;
             };
             let default = first_word(default);
@@ -209,7 +273,7 @@ fn defaults_in_help_are_the_defaults() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 21);
+    assert_eq!(compared, 24);
 }
 
 #[test]
@@ -247,22 +311,34 @@ fn every_option_of_every_row_is_acted_on() {
     // A key that a command's settings do not know would refuse every value.
     for entry in &COMMANDS {
         let mut lines = Vec::new();
+        let mut actions = Vec::new();
         for row in entry.rows {
-            let value = match (row.accepts, row.placeholder().trim_start()) {
+            let value = match (row.accepts, row.placeholder()) {
                 (Accepts::Number { min, .. }, _) => format!("={min}"),
                 (Accepts::Nothing, _) => String::new(),
                 (_, "WxH") => "=640x480".into(),
                 (_, "NAME|ID=VALUE") => "=a=1".into(),
+                (_, "NAME") => "=main".into(),
                 (_, "OCTAL") => "=777".into(),
                 (_, "LEVEL") => "=off".into(),
                 (_, "FOURCC" | "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
                 (_, choices) => format!("={}", choices.split('|').next().unwrap()),
             };
-            lines.push(format!("{}{value}", row.name()));
+            let text = format!("{}{value}", row.name());
+            if text.starts_with('-') {
+                lines.push(text);
+            } else {
+                actions.push(text.replacen('=', " ", 1));
+            }
         }
-        let line = format!("{} {}", entry.name, lines.join(" "));
-        with(&line, |parsed| {
-            assert!(parsed.is_ok(), "{line}: {parsed:?}")
-        });
+        if actions.is_empty() {
+            actions.push(String::new());
+        }
+        for action in actions {
+            let line = format!("{} {} {action}", entry.name, lines.join(" "));
+            with(&line, |parsed| {
+                assert!(parsed.is_ok(), "{line}: {parsed:?}")
+            });
+        }
     }
 }

@@ -8,8 +8,8 @@ use core::ffi::CStr;
 use ::log::LevelFilter;
 
 use super::choices::{
-    ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice, Pace, Size,
-    SocketName, Source, StartAt, Target,
+    BitrateMode, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
+    Pace, Size, SocketName, Source, StartAt, Target,
 };
 use crate::limits::{CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES};
 use crate::text::place;
@@ -145,6 +145,18 @@ pub(super) fn device(text: &CStr) -> DeviceChoice<'_> {
 pub(super) fn memory(text: &[u8]) -> Option<MemoryChoice> {
     use MemoryChoice::{Auto, Copy, Export};
     choice(text, "auto export copy", [Auto, Export, Copy])
+}
+
+pub(super) fn bitrate_mode(text: &[u8]) -> Option<BitrateMode> {
+    choice(
+        text,
+        "vbr cbr",
+        [BitrateMode::Variable, BitrateMode::Constant],
+    )
+}
+
+pub(super) fn switch(text: &[u8]) -> Option<bool> {
+    choice(text, "on off", [true, false])
 }
 
 pub(super) fn log_level(text: &[u8]) -> Option<LevelFilter> {

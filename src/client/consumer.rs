@@ -3,10 +3,10 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use super::{ClientError, Next, Start};
+use super::{ClientError, Next, Start, Step};
 use crate::control::SocketName;
-use crate::control::message::Message;
-use crate::control::socket::dial;
+use crate::control::message::{Change, Message};
+use crate::control::socket::{dial, send};
 use crate::limits::CODEC_HEADER_BYTES;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
@@ -62,7 +62,7 @@ impl PacketConsumer {
         let ring = descriptors.pop().ok_or(ClientError::Protocol)?;
         let map = PacketMap::open(&ring).map_err(|errno| match errno {
             Errno::PROTO | Errno::PERM => ClientError::Protocol,
-            errno => ClientError::System("mapping the packet ring", errno),
+            errno => ClientError::System(Step::Mapping, errno),
         })?;
         let reader = Reader::new(&map.ring(), start);
         Ok(Self {
@@ -116,6 +116,15 @@ impl PacketConsumer {
     #[must_use]
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Asks for a key frame, soon. Requests of all clients are merged and limited in number; there is no answer, and
+    /// an encoder that cannot do it does not.
+    ///
+    /// # Errors
+    /// `Gone` when the engine is; otherwise those of sendmsg(2).
+    pub fn request_key_frame(&self) -> Result<(), ClientError> {
+        send(&self.socket, &Message::Change(Change::KeyFrame), &[]).map_err(super::sending)
     }
 
     /// Resets the descriptor that `event` gives.

@@ -1,4 +1,4 @@
-//! The library half for other programs: a producer of frames and a consumer of packets.
+//! The library half for other programs: a producer of frames, a consumer of packets, and changes to a running engine.
 //!
 //! ```no_run
 //! use framemill::client::{ClientError, FrameProducer, Next, PacketConsumer, Start, Wait};
@@ -49,6 +49,7 @@
 //! # fn main() -> Result<(), ClientError> { produce(1)?; consume(|_| ()) }
 //! ```
 
+mod change;
 mod consumer;
 mod producer;
 
@@ -58,12 +59,15 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
+pub use crate::control::message::{Change, Outcome};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, receive, send};
 use crate::limits::ANSWER_MS;
 pub use crate::shm::packet_ring::{Next, Packet, Start};
+use crate::text::nth;
 use crate::time::{MS, timespec};
 use crate::v4l2::errno::Named;
+pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
 pub use producer::{FrameProducer, SlotGuard};
 
@@ -79,8 +83,29 @@ pub enum ClientError {
     /// What the engine sent makes no sense: it is of another version, or no engine.
     Protocol,
     /// A system call on this side failed.
-    System(&'static str, Errno),
+    System(Step, Errno),
 }
+
+/// What a client was about when a system call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Step {
+    /// Mapping the packet ring or the slots.
+    Mapping,
+    /// `DMA_BUF_IOCTL_SYNC` around writes.
+    Sync,
+    /// Waiting for the engine's answer.
+    Answer,
+    /// recvmsg(2).
+    Receiving,
+    /// sendmsg(2).
+    Sending,
+    /// poll(2).
+    Polling,
+}
+
+/// Their names, in the same order.
+const STEPS: &str = "mapping DMA_BUF_IOCTL_SYNC answering recvmsg sendmsg poll";
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +121,12 @@ impl fmt::Display for ClientError {
             Self::Gone => f.write_str("the engine closed the connection"),
             Self::Protocol => f.write_str("what answers there is no engine of this version"),
             Self::System(call, errno) => {
-                write!(f, "{call} failed: {}", Named(*errno))
+                write!(
+                    f,
+                    "{} failed: {}",
+                    nth(STEPS, *call as usize),
+                    Named(*errno)
+                )
             }
         }
     }
@@ -115,9 +145,9 @@ fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), Clie
             continue;
         }
         if heard == Ok(0) {
-            return Err(ClientError::System("the engine's answer", Errno::TIMEDOUT));
+            return Err(ClientError::System(Step::Answer, Errno::TIMEDOUT));
         }
-        match receive(socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
+        match receive(socket).map_err(|errno| ClientError::System(Step::Receiving, errno))? {
             Received::Message(Message::Refused(reason), _) => {
                 return Err(ClientError::Refused(reason));
             }
@@ -141,17 +171,24 @@ fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool,
         Ok(0) => return Ok(false),
         Ok(_) => {}
         Err(Errno::INTR) => return Ok(true),
-        Err(errno) => return Err(ClientError::System("poll", errno)),
+        Err(errno) => return Err(ClientError::System(Step::Polling, errno)),
     }
     // An end of file is the engine's end; its reason, if any, is at the connection.
     if set[0].revents().contains(PollFlags::IN) && rustix::io::read(event, &mut [0; 64]) != Ok(0) {
         return Ok(true);
     }
     // The engine has nothing to say to a client that is in, but why it is out.
-    match receive(socket).map_err(|errno| ClientError::System("recvmsg", errno))? {
+    match receive(socket).map_err(|errno| ClientError::System(Step::Receiving, errno))? {
         Received::Closed => Err(ClientError::Gone),
         Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
         Received::Nothing => Ok(true),
         _ => Err(ClientError::Protocol),
+    }
+}
+
+fn sending(errno: Errno) -> ClientError {
+    match errno {
+        Errno::PIPE | Errno::CONNRESET => ClientError::Gone,
+        errno => ClientError::System(Step::Sending, errno),
     }
 }

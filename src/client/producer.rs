@@ -5,7 +5,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-use super::ClientError;
+use super::{ClientError, Step};
 use crate::control::SocketName;
 use crate::control::message::Message;
 use crate::control::socket::{dial, send};
@@ -130,7 +130,7 @@ impl FrameProducer {
         (ring.width.load(Relaxed), ring.height.load(Relaxed))
     }
 
-    /// The rate that the engine declared to the encoder: frames per second, numerator and denominator.
+    /// The rate that the engine expects frames at: frames per second, numerator and denominator.
     #[must_use]
     pub fn frame_rate(&self) -> (u32, u32) {
         let ring = self.map.ring();
@@ -190,7 +190,7 @@ impl FrameProducer {
     /// When the engine is gone or cut this producer off.
     pub fn finish(&mut self, timeout: Option<u64>) -> Result<bool, ClientError> {
         let deadline = timeout.map(|ns| now().saturating_add(ns));
-        send(&self.socket, &Message::Finish, &[]).map_err(sending)?;
+        send(&self.socket, &Message::Finish, &[]).map_err(super::sending)?;
         while !self.all_accounted() {
             match self.wait(deadline) {
                 Ok(true) => {}
@@ -231,7 +231,7 @@ impl FrameProducer {
         for (_, fd) in self.slot_planes(slot) {
             if let Some(fd) = fd {
                 ioctl::dma_buf_sync(fd.as_fd(), access)
-                    .map_err(|error| ClientError::System("DMA_BUF_IOCTL_SYNC", error.errno))?;
+                    .map_err(|error| ClientError::System(Step::Sync, error.errno))?;
             }
         }
         Ok(())
@@ -336,13 +336,6 @@ fn valid(layout: &FrameLayout) -> bool {
 fn mapping(errno: Errno) -> ClientError {
     match errno {
         Errno::PROTO | Errno::PERM => ClientError::Protocol,
-        errno => ClientError::System("mapping the frame ring", errno),
-    }
-}
-
-fn sending(errno: Errno) -> ClientError {
-    match errno {
-        Errno::PIPE | Errno::CONNRESET => ClientError::Gone,
-        errno => ClientError::System("sendmsg", errno),
+        errno => ClientError::System(Step::Mapping, errno),
     }
 }

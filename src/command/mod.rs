@@ -1,6 +1,8 @@
 //! The commands: what a person types, turned into work, and how it ended turned into a sentence and an exit code.
 
 mod connect;
+mod controls;
+mod ctl;
 mod input;
 mod output;
 mod probe;
@@ -38,6 +40,7 @@ fn dispatch(command: &Command<'_>) -> Result<(), Failure> {
         Command::Push(options) => push::push(options),
         Command::Tap(options) => tap::tap(options),
         Command::Stat(options) => stat::stat(options),
+        Command::Ctl(options) => ctl::ctl(options),
         Command::Probe(options) => probe::probe(options),
         Command::Help(topic) => print(format_args!("{topic}")),
         Command::Version => print(format_args!("framemill {}\n", env!("CARGO_PKG_VERSION"))),

@@ -5,12 +5,12 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
 
-use crate::cli::{ControlName, ControlSetting, DeviceChoice, LogTarget, MemoryChoice, RunOptions};
+use crate::cli::{DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
+use crate::command::controls::{combination, set_controls};
 use crate::control::socket::Listener;
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -29,10 +29,8 @@ use crate::signals::Signals;
 use crate::stats::Stats;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
-use crate::v4l2::abi::{
-    Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD,
-};
-use crate::v4l2::controls::{self, NotSet};
+use crate::v4l2::abi::Api;
+use crate::v4l2::controls;
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::{Call, IoctlError, Named};
@@ -75,7 +73,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         };
         failure!(exit, "{path}: {refused}")
     })?;
-    set_controls(&device, path, options)?;
+    set_controls(&device, path, options, agreed.declared)?;
     let slots = options.frame_slots.unwrap_or(FRAME_SLOTS_DEFAULT);
     let at_device = |error: IoctlError| {
         let exit = if error.errno == Errno::NOMEM {
@@ -134,7 +132,14 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
                 Named(errno)
             ),
         })?;
-    encoder.start().map_err(at_device)?;
+    encoder.start().map_err(|error| match error.errno {
+        Errno::SRCH => failure!(
+            Exit::Refused,
+            "{path}: {error}: {}",
+            combination(encoder.device(), options, agreed.declared)
+        ),
+        _ => at_device(error),
+    })?;
     stay_in_memory();
     let mut pipeline = Pipeline::new(encoder.slots(), stats);
     let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
@@ -152,6 +157,10 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             stall: u64::from(options.stall_ms) * MS,
             drain: u64::from(options.drain_ms) * MS,
             once: options.once,
+            can_force: controls::has_force_key_frame(encoder.device()),
+            all_intra: options
+                .gop
+                .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
         },
     };
     note!(
@@ -242,57 +251,6 @@ fn shown(path: &CStr) -> NodePath {
         });
     }
     text
-}
-
-/// The controls that options stand for, then those named one by one. An absent one is told and passed over, unless the
-/// user named it; a refused value ends the start.
-#[inline(never)]
-fn set_controls(device: &Device, path: &str, options: &RunOptions<'_>) -> Result<(), Failure> {
-    let fd = device.as_fd();
-    let refused = |what: &dyn core::fmt::Display, value: i64, error: NotSet| {
-        failure!(Exit::Refused, "{path}: {what} {value}: {error}")
-    };
-    if let Some(bitrate) = options.bitrate {
-        match controls::set(fd, CID_MPEG_VIDEO_BITRATE, i64::from(bitrate)) {
-            Ok(_) => {}
-            Err(NotSet::Absent) => no_effect("--bitrate"),
-            Err(error) => return Err(refused(&"--bitrate", i64::from(bitrate), error)),
-        }
-    }
-    if let Some(gop) = options.gop {
-        let value = i64::from(gop);
-        let answer = match controls::set(fd, CID_MPEG_VIDEO_GOP_SIZE, value) {
-            Err(NotSet::Absent) => controls::set(fd, CID_MPEG_VIDEO_H264_I_PERIOD, value),
-            answer => answer,
-        };
-        match answer {
-            Ok(_) => {}
-            Err(NotSet::Absent) => no_effect("--gop"),
-            Err(error) => return Err(refused(&"--gop", value, error)),
-        }
-    }
-    for ControlSetting { name, value } in &options.controls {
-        let answer = match name {
-            ControlName::Id(id) => controls::set(fd, *id, *value),
-            ControlName::Name(name) => controls::find(fd, name)
-                .ok_or(NotSet::Absent)
-                .and_then(|id| controls::set(fd, id, *value)),
-        };
-        answer.map_err(|error| match name {
-            ControlName::Id(id) => refused(&format_args!("--control {id:#x}"), *value, error),
-            ControlName::Name(name) => {
-                refused(&format_args!("--control {}", Escaped(name)), *value, error)
-            }
-        })?;
-    }
-    Ok(())
-}
-
-fn no_effect(option: &str) {
-    note!(
-        warn,
-        "{option} has no effect: the driver has no such control"
-    );
 }
 
 /// Fills in what does not change while the engine runs.

@@ -18,7 +18,7 @@
 //! | `format`, `codec` | | four-character codes of the raw and of the coded format |
 //! | `width`, `height` | pixels | the picture |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
-//! | `frame_rate` | 1/s | a fraction, as declared to the driver: `30/1` |
+//! | `frame_rate` | 1/s | a fraction, as frames are meant to come: `30/1` |
 //! | `frame_slots` | | slots of the frame ring |
 //! | `packet_ring_bytes` | bytes | room for packets |
 //! | `producers`, `consumers` | | connected now |

@@ -11,7 +11,7 @@
 //! A message that is not exactly this is refused: a peer that speaks another version, or nonsense, is told so and cut
 //! off. File descriptors travel beside a message (`SCM_RIGHTS`), and the kind says how many there must be.
 
-use crate::limits::{FRAME_SLOTS_MAX, PLANES};
+use crate::limits::{CONTROL_NAME_BYTES, FRAME_SLOTS_MAX, PLANES};
 use crate::shm::layout::ABI_VERSION;
 
 /// Size of every message, bytes.
@@ -21,6 +21,9 @@ pub const MESSAGE_SIZE: usize = 64;
 pub const MESSAGE_FDS: usize = 3 + FRAME_SLOTS_MAX as usize * PLANES;
 // The kernel's own limit is SCM_MAX_FD, 253.
 const _: () = assert!(MESSAGE_FDS <= 253);
+
+const WORDS: usize = MESSAGE_SIZE / 4;
+const _: () = assert!(CHANGE_NAME_BYTES / 4 + 8 == WORDS && CHANGE_NAME_BYTES.is_multiple_of(4));
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FMct");
 
@@ -66,6 +69,46 @@ impl Refusal {
     }
 }
 
+/// A change to an engine that is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A key frame, soon. Requests are merged and limited in number. Consumers and producers may ask for it, too, and get no answer.
+    KeyFrame,
+    /// Target bit rate, bits per second.
+    Bitrate(u32),
+    /// Frames from key frame to key frame.
+    Gop(u32),
+    /// The drain, and then the engine's end.
+    Drain,
+    /// The encoder's control of this number, and its value.
+    ControlId(u32, i64),
+    /// The encoder's control of this name, padded with NULs, and its value.
+    ControlName([u8; CHANGE_NAME_BYTES], i64),
+}
+
+/// Room for a control's name, bytes: `struct v4l2_queryctrl` has as many.
+pub const CHANGE_NAME_BYTES: usize = CONTROL_NAME_BYTES + 1;
+
+/// What came of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done; the value is what the driver made of it (1 for a key frame and the drain).
+    Done(i64),
+    /// The driver has no such control.
+    Absent,
+    /// The driver refused the value.
+    Refused {
+        /// What the call answered.
+        errno: u32,
+        /// Whether the device itself refused, rather than the kernel before it was asked.
+        device: bool,
+        /// Smallest and largest value of the control.
+        range: (i64, i64),
+        /// Its step.
+        step: u64,
+    },
+}
+
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -80,6 +123,10 @@ pub enum Message {
     Observe,
     /// Producer: no more frames will come; what was committed is to be encoded.
     Finish,
+    /// Client, as its first and only message: change this.
+    Change(Change),
+    /// Engine: what came of the change; the connection is closed after this.
+    Changed(Outcome),
     /// Engine: you may. With the descriptors: frame ring, "filled" socket (to send a byte to), "free" socket (to poll and read), then
     /// each slot's memory planes in order; one single memfd for all slots when `copy` is set.
     Frames {
@@ -103,23 +150,48 @@ impl Message {
     /// The message's bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; MESSAGE_SIZE] {
-        let (kind, words) = match *self {
-            Self::Produce => (1, [0; 3]),
-            Self::Consume { wake } => (2, [u32::from(wake), 0, 0]),
-            Self::Observe => (3, [0; 3]),
-            Self::Finish => (4, [0; 3]),
+        let mut words = [0; WORDS];
+        words[0] = MAGIC;
+        words[1] = ABI_VERSION;
+        let (kind, own) = (2, 4);
+        words[kind] = match *self {
+            Self::Produce => 1,
+            Self::Consume { wake } => {
+                words[own] = u32::from(wake);
+                2
+            }
+            Self::Observe => 3,
+            Self::Finish => 4,
+            Self::Change(change) => {
+                encode_change(change, &mut words);
+                5
+            }
             Self::Frames {
                 slots,
                 memory_planes,
                 copy,
-            } => (16, [slots, memory_planes, u32::from(copy)]),
-            Self::Packets { wake } => (17, [u32::from(wake), 0, 0]),
-            Self::Refused(reason) => (18, [reason as u32, 0, 0]),
+            } => {
+                words[own] = slots;
+                words[own + 1] = memory_planes;
+                words[own + 2] = u32::from(copy);
+                16
+            }
+            Self::Packets { wake } => {
+                words[own] = u32::from(wake);
+                17
+            }
+            Self::Refused(reason) => {
+                words[own] = reason as u32;
+                18
+            }
+            Self::Changed(outcome) => {
+                encode_outcome(outcome, &mut words);
+                19
+            }
         };
         let mut bytes = [0; MESSAGE_SIZE];
-        let fields = [MAGIC, ABI_VERSION, kind, 0].into_iter().chain(words);
-        for (place, field) in bytes.chunks_exact_mut(4).zip(fields) {
-            place.copy_from_slice(&field.to_le_bytes());
+        for (place, field) in bytes.as_chunks_mut().0.iter_mut().zip(words) {
+            *place = field.to_le_bytes();
         }
         bytes
     }
@@ -130,7 +202,7 @@ impl Message {
         if bytes.len() != MESSAGE_SIZE {
             return None;
         }
-        let mut fields = [0u32; MESSAGE_SIZE / 4];
+        let mut fields = [0u32; WORDS];
         for (field, place) in fields.iter_mut().zip(bytes.as_chunks::<4>().0) {
             *field = u32::from_le_bytes(*place);
         }
@@ -139,12 +211,14 @@ impl Message {
             (2, wake, ..) => Self::Consume { wake: flag(wake)? },
             (3, ..) => Self::Observe,
             (4, ..) => Self::Finish,
+            (5, ..) => Self::Change(decode_change(&fields)?),
             (16, slots, memory_planes, copy) => Self::Frames {
                 slots,
                 memory_planes,
                 copy: flag(copy)?,
             },
             (17, wake, ..) => Self::Packets { wake: flag(wake)? },
+            (19, ..) => Self::Changed(decode_outcome(&fields)?),
             (18, reason, ..) => {
                 Self::Refused(*Refusal::ALL.iter().find(|known| **known as u32 == reason)?)
             }
@@ -182,6 +256,87 @@ impl Message {
             _ => true,
         }
     }
+}
+
+fn encode_change(change: Change, words: &mut [u32; WORDS]) {
+    let (what, id, value, name) = match change {
+        Change::KeyFrame => (1, 0, 0, [0; CHANGE_NAME_BYTES]),
+        Change::Bitrate(bits) => (2, 0, i64::from(bits), [0; _]),
+        Change::Gop(frames) => (3, 0, i64::from(frames), [0; _]),
+        Change::Drain => (4, 0, 0, [0; _]),
+        Change::ControlId(id, value) => (5, id, value, [0; _]),
+        Change::ControlName(name, value) => (6, 0, value, name),
+    };
+    words[4] = what;
+    words[5] = id;
+    put_long(words, 6, value as u64);
+    for (word, bytes) in words[8..].iter_mut().zip(name.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+}
+
+fn decode_change(words: &[u32; WORDS]) -> Option<Change> {
+    let value = get_long(words, 6) as i64;
+    Some(match words[4] {
+        1 => Change::KeyFrame,
+        2 => Change::Bitrate(u32::try_from(value).ok()?),
+        3 => Change::Gop(u32::try_from(value).ok()?),
+        4 => Change::Drain,
+        5 => Change::ControlId(words[5], value),
+        6 => {
+            let mut name = [0; CHANGE_NAME_BYTES];
+            for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(&words[8..]) {
+                *bytes = word.to_le_bytes();
+            }
+            Change::ControlName(name, value)
+        }
+        _ => return None,
+    })
+}
+
+fn encode_outcome(outcome: Outcome, words: &mut [u32; WORDS]) {
+    match outcome {
+        Outcome::Done(value) => {
+            words[4] = 1;
+            put_long(words, 6, value as u64);
+        }
+        Outcome::Absent => words[4] = 2,
+        Outcome::Refused {
+            errno,
+            device,
+            range,
+            step,
+        } => {
+            words[4] = 3 + u32::from(device);
+            words[5] = errno;
+            put_long(words, 6, range.0 as u64);
+            put_long(words, 8, range.1 as u64);
+            put_long(words, 10, step);
+        }
+    }
+}
+
+fn decode_outcome(words: &[u32; WORDS]) -> Option<Outcome> {
+    Some(match words[4] {
+        1 => Outcome::Done(get_long(words, 6) as i64),
+        2 => Outcome::Absent,
+        which @ 3..=4 => Outcome::Refused {
+            errno: words[5],
+            device: which == 4,
+            range: (get_long(words, 6) as i64, get_long(words, 8) as i64),
+            step: get_long(words, 10),
+        },
+        _ => return None,
+    })
+}
+
+fn put_long(words: &mut [u32; WORDS], at: usize, value: u64) {
+    words[at] = value as u32;
+    words[at + 1] = (value >> 32) as u32;
+}
+
+fn get_long(words: &[u32; WORDS], at: usize) -> u64 {
+    u64::from(words[at]) | u64::from(words[at + 1]) << 32
 }
 
 fn flag(word: u32) -> Option<bool> {

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
+use crate::engine::changes::KeyRequest;
 use crate::engine::clients::{Clients, signal};
 use crate::engine::frame_memory::FrameMemory;
 use crate::engine::pipeline::Pipeline;
@@ -36,6 +37,10 @@ pub struct Settings {
     pub drain: u64,
     /// End when the first producer has left.
     pub once: bool,
+    /// The encoder can be told to make a key frame.
+    pub can_force: bool,
+    /// Every frame is to be a key frame, by force.
+    pub all_intra: bool,
 }
 
 /// Where the engine is on its way to the end.
@@ -87,6 +92,7 @@ pub(super) struct Life {
     /// The listening socket is left alone until then.
     pub(super) accept_again: u64,
     pub(super) finished: bool,
+    pub(super) key: KeyRequest,
 }
 
 impl Engine<'_> {
@@ -103,6 +109,7 @@ impl Engine<'_> {
             restarts: 0,
             accept_again: 0,
             finished: false,
+            key: KeyRequest::new(self.settings.all_intra),
         };
         self.set_state(State::Running);
         let result = loop {
@@ -179,7 +186,8 @@ impl Engine<'_> {
         }
         let feeding = matches!(life.phase, Phase::Running | Phase::Emptying { .. });
         let told_to_stop = life.phase != Phase::Running && self.pipeline.filled() == 0;
-        if feeding && (told_to_stop || self.pipeline.next().is_some()) {
+        let next = self.may_queue(life) && self.pipeline.next().is_some();
+        if feeding && (told_to_stop || next) {
             // What came up after this turn's `feed` is not to wait for a heartbeat.
             sources.until(Some(time));
         }
@@ -225,6 +233,9 @@ impl Engine<'_> {
             };
             let payload = self.encoder.payload(&coded);
             *published += self.publisher.take(&coded, payload, now(), self.pipeline);
+            if self.publisher.lost_reference() {
+                self.want_key_frame(life);
+            }
             if coded.last {
                 self.drained(life);
                 break;
@@ -288,7 +299,10 @@ impl Engine<'_> {
         if !matches!(life.phase, Phase::Running | Phase::Emptying { .. }) {
             return Ok(());
         }
-        while let Some((slot, key)) = self.pipeline.next() {
+        while self.may_queue(life)
+            && let Some((slot, key)) = self.pipeline.next()
+        {
+            self.force_key_frame(life, now());
             let copied = self.memory.load(slot);
             self.stats.add(Counter::RawBytesCopied, copied);
             match self.encoder.queue_frame(slot, key) {

@@ -1,9 +1,10 @@
 //! The engine: the frame's life, the poll loop, and the one structure that owns everything.
 //!
 //! `reactor` waits, `engine` takes turns, and each part does one thing: `frame_memory` holds the slots, `pipeline`
-//! follows the frames, `publisher` makes packets, `clients` keeps the connections. `service` and `lifecycle` are
-//! the engine's dealings with clients and with trouble.
+//! follows the frames, `publisher` makes packets, `clients` keeps the connections. `service`, `changes` and
+//! `lifecycle` are the engine's dealings with clients, with their wishes and with trouble.
 
+mod changes;
 pub mod clients;
 #[expect(
     clippy::module_inception,

@@ -40,6 +40,7 @@ pub struct Publisher<'a> {
     /// Frames dropped when the latest packet was published: more of them make the next one discontinuous.
     dropped: u64,
     restarted: bool,
+    lost_reference: bool,
 }
 
 impl<'a> Publisher<'a> {
@@ -59,6 +60,7 @@ impl<'a> Publisher<'a> {
             headers: ArrayVec::new(),
             dropped: 0,
             restarted: false,
+            lost_reference: false,
         }
     }
 
@@ -182,6 +184,7 @@ impl<'a> Publisher<'a> {
         };
         let now = crate::time::now();
         let frame = pipeline.claim(key, now);
+        self.lost_reference |= open.too_large || open.flags & flag::CORRUPT != 0;
         if open.too_large {
             match &frame {
                 Some(frame) => pipeline.dropped(Counter::DroppedTooLarge, frame),
@@ -242,6 +245,11 @@ impl<'a> Publisher<'a> {
         self.writer.discard();
         self.open = None;
         self.restarted = true;
+    }
+
+    /// Whether decoders lost a frame that later ones build on, since this was last asked.
+    pub fn lost_reference(&mut self) -> bool {
+        core::mem::take(&mut self.lost_reference)
     }
 
     /// Wakes the consumers that sleep on the futex word: one system call for all of them.

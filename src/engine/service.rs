@@ -5,7 +5,7 @@
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::control::message::{Message, Refusal};
+use crate::control::message::{Change, Message, Outcome, Refusal};
 use crate::control::socket::{Received, receive_plain, send};
 use crate::engine::clients::{Client, Role, new_wake};
 use crate::engine::engine::{Engine, Life, Phase};
@@ -74,6 +74,14 @@ impl Engine<'_> {
             Ok(Received::Closed) | Err(_) => return self.leave(life, place, time),
         };
         let answer = match (message, &client.role) {
+            (Message::Change(change), Role::New) => match self.change(life, change, time) {
+                Ok(outcome) => return self.answer(life, place, outcome),
+                Err(refusal) => Err(refusal),
+            },
+            (Message::Change(Change::KeyFrame), Role::Consumer(_) | Role::Producer { .. }) => {
+                self.want_key_frame(life);
+                return;
+            }
             (Message::Produce, Role::New) => self.admit_producer(life, place),
             (Message::Consume { wake }, Role::New) => self.admit_consumer(client, wake),
             (Message::Observe, Role::New) => {
@@ -168,6 +176,13 @@ impl Engine<'_> {
     fn reclaim(&mut self) {
         let slots = self.pipeline.reclaim();
         self.stats.add(Counter::SlotsReclaimed, u64::from(slots));
+    }
+
+    /// What came of a change; the connection has done its work.
+    fn answer(&mut self, life: &mut Life, place: usize, outcome: Outcome) {
+        let client = life.clients.remove(place);
+        // Whoever did not wait for the answer got the change all the same.
+        let _ = send(&client.socket, &Message::Changed(outcome), &[]);
     }
 
     /// Ends a connection with a reason; counts it.

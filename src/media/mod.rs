@@ -3,6 +3,7 @@
 pub mod bitstream;
 pub mod format;
 pub mod fourcc;
+pub mod h264;
 pub mod layout;
 pub mod pattern;
 pub mod rows;

@@ -5,10 +5,15 @@
 
 use core::fmt;
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
 
-use super::abi::{CTRL_FLAG_DISABLED, CTRL_FLAG_NEXT_CTRL, QueryExtCtrl};
-use super::errno::IoctlError;
+use super::abi::{
+    CID_MPEG_VIDEO_FORCE_KEY_FRAME, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD,
+    CTRL_FLAG_DISABLED, CTRL_FLAG_NEXT_CTRL, QueryExtCtrl, Scalar,
+};
+use super::device::Device;
+use super::errno::{Call, IoctlError};
 use super::ioctl;
 use crate::limits::CONTROLS_SCANNED;
 
@@ -40,18 +45,81 @@ impl fmt::Display for NotSet {
 /// # Errors
 /// When the driver has no such control, or refuses the value. A value out of range is refused here, where the kernel
 /// would quietly take the nearest one.
-pub fn set(device: BorrowedFd<'_>, id: u32, value: i64) -> Result<i64, NotSet> {
-    let control = query(device, id).ok_or(NotSet::Absent)?;
+#[inline(never)]
+pub fn set(device: &Device, id: u32, value: i64) -> Result<i64, NotSet> {
+    let mut control = query(device.as_fd(), id).ok_or(NotSet::Absent)?;
+    let period = matches!(id, CID_MPEG_VIDEO_GOP_SIZE | CID_MPEG_VIDEO_H264_I_PERIOD);
+    if value == 1 && period && device.quirks.period_of_one_hangs {
+        control.minimum = 2;
+    }
     let refused = |error| NotSet::Value(error, control.minimum, control.maximum, control.step);
     let scalar = control.scalar().ok_or(NotSet::Absent)?;
     if value < control.minimum || value > control.maximum {
-        let range = rustix::io::Errno::RANGE;
-        return Err(refused(IoctlError::new(
-            super::errno::Call::SExtCtrls,
-            range,
-        )));
+        return Err(refused(IoctlError::new(Call::SExtCtrls, Errno::RANGE)));
     }
     ioctl::s_ext_ctrl(device, id, scalar, value).map_err(refused)
+}
+
+/// Sets the first of several controls that the driver has: drivers know one thing by different numbers.
+///
+/// # Errors
+/// As `set`; absent when it has none of them.
+pub fn set_first(device: &Device, ids: &[u32], value: i64) -> Result<i64, NotSet> {
+    for &id in ids {
+        match set(device, id, value) {
+            Err(NotSet::Absent) => {}
+            answer => return answer,
+        }
+    }
+    Err(NotSet::Absent)
+}
+
+/// Sets how many frames lie between key frames. With 1 every frame is a key frame; where the driver must be spared
+/// that, nothing is set, and key frames are to be forced one by one (`all_intra_by_force`).
+///
+/// # Errors
+/// As `set`.
+pub fn set_gop(device: &Device, frames: u32) -> Result<i64, NotSet> {
+    if all_intra_by_force(device, frames) {
+        return if has_force_key_frame(device) {
+            Ok(1)
+        } else {
+            Err(NotSet::Absent)
+        };
+    }
+    // Drivers have one, the other or both; of both, bcm2835-codec forgets GOP_SIZE when it allocates its buffers.
+    let period = set(device, CID_MPEG_VIDEO_H264_I_PERIOD, i64::from(frames));
+    let gop = set(device, CID_MPEG_VIDEO_GOP_SIZE, i64::from(frames));
+    match (period, gop) {
+        (Err(NotSet::Absent), answer) | (answer, Err(NotSet::Absent)) => answer,
+        (period, gop) => period.and(gop),
+    }
+}
+
+/// Whether so many frames between key frames are had by forcing each one.
+#[must_use]
+pub fn all_intra_by_force(device: &Device, frames: u32) -> bool {
+    frames == 1 && device.quirks.period_of_one_hangs
+}
+
+/// Whether the driver can be asked for a key frame.
+#[must_use]
+pub fn has_force_key_frame(device: &Device) -> bool {
+    query(device.as_fd(), CID_MPEG_VIDEO_FORCE_KEY_FRAME).is_some()
+}
+
+/// Makes the next frame that the encoder begins a key frame.
+///
+/// # Errors
+/// When the driver refuses.
+pub fn force_key_frame(device: &Device) -> Result<(), IoctlError> {
+    ioctl::s_ext_ctrl(device, CID_MPEG_VIDEO_FORCE_KEY_FRAME, Scalar::Bits32, 1).map(|_| ())
+}
+
+/// The value of a control that holds a number of 32 bits, if the driver has it.
+#[must_use]
+pub fn get(device: &Device, id: u32) -> Option<i64> {
+    ioctl::g_ext_ctrl(device, id, Scalar::Bits32).ok()
 }
 
 /// The control with this number, if the driver has it.

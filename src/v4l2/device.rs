@@ -16,6 +16,7 @@ use super::abi::{
 };
 use super::errno::{Call, IoctlError};
 use super::ioctl;
+use super::quirks::{self, Quirks};
 use crate::limits::{DEVICE_NODES, FORMATS};
 use crate::media::fourcc::Fourcc;
 
@@ -27,6 +28,8 @@ pub struct Device {
     pub capability: Capability,
     /// Which of the two buffer APIs it speaks.
     pub api: Api,
+    /// What its driver must be spared.
+    pub quirks: &'static Quirks,
 }
 
 /// Why a node is no use.
@@ -59,6 +62,7 @@ impl Device {
             fd,
             capability,
             api,
+            quirks: quirks::of(capability.driver_name()),
         })
     }
 

@@ -7,3 +7,4 @@ pub mod encoder;
 pub mod errno;
 pub mod ioctl;
 pub mod negotiate;
+pub mod quirks;

@@ -23,7 +23,7 @@ pub struct Wanted {
     pub width: u32,
     /// Visible height, rows.
     pub height: u32,
-    /// Frames per second: numerator, denominator.
+    /// Frames per second, as they come: numerator, denominator.
     pub rate: (u32, u32),
     /// Raw format.
     pub format: &'static RawFormat,
@@ -40,6 +40,8 @@ pub struct Agreed {
     pub layout: FrameLayout,
     /// Bytes of a CAPTURE buffer.
     pub capture_bytes: u32,
+    /// The rate that was declared to the driver, frames per second: numerator, denominator.
+    pub declared: (u32, u32),
 }
 
 /// Why it cannot work.
@@ -115,9 +117,10 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     }
 
     // 3. The rate, as an interval. Drivers without rate control do not know the call.
+    let declared = declared(wanted.rate, device.quirks.rate_min);
     let interval = Fract {
-        numerator: wanted.rate.1,
-        denominator: wanted.rate.0,
+        numerator: declared.1,
+        denominator: declared.0,
     };
     let _ = ioctl::s_parm(device, device.queue(Queue::Output), interval);
 
@@ -151,7 +154,21 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
         coded,
         layout,
         capture_bytes: capture.sizeimage(0),
+        declared,
     })
+}
+
+/// The rate to declare: the wanted one, or the lowest that the driver survives. It steers the encoder's bit budget and
+/// its level; frames may come more slowly.
+fn declared(rate: (u32, u32), least: u32) -> (u32, u32) {
+    if u64::from(rate.0) >= u64::from(rate.1) * u64::from(least) {
+        return rate;
+    }
+    note!(
+        warn,
+        "the rate declared to the encoder is {least} frames/s: its firmware hangs below"
+    );
+    (least, 1)
 }
 
 /// Sets the crop rectangle on the OUTPUT queue and checks what came of it. Without one a little padding is tolerated,

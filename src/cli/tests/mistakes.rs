@@ -44,19 +44,19 @@ fn each_mistake_gets_its_own_sentence() {
         ("stat --json=yes", "--json takes no value"),
         (
             "run --size 640",
-            "--size: \"640\" is not a picture size; give WxH, 16x16 to 8192x8192",
+            "--size: \"640\" is not WxH: picture size, pixels, 16x16 to 8192x8192; required",
         ),
         (
             "run --size 15x16",
-            "--size: \"15x16\" is not a picture size; give WxH, 16x16 to 8192x8192",
+            "--size: \"15x16\" is not WxH: picture size, pixels, 16x16 to 8192x8192; required",
         ),
         (
             "run --fps abc",
-            "--fps: \"abc\" is not a frame rate; give N, N/D or a decimal, 1/1000 to 1000",
+            "--fps: \"abc\" is not N[/D]: frames per second, 1/1000 to 1000, whole or with a point; default 30",
         ),
         (
             "run --codec H264X",
-            "--codec: \"H264X\" is not a four-character code; give 1 to 4 printable characters",
+            "--codec: \"H264X\" is not FOURCC: coded format, 1 to 4 characters; default H264",
         ),
         (
             "run --stall-ms 99",
@@ -72,15 +72,15 @@ fn each_mistake_gets_its_own_sentence() {
         ),
         (
             "run --socket-mode 1777",
-            "--socket-mode: \"1777\" is not a file mode; give octal digits, 0 to 777",
+            "--socket-mode: \"1777\" is not OCTAL: mode of the socket's file, octal, 0 to 777; default 660",
         ),
         (
             "run --socket-mode 8",
-            "--socket-mode: \"8\" is not a file mode; give octal digits, 0 to 777",
+            "--socket-mode: \"8\" is not OCTAL: mode of the socket's file, octal, 0 to 777; default 660",
         ),
         (
             "run --log loud",
-            "--log: \"loud\" is not a log level; give off, error, warn, info, debug or trace",
+            "--log: \"loud\" is not LEVEL: off, error, warn, info, debug or trace; default info",
         ),
         (
             "push --frames 0",
@@ -92,11 +92,11 @@ fn each_mistake_gets_its_own_sentence() {
         ),
         (
             "tap --index -",
-            "--index: \"-\" is not an index file; give a path",
+            "--index: \"-\" is not FILE: also write one line per packet to this file; default none",
         ),
         (
             "stat --socket @",
-            "--socket: \"@\" is not a socket name; give a path or @NAME, 1 to 107 bytes",
+            "--socket: \"@\" is not PATH|@NAME: the engine's socket, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
         ),
         (
             "stat --watch 99",
@@ -107,7 +107,7 @@ fn each_mistake_gets_its_own_sentence() {
     }
     assert!(complaint("push --y4m").ends_with("give --from FILE or --from -"));
     for name in [format!("{longest}a"), format!("@{longest}a")] {
-        assert!(complaint(&format!("stat --socket {name}")).contains("is not a socket name"));
+        assert!(complaint(&format!("stat --socket {name}")).contains("is not PATH|@NAME"));
     }
 }
 

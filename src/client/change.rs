@@ -1,0 +1,18 @@
+//! Changes to an engine that is running: one message, one answer, one connection.
+
+use super::{ClientError, ask};
+use crate::control::SocketName;
+use crate::control::message::{Change, Message, Outcome};
+use crate::control::socket::dial;
+
+/// Asks the engine for a change, and gives what came of it. The encoder goes on meanwhile; nothing is torn down.
+///
+/// # Errors
+/// When there is no engine, it is ending, or it is of another version.
+pub fn change(engine: &SocketName<'_>, change: Change) -> Result<Outcome, ClientError> {
+    let socket = dial(engine).map_err(ClientError::NoEngine)?;
+    match ask(&socket, &Message::Change(change))? {
+        (Message::Changed(outcome), _) => Ok(outcome),
+        _ => Err(ClientError::Protocol),
+    }
+}
