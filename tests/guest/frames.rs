@@ -71,6 +71,36 @@ impl Picture {
         bytes
     }
 
+    /// Frames of this format as an encoder of 4:2:0 sees them, YU12: the chroma of 4:2:2 is the mean of two rows.
+    pub fn subsampled(&self, frames: &[u8]) -> Vec<u8> {
+        let (w, h) = (self.width as usize, self.height as usize);
+        let mut out = Vec::with_capacity(frames.len());
+        for frame in frames.chunks_exact(self.frame_bytes()) {
+            match &self.format.fourcc.to_string()[..] {
+                "YU12" => out.extend_from_slice(frame),
+                "NV12" => {
+                    let (luma, chroma) = frame.split_at(w * h);
+                    out.extend_from_slice(luma);
+                    out.extend(chroma.iter().step_by(2));
+                    out.extend(chroma.iter().skip(1).step_by(2));
+                }
+                "YUYV" => {
+                    out.extend(frame.iter().step_by(2));
+                    for part in [1, 3] {
+                        for pair in frame.chunks_exact(4 * w) {
+                            let (above, below) = pair.split_at(2 * w);
+                            out.extend((part..2 * w).step_by(4).map(|at| {
+                                (u16::from(above[at]) + u16::from(below[at])).div_ceil(2) as u8
+                            }));
+                        }
+                    }
+                }
+                other => panic!("no rule for {other}"),
+            }
+        }
+        out
+    }
+
     /// The pattern's frame number in a frame whose first plane is luma.
     pub fn frame_number(&self, frame: &[u8]) -> Option<u16> {
         pattern::read_frame_number(self.width, self.height, |x, y| {

@@ -32,8 +32,12 @@ macro_rules! both_apis {
 mod accounting;
 mod bytes;
 mod consumers;
+mod ctl;
 mod decode;
 mod engine;
 mod errors;
 mod faults;
+mod h264;
+mod model;
 mod producers;
+mod programs;

@@ -1,4 +1,4 @@
-# shellcheck shell=dash disable=SC2154 # start sets variables by name
+# shellcheck shell=dash disable=SC2086,SC2154 # $encoder is words; start sets variables by name
 # Goes before every script that the guest runs for a test: starts and ends programs, and tells the
 # host what came of them as lines NAME=VALUE on standard output. Logs are in /host afterwards.
 set -u
@@ -7,6 +7,9 @@ trap 'cp /tmp/*.log /host/ 2>/dev/null' EXIT
 # A test that hangs is ended from outside; what the logs say by then is worth having. Nobody's child: a `wait` for all
 # must not wait for it.
 ( (sleep 110; cp /tmp/*.log /host/ 2>/dev/null) & )
+
+# The encoder under test, as options of `run`; a test of another one says so.
+encoder='--device /dev/video0 --codec FWHT'
 
 say() { echo "$1=$2"; }
 
@@ -31,8 +34,13 @@ engine() {
     name=$1
     shift
     rm -f "/tmp/$name.log"
-    start "$name" framemill run --device /dev/video0 --codec FWHT "$@"
+    start "$name" framemill run $encoder "$@"
     until_true grep -q 'running: ' "/tmp/$name.log"
+}
+
+# knob NAME VALUE: makes the model misbehave; its README has the table.
+knob() {
+    echo "$2" >"/sys/module/bcm2835_codec_model/parameters/$1" || give_up "knob $1"
 }
 
 # start NAME COMMAND…: runs in the background, standard error in NAME.log, process number in $NAME.
@@ -61,7 +69,7 @@ try() {
 once() {
     w=$1 h=$2 format=$3 in=$4 out=$5
     shift 5
-    start run framemill run --device /dev/video0 --codec FWHT --size "${w}x$h" --format "$format" --once "$@"
+    start run framemill run $encoder --size "${w}x$h" --format "$format" --once "$@"
     start tap framemill tap --wait 5000 --from oldest --all --to "$out"
     framemill push --wait 5000 --from "$in" --fps max 2>/tmp/push.log || give_up "push ended with $?"
     wait "$tap" || give_up "tap ended with $?"
@@ -74,14 +82,14 @@ traced() {
     shift 2
     rm -f "/tmp/$name.log"
     start "$name" strace -o "/tmp/$name.trace" -e trace=ioctl -e "$fault" \
-        framemill run --device /dev/video0 --codec FWHT --size 640x368 "$@"
+        framemill run $encoder --size 640x368 "$@"
     until_true grep -q 'framemill: ' "/tmp/$name.log"
 }
 
 # nth CALL: the number of the first such call at an engine's start, for strace's when=; from a start that goes well.
 nth() {
     if [ ! -e start.trace ]; then
-        strace -o start.trace -e trace=ioctl framemill run --device /dev/video0 --codec FWHT --size 640x368 2>start.log &
+        strace -o start.trace -e trace=ioctl framemill run $encoder --size 640x368 2>start.log &
         until_true grep -q 'running: ' start.log
         kill "$(counter pid)"
         wait $!

@@ -19,8 +19,12 @@ pub enum Api {
 pub struct Guest {
     folder: PathBuf,
     api: Api,
+    /// More lines of the script, before the test's own.
+    setup: &'static str,
     /// More for the kernel's command line.
     append: String,
+    /// Whether it has Debian's ffmpeg and GStreamer.
+    programs: bool,
 }
 
 /// What a script left.
@@ -79,8 +83,23 @@ impl Guest {
         Self {
             folder,
             api,
+            setup: "",
             append: String::new(),
+            programs: false,
         }
+    }
+
+    /// The same guest, with Debian's ffmpeg and GStreamer in it.
+    pub fn with_programs(mut self) -> Self {
+        self.programs = true;
+        self
+    }
+
+    /// A guest for a test of the model of the Pi's encoder, which is multi-planar in any case.
+    pub fn h264(name: &str) -> Self {
+        let mut guest = Self::new(name, Api::Multi);
+        guest.setup = "encoder='--device /dev/video11 --codec H264'";
+        guest
     }
 
     /// Puts a file into the folder, which the guest has at `/host`.
@@ -88,12 +107,23 @@ impl Guest {
         fs::write(self.folder.join(name), bytes).unwrap();
     }
 
+    /// Compiles a C program of the repository for the guest, static, into the folder.
+    pub fn compile(&self, source: &str, name: &str) {
+        let status = Command::new("aarch64-linux-gnu-gcc")
+            .args(["-Wall", "-Wextra", "-Werror", "-O1", "-static", "-o"])
+            .arg(self.folder.join(name))
+            .arg(root().join(source))
+            .status()
+            .expect("the cross compiler is there");
+        assert!(status.success(), "{source} does not compile");
+    }
+
     /// Runs `script`, after the functions of `prelude.sh`, and returns when it ended with status 0.
     pub fn run(&self, script: &str) -> Outcome {
         let binary = binary();
         self.put(
             "script.sh",
-            format!("{}\n{script}\n", include_str!("prelude.sh")).as_bytes(),
+            format!("{}\n{}\n{script}\n", include_str!("prelude.sh"), self.setup).as_bytes(),
         );
         let mut words = self.append.clone();
         if self.api == Api::Multi {
@@ -105,6 +135,7 @@ impl Guest {
         let output = Command::new(root().join("scripts/vm"))
             .args(["--timeout", "150", "--share"])
             .arg(&self.folder)
+            .args(self.programs.then_some("--programs"))
             .args(["--append", words.trim(), "--", "sh /host/script.sh"])
             .env("FRAMEMILL_BIN", binary)
             .stdin(Stdio::null())
@@ -165,15 +196,66 @@ impl Outcome {
         }
     }
 
+    /// Where a file of the guest's `/host` is here.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// A file from the guest's `/host`.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.folder.join(name))
+        fs::read(self.path(name))
             .unwrap_or_else(|error| panic!("{name}: {error}: {}", self.story()))
     }
 
     /// The same as text.
     pub fn text(&self, name: &str) -> String {
         String::from_utf8(self.bytes(name)).unwrap_or_else(|_| panic!("{name} is no text"))
+    }
+
+    /// The frames of an H.264 stream as FFmpeg decodes them: YU12. A complaint of the decoder's is a failure.
+    pub fn decoded(&self, name: &str) -> Vec<u8> {
+        let output = Command::new("ffmpeg")
+            .args(["-v", "error", "-err_detect", "explode", "-f", "h264", "-i"])
+            .arg(self.folder.join(name))
+            .args([
+                "-fps_mode",
+                "passthrough",
+                "-pix_fmt",
+                "yuv420p",
+                "-f",
+                "rawvideo",
+                "-",
+            ])
+            .stdin(Stdio::null())
+            .output()
+            .expect("ffmpeg runs");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && complaint.is_empty(),
+            "{name}: {complaint}: {}",
+            self.story()
+        );
+        output.stdout
+    }
+
+    /// What ffprobe says of an H.264 stream, as `NAME=VALUE` lines: these entries of the stream and of its frames.
+    pub fn probed(&self, name: &str, entries: &str) -> String {
+        let output = Command::new("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-f",
+                "h264",
+                "-of",
+                "flat",
+                "-show_entries",
+                entries,
+            ])
+            .arg(self.folder.join(name))
+            .output()
+            .expect("ffprobe runs");
+        assert!(output.status.success(), "{name}: {}", self.story());
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// That two files are there, not empty, and have the same bytes.

@@ -1,0 +1,165 @@
+//! Changes while the engine runs: what `framemill ctl` says, and what it does to the stream.
+
+use crate::accounting::{index, stat};
+use crate::support::{Api, Guest};
+
+/// A producer that goes on until it is killed, and a consumer.
+const STREAM: &str = r"
+    engine run --size 320x240 --gop 1000 --fps 60
+    start tap framemill tap --from oldest --all --to /host/out --index /host/index
+    until_true reached consumers_attached 1
+    start push framemill push --fps 60
+    until_true reached packets 5
+";
+
+fn streaming(script: &str) -> String {
+    format!("{STREAM}{script}")
+}
+
+#[test]
+fn key_frames_on_request_are_merged_and_limited() {
+    let guest = Guest::h264("ctl-key");
+    let outcome = guest.run(&streaming(
+        r"
+        framemill ctl key >/host/answer || give_up key
+        until_true reached key_frames 2
+        # A storm.
+        before=$(framemill stat --json | sed -n 's/.*uptime_ms.:\([0-9]*\).*/\1/p')
+        for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            framemill ctl key >>/host/answers || give_up storm
+        done
+        until_true reached key_frames 3
+        framemill stat --json >/host/stat.json
+        say before $before
+        kill $push; wait $push
+        try drain framemill ctl drain
+        ended run
+        ended tap
+        ",
+    ));
+    outcome.succeeded(&["drain", "run", "tap"]);
+    assert_eq!(outcome.text("answer"), "key 1\n");
+    assert_eq!(outcome.text("answers").lines().count(), 20);
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "key_frames_requested"), 21);
+    // The first one at once, then at most two a second.
+    let seconds = (stat(&json, "uptime_ms") - outcome.number("before")) / 1000;
+    let forced = stat(&json, "key_frames_forced");
+    assert!(
+        (2..=3 + 2 * seconds).contains(&forced),
+        "{forced} in {seconds} s: {json}"
+    );
+    let lines = index(&outcome, "index");
+    let keys = lines.iter().filter(|line| line.is('K')).count() as u64;
+    assert!(
+        (1 + forced..=2 + forced).contains(&keys),
+        "{keys} key frames, {forced} forced"
+    );
+    assert!(outcome.decoded("out").len() > 4 * 320 * 240);
+}
+
+#[test]
+fn bitrate_gop_and_controls_change_without_a_teardown() {
+    let guest = Guest::h264("ctl-rate");
+    let outcome = guest.run(&streaming(
+        r"
+        { framemill ctl bitrate 2M; framemill ctl bitrate 1999999; framemill ctl control video_bitrate=500000
+          framemill ctl control 0x9909cf=750000; framemill ctl gop 3; } >/host/answers
+        until_true reached key_frames 4
+        try low framemill ctl bitrate 1
+        try absent framemill ctl control no_such_thing=1
+        try intra framemill ctl control h264_i_frame_period=1
+        at=$(counter packets)
+        try all framemill ctl gop 1
+        until_true reached packets $((at + 20))
+        framemill stat --json >/host/stat.json
+        kill $push; wait $push
+        kill $run
+        ended run
+        ended tap
+        try gone framemill ctl key
+        ",
+    ));
+    outcome.succeeded(&["all", "run", "tap"]);
+    // The driver rounds to its step.
+    let answers = "bitrate 2000000\nbitrate 2000000\ncontrol 500000\ncontrol 750000\ngop 3\n";
+    assert_eq!(outcome.text("answers"), answers);
+    for (name, exit, sentence) in [
+        (
+            "low",
+            4,
+            "bitrate: the driver takes 25000 to 25000000 in steps of 25000",
+        ),
+        ("absent", 4, "control: the driver has no such control"),
+        ("intra", 4, "control: the driver takes 2 to "),
+        ("gone", 9, "/run/framemill.sock"),
+    ] {
+        let log = outcome.text(&format!("{name}.log"));
+        assert_eq!(outcome.number(name), exit, "{log}");
+        assert!(log.contains(sentence), "{log}");
+    }
+    let json = outcome.text("stat.json");
+    assert_eq!((stat(&json, "generation"), stat(&json, "restarts")), (1, 0));
+    assert_eq!(stat(&json, "changes"), 9);
+    let lines = index(&outcome, "index");
+    // First one in a thousand, then one in three, in the end each.
+    let keys: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('K')).collect();
+    assert!(
+        keys.windows(2).any(|pair| pair[1] - pair[0] == 3),
+        "{keys:?}"
+    );
+    let end = &keys[keys.len() - 10..];
+    assert!(
+        end.windows(2).all(|pair| pair[1] - pair[0] == 1),
+        "{keys:?}"
+    );
+    assert!(outcome.decoded("out").len() > 20 * 320 * 240);
+}
+
+both_apis! {
+    fn an_encoder_without_a_control_says_so(guest: &Guest) {
+        let outcome = guest.run(
+            r"
+            engine run --size 640x368
+            try key framemill ctl key
+            try bitrate framemill ctl bitrate 1M
+            try gop framemill ctl gop 7
+            try drain framemill ctl drain
+            ended run
+            ",
+        );
+        outcome.succeeded(&["gop", "drain", "run"]);
+        for name in ["key", "bitrate"] {
+            assert_eq!(outcome.number(name), 4);
+            let log = outcome.text(&format!("{name}.log"));
+            assert!(log.contains("the driver has no such control"), "{log}");
+        }
+        assert!(outcome.text("run.log").contains("told by a client to stop: draining"));
+    }
+}
+
+#[test]
+fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
+    let guest = Guest::h264("ctl-consumer");
+    guest.compile("tests/vm/peer.c", "peer");
+    let outcome = guest.run(&streaming(
+        r"
+        /host/peer /run/framemill.sock 1 1 2 1 >/host/peer.said || give_up peer
+        until_true reached key_frames 2
+        framemill stat --json >/host/stat.json
+        kill $push; wait $push
+        try drain framemill ctl drain
+        ended run
+        ended tap
+        ",
+    ));
+    outcome.succeeded(&["drain", "run", "tap"]);
+    // 4: the message does not fit the role.
+    assert_eq!(outcome.text("peer.said"), "kept\nkept\nrefused 4\n");
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "key_frames_requested"), 2);
+    assert_eq!(
+        (stat(&json, "changes"), stat(&json, "clients_refused")),
+        (0, 1)
+    );
+}

@@ -1,0 +1,411 @@
+//! The model of the Pi's encoder misbehaves as boards do, and the engine copes: each of its knobs, and what comes of it.
+
+use crate::accounting::{index, stat, summary};
+use crate::frames::Picture;
+use crate::support::{Guest, Outcome};
+
+/// 30 frames of the pattern, and one run of everything: `through NAME OPTION…`.
+const THROUGH: &str = r"
+    through() {
+        stream=$1
+        shift
+        start run framemill run $encoder --size 320x240 --once $@
+        start tap framemill tap --wait 5000 --from oldest --all --to /host/$stream --index /host/$stream.index
+        try push framemill push --wait 5000 --from /host/in --fps max
+        ended tap
+        ended run
+        cp push.log /host/$stream.push
+        cp run.log /host/$stream.run
+    }
+";
+
+const PICTURE: (u32, u32, u64) = (320, 240, 30);
+
+fn picture() -> Picture {
+    Picture::new("YU12", PICTURE.0, PICTURE.1)
+}
+
+fn run(guest: &Guest, script: &str) -> Outcome {
+    guest.put("in", &picture().noisy(0..PICTURE.2));
+    let outcome = guest.run(&format!("{THROUGH}{script}"));
+    outcome.succeeded(&["push", "tap", "run"]);
+    outcome
+}
+
+/// That the stream of this name holds every frame, and each with its own timestamp.
+fn complete(outcome: &Outcome, name: &str) {
+    assert!(
+        outcome.decoded(name) == outcome.bytes("in"),
+        "{name}: {}",
+        outcome.story()
+    );
+    let lines = index(outcome, &format!("{name}.index"));
+    let frames: Vec<_> = lines.iter().filter(|line| line.bytes > 0).collect();
+    assert_eq!(frames.len() as u64, PICTURE.2, "{name}");
+    let steps = frames
+        .windows(2)
+        .map(|pair| pair[1].timestamp - pair[0].timestamp);
+    assert!(
+        steps.clone().all(|step| step > 0),
+        "{name}: {:?}",
+        steps.collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn frames_that_the_encoder_drops_are_counted_and_the_next_packet_says_so() {
+    let guest = Guest::h264("drop");
+    let outcome = run(&guest, "knob drop_every 5; through coded");
+    let (pushed, published, dropped) = summary(&outcome.text("coded.push"));
+    assert_eq!((pushed, published, dropped), (30, 24, 6));
+    let lines = index(&outcome, "coded.index");
+    // Each gap but the last, which nothing follows.
+    let told = lines
+        .iter()
+        .filter(|line| line.bytes > 0 && line.is('D'))
+        .count();
+    assert!((1..=5).contains(&told), "{lines:?}");
+    // What is left is whole: the encoder never made a reference of a dropped frame.
+    let expected: Vec<u8> = (outcome
+        .bytes("in")
+        .chunks(picture().frame_bytes())
+        .enumerate())
+    .filter(|(number, _)| (number + 1) % 5 != 0)
+    .flat_map(|(_, frame)| frame.to_vec())
+    .collect();
+    assert!(outcome.decoded("coded") == expected, "{}", outcome.story());
+}
+
+#[test]
+fn damaged_packet_is_marked_and_a_key_frame_follows() {
+    let guest = Guest::h264("error");
+    let outcome = run(&guest, "knob error_at 7; through coded");
+    let lines = index(&outcome, "coded.index");
+    let damaged: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('X')).collect();
+    assert_eq!(damaged, [6], "{lines:?}");
+    // Those in the encoder by then were too late for it.
+    let next = (7..lines.len())
+        .find(|&at| lines[at].is('K'))
+        .expect("a key frame");
+    assert!(next <= 6 + 6, "{lines:?}");
+    assert_eq!(summary(&outcome.text("coded.push")), (30, 30, 0));
+}
+
+#[test]
+fn coded_frames_in_pieces_are_joined() {
+    let guest = Guest::h264("pieces");
+    let outcome = run(
+        &guest,
+        r"
+        knob coded_sizeimage 20000
+        through coded
+        engine run --size 320x240
+        try push framemill push --from /host/in --fps max
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ",
+    );
+    complete(&outcome, "coded");
+    let json = outcome.text("stat.json");
+    // Noise does not shrink: some 115,200 bytes a frame.
+    assert!(stat(&json, "fragments_joined") >= 5 * PICTURE.2, "{json}");
+    assert_eq!(stat(&json, "packets"), PICTURE.2);
+    assert_eq!(stat(&json, "raw_bytes_copied"), 0);
+    assert!(json.contains("\"memory\":\"export\""), "{json}");
+}
+
+#[test]
+fn pictures_come_from_the_other_node_as_jpeg() {
+    let guest = Guest::h264("jpeg");
+    guest.put("in", &picture().pattern(0..3));
+    let outcome = guest.run(
+        r"
+        once 320 240 YU12 /host/in /host/coded --device /dev/video31 --codec JPEG --control compression_quality=95
+        framemill probe --device /dev/video31 >/host/probe
+        ",
+    );
+    let coded = outcome.bytes("coded");
+    // Start of image, and no other marker in between that could be one.
+    let starts = coded
+        .windows(3)
+        .filter(|bytes| *bytes == [0xff, 0xd8, 0xff]);
+    assert_eq!(starts.count(), 3);
+    let lines = outcome.text("probe");
+    assert!(lines.contains("JPEG"), "{lines}");
+}
+
+#[test]
+fn odd_first_buffers_are_understood() {
+    let guest = Guest::h264("first");
+    let outcome = run(
+        &guest,
+        r"
+        knob header_first 1; through header
+        knob first_stamp_zero 1; through both
+        knob header_first 0; through stamp
+        ",
+    );
+    for name in ["header", "both", "stamp"] {
+        complete(&outcome, name);
+        let lines = index(&outcome, &format!("{name}.index"));
+        assert!(
+            lines[0].is('K') && lines[0].is('C'),
+            "{name}: {:?}",
+            lines[0]
+        );
+    }
+}
+
+#[test]
+fn slow_and_uneven_encoder_loses_nothing() {
+    let guest = Guest::h264("slow");
+    let outcome = run(
+        &guest,
+        r"
+        knob encode_us 1000; knob encode_us_max 40000; knob encode_seed 7
+        through uneven
+        knob encode_us_max 0; knob pause_at 10; knob pause_ms 900
+        through paused --stall-ms 3000
+        ",
+    );
+    complete(&outcome, "uneven");
+    complete(&outcome, "paused");
+    assert!(!outcome.text("paused.run").contains("restarting"));
+}
+
+#[test]
+fn stalled_encoder_is_restarted_and_its_frames_are_counted() {
+    let guest = Guest::h264("stall");
+    let outcome = run(
+        &guest,
+        "knob pause_at 12; knob pause_ms 3600000; through coded --stall-ms 300",
+    );
+    let (pushed, published, dropped) = summary(&outcome.text("coded.push"));
+    assert_eq!(
+        (pushed, published + dropped),
+        (30, 30),
+        "{}",
+        outcome.story()
+    );
+    assert!(published >= 20 && dropped > 0, "{}", outcome.story());
+    let lines = index(&outcome, "coded.index");
+    let second = lines
+        .iter()
+        .find(|line| line.generation == 2)
+        .expect("a second generation");
+    assert!(second.is('K') && second.is('D'), "{second:?}");
+    assert!(
+        outcome
+            .text("coded.run")
+            .contains("no progress for 300 ms: restarting the encoder")
+    );
+    let frames = outcome.decoded("coded").len() / picture().frame_bytes();
+    assert_eq!(frames as u64, published);
+}
+
+#[test]
+fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
+    // Frames keep coming, and the model is stuck until it is closed: restarts do not help.
+    let guest = Guest::h264("dead");
+    let outcome = guest.run(
+        r"
+        knob hang_after 3; knob streamoff_ms 200
+        engine run --size 320x240 --stall-ms 200
+        start tap framemill tap --from oldest --to /dev/null
+        start push framemill push --fps 60
+        ended run
+        ended tap
+        ended push
+        ",
+    );
+    assert_eq!(
+        (outcome.number("run"), outcome.number("tap")),
+        (7, 0),
+        "{}",
+        outcome.story()
+    );
+    let log = outcome.text("run.log");
+    assert!(
+        log.contains("the encoder stalled again after 2 restarts"),
+        "{log}"
+    );
+    assert!(log.contains(" frames in, 3 packets out, "), "{log}");
+}
+
+#[test]
+fn calls_that_fail_once_cost_a_restart_and_no_more() {
+    let guest = Guest::h264("eio");
+    let outcome = run(
+        &guest,
+        r"
+        for queue in output capture; do
+            for call in qbuf dqbuf; do
+                knob ${call}_eio_$queue 9
+                through $call-$queue
+                knob ${call}_eio_$queue 0
+            done
+        done
+        ",
+    );
+    for name in [
+        "qbuf-output",
+        "qbuf-capture",
+        "dqbuf-output",
+        "dqbuf-capture",
+    ] {
+        let (pushed, published, dropped) = summary(&outcome.text(&format!("{name}.push")));
+        assert_eq!(
+            (pushed, published + dropped),
+            (30, 30),
+            "{name}: {}",
+            outcome.story()
+        );
+        let log = outcome.text(&format!("{name}.run"));
+        assert!(
+            log.contains("EIO") && log.contains("restarting the encoder"),
+            "{name}: {log}"
+        );
+        let frames = outcome.decoded(name).len() / picture().frame_bytes();
+        assert_eq!(frames as u64, published, "{name}: {log}");
+    }
+}
+
+#[test]
+fn short_memory_means_fewer_buffers_and_a_sentence() {
+    let guest = Guest::h264("memory");
+    let outcome = run(
+        &guest,
+        r"
+        knob refuse_errno 12; knob refuse_above 2
+        through few
+        knob refuse_above 0
+        framemill run $encoder --size 320x240 2>/host/none.log
+        say none $?
+        knob refuse_errno 22
+        framemill run $encoder --size 320x240 2>/host/full.log
+        say full $?
+        knob refuse_errno 0; knob min_output 7; knob min_capture 6
+        engine many --size 320x240
+        say slots $(counter frame_slots)
+        kill $many
+        ended many
+        ",
+    );
+    complete(&outcome, "few");
+    let log = outcome.text("few.run");
+    // 320 is a whole number of lines of 64 bytes.
+    assert!(
+        log.contains("no memory for 4 Output buffers of 115200 bytes"),
+        "{log}"
+    );
+    for (name, exit, sentence) in [
+        (
+            "none",
+            14,
+            "VIDIOC_REQBUFS: ENOMEM: out of memory; for a device's buffers raise cma= or use fewer slots",
+        ),
+        ("full", 5, "VIDIOC_REQBUFS: EINVAL"),
+    ] {
+        let log = outcome.text(&format!("{name}.log"));
+        assert_eq!(outcome.number(name), exit, "{log}");
+        assert!(log.contains(sentence), "{log}");
+    }
+    assert_eq!(outcome.number("slots"), 7);
+    outcome.succeeded(&["many"]);
+}
+
+#[test]
+fn device_that_goes_away_ends_the_engine_and_one_that_comes_is_waited_for() {
+    let guest = Guest::h264("away");
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240
+        start tap framemill tap --from oldest --to /host/coded --index /host/index
+        start push framemill push --fps 60
+        until_true reached packets 5
+        knob away 1
+        ended run
+        ended tap
+        ended push
+        cp run.log /host/lost.log
+        start run framemill run $encoder --size 320x240 --wait-device 20000 --once
+        sleep 0.5
+        knob away 0
+        try again framemill push --wait 5000 --frames 5
+        ended run
+        ",
+    );
+    let log = outcome.text("lost.log");
+    let answers: Vec<&str> = outcome
+        .text
+        .lines()
+        .filter(|line| line.starts_with("run="))
+        .collect();
+    assert_eq!(answers, ["run=6", "run=0"], "{}", outcome.story());
+    assert!(log.contains("the encoder is gone: "), "{log}");
+    outcome.succeeded(&["tap", "again"]);
+    assert!(index(&outcome, "index").last().expect("lines").is('E'));
+}
+
+#[test]
+fn model_keeps_its_promises_at_every_ioctl() {
+    let guest = Guest::h264("promises");
+    guest.compile("tests/vm/model-check.c", "model-check");
+    let outcome = guest.run(
+        r"
+        /host/model-check || give_up model-check
+        dmesg >/host/dmesg
+        # What the kernel's own checker finds is what it would find on the original; the model's notes tell why.
+        for node in 11 31; do
+            v4l2-compliance -d /dev/video$node -s5 --expbuf-device /dev/video4 >/host/compliance$node 2>&1
+            say compliance$node $?
+        done
+        ",
+    );
+    assert!(
+        outcome.text.contains(" checks, 0 failed"),
+        "{}",
+        outcome.text
+    );
+    let dmesg = outcome.text("dmesg");
+    assert!(
+        !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
+        "{dmesg}"
+    );
+    let explained = [
+        (
+            11,
+            vec![
+                "VIDIOC_(UN)SUBSCRIBE_EVENT/DQEVENT",
+                "VIDIOC_ENUM_FMT/FRAMESIZES/FRAMEINTERVALS",
+            ],
+        ),
+        (31, vec![]),
+    ];
+    for (node, own) in explained {
+        let text = outcome.text(&format!("compliance{node}"));
+        assert!(text.contains("Total for bcm2835-codec device"), "{text}");
+        let tests = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("test "));
+        let failed = tests.filter_map(|line| line.split_once(": FAIL").map(|(name, _)| name));
+        // What streams fails for one reason only.
+        let (streams, others): (Vec<&str>, Vec<&str>) =
+            failed.partition(|name| name.starts_with("MMAP") || name.starts_with("DMABUF"));
+        let common = [
+            "VIDIOC_G/S_PARM",
+            "VIDIOC_S_FMT",
+            "VIDIOC_(TRY_)ENCODER_CMD",
+        ];
+        assert_eq!(others, [own, common.to_vec()].concat(), "{text}");
+        let reasons: Vec<&str> = (text.lines())
+            .filter(|line| line.contains("fail: v4l2-test-buffers.cpp"))
+            .filter(|line| !line.contains(": captureBufs("))
+            .collect();
+        assert_eq!(reasons.len(), streams.len(), "{text}");
+        let known =
+            ": (buf.g_flags() & valid_output_flags) != (orig_buf.flags & valid_output_flags)";
+        assert!(reasons.iter().all(|line| line.ends_with(known)), "{text}");
+    }
+}
