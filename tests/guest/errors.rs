@@ -82,9 +82,9 @@ fn wrong_command_lines_and_devices_are_told() {
         ),
         (
             "no_codec",
-            "framemill run --size 640x368",
+            "framemill run --size 640x368 --codec HEVC",
             3,
-            &["H264", "YU12"],
+            &["HEVC", "YU12"],
         ),
         (
             "other_codec",
