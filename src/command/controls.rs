@@ -11,7 +11,7 @@ use crate::cli::{BitrateMode, ControlName, ControlSetting, RunOptions};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::media::fourcc::Fourcc;
-use crate::media::h264::{Demand, level_name, profile_name};
+use crate::media::h264::{Demand, LEVEL_MAX, level_name, profile_name};
 use crate::note;
 use crate::text::Escaped;
 use crate::v4l2::abi::{
@@ -62,10 +62,18 @@ pub(super) fn set_controls(
         ),
     ];
     for (option, value, ids) in rows {
-        if let Some(value) = value {
-            setter.told(option, value, controls::set_first(device, ids, value))?;
-        }
+        let Some(value) = value else { continue };
+        let elsewhere =
+            !h264 && ids[0] != CID_MPEG_VIDEO_BITRATE && ids[0] != CID_MPEG_VIDEO_BITRATE_MODE;
+        let answer = if elsewhere {
+            // An encoder of several codecs has these controls, and they would change nothing.
+            Err(NotSet::Absent)
+        } else {
+            controls::set_first(device, ids, value)
+        };
+        setter.told(option, value, answer)?;
     }
+    setter.uncross(options.max_qp.is_some());
     if let Some(gop) = options.gop {
         setter.told("--gop", i64::from(gop), controls::set_gop(device, gop))?;
     }
@@ -86,20 +94,22 @@ pub(super) fn set_controls(
     if options.repeat_headers.is_some() {
         setter.told("--repeat-headers", repeat, answer)?;
     }
+    let mut level = options.level;
     for ControlSetting { name, value } in &options.controls {
-        let (answer, shown) = match name {
-            ControlName::Id(id) => (controls::set(device, *id, *value), Named::Id(*id)),
-            ControlName::Name(name) => (
-                controls::find(device.as_fd(), name)
-                    .ok_or(NotSet::Absent)
-                    .and_then(|id| controls::set(device, id, *value)),
-                Named::Name(name),
-            ),
+        let (id, shown) = match name {
+            ControlName::Id(id) => (Some(*id), Named::Id(*id)),
+            ControlName::Name(name) => (controls::find(device.as_fd(), name), Named::Name(name)),
         };
-        answer.map_err(|error| setter.refused(&shown, *value, error))?;
+        let answer = id
+            .ok_or(NotSet::Absent)
+            .and_then(|id| controls::set(device, id, *value));
+        let made = answer.map_err(|error| setter.refused(&shown, *value, error))?;
+        if id == Some(CID_MPEG_VIDEO_H264_LEVEL) {
+            level = u32::try_from(made).ok();
+        }
     }
-    match options.level {
-        _ if h264 => setter.level(options, declared),
+    match level {
+        _ if h264 => setter.level(options, level, declared),
         Some(level) => setter.told("--level", level.into(), Err(NotSet::Absent)),
         None => Ok(()),
     }
@@ -132,18 +142,53 @@ impl Setter<'_> {
         failure!(Exit::Refused, "{}: {what} {value}: {error}", self.path)
     }
 
+    /// The least quantiser must not be above the greatest: where the user named one of them, the driver's own default for the
+    /// other gives way.
+    fn uncross(&self, greatest_named: bool) {
+        let device = self.device;
+        let value = |id| controls::get(device, id);
+        let (Some(least), Some(greatest)) = (
+            value(CID_MPEG_VIDEO_H264_MIN_QP),
+            value(CID_MPEG_VIDEO_H264_MAX_QP),
+        ) else {
+            return;
+        };
+        if least <= greatest {
+            return;
+        }
+        let (id, name, value) = if greatest_named {
+            (CID_MPEG_VIDEO_H264_MIN_QP, "least", greatest)
+        } else {
+            (CID_MPEG_VIDEO_H264_MAX_QP, "greatest", least)
+        };
+        if controls::set(device, id, value).is_ok() {
+            note!(info, "the {name} quantiser is {value}, too");
+        }
+    }
+
     /// The level: the lowest that allows the stream, or the one asked for when it does.
-    fn level(&self, options: &RunOptions<'_>, declared: (u32, u32)) -> Result<(), Failure> {
+    fn level(
+        &self,
+        options: &RunOptions<'_>,
+        asked: Option<u32>,
+        declared: (u32, u32),
+    ) -> Result<(), Failure> {
         let (device, path) = (self.device, self.path);
         let combination = combination(device, options, declared);
         let demand = &combination.demand;
         let quirks = device.quirks;
         let high = demand.profile >= 4;
-        if high && combination.constant && quirks.cbr_excludes_high {
-            return Err(failure!(
-                Exit::Refused,
-                "{path}: {combination}: this encoder does not start so; give --profile main or --bitrate-mode vbr"
-            ));
+        if combination.constant && quirks.cbr_excludes_high {
+            if high {
+                return Err(failure!(
+                    Exit::Refused,
+                    "{path}: {combination}: this encoder does not start so; give --bitrate-mode vbr or another --profile"
+                ));
+            }
+            note!(
+                warn,
+                "a constant bitrate is erratic on this encoder, and may hang it at 1080 rows"
+            );
         }
         if demand.macroblocks_per_second() > quirks.macroblocks_max {
             note!(
@@ -159,24 +204,36 @@ impl Setter<'_> {
                 "{path}: {combination}: no H.264 level allows it"
             ));
         };
-        let level = options.level.unwrap_or(lowest);
+        let level = asked.unwrap_or(lowest);
         let needed = level_name(lowest.into());
         if level < lowest {
             return Err(failure!(
                 Exit::Refused,
-                "{path}: {combination}: --level {} does not allow it, {needed} does",
+                "{path}: {combination}: level {} does not allow it, {needed} does",
                 level_name(level.into())
             ));
         }
-        match controls::set(device, CID_MPEG_VIDEO_H264_LEVEL, level.into()) {
-            Err(NotSet::Absent) if options.level.is_none() => Ok(()),
-            Err(error @ NotSet::Value(..)) => Err(failure!(
-                Exit::Refused,
-                "{path}: {combination}: level {} is needed, and refused: {error}",
-                level_name(level.into())
-            )),
-            answer => self.told("--level", level.into(), answer),
+        // A driver need not have every level; a higher one allows no less.
+        let mut answer = Err(NotSet::Absent);
+        for level in level..=level.max(LEVEL_MAX) {
+            answer = controls::set(device, CID_MPEG_VIDEO_H264_LEVEL, level.into());
+            if asked.is_some() || !matches!(answer, Err(NotSet::Value(..))) {
+                break;
+            }
         }
+        match answer {
+            Ok(made) => note!(info, "{combination}, level {}", level_name(made)),
+            Err(NotSet::Absent) if asked.is_none() => {}
+            Err(NotSet::Absent) => self.told("--level", level.into(), answer)?,
+            Err(NotSet::Value(error, ..)) => {
+                return Err(failure!(
+                    Exit::Refused,
+                    "{path}: {combination}: level {} is needed, and refused: {error}",
+                    level_name(level.into())
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -184,7 +241,6 @@ impl Setter<'_> {
 pub(super) struct Combination {
     demand: Demand,
     constant: bool,
-    level: Option<i64>,
 }
 
 /// The settings that the driver has.
@@ -202,7 +258,6 @@ pub(super) fn combination(
             profile: controls::get(device, CID_MPEG_VIDEO_H264_PROFILE).unwrap_or(0),
         },
         constant: controls::get(device, CID_MPEG_VIDEO_BITRATE_MODE) == Some(1),
-        level: controls::get(device, CID_MPEG_VIDEO_H264_LEVEL),
     }
 }
 
@@ -211,11 +266,10 @@ impl Display for Combination {
         let ((width, height), (frames, seconds)) = (self.demand.size, self.demand.rate);
         write!(
             f,
-            "{width}x{height} at {frames}/{seconds} frames/s, {} bit/s {}, profile {}, level {}",
+            "{width}x{height} at {frames}/{seconds} frames/s, {} bit/s {}, profile {}",
             self.demand.bitrate,
             if self.constant { "cbr" } else { "vbr" },
-            profile_name(self.demand.profile),
-            level_name(self.level.unwrap_or(-1))
+            profile_name(self.demand.profile)
         )
     }
 }

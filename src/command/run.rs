@@ -19,6 +19,7 @@ use crate::engine::publisher::Publisher;
 use crate::error::{Exit, Failure};
 use crate::limits::{DEVICE_RETRY_MS, FRAME_SLOTS_DEFAULT, STACK_PREFAULT_BYTES};
 use crate::media::format::lookup;
+use crate::media::fourcc::Fourcc;
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, store_text};
@@ -157,6 +158,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             stall: u64::from(options.stall_ms) * MS,
             drain: u64::from(options.drain_ms) * MS,
             once: options.once,
+            h264: options.codec == Fourcc::H264,
             can_force: controls::has_force_key_frame(encoder.device()),
             all_intra: options
                 .gop

@@ -4,25 +4,33 @@
 //! and at least `KEY_FRAME_PAUSE_MS` apart.
 
 use rustix::fd::AsFd;
+use rustix::io::Errno;
 
 use crate::control::message::{Change, Outcome, Refusal};
 use crate::engine::engine::{Engine, Life, Phase};
 use crate::limits::KEY_FRAME_PAUSE_MS;
+use crate::media::h264;
 use crate::note;
 use crate::stats::Counter;
 use crate::time::MS;
-use crate::v4l2::abi::CID_MPEG_VIDEO_BITRATE;
+use crate::v4l2::abi::{
+    CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_FORCE_KEY_FRAME,
+    CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_LEVEL, CID_MPEG_VIDEO_H264_PROFILE,
+};
 use crate::v4l2::controls::{self, NotSet};
-use crate::v4l2::errno::Call;
+use crate::v4l2::device::Device;
+use crate::v4l2::errno::{Call, IoctlError};
 
 /// The key frame that was asked for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyRequest {
     wanted: bool,
-    /// When the encoder was last told to make one, `CLOCK_MONOTONIC` ns.
-    forced: u64,
     /// Every frame is to be one.
-    pub(super) always: bool,
+    always: bool,
+    /// When the encoder was last told to make one, `CLOCK_MONOTONIC` ns; 0 before.
+    forced: u64,
+    /// It refused the last time.
+    refused: Option<IoctlError>,
 }
 
 impl KeyRequest {
@@ -32,13 +40,27 @@ impl KeyRequest {
             ..Self::default()
         }
     }
+
+    /// Whether the next frame is to be one.
+    fn due(&self, time: u64) -> bool {
+        let pause = u64::from(KEY_FRAME_PAUSE_MS) * MS;
+        let rested = self.forced == 0 || time.saturating_sub(self.forced) >= pause;
+        (self.always && self.refused.is_none()) || ((self.wanted || self.always) && rested)
+    }
 }
 
 impl Engine<'_> {
-    /// Somebody wants a key frame, or a damaged packet left decoders without a reference.
+    /// Somebody wants a key frame.
     pub(super) fn want_key_frame(&self, life: &mut Life) {
         self.stats.count(Counter::KeyRequests);
         life.key.wanted = self.settings.can_force;
+    }
+
+    /// Decoders lost a frame that later ones build on: a key frame mends that.
+    pub(super) fn mend_reference(&mut self, life: &mut Life) {
+        if self.publisher.lost_reference() {
+            self.want_key_frame(life);
+        }
     }
 
     /// Whether a frame may be queued now. A forced key frame is the next one that the encoder *begins*: where all are
@@ -47,23 +69,24 @@ impl Engine<'_> {
         !(life.key.always && self.pipeline.stalls(0).is_some())
     }
 
-    /// Before a frame is queued: tells the encoder to make it a key frame, if that is due.
+    /// Before a frame is queued: tells the encoder to make it a key frame, if that is due. One that refuses is asked again
+    /// after the pause.
     pub(super) fn force_key_frame(&self, life: &mut Life, time: u64) {
-        let pause = u64::from(KEY_FRAME_PAUSE_MS) * MS;
-        let first = life.key.forced == 0;
-        let due = life.key.wanted && (first || time.saturating_sub(life.key.forced) >= pause);
-        if !life.key.always && !due {
+        if !life.key.due(time) {
             return;
         }
-        match controls::force_key_frame(self.encoder.device()) {
-            Ok(()) => self.stats.count(Counter::KeyForced),
-            Err(error) => {
-                note!(warn, "no key frame on request: {error}");
-                // Once is enough to know.
-                life.key.always = false;
+        let refused = controls::force_key_frame(self.encoder.device()).err();
+        match refused {
+            None => {
+                self.stats.count(Counter::KeyForced);
+                life.key.wanted = false;
             }
+            Some(error) if life.key.refused.is_none() => {
+                note!(warn, "no key frame on request: {error}");
+            }
+            Some(_) => {}
         }
-        life.key.wanted = false;
+        life.key.refused = refused;
         life.key.forced = time;
     }
 
@@ -72,49 +95,82 @@ impl Engine<'_> {
     /// # Errors
     /// `Ending` when the engine is about to end.
     #[inline(never)]
-    pub(super) fn change(
-        &mut self,
-        life: &mut Life,
-        change: Change,
-        time: u64,
-    ) -> Result<Outcome, Refusal> {
+    pub(super) fn change(&mut self, life: &mut Life, change: Change) -> Result<Outcome, Refusal> {
         if life.phase != Phase::Running {
             return Err(Refusal::Ending);
         }
         let device = self.encoder.device();
-        let answer = match change {
-            Change::KeyFrame if !self.settings.can_force => Err(NotSet::Absent),
-            Change::KeyFrame => {
-                self.want_key_frame(life);
-                return Ok(Outcome::Done(1));
-            }
+        let (id, value) = match change {
+            Change::KeyFrame => (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1),
             Change::Drain => {
                 note!(info, "told by a client to stop: draining");
-                self.begin_end(life, time);
+                life.end_wanted = true;
                 return Ok(Outcome::Done(1));
             }
-            Change::Bitrate(bits) => controls::set(device, CID_MPEG_VIDEO_BITRATE, i64::from(bits)),
-            Change::Gop(frames) => controls::set_gop(device, frames).inspect(|_| {
-                life.key.always = controls::all_intra_by_force(device, frames);
-            }),
-            Change::ControlId(id, value) => controls::set(device, id, value),
+            Change::Bitrate(bits) => (CID_MPEG_VIDEO_BITRATE, i64::from(bits)),
+            Change::Gop(frames) => (CID_MPEG_VIDEO_GOP_SIZE, i64::from(frames)),
+            Change::ControlId(id, value) => (id, value),
             Change::ControlName(name, value) => {
                 let length = name.iter().position(|&byte| byte == 0);
-                controls::find(device.as_fd(), &name[..length.unwrap_or(name.len())])
-                    .ok_or(NotSet::Absent)
-                    .and_then(|id| controls::set(device, id, value))
+                let name = &name[..length.unwrap_or(name.len())];
+                (controls::find(device.as_fd(), name).unwrap_or(0), value)
             }
+        };
+        let answer = match (change, id) {
+            // However it is called, it is one of the requests that are merged.
+            (_, CID_MPEG_VIDEO_FORCE_KEY_FRAME) => {
+                self.want_key_frame(life);
+                return Ok(match life.key.refused {
+                    _ if !self.settings.can_force => Outcome::Absent,
+                    Some(error) => refused(&error, (0, 0), 0),
+                    None => Outcome::Done(1),
+                });
+            }
+            (Change::Gop(frames), _) => controls::set_gop(device, frames).inspect(|_| {
+                life.key.always = controls::all_intra_by_force(device, frames);
+            }),
+            _ if self.settings.h264 => match h264_limit(device, id) {
+                Some((least, most)) if value < least || value > most => {
+                    let range = IoctlError::new(Call::SExtCtrls, Errno::RANGE);
+                    Err(NotSet::Value(range, least, most, 1))
+                }
+                _ => controls::set(device, id, value),
+            },
+            _ => controls::set(device, id, value),
         };
         self.stats.count(Counter::Changes);
         Ok(match answer {
             Ok(value) => Outcome::Done(value),
             Err(NotSet::Absent) => Outcome::Absent,
-            Err(NotSet::Value(error, minimum, maximum, step)) => Outcome::Refused {
-                errno: error.errno.raw_os_error().unsigned_abs(),
-                device: error.call == Call::SExtCtrlsApply,
-                range: (minimum, maximum),
-                step,
-            },
+            Err(NotSet::Value(error, minimum, maximum, step)) => {
+                refused(&error, (minimum, maximum), step)
+            }
         })
+    }
+}
+
+fn refused(error: &IoctlError, range: (i64, i64), step: u64) -> Outcome {
+    Outcome::Refused {
+        errno: error.errno.raw_os_error().unsigned_abs(),
+        device: error.call == Call::SExtCtrlsApply,
+        range,
+        step,
+    }
+}
+
+/// The values that a control may have while an H.264 encoder runs, where that is limited: its level stays, and a firmware
+/// that refuses the combination says so only when it is started again, which is too late.
+fn h264_limit(device: &Device, id: u32) -> Option<(i64, i64)> {
+    let value = |id| controls::get(device, id);
+    match id {
+        CID_MPEG_VIDEO_BITRATE => {
+            let (level, profile) = (CID_MPEG_VIDEO_H264_LEVEL, CID_MPEG_VIDEO_H264_PROFILE);
+            Some((0, h264::most_bits(value(level)?, value(profile)?)))
+        }
+        CID_MPEG_VIDEO_BITRATE_MODE | CID_MPEG_VIDEO_H264_LEVEL | CID_MPEG_VIDEO_H264_PROFILE => {
+            // What stands may be said again.
+            value(id).map(|stands| (stands, stands))
+        }
+        _ => None,
     }
 }

@@ -37,6 +37,8 @@ pub struct Client {
     pub role: Role,
     /// When it connected, `CLOCK_MONOTONIC` ns.
     pub since: u64,
+    /// Until then it is not listened to, so that one that talks without end does not keep the loop awake; ns.
+    pub deaf_until: u64,
 }
 
 impl Client {
@@ -63,6 +65,7 @@ impl Clients {
             socket,
             role: Role::New,
             since: now,
+            deaf_until: 0,
         };
         self.list
             .try_push(client)

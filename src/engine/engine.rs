@@ -39,6 +39,8 @@ pub struct Settings {
     pub once: bool,
     /// The encoder can be told to make a key frame.
     pub can_force: bool,
+    /// The codec is H.264, whose level limits what may be changed.
+    pub h264: bool,
     /// Every frame is to be a key frame, by force.
     pub all_intra: bool,
 }
@@ -92,6 +94,8 @@ pub(super) struct Life {
     /// The listening socket is left alone until then.
     pub(super) accept_again: u64,
     pub(super) finished: bool,
+    /// A client asked for the end.
+    pub(super) end_wanted: bool,
     pub(super) key: KeyRequest,
 }
 
@@ -109,6 +113,7 @@ impl Engine<'_> {
             restarts: 0,
             accept_again: 0,
             finished: false,
+            end_wanted: false,
             key: KeyRequest::new(self.settings.all_intra),
         };
         self.set_state(State::Running);
@@ -150,6 +155,9 @@ impl Engine<'_> {
         self.meet_deadlines(life)?;
         self.give_slots(life);
         self.serve_clients(life, ready, time);
+        if life.end_wanted {
+            self.begin_end(life, time);
+        }
         self.header.status.heartbeat.store(now(), Relaxed);
         Ok(())
     }
@@ -175,8 +183,15 @@ impl Engine<'_> {
             sources.add(FILLED, filled.as_fd(), PollFlags::IN);
         }
         for (index, client) in life.clients.list().iter().enumerate() {
-            sources.add(FIRST_CLIENT + index, client.socket.as_fd(), PollFlags::IN);
+            let deaf = client.deaf_until > time;
+            let wanted = if deaf {
+                PollFlags::empty()
+            } else {
+                PollFlags::IN
+            };
+            sources.add(FIRST_CLIENT + index, client.socket.as_fd(), wanted);
             sources.until(client.hello_deadline());
+            sources.until(deaf.then_some(client.deaf_until));
         }
         sources.until(self.pipeline.stalls(self.settings.stall));
         sources.until(self.pipeline.expires(self.settings.stall));
@@ -206,6 +221,7 @@ impl Engine<'_> {
         let taken = self.take_coded(life, &mut published);
         // What was published before a failure is news all the same.
         self.announce(life, published);
+        self.mend_reference(life);
         taken?;
         for _ in 0..self.encoder.slots() {
             match self.encoder.dequeue_frame()? {
@@ -233,9 +249,6 @@ impl Engine<'_> {
             };
             let payload = self.encoder.payload(&coded);
             *published += self.publisher.take(&coded, payload, now(), self.pipeline);
-            if self.publisher.lost_reference() {
-                self.want_key_frame(life);
-            }
             if coded.last {
                 self.drained(life);
                 break;

@@ -93,6 +93,7 @@ impl Engine<'_> {
         let time = now();
         let published = self.publisher.expire(time, self.pipeline);
         self.announce(life, published);
+        self.mend_reference(life);
         self.pipeline.expire(time, self.settings.stall);
         if self
             .pipeline

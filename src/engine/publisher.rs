@@ -37,6 +37,8 @@ pub struct Publisher<'a> {
     codec: Fourcc,
     open: Option<Open>,
     headers: ArrayVec<u8, CODEC_HEADER_BYTES>,
+    /// Codec headers that wait for their picture: they may come in several buffers.
+    gathered: ArrayVec<u8, CODEC_HEADER_BYTES>,
     /// Frames dropped when the latest packet was published: more of them make the next one discontinuous.
     dropped: u64,
     restarted: bool,
@@ -58,6 +60,7 @@ impl<'a> Publisher<'a> {
             codec,
             open: None,
             headers: ArrayVec::new(),
+            gathered: ArrayVec::new(),
             dropped: 0,
             restarted: false,
             lost_reference: false,
@@ -117,7 +120,13 @@ impl<'a> Publisher<'a> {
             }
             if let Some(span) = found.headers {
                 open.flags |= flag::CONFIG;
-                self.keep_headers(&first[span]);
+                if !coded.error && self.gathered.try_extend_from_slice(&first[span]).is_err() {
+                    // More than any codec has: no headers.
+                    self.gathered.clear();
+                }
+            }
+            if !headers_only {
+                self.keep_headers();
             }
         }
         if coded.error {
@@ -142,6 +151,7 @@ impl<'a> Publisher<'a> {
 
     /// A buffer without payload: the end of a drain, or a frame that came to nothing.
     fn take_empty(&mut self, coded: &Coded, now: u64, pipeline: &mut Pipeline<'_>) {
+        self.lost_reference |= coded.error;
         let frame = pipeline
             .awaits(coded.key)
             .then(|| pipeline.claim(coded.key, now))
@@ -179,6 +189,7 @@ impl<'a> Publisher<'a> {
         };
         let Some(key) = open.key else {
             // Codec headers with no picture behind them: kept beside the ring, no packet.
+            self.keep_headers();
             self.writer.discard();
             return 0;
         };
@@ -273,14 +284,13 @@ impl<'a> Publisher<'a> {
         self.writer.publish(&packet);
     }
 
-    fn keep_headers(&mut self, headers: &[u8]) {
-        if self.headers.as_slice() == headers {
-            return;
+    /// What was gathered becomes the stream's headers, for consumers that come later.
+    fn keep_headers(&mut self) {
+        if !self.gathered.is_empty() && self.headers != self.gathered {
+            self.headers.clone_from(&self.gathered);
+            store_codec_headers(&self.header.codec_headers, &self.headers);
         }
-        self.headers.clear();
-        if self.headers.try_extend_from_slice(headers).is_ok() {
-            store_codec_headers(&self.header.codec_headers, headers);
-        }
+        self.gathered.clear();
     }
 }
 
@@ -289,7 +299,7 @@ mod tests {
     use super::*;
     use crate::limits::PACKET_RING_MIN;
     use crate::shm::map::PacketMap;
-    use crate::shm::packet_ring::{Next, Reader, Start};
+    use crate::shm::packet_ring::{Next, Reader, Start, load_codec_headers};
     use std::vec::Vec;
 
     const SPS: &[u8] = b"\0\0\0\x01\x67\x42\0\0\0\x01\x68\xce";
@@ -301,6 +311,16 @@ mod tests {
         frames: u32,
         buffers: &[(u64, &[u8], bool)],
         counters: &[Counter],
+    ) -> (Vec<(Packet, Vec<u8>)>, Vec<u64>) {
+        answer_and(frames, buffers, counters, |_| ())
+    }
+
+    /// The same, with a look at the ring's header after each coded buffer.
+    fn answer_and(
+        frames: u32,
+        buffers: &[(u64, &[u8], bool)],
+        counters: &[Counter],
+        mut look: impl FnMut(&PacketHeader),
     ) -> (Vec<(Packet, Vec<u8>)>, Vec<u64>) {
         let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
         let header = map.header();
@@ -322,6 +342,7 @@ mod tests {
         for &(key, bytes, full) in buffers {
             let coded = Coded::sample(keys[key as usize], bytes.len(), full);
             publisher.take(&coded, bytes, 7000, &mut pipeline);
+            look(header);
         }
         publisher.expire(u64::MAX, &mut pipeline);
         let mut reader = Reader::new(&map.ring(), Start::Oldest);
@@ -374,6 +395,28 @@ mod tests {
         let (packets, _) = answer(1, &[(0, SPS, false), (1, IDR, false)], &[]);
         assert_eq!(packets[0].1, [SPS, IDR].concat());
         assert_eq!(packets[0].0.flags, flag::KEY | flag::CONFIG);
+    }
+
+    #[test]
+    fn codec_headers_in_several_buffers_are_kept_whole() {
+        let sps = b"\0\0\0\x01\x67\x42";
+        let pps = b"\0\0\0\x01\x68\xce";
+        let both = [&sps[..], pps].concat();
+        let mut kept = Vec::new();
+        let parts: &[(u64, &[u8], bool)] = &[
+            (0, sps, false),
+            (0, pps, false),
+            (1, IDR, false),
+            (0, sps, false),
+        ];
+        let (packets, _) = answer_and(1, parts, &[], |header| {
+            let mut target = [0; CODEC_HEADER_BYTES];
+            let length = load_codec_headers(&header.codec_headers, &mut target);
+            kept.push(target[..length].to_vec());
+        });
+        assert_eq!(packets[0].1, [both.clone(), IDR.to_vec()].concat());
+        // Nothing before the picture, and what comes after it is not whole yet.
+        assert_eq!(kept, [std::vec![], std::vec![], both.clone(), both]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::control::socket::{Received, receive_plain, send};
 use crate::engine::clients::{Client, Role, new_wake};
 use crate::engine::engine::{Engine, Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
-use crate::limits::{ACCEPT_PAUSE_MS, TURN_BUDGET};
+use crate::limits::{ACCEPT_PAUSE_MS, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::stats::Counter;
@@ -24,9 +24,8 @@ impl Engine<'_> {
         for place in (0..life.clients.list().len()).rev() {
             if ready.at(FIRST_CLIENT + place) {
                 self.serve_client(life, place, time);
-            } else if life.clients.list()[place]
-                .hello_deadline()
-                .is_some_and(|at| at <= time)
+            } else if let Some(client) = life.clients.list().get(place)
+                && client.hello_deadline().is_some_and(|at| at <= time)
             {
                 self.refuse(life, place, Refusal::BadMessage);
             }
@@ -74,11 +73,12 @@ impl Engine<'_> {
             Ok(Received::Closed) | Err(_) => return self.leave(life, place, time),
         };
         let answer = match (message, &client.role) {
-            (Message::Change(change), Role::New) => match self.change(life, change, time) {
+            (Message::Change(change), Role::New) => match self.change(life, change) {
                 Ok(outcome) => return self.answer(life, place, outcome),
                 Err(refusal) => Err(refusal),
             },
             (Message::Change(Change::KeyFrame), Role::Consumer(_) | Role::Producer { .. }) => {
+                client.deaf_until = time.saturating_add(u64::from(KEY_FRAME_PAUSE_MS) * MS);
                 self.want_key_frame(life);
                 return;
             }

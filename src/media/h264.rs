@@ -35,6 +35,9 @@ const LIMITS: [(u32, u32, u32); 20] = [
     (16_711_680, 139_264, 800_000),
 ];
 
+/// The highest level.
+pub const LEVEL_MAX: u32 = LIMITS.len() as u32 - 1;
+
 /// The profile of this name.
 #[must_use]
 pub fn profile(name: &[u8]) -> Option<u32> {
@@ -57,6 +60,17 @@ pub fn level(name: &[u8]) -> Option<u32> {
 #[must_use]
 pub fn level_name(level: i64) -> Escaped<'static> {
     nth(LEVELS, level as usize)
+}
+
+/// Most bits per second of a level; from High on a quarter more. Without limit for a level that is not known.
+#[must_use]
+pub fn most_bits(level: i64, profile: i64) -> i64 {
+    let limits = usize::try_from(level)
+        .ok()
+        .and_then(|level| LIMITS.get(level));
+    limits.map_or(i64::MAX, |&(_, _, kilobits)| {
+        i64::from(kilobits) * if profile >= 4 { 1250 } else { 1000 }
+    })
 }
 
 /// What a stream asks of a level.
@@ -86,15 +100,17 @@ impl Demand {
     pub fn level(&self) -> Option<u32> {
         let (wide, high) = self.macroblocks();
         let per_second = self.macroblocks_per_second();
-        let bits = if self.profile >= 4 { 1250 } else { 1000 };
-        let lowest = LIMITS.iter().position(|&(speed, area, kilobits)| {
-            // A picture may not be narrower than an eighth of its level's square.
-            let longest = wide.max(high);
-            per_second <= u64::from(speed)
-                && wide * high <= area
-                && longest * longest <= 8 * area
-                && u64::from(self.bitrate) <= u64::from(kilobits) * bits
-        })?;
+        let lowest = LIMITS
+            .iter()
+            .enumerate()
+            .position(|(level, &(speed, area, _))| {
+                // A picture may not be narrower than an eighth of its level's square.
+                let longest = wide.max(high);
+                per_second <= u64::from(speed)
+                    && wide * high <= area
+                    && longest * longest <= 8 * area
+                    && i64::from(self.bitrate) <= most_bits(level as i64, self.profile)
+            })?;
         Some(lowest as u32)
     }
 

@@ -30,6 +30,8 @@ impl fmt::Display for NotSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("the driver has no such control"),
+            // Within the range, it is not the range.
+            Self::Value(error, ..) if error.errno != Errno::RANGE => error.fmt(f),
             Self::Value(error, minimum, maximum, step) => {
                 write!(
                     f,

@@ -116,10 +116,19 @@ impl Encoder {
             .iter()
             .map(|&length| u64::from(length))
             .sum();
-        let wanted = slots.max(minimum).min(FRAME_SLOTS_MAX);
-        let outputs = request(&device, Queue::Output, wanted, frame_bytes)?.min(FRAME_SLOTS_MAX);
+        let mut wanted = slots.max(minimum).min(FRAME_SLOTS_MAX);
         let capture_bytes = u64::from(agreed.capture_bytes);
-        let count = request(&device, Queue::Capture, CAPTURE_BUFFERS, capture_bytes)?;
+        let (outputs, count) = loop {
+            let outputs = request(&device, Queue::Output, wanted, frame_bytes)?;
+            match request(&device, Queue::Capture, CAPTURE_BUFFERS, capture_bytes) {
+                // The first queue took all the memory that there is: it has to do with less.
+                Err(error) if error.errno == Errno::NOMEM && outputs > BUFFERS_MIN => {
+                    ioctl::reqbufs(&device, device.queue(Queue::Output), Memory::Mmap, 0)?;
+                    wanted = outputs - 1;
+                }
+                count => break (outputs.min(FRAME_SLOTS_MAX), count?),
+            }
+        };
         let mut encoder = Self {
             device,
             agreed,
@@ -328,16 +337,19 @@ impl AsFd for Encoder {
 fn request(device: &Device, queue: Queue, wanted: u32, bytes: u64) -> Result<u32> {
     let mut count = wanted;
     loop {
-        match ioctl::reqbufs(device.as_fd(), device.queue(queue), Memory::Mmap, count) {
-            Ok(request) if request.count > 0 => return Ok(request.count),
+        let answer = ioctl::reqbufs(device.as_fd(), device.queue(queue), Memory::Mmap, count);
+        let granted = answer.as_ref().map_or(0, |request| request.count);
+        let short = matches!(&answer, Err(error) if error.errno == Errno::NOMEM);
+        if short || (answer.is_ok() && granted < count) {
+            note!(
+                warn,
+                "memory for {granted} of {count} {queue:?} buffers of {bytes} bytes"
+            );
+        }
+        match answer {
+            Ok(_) if granted >= BUFFERS_MIN.min(wanted) => return Ok(granted),
             Ok(_) => return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM)),
-            Err(error) if error.errno == Errno::NOMEM && count > BUFFERS_MIN => {
-                note!(
-                    warn,
-                    "no memory for {count} {queue:?} buffers of {bytes} bytes"
-                );
-                count -= 1;
-            }
+            Err(_) if short && count > BUFFERS_MIN => count -= 1,
             Err(error) => return Err(error),
         }
     }

@@ -163,3 +163,68 @@ fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
         (0, 1)
     );
 }
+
+#[test]
+fn changes_that_would_outlive_the_level_are_refused() {
+    let guest = Guest::h264("ctl-level");
+    let outcome = guest.run(&streaming(
+        r"
+        try bits framemill ctl bitrate 25M
+        try mode framemill ctl control video_bitrate_mode=1
+        try level framemill ctl control h264_level=0
+        # What remains can be started again.
+        knob qbuf_eio_output $(($(counter frames_queued) + 30))
+        until_true reached restarts 1
+        knob qbuf_eio_output 0
+        at=$(counter packets)
+        until_true reached packets $((at + 5))
+        # A key frame that the driver refuses is not promised again.
+        knob refuse_control 0x9909e5
+        framemill ctl key
+        until_true grep -q 'no key frame on request' run.log
+        try key framemill ctl key
+        try button framemill ctl control force_key_frame=0
+        kill $push; wait $push
+        try drain framemill ctl drain
+        ended run
+        ended tap
+        ",
+    ));
+    outcome.succeeded(&["drain", "run", "tap"]);
+    for name in ["bits", "mode", "level", "key", "button"] {
+        assert_eq!(outcome.number(name), 4, "{name}: {}", outcome.story());
+    }
+    // 320x240 at 60 frames/s and 10 Mbit/s need level 3, which High allows 12.5 Mbit/s.
+    let log = outcome.text("bits.log");
+    assert!(
+        log.contains("bitrate: the driver takes 0 to 12500000 in steps of 1"),
+        "{log}"
+    );
+    assert!(outcome.text("key.log").contains("EINVAL"));
+}
+
+#[test]
+fn a_drain_that_ends_a_bad_producer_too_is_no_harm() {
+    let guest = Guest::h264("ctl-bad");
+    guest.compile("tests/vm/peer.c", "peer");
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240
+        start tap framemill tap --from oldest --to /dev/null --index /host/index
+        /host/peer /run/framemill.sock bad >/host/peer.said &
+        peer=$!
+        until_true grep -q bad /host/peer.said
+        try drain framemill ctl drain
+        ended run
+        ended tap
+        wait $peer
+        ",
+    );
+    outcome.succeeded(&["drain", "run", "tap"]);
+    assert!(
+        outcome.text("run.log").contains("the producer is cut off"),
+        "{}",
+        outcome.story()
+    );
+    assert!(index(&outcome, "index").last().expect("a line").is('E'));
+}

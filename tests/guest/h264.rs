@@ -200,13 +200,12 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
     for (name, sentence) in [
         (
             "constant",
-            "1920x1080 at 30/1 frames/s, 10000000 bit/s cbr, profile high, level 4: this encoder does not start so; \
-                      give --profile main or --bitrate-mode vbr",
+            "1920x1080 at 30/1 frames/s, 10000000 bit/s cbr, profile high: this encoder does not start so; give --bitrate-mode vbr or another --profile",
         ),
-        ("level", "--level 3.1 does not allow it, 4 does"),
+        ("level", "level 3.1 does not allow it, 4 does"),
         (
             "bits",
-            "25000000 bit/s vbr, profile main, level 4: --level 4 does not allow it, 4.1 does",
+            "25000000 bit/s vbr, profile main: level 4 does not allow it, 4.1 does",
         ),
         (
             "quantiser",
@@ -216,7 +215,7 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
             "period",
             "--control h264_i_frame_period 1: the driver takes 2 to ",
         ),
-        ("extended", "--profile 3: the driver takes 0 to 4"),
+        ("extended", "--profile 3: VIDIOC_S_EXT_CTRLS: EINVAL"),
         ("fast", "level 5.2 is needed, and refused: "),
     ] {
         let log = outcome.text(&format!("{name}.log"));
@@ -227,7 +226,7 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
     let log = outcome.text("esrch.log");
     assert!(
         log.contains("VIDIOC_STREAMON: ESRCH")
-            && log.contains("640x368 at 30/1 frames/s, 10000000 bit/s vbr, profile high, level 3"),
+            && log.contains("640x368 at 30/1 frames/s, 10000000 bit/s vbr, profile high"),
         "{log}"
     );
     outcome.succeeded(&["run"]);
@@ -263,4 +262,64 @@ fn slow_rates_and_all_intra_do_not_hang_the_firmware() {
             outcome.story()
         );
     }
+}
+
+#[test]
+fn rate_control_options_reach_the_driver() {
+    let guest = Guest::h264("controls");
+    let outcome = guest.run(
+        r"
+        traced_controls() {
+            strace -e trace=ioctl -o $1.trace framemill run $encoder --size 640x480 $2 2>$1.log &
+            until_true grep -q 'running: ' $1.log
+            kill $(counter pid)
+            wait $!
+            grep -E 'S_EXT_CTRLS|VIDIOC_S_FMT' $1.trace >/host/$1
+            cp $1.log /host/$1.log
+        }
+        traced_controls all '--bitrate 3M --bitrate-mode cbr --profile main --level 4.2 --min-qp 12 --max-qp 40 --gop 15'
+        traced_controls high '--max-qp 18'
+        traced_controls named '--control h264_level=13'
+        ",
+    );
+    let calls = outcome.text("all");
+    // Control ids and values, as strace writes them.
+    for (id, value) in [
+        ("BITRATE", 3_000_000),
+        ("BITRATE_MODE", 1),
+        ("H264_PROFILE", 2),
+        ("H264_LEVEL", 13),
+        ("H264_MIN_QP", 12),
+        ("H264_MAX_QP", 40),
+        ("H264_I_PERIOD", 15),
+        ("GOP_SIZE", 15),
+        ("REPEAT_SEQ_HEADER", 1),
+    ] {
+        let set = calls
+            .lines()
+            .filter(|line| line.contains(&format!("V4L2_CID_MPEG_VIDEO_{id},")));
+        let value = format!("value={value},");
+        assert!(
+            set.clone().any(|line| line.contains(&value)),
+            "{id} {value} {calls}"
+        );
+    }
+    // No coded buffer is smaller than 1.5 MiB.
+    assert!(calls.contains("sizeimage=1572864"), "{calls}");
+    let log = outcome.text("all.log");
+    assert!(
+        log.contains("a constant bitrate is erratic on this encoder"),
+        "{log}"
+    );
+    assert!(
+        log.contains("640x480 at 30/1 frames/s, 3000000 bit/s cbr, profile main, level 4.2"),
+        "{log}"
+    );
+    // The driver's own least quantiser gives way, and a level that was named stays.
+    assert!(
+        outcome
+            .text("high.log")
+            .contains("the least quantiser is 18, too")
+    );
+    assert!(outcome.text("named.log").contains(", level 4.2"));
 }

@@ -11,9 +11,9 @@ const THROUGH: &str = r"
         shift
         start run framemill run $encoder --size 320x240 --once $@
         start tap framemill tap --wait 5000 --from oldest --all --to /host/$stream --index /host/$stream.index
-        try push framemill push --wait 5000 --from /host/in --fps max
-        ended tap
-        ended run
+        framemill push --wait 5000 --from /host/in --fps max 2>push.log || give_up $stream: push ended with $?
+        wait $tap || give_up $stream: tap ended with $?
+        wait $run || give_up $stream: run ended with $?
         cp push.log /host/$stream.push
         cp run.log /host/$stream.run
     }
@@ -27,9 +27,7 @@ fn picture() -> Picture {
 
 fn run(guest: &Guest, script: &str) -> Outcome {
     guest.put("in", &picture().noisy(0..PICTURE.2));
-    let outcome = guest.run(&format!("{THROUGH}{script}"));
-    outcome.succeeded(&["push", "tap", "run"]);
-    outcome
+    guest.run(&format!("{THROUGH}{script}"))
 }
 
 /// That the stream of this name holds every frame, and each with its own timestamp.
@@ -159,7 +157,7 @@ fn odd_first_buffers_are_understood() {
 
 #[test]
 fn slow_and_uneven_encoder_loses_nothing() {
-    let guest = Guest::h264("slow");
+    let guest = Guest::h264("uneven");
     let outcome = run(
         &guest,
         r"
@@ -296,7 +294,7 @@ fn short_memory_means_fewer_buffers_and_a_sentence() {
     let log = outcome.text("few.run");
     // 320 is a whole number of lines of 64 bytes.
     assert!(
-        log.contains("no memory for 4 Output buffers of 115200 bytes"),
+        log.contains("memory for 0 of 4 Output buffers of 115200 bytes"),
         "{log}"
     );
     for (name, exit, sentence) in [

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * A consumer that is not made with the library: it speaks to the control socket in bytes, as src/control/message.rs describes them.
+ * A client that is not made with the library: it speaks to the control socket in bytes, as src/control/message.rs describes them.
  *
  *   peer SOCKET CHANGE…   joins as a consumer, then sends each change by its number (1: a key frame, 2: a bitrate); says for each
  *                         `kept` when the engine stays silent for half a second, or `refused N` with the reason's number.
+ *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
+ *                         engine cuts it off.
  */
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 enum { MAGIC, VERSION, KIND, ZERO, OWN, WORDS = 16 };
-enum { CONSUME = 2, CHANGE = 5, PACKETS = 17, REFUSED = 18 };
+enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, PACKETS = 17, REFUSED = 18 };
+
+/* Where the queue of filled slots begins in the frame ring: src/shm/layout.rs. Its first word counts what was pushed. */
+enum { FILLED = 192 };
 
 static void say(int fd, uint32_t kind, uint32_t first, uint32_t third)
 {
@@ -38,6 +44,35 @@ static uint32_t hear(int fd, uint32_t *first)
 	return words[KIND];
 }
 
+/* The first descriptor of the next message: the ring. */
+static int hear_ring(int fd)
+{
+	char control[CMSG_SPACE(sizeof(int) * 128)], words[64];
+	struct iovec iov = { words, sizeof(words) };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+
+	if (recvmsg(fd, &message, 0) != sizeof(words) || !CMSG_FIRSTHDR(&message))
+		fprintf(stderr, "no descriptors\n"), exit(1);
+	return *(int *)CMSG_DATA(CMSG_FIRSTHDR(&message));
+}
+
+static int bad(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	volatile uint32_t *filled;
+	char *ring;
+
+	say(fd, PRODUCE, 0, 0);
+	ring = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, hear_ring(fd), 0);
+	if (ring == MAP_FAILED)
+		return perror("mmap"), 1;
+	filled = (volatile uint32_t *)(ring + FILLED);
+	*filled = 1000000;
+	printf("bad\n");
+	fflush(stdout);
+	return poll(&poll_fd, 1, 20000) == 1 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -49,6 +84,8 @@ int main(int argc, char **argv)
 	strncpy(address.sun_path, argv[1], sizeof(address.sun_path) - 1);
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return perror(argv[1]), 1;
+	if (argc > 2 && !strcmp(argv[2], "bad"))
+		return bad(fd);
 	say(fd, CONSUME, 0, 0);
 	if (hear(fd, &first) != PACKETS)
 		return fprintf(stderr, "not admitted\n"), 1;
