@@ -22,7 +22,8 @@ use core::fmt;
 
 pub use choices::{
     Action, BitrateMode, Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice,
-    FrameRate, LogTarget, MemoryChoice, Pace, Size, SocketName, Source, StartAt, Target,
+    FrameRate, LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt,
+    Target,
 };
 pub use options::{
     Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,

@@ -17,7 +17,8 @@
 //!
 //! The slots of the frame ring are the encoder's own OUTPUT buffers, exported as dma-bufs. A producer connects to the
 //! control socket and gets their descriptors, maps them once and draws into them; nothing of a raw frame is copied
-//! after that. (Where the driver cannot export, slots lie in a memfd and are copied once; log and `stat` say so.) The
+//! after that. (Or the producer brings dma-bufs of its own, and the encoder
+//! imports them. Where neither works, slots lie in a memfd and are copied once; log and `stat` say so.) The
 //! producer commits a slot by its number. The engine queues it to the driver under a timestamp of its own, and
 //! remembers the frame by that timestamp: the driver's two queues are independent, and one frame may give one coded
 //! buffer, several, or none. A slot goes back to the producer when its own buffer comes back, not when its packet

@@ -1,7 +1,9 @@
 //! The control messages: every message survives the wire, and nothing but a message is taken for one.
 #![cfg(not(loom))]
 
-use framemill::control::message::{Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Outcome, Refusal};
+use framemill::control::message::{
+    Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory,
+};
 use proptest::prelude::*;
 
 fn change() -> impl Strategy<Value = Change> {
@@ -38,19 +40,35 @@ fn message() -> impl Strategy<Value = Message> {
         Just(Refusal::BadMessage),
         Just(Refusal::BadFrameRing),
         Just(Refusal::Resources),
+        Just(Refusal::Busy),
+        Just(Refusal::NotImported),
+    ];
+    let memory = prop_oneof![
+        Just(SlotMemory::Exported),
+        Just(SlotMemory::Copied),
+        Just(SlotMemory::Imported),
     ];
     prop_oneof![
         Just(Message::Produce),
         any::<bool>().prop_map(|wake| Message::Consume { wake }),
         Just(Message::Observe),
         Just(Message::Finish),
-        (1u32..=32, 1u32..=3, any::<bool>()).prop_map(|(slots, memory_planes, copy)| {
+        (1u32..=32, 1u32..=3, memory).prop_map(|(slots, memory_planes, memory)| {
             Message::Frames {
                 slots,
                 memory_planes,
-                copy,
+                memory,
             }
         }),
+        (1u32..=32, 1u32..=3, any::<[u32; 3]>()).prop_map(
+            |(slots, memory_planes, bytesperline)| {
+                Message::Import(Offer {
+                    slots,
+                    memory_planes,
+                    bytesperline,
+                })
+            }
+        ),
         any::<bool>().prop_map(|wake| Message::Packets { wake }),
         refusal.prop_map(Message::Refused),
         change().prop_map(Message::Change),

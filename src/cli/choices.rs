@@ -151,6 +151,20 @@ pub enum MemoryChoice {
     Copy,
 }
 
+/// What memory `push` draws in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PushMemory {
+    /// The engine's slots.
+    #[default]
+    Export,
+    /// Its own, from the kernel's contiguous heap.
+    CmaHeap,
+    /// Its own, from the kernel's heap of single pages.
+    SystemHeap,
+    /// Its own, a memfd.
+    Udmabuf,
+}
+
 /// Where the engine's log lines go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogTarget {

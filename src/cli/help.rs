@@ -83,7 +83,7 @@ mod tests {
         ),
         (
             Topic::Push,
-            "[--socket PATH|@NAME] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--frames N] [--loop] [--wait MS]",
+            "[--socket PATH|@NAME] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--frames N] [--loop] [--memory KIND] [--wait MS]",
         ),
         (
             Topic::Tap,

@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 
 use super::choices::{
     Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, Size, SocketName, Source, StartAt, Target,
+    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
 };
 use crate::limits::{CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT};
 use crate::media::fourcc::Fourcc;
@@ -161,6 +161,8 @@ pub struct PushOptions<'a> {
     pub frames: Option<u64>,
     /// Start over at the file's end (`--loop`).
     pub repeat: bool,
+    /// What memory it draws in.
+    pub memory: PushMemory,
     /// How long to wait for an engine, milliseconds; 0 does not wait.
     pub wait_ms: u32,
 }

@@ -56,6 +56,7 @@ impl<'a> Settings<'a> for PushOptions<'a> {
             Key::Fps => self.pace = value::pace(value.text.to_bytes())?,
             Key::Frames => self.frames = Some(value.number),
             Key::Loop => self.repeat = true,
+            Key::Memory => self.memory = value::push_memory(value.text.to_bytes())?,
             Key::Wait => self.wait_ms = value.number32()?,
             _ => return None,
         }

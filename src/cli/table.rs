@@ -218,7 +218,7 @@ static RUN: [Row; 25] = [
     ),
 ];
 
-static PUSH: [Row; 8] = [
+static PUSH: [Row; 9] = [
     SOCKET,
     row(
         Key::From,
@@ -249,6 +249,11 @@ static PUSH: [Row; 8] = [
         Key::Loop,
         "--loop\nstart over at the file's end",
         Accepts::Nothing,
+    ),
+    row(
+        Key::Memory,
+        "--memory KIND\nexport: the engine's slots; or own ones: cma-heap, system-heap, udmabuf; default export",
+        Accepts::Text,
     ),
     WAIT,
 ];

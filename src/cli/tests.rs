@@ -120,10 +120,10 @@ fn every_client_option_arrives() {
         pace: Pace::Max,
         frames: Some(u32::MAX.into()),
         repeat: true,
+        memory: PushMemory::Udmabuf,
         wait_ms: 9,
     };
-    let line =
-        "push --socket /tmp/s --from a.y4m --y4m --fps max --frames 4294967295 --loop --wait 9";
+    let line = "push --socket /tmp/s --from a.y4m --y4m --fps max --frames 4294967295 --loop --memory udmabuf --wait 9";
     with(line, |p| assert_eq!(p.unwrap(), Command::Push(push)));
     let tap = TapOptions {
         socket: SocketName::Path(c"/tmp/s"),
@@ -273,7 +273,7 @@ fn defaults_in_help_are_the_defaults() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 24);
+    assert_eq!(compared, 25);
 }
 
 #[test]
@@ -319,6 +319,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "WxH") => "=640x480".into(),
                 (_, "NAME|ID=VALUE") => "=a=1".into(),
                 (_, "NAME") => "=main".into(),
+                (_, "KIND") => "=export".into(),
                 (_, "OCTAL") => "=777".into(),
                 (_, "LEVEL") => "=off".into(),
                 (_, "FOURCC" | "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),

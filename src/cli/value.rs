@@ -9,7 +9,7 @@ use ::log::LevelFilter;
 
 use super::choices::{
     BitrateMode, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
-    Pace, Size, SocketName, Source, StartAt, Target,
+    Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
 };
 use crate::limits::{CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES};
 use crate::text::place;
@@ -145,6 +145,15 @@ pub(super) fn device(text: &CStr) -> DeviceChoice<'_> {
 pub(super) fn memory(text: &[u8]) -> Option<MemoryChoice> {
     use MemoryChoice::{Auto, Copy, Export};
     choice(text, "auto export copy", [Auto, Export, Copy])
+}
+
+pub(super) fn push_memory(text: &[u8]) -> Option<PushMemory> {
+    use PushMemory::{CmaHeap, Export, SystemHeap, Udmabuf};
+    choice(
+        text,
+        "export cma-heap system-heap udmabuf",
+        [Export, CmaHeap, SystemHeap, Udmabuf],
+    )
 }
 
 pub(super) fn bitrate_mode(text: &[u8]) -> Option<BitrateMode> {

@@ -11,7 +11,7 @@ use crate::control::socket::dial;
 /// When there is no engine, it is ending, or it is of another version.
 pub fn change(engine: &SocketName<'_>, change: Change) -> Result<Outcome, ClientError> {
     let socket = dial(engine).map_err(ClientError::NoEngine)?;
-    match ask(&socket, &Message::Change(change))? {
+    match ask(&socket, &Message::Change(change), &[])? {
         (Message::Changed(outcome), _) => Ok(outcome),
         _ => Err(ClientError::Protocol),
     }

@@ -52,7 +52,7 @@ impl PacketConsumer {
     #[inline(never)]
     fn join(engine: &SocketName<'_>, hello: Message, start: Start) -> Result<Self, ClientError> {
         let socket = dial(engine).map_err(ClientError::NoEngine)?;
-        let mut descriptors = match super::ask(&socket, &hello)? {
+        let mut descriptors = match super::ask(&socket, &hello, &[])? {
             (Message::Packets { .. }, descriptors) => descriptors,
             _ => return Err(ClientError::Protocol),
         };

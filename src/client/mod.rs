@@ -56,7 +56,7 @@ mod producer;
 use core::fmt;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 pub use crate::control::message::{Change, Outcome};
@@ -69,7 +69,7 @@ use crate::time::{MS, timespec};
 use crate::v4l2::errno::Named;
 pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
-pub use producer::{FrameProducer, SlotGuard};
+pub use producer::{Buffers, FrameProducer, SlotGuard};
 
 /// Why a client cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,9 +135,13 @@ impl fmt::Display for ClientError {
 impl core::error::Error for ClientError {}
 
 /// Sends the first message and waits for the answer.
-fn ask(socket: &OwnedFd, hello: &Message) -> Result<(Message, Descriptors), ClientError> {
+fn ask(
+    socket: &OwnedFd,
+    hello: &Message,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(Message, Descriptors), ClientError> {
     // An engine that is just ending may have closed already; its answer, if any, is still to be read.
-    let sent = send(socket, hello, &[]);
+    let sent = send(socket, hello, descriptors);
     loop {
         let patience = timespec(u64::from(ANSWER_MS) * MS);
         let heard = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience));

@@ -7,7 +7,7 @@ use rustix::net::SendFlags;
 
 use super::{ClientError, Step};
 use crate::control::SocketName;
-use crate::control::message::Message;
+use crate::control::message::{Message, Offer, SlotMemory};
 use crate::control::socket::{dial, send};
 use crate::limits::{FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
@@ -20,6 +20,9 @@ use crate::shm::region::{Region, sealed_size};
 use crate::time::now;
 
 use crate::v4l2::ioctl::{self, DmaBufAccess};
+
+/// Dma-bufs of a producer.
+pub type Buffers = ArrayVec<OwnedFd, { SLOTS * PLANES }>;
 
 const SLOTS: usize = FRAME_SLOTS_MAX as usize;
 
@@ -46,18 +49,56 @@ impl FrameProducer {
     ///
     /// # Errors
     /// When there is no engine, it refuses (another producer is attached), or it is of another version.
-    #[inline(never)]
     pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+        Self::join(engine, &Message::Produce, Buffers::new())
+    }
+
+    /// Connects as the producer, with dma-bufs of its own as slots: `bytesperline` is the bytes from one row to the next in
+    /// each memory plane, as V4L2 counts them; `buffers` are the memory planes, slot after slot. Fitting ones have the
+    /// encoder's `sizeimage` at least, which `FrameProducer::connect` would show as the planes' lengths.
+    ///
+    /// # Errors
+    /// As `connect`; `Refused(NotImported)` when the encoder cannot use this memory: then `connect` and draw, or copy, into
+    /// its own. `Refused(Busy)` while frames of the producer before are in the encoder.
+    pub fn import(
+        engine: &SocketName<'_>,
+        memory_planes: u32,
+        bytesperline: [u32; PLANES],
+        buffers: Buffers,
+    ) -> Result<Self, ClientError> {
+        let offer = Offer {
+            slots: buffers.len() as u32 / memory_planes.max(1),
+            memory_planes,
+            bytesperline,
+        };
+        Self::join(engine, &Message::Import(offer), buffers)
+    }
+
+    #[inline(never)]
+    fn join(
+        engine: &SocketName<'_>,
+        hello: &Message,
+        buffers: Buffers,
+    ) -> Result<Self, ClientError> {
         let socket = dial(engine).map_err(ClientError::NoEngine)?;
-        let (answer, descriptors) = super::ask(&socket, &Message::Produce)?;
+        let offered: ArrayVec<BorrowedFd<'_>, { SLOTS * PLANES }> =
+            buffers.iter().map(AsFd::as_fd).collect();
+        let (answer, mut descriptors) = super::ask(&socket, hello, &offered)?;
+        drop(offered);
         let Message::Frames {
             slots,
             memory_planes,
-            copy,
+            memory,
         } = answer
         else {
             return Err(ClientError::Protocol);
         };
+        if memory == SlotMemory::Imported {
+            if buffers.len() != (slots * memory_planes) as usize {
+                return Err(ClientError::Protocol);
+            }
+            descriptors.extend(buffers);
+        }
         let mut descriptors = descriptors.into_iter();
         let mut take = || descriptors.next().ok_or(ClientError::Protocol);
         let (ring, filled, free) = (take()?, take()?, take()?);
@@ -68,7 +109,7 @@ impl FrameProducer {
         }
         let mut planes = ArrayVec::new();
         let lengths = layout.memory_length.map(|length| length as usize);
-        if copy {
+        if memory == SlotMemory::Copied {
             let memory = take()?;
             let size = sealed_size(&memory).map_err(mapping)?;
             let stride = copy_slot_bytes(&layout.memory_length);

@@ -40,7 +40,7 @@ fn try_again(
         error,
         ClientError::NoEngine(_)
             | ClientError::Gone
-            | ClientError::Refused(Refusal::ProducerPresent)
+            | ClientError::Refused(Refusal::ProducerPresent | Refusal::Busy)
     );
     if !may_change || wait_ms == 0 {
         return Err(lost(socket, error));

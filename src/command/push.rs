@@ -5,17 +5,22 @@ use core::mem::ManuallyDrop;
 
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 
-use crate::cli::{FrameRate, Pace, PushOptions, Source};
-use crate::client::{ClientError, FrameProducer, SlotGuard};
+use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source};
+use crate::client::{ClientError, FrameProducer, PacketConsumer, SlotGuard};
 use crate::command::connect::{connect, lost};
+use crate::command::heap::{Shape, allocate, shape};
 use crate::command::input::{Filled, Input};
+use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
+use crate::limits::FRAME_SLOTS_MAX;
 use crate::log;
 use crate::media::format::{RawFormat, lookup};
+use crate::media::fourcc::Fourcc;
 use crate::media::pattern::fill_row;
 use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
 use crate::note;
+use crate::shm::atomic::Ordering::Relaxed;
 use crate::time::{now, timespec};
 
 /// Where the frames come from, opened.
@@ -33,7 +38,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         Source::Pattern => None,
         source => Some(Input::open(source, options.container)?),
     };
-    let producer = connect(&options.socket, options.wait_ms, FrameProducer::connect)?;
+    let producer = attach(options)?;
     // Not taken apart: the process ends with it.
     let mut producer = ManuallyDrop::new(producer);
     let format = lookup(producer.format()).ok_or_else(|| {
@@ -69,6 +74,59 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     finished
         .map(|_| ())
         .map_err(|error| lost(&options.socket, error))
+}
+
+/// Connects, with memory of its own where that was asked for and the encoder can use it.
+#[inline(never)]
+fn attach(options: &PushOptions<'_>) -> Result<FrameProducer, Failure> {
+    let own = match options.memory {
+        PushMemory::Export => None,
+        kind => Some(own_slots(options, kind)?),
+    };
+    connect(&options.socket, options.wait_ms, |socket| {
+        let Some((shape, kind, slots)) = &own else {
+            return FrameProducer::connect(socket);
+        };
+        // The heap's refusal is told, and costs no more than the memory that the engine has.
+        let buffers = match allocate(*kind, *slots, shape) {
+            Ok(buffers) => buffers,
+            Err(error) => {
+                note!(
+                    warn,
+                    "no memory of its own ({error}): the engine's slots instead"
+                );
+                return FrameProducer::connect(socket);
+            }
+        };
+        match FrameProducer::import(socket, shape.memory_planes, shape.bytesperline, buffers) {
+            Err(error @ ClientError::Refused(Refusal::NotImported | Refusal::BadMessage)) => {
+                note!(warn, "{error}: the engine's slots instead");
+                FrameProducer::connect(socket)
+            }
+            answer => answer,
+        }
+    })
+}
+
+/// The shape that slots of one's own must have, from what the engine says of its stream.
+fn own_slots(
+    options: &PushOptions<'_>,
+    kind: PushMemory,
+) -> Result<(Shape, PushMemory, u32), Failure> {
+    let engine = connect(&options.socket, options.wait_ms, PacketConsumer::observe)?;
+    let stream = &engine.header().stream;
+    let size = (stream.width.load(Relaxed), stream.height.load(Relaxed));
+    let code = Fourcc(stream.format.load(Relaxed));
+    let shape = lookup(code)
+        .and_then(|format| shape(format, size, stream.coded_height.load(Relaxed)).ok())
+        .ok_or_else(|| {
+            failure!(
+                Exit::Rejected,
+                "the engine takes {code}, which is unknown here"
+            )
+        })?;
+    let slots = stream.frame_slots.load(Relaxed).clamp(1, FRAME_SLOTS_MAX);
+    Ok((shape, kind, slots))
 }
 
 /// Whether the input's frames are the engine's; gives the format that they have in the file.

@@ -85,7 +85,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         failure!(exit, "{path}: {error}")
     };
     // None of these is taken apart: the process ends with them, and the kernel takes everything back.
-    let encoder = ManuallyDrop::new(Encoder::new(device, agreed, slots).map_err(at_device)?);
+    let mut encoder = ManuallyDrop::new(Encoder::new(device, agreed, slots).map_err(at_device)?);
     let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
         let exit = if options.memory == MemoryChoice::Export {
             Exit::Refused
@@ -142,10 +142,21 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         _ => at_device(error),
     })?;
     stay_in_memory();
+    let settings = Settings {
+        stall: u64::from(options.stall_ms) * MS,
+        drain: u64::from(options.drain_ms) * MS,
+        once: options.once,
+        h264: options.codec == Fourcc::H264,
+        can_force: controls::has_force_key_frame(encoder.device()),
+        all_intra: options
+            .gop
+            .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
+        import: options.memory == MemoryChoice::Auto && !memory.copies(),
+    };
     let mut pipeline = Pipeline::new(encoder.slots(), stats);
     let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
     let engine = Engine {
-        encoder: &encoder,
+        encoder: &mut encoder,
         memory: &mut memory,
         pipeline: &mut pipeline,
         publisher: &mut publisher,
@@ -154,16 +165,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         header,
         stats,
         signals,
-        settings: Settings {
-            stall: u64::from(options.stall_ms) * MS,
-            drain: u64::from(options.drain_ms) * MS,
-            once: options.once,
-            h264: options.codec == Fourcc::H264,
-            can_force: controls::has_force_key_frame(encoder.device()),
-            all_intra: options
-                .gop
-                .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
-        },
+        settings,
     };
     note!(
         info,
@@ -274,9 +276,7 @@ fn describe(
     stream.coded_height.store(agreed.coded.1, Relaxed);
     stream.rate_numerator.store(wanted.rate.0, Relaxed);
     stream.rate_denominator.store(wanted.rate.1, Relaxed);
-    stream
-        .memory
-        .store(if memory.copies() { 2 } else { 1 }, Relaxed);
+    stream.memory.store(memory.kind(), Relaxed);
     stream.frame_slots.store(encoder.slots(), Relaxed);
     let device = encoder.device();
     stream

@@ -14,7 +14,7 @@
 //! | `device` | | path of the encoder's node |
 //! | `driver`, `card` | | names that the driver gives itself |
 //! | `api` | | `single-planar` or `multi-planar` |
-//! | `memory` | | `export` (raw frames are not copied) or `copy` |
+//! | `memory` | | `export` or `import` (raw frames are not copied), or `copy` |
 //! | `format`, `codec` | | four-character codes of the raw and of the coded format |
 //! | `width`, `height` | pixels | the picture |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
@@ -126,6 +126,7 @@ fn describe(report: &mut Report, header: &PacketHeader) {
     report.text("api", api);
     let memory: &[u8] = match stream.memory.load(Relaxed) {
         1 => b"export",
+        3 => b"import",
         _ => b"copy",
     };
     report.text("memory", memory);

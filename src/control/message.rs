@@ -43,16 +43,22 @@ pub enum Refusal {
     BadFrameRing = 5,
     /// The engine ran out of descriptors or memory for this client.
     Resources = 6,
+    /// Frames of the producer before are still in the encoder.
+    Busy = 7,
+    /// The encoder cannot read the memory that was offered.
+    NotImported = 8,
 }
 
 impl Refusal {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::ProducerPresent,
         Self::Ending,
         Self::TooManyClients,
         Self::BadMessage,
         Self::BadFrameRing,
         Self::Resources,
+        Self::Busy,
+        Self::NotImported,
     ];
 
     /// The reason in words.
@@ -65,6 +71,8 @@ impl Refusal {
             Self::BadMessage => "the engine did not understand the message",
             Self::BadFrameRing => "the frame ring was written to wrongly",
             Self::Resources => "the engine is out of descriptors or memory",
+            Self::Busy => "frames of the producer before are still in the encoder",
+            Self::NotImported => "the encoder cannot use this memory; the engine's log says why",
         }
     }
 }
@@ -109,6 +117,30 @@ pub enum Outcome {
     },
 }
 
+/// Where a slot's memory comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SlotMemory {
+    /// The encoder's own buffers, a dma-buf for each memory plane of each slot.
+    Exported = 0,
+    /// One memfd; the engine copies.
+    Copied = 1,
+    /// The producer's dma-bufs, which it offered.
+    Imported = 2,
+}
+
+/// Dma-bufs that a producer offers as slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Slots.
+    pub slots: u32,
+    /// Memory planes a slot, one descriptor each.
+    pub memory_planes: u32,
+    /// Bytes from one row to the next in each memory plane, as V4L2 counts them: of its first colour plane, from which those of
+    /// the others follow. Planes that share memory lie one after the other, without gaps.
+    pub bytesperline: [u32; PLANES],
+}
+
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -125,17 +157,20 @@ pub enum Message {
     Finish,
     /// Client, as its first and only message: change this.
     Change(Change),
+    /// Client: may I fill the frame ring, with these dma-bufs of mine as slots? With the descriptors: each slot's memory planes in order.
+    /// Only root and the engine's own user may.
+    Import(Offer),
     /// Engine: what came of the change; the connection is closed after this.
     Changed(Outcome),
     /// Engine: you may. With the descriptors: frame ring, "filled" socket (to send a byte to), "free" socket (to poll and read), then
-    /// each slot's memory planes in order; one single memfd for all slots when `copy` is set.
+    /// each slot's memory planes in order; one single memfd for all slots when they are copied, none when they are its own.
     Frames {
         /// Slots.
         slots: u32,
         /// Memory planes a slot.
         memory_planes: u32,
-        /// Slots lie in one memfd, and the engine copies.
-        copy: bool,
+        /// Where the slots lie.
+        memory: SlotMemory,
     },
     /// Engine: you may. With the packet ring, and the wake socket where one was asked for.
     Packets {
@@ -162,6 +197,12 @@ impl Message {
             }
             Self::Observe => 3,
             Self::Finish => 4,
+            Self::Import(offer) => {
+                words[own] = offer.slots;
+                words[own + 1] = offer.memory_planes;
+                words[own + 2..own + 2 + PLANES].copy_from_slice(&offer.bytesperline);
+                6
+            }
             Self::Change(change) => {
                 encode_change(change, &mut words);
                 5
@@ -169,11 +210,11 @@ impl Message {
             Self::Frames {
                 slots,
                 memory_planes,
-                copy,
+                memory,
             } => {
                 words[own] = slots;
                 words[own + 1] = memory_planes;
-                words[own + 2] = u32::from(copy);
+                words[own + 2] = memory as u32;
                 16
             }
             Self::Packets { wake } => {
@@ -212,10 +253,24 @@ impl Message {
             (3, ..) => Self::Observe,
             (4, ..) => Self::Finish,
             (5, ..) => Self::Change(decode_change(&fields)?),
-            (16, slots, memory_planes, copy) => Self::Frames {
+            (6, slots, memory_planes, _) => {
+                let mut bytesperline = [0; PLANES];
+                bytesperline.copy_from_slice(&fields[6..6 + PLANES]);
+                Self::Import(Offer {
+                    slots,
+                    memory_planes,
+                    bytesperline,
+                })
+            }
+            (16, slots, memory_planes, memory) => Self::Frames {
                 slots,
                 memory_planes,
-                copy: flag(copy)?,
+                memory: match memory {
+                    0 => SlotMemory::Exported,
+                    1 => SlotMemory::Copied,
+                    2 => SlotMemory::Imported,
+                    _ => return None,
+                },
             },
             (17, wake, ..) => Self::Packets { wake: flag(wake)? },
             (19, ..) => Self::Changed(decode_outcome(&fields)?),
@@ -232,12 +287,18 @@ impl Message {
     #[must_use]
     pub fn descriptors(&self) -> usize {
         match *self {
-            Self::Frames { copy: true, .. } => 4,
             Self::Frames {
                 slots,
                 memory_planes,
-                ..
-            } => 3 + (slots * memory_planes) as usize,
+                memory,
+            } => {
+                3 + match memory {
+                    SlotMemory::Exported => (slots * memory_planes) as usize,
+                    SlotMemory::Copied => 1,
+                    SlotMemory::Imported => 0,
+                }
+            }
+            Self::Import(offer) => (offer.slots * offer.memory_planes) as usize,
             Self::Packets { wake } => 1 + usize::from(wake),
             _ => 0,
         }
@@ -249,7 +310,12 @@ impl Message {
                 slots,
                 memory_planes,
                 ..
-            } => {
+            }
+            | Self::Import(Offer {
+                slots,
+                memory_planes,
+                ..
+            }) => {
                 (1..=FRAME_SLOTS_MAX).contains(&slots)
                     && (1..=PLANES as u32).contains(&memory_planes)
             }

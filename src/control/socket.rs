@@ -13,7 +13,7 @@ use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
-    connect, listen, recv, recvmsg, sendmsg, socket_with,
+    connect, listen, recv, recvmsg, sendmsg, socket_with, sockopt,
 };
 
 use crate::cli::SocketName;
@@ -149,6 +149,13 @@ pub fn send(socket: impl AsFd, message: &Message, descriptors: &[BorrowedFd<'_>]
         SendFlags::NOSIGNAL,
     )?;
     Ok(())
+}
+
+/// Whether the peer runs as root or as our own user.
+#[must_use]
+pub fn trusted(socket: impl AsFd) -> bool {
+    let peer = sockopt::socket_peercred(socket);
+    peer.is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
 }
 
 /// What came.

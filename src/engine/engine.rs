@@ -43,6 +43,8 @@ pub struct Settings {
     pub h264: bool,
     /// Every frame is to be a key frame, by force.
     pub all_intra: bool,
+    /// Producers may bring their own dma-bufs.
+    pub import: bool,
 }
 
 /// Where the engine is on its way to the end.
@@ -64,7 +66,7 @@ pub(super) enum Phase {
 /// Everything the engine owns.
 pub struct Engine<'a> {
     /// The session with the encoder.
-    pub encoder: &'a Encoder,
+    pub encoder: &'a mut Encoder,
     /// The slots.
     pub memory: &'a mut FrameMemory,
     /// The frames.

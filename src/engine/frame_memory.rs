@@ -8,7 +8,7 @@ use rustix::fs::SealFlags;
 use rustix::io::Errno;
 
 use crate::cli::MemoryChoice;
-use crate::control::message::{MESSAGE_FDS, Message};
+use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
@@ -28,6 +28,8 @@ pub struct FrameMemory {
     /// The OUTPUT buffers as dma-bufs; none when frames are copied.
     exported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     copying: Option<Copying>,
+    /// The slots are the producer's own.
+    imported: bool,
     slots: u32,
     /// Where the rows of a frame lie in a slot.
     layout: FrameLayout,
@@ -65,6 +67,7 @@ impl FrameMemory {
             ring,
             exported: ArrayVec::new(),
             copying: None,
+            imported: false,
             slots: encoder.slots(),
             layout,
             give: Pusher::default(),
@@ -138,6 +141,42 @@ impl FrameMemory {
         }
     }
 
+    /// The slots are the producer's own memory from now on: where its rows lie, says the encoder. What was exported is let go.
+    pub fn import(&mut self, encoder: &Encoder) {
+        self.exported.clear();
+        self.imported = true;
+        self.slots = encoder.slots();
+        self.layout = encoder.agreed().layout;
+    }
+
+    /// The slots are the encoder's own buffers again.
+    ///
+    /// # Errors
+    /// When they cannot be exported.
+    pub fn export(&mut self, encoder: &Encoder) -> Result<(), IoctlError> {
+        self.imported = false;
+        self.exported.clear();
+        self.slots = encoder.slots();
+        self.layout = encoder.agreed().layout;
+        encoder.export(&mut self.exported)
+    }
+
+    /// What is asked of the encoder.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// How `stream.memory` names where the slots lie.
+    #[must_use]
+    pub fn kind(&self) -> u32 {
+        match (self.copies(), self.imported) {
+            (true, _) => 2,
+            (false, true) => 3,
+            (false, false) => 1,
+        }
+    }
+
     /// Whether frames are copied.
     #[must_use]
     pub fn copies(&self) -> bool {
@@ -171,7 +210,13 @@ impl FrameMemory {
         let message = Message::Frames {
             slots: self.slots,
             memory_planes: self.layout.memory_plane_count,
-            copy: self.copies(),
+            memory: if self.copies() {
+                SlotMemory::Copied
+            } else if self.imported {
+                SlotMemory::Imported
+            } else {
+                SlotMemory::Exported
+            },
         };
         (message, descriptors)
     }

@@ -66,9 +66,7 @@ impl Engine<'_> {
         self.stats.count(Counter::Restarts);
         let answer = self.encoder.restart();
         self.pipeline.restart(Counter::DroppedRestart, now());
-        self.publisher.restarted();
-        let generation = &self.header.status.generation;
-        generation.store(generation.load(Relaxed).wrapping_add(1), Relaxed);
+        self.new_generation();
         if let Phase::Draining { deadline, .. } = life.phase {
             life.phase = Phase::Emptying { deadline };
         }
@@ -87,6 +85,13 @@ impl Engine<'_> {
                 "the encoder cannot be restarted: {error}"
             )),
         }
+    }
+
+    /// The encoder begins anew: consumers see it by a generation, a discontinuity and a key frame.
+    pub(super) fn new_generation(&mut self) {
+        self.publisher.restarted();
+        let generation = &self.header.status.generation;
+        generation.store(generation.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     pub(super) fn meet_deadlines(&mut self, life: &mut Life) -> Result<(), Failure> {

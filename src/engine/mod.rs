@@ -1,7 +1,7 @@
 //! The engine: the frame's life, the poll loop, and the one structure that owns everything.
 //!
 //! `reactor` waits, `engine` takes turns, and each part does one thing: `frame_memory` holds the slots, `pipeline`
-//! follows the frames, `publisher` makes packets, `clients` keeps the connections. `service`, `changes` and
+//! follows the frames, `publisher` makes packets, `clients` keeps the connections. `service`, `changes`, `import` and
 //! `lifecycle` are the engine's dealings with clients, with their wishes and with trouble.
 
 mod changes;
@@ -12,6 +12,7 @@ pub mod clients;
 )]
 pub mod engine;
 pub mod frame_memory;
+mod import;
 mod lifecycle;
 pub mod pipeline;
 pub mod publisher;

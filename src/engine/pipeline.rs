@@ -96,6 +96,13 @@ impl<'a> Pipeline<'a> {
         }
     }
 
+    /// Other slots, all free. Only while nobody has one.
+    pub fn replace_slots(&mut self, slots: u32) {
+        self.slots.clear();
+        self.slots
+            .extend((0..slots.min(FRAME_SLOTS_MAX)).map(|_| Slot::Free));
+    }
+
     /// Who has the slot; `None` when there is no such slot.
     #[must_use]
     pub fn slot(&self, slot: u32) -> Option<Slot> {

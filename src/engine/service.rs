@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::control::message::{Change, Message, Outcome, Refusal};
-use crate::control::socket::{Received, receive_plain, send};
+use crate::control::socket::{Received, receive, receive_plain, send, trusted};
 use crate::engine::clients::{Client, Role, new_wake};
 use crate::engine::engine::{Engine, Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
@@ -66,8 +66,13 @@ impl Engine<'_> {
         let Some(client) = life.clients.get_mut(place) else {
             return;
         };
-        let message = match receive_plain(&client.socket) {
-            Ok(Received::Message(message, _)) => message,
+        // Only who may import may send descriptors at all.
+        let received = match client.role {
+            Role::New if self.settings.import && trusted(&client.socket) => receive(&client.socket),
+            _ => receive_plain(&client.socket),
+        };
+        let (message, descriptors) = match received {
+            Ok(Received::Message(message, descriptors)) => (message, descriptors),
             Ok(Received::Nothing) => return,
             Ok(Received::Garbage) => return self.refuse(life, place, Refusal::BadMessage),
             Ok(Received::Closed) | Err(_) => return self.leave(life, place, time),
@@ -82,7 +87,14 @@ impl Engine<'_> {
                 self.want_key_frame(life);
                 return;
             }
-            (Message::Produce, Role::New) => self.admit_producer(life, place),
+            (Message::Produce, Role::New) => self
+                .may_produce(life)
+                .and_then(|()| self.own_slots(life))
+                .and_then(|()| self.admit_producer(life, place)),
+            (Message::Import(offer), Role::New) => self
+                .may_produce(life)
+                .and_then(|()| self.import_slots(life, &offer, descriptors))
+                .and_then(|()| self.admit_producer(life, place)),
             (Message::Consume { wake }, Role::New) => self.admit_consumer(client, wake),
             (Message::Observe, Role::New) => {
                 client.role = Role::Observer;
@@ -96,13 +108,18 @@ impl Engine<'_> {
         }
     }
 
-    fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
+    /// Whether there is room for a producer.
+    fn may_produce(&self, life: &Life) -> Result<(), Refusal> {
         if life.phase != Phase::Running || (self.settings.once && life.finished) {
             return Err(Refusal::Ending);
         }
         if life.clients.producer().is_some() {
             return Err(Refusal::ProducerPresent);
         }
+        Ok(())
+    }
+
+    fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
         let (Ok((filled, held)), Ok((refill, free))) = (new_wake(), new_wake()) else {
             return Err(Refusal::Resources);
         };

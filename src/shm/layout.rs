@@ -151,11 +151,11 @@ pub struct Stream {
     pub coded_width: AtomicU32,
     /// Height that the driver works with, rows; at least `height`.
     pub coded_height: AtomicU32,
-    /// Frame rate: `rate_numerator / rate_denominator` frames per second, as declared to the driver.
+    /// Frame rate: `rate_numerator / rate_denominator` frames per second, as frames are meant to come.
     pub rate_numerator: AtomicU32,
     /// See `rate_numerator`.
     pub rate_denominator: AtomicU32,
-    /// How raw frames reach the encoder: 1 export (no copy), 2 copy.
+    /// How raw frames reach the encoder: 1 export (no copy), 2 copy, 3 import of the producer's dma-bufs (no copy).
     pub memory: AtomicU32,
     /// Slots of the frame ring.
     pub frame_slots: AtomicU32,

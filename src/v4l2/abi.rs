@@ -20,7 +20,7 @@ pub use buffer::{ExportBuffer, Plane, RawBuffer, RequestBuffers, TimeCode, TimeV
 pub use constants::*;
 pub use control::{ExtControl, ExtControls, QueryExtCtrl, QueryMenu, Scalar};
 pub use device::{Capability, FmtDesc, FrmSize, FrmSizeDiscrete, FrmSizeEnum, FrmSizeStepwise};
-pub use dmabuf::{DmaBufSync, DmaHeapAllocationData};
+pub use dmabuf::{DmaBufSync, DmaHeapAllocationData, UdmabufCreate};
 pub use format::Format;
 pub use layout::{Constant, Layout, WIDTH};
 pub use pix::{PixFormat, PixFormatMplane, PlanePixFormat};
@@ -110,6 +110,7 @@ pub const LAYOUTS: &[Layout] = &[
     Event::LAYOUT,
     DmaBufSync::LAYOUT,
     DmaHeapAllocationData::LAYOUT,
+    UdmabufCreate::LAYOUT,
 ];
 
 /// Which of V4L2's two buffer APIs a device speaks.
@@ -232,6 +233,7 @@ ioctls! {
     VIDIOC_REQBUFS = IOWR(b'V', 8, RequestBuffers), 0xc014_5608;
     VIDIOC_QUERYBUF = IOWR(b'V', 9, RawBuffer), 0xc058_5609 | 0xc050_5609;
     VIDIOC_QBUF = IOWR(b'V', 15, RawBuffer), 0xc058_560f | 0xc050_560f;
+    VIDIOC_PREPARE_BUF = IOWR(b'V', 93, RawBuffer), 0xc058_565d | 0xc050_565d;
     VIDIOC_EXPBUF = IOWR(b'V', 16, ExportBuffer), 0xc040_5610;
     VIDIOC_DQBUF = IOWR(b'V', 17, RawBuffer), 0xc058_5611 | 0xc050_5611;
     VIDIOC_STREAMON = IOW(b'V', 18, i32), 0x4004_5612;
@@ -252,5 +254,6 @@ ioctls! {
     VIDIOC_S_SELECTION = IOWR(b'V', 95, Selection), 0xc040_565f;
     VIDIOC_QUERY_EXT_CTRL = IOWR(b'V', 103, QueryExtCtrl), 0xc0e8_5667;
     DMA_BUF_IOCTL_SYNC = IOW(b'b', 0, DmaBufSync), 0x4008_6200;
+    UDMABUF_CREATE = IOW(b'u', 0x42, UdmabufCreate), 0x4018_7542;
     DMA_HEAP_IOCTL_ALLOC = IOWR(b'H', 0, DmaHeapAllocationData), 0xc018_4800;
 }

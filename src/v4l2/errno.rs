@@ -74,6 +74,10 @@ pub enum Call {
     DmaBufSync,
     /// `DMA_HEAP_IOCTL_ALLOC`
     DmaHeapAlloc,
+    /// `VIDIOC_PREPARE_BUF`
+    PrepareBuf,
+    /// `UDMABUF_CREATE`
+    UdmabufCreate,
 }
 
 impl Call {
@@ -82,7 +86,7 @@ impl Call {
          VIDIOC_G_PARM VIDIOC_S_PARM VIDIOC_G_SELECTION VIDIOC_S_SELECTION VIDIOC_QUERY_EXT_CTRL VIDIOC_QUERYMENU \
          VIDIOC_G_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_REQBUFS VIDIOC_REQBUFS VIDIOC_QUERYBUF VIDIOC_EXPBUF \
          VIDIOC_QBUF VIDIOC_DQBUF VIDIOC_STREAMON VIDIOC_STREAMOFF VIDIOC_ENCODER_CMD VIDIOC_TRY_ENCODER_CMD \
-         VIDIOC_SUBSCRIBE_EVENT VIDIOC_DQEVENT DMA_BUF_IOCTL_SYNC DMA_HEAP_IOCTL_ALLOC";
+         VIDIOC_SUBSCRIBE_EVENT VIDIOC_DQEVENT DMA_BUF_IOCTL_SYNC DMA_HEAP_IOCTL_ALLOC VIDIOC_PREPARE_BUF UDMABUF_CREATE";
 }
 
 impl fmt::Display for Call {
@@ -275,7 +279,7 @@ mod tests {
         ] {
             assert_eq!(call.to_string(), name);
         }
-        let last = Call::DmaHeapAlloc as usize;
+        let last = Call::UdmabufCreate as usize;
         assert_eq!(words(Call::NAMES.as_bytes()).count(), last + 1);
     }
 

@@ -20,7 +20,7 @@ mod request;
 
 pub use buffer::Buffer;
 
-use rustix::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -30,7 +30,7 @@ use super::abi::{
     BufferType, Capability, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ, DMA_BUF_SYNC_START,
     DMA_BUF_SYNC_WRITE, DmaBufSync, DmaHeapAllocationData, EncoderCmd, Event, EventSubscription,
     ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory,
-    QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm,
+    QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
 };
 use super::errno::{Call, IoctlError};
 use crate::media::fourcc::Fourcc;
@@ -202,6 +202,14 @@ pub fn qbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
     answer.map_err(|errno| IoctlError::new(Call::QBuf, errno))
 }
 
+/// VIDIOC_PREPARE_BUF: has the driver look at a buffer and map its memory, without queueing it.
+pub fn prepare_buf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
+    // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
+    let answer = unsafe { ask_until_heard::<VIDIOC_PREPARE_BUF>(fd.as_fd(), buffer.lend()) };
+    buffer.take_back();
+    answer.map_err(|errno| IoctlError::new(Call::PrepareBuf, errno))
+}
+
 /// What DQBUF answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -307,6 +315,19 @@ pub fn dma_heap_alloc(heap: impl AsFd, len: u64) -> Result<OwnedFd> {
     ask::<DMA_HEAP_IOCTL_ALLOC>(Call::DmaHeapAlloc, heap.as_fd(), &mut request)?;
     // SAFETY: The heap just made this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(request.fd.cast_signed()) })
+}
+
+/// UDMABUF_CREATE: the first `size` bytes of a memfd as a dma-buf; `driver` is `/dev/udmabuf`.
+pub fn udmabuf_create(driver: impl AsFd, memfd: impl AsFd, size: u64) -> Result<OwnedFd> {
+    let mut create = UdmabufCreate {
+        memfd: memfd.as_fd().as_raw_fd().cast_unsigned(),
+        flags: 1,
+        offset: 0,
+        size,
+    };
+    // SAFETY: `AskForDmaBuf` describes the request truly, and there is no address in its argument.
+    unsafe { rustix::ioctl::ioctl(driver, AskForDmaBuf(&mut create)) }
+        .map_err(|errno| IoctlError::new(Call::UdmabufCreate, errno))
 }
 
 /// How descriptors of buffers are opened: without write access nobody could map them to fill them.

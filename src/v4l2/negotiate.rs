@@ -87,8 +87,6 @@ impl fmt::Display for Refused {
 /// When the driver cannot do what is wanted.
 #[inline(never)]
 pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
-    let visible = (wanted.width, wanted.height);
-
     // 1. CAPTURE first: it decides which codec the rest is about.
     let mut format = Format::new(device.queue(Queue::Capture));
     format.set_size(wanted.width, wanted.height);
@@ -100,21 +98,8 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
         return Err(Refused::Format(wanted.codec, capture.pixelformat()));
     }
 
-    // 2. OUTPUT; every field that comes back is adopted.
-    let mut format = Format::new(device.queue(Queue::Output));
-    format.set_size(wanted.width, wanted.height);
-    format.set_pixelformat(wanted.format.fourcc);
-    // At most PLANES.
-    format.set_planes(wanted.format.memory_plane_count() as u8);
-    format.set_field(FIELD_NONE);
-    let output = ioctl::s_fmt(device, &format)?;
-    if output.pixelformat() != wanted.format.fourcc {
-        return Err(Refused::Format(wanted.format.fourcc, output.pixelformat()));
-    }
-    let coded = output.size();
-    if coded.0 < visible.0 || coded.1 < visible.1 {
-        return Err(Refused::Size(visible, coded));
-    }
+    // 2. and 4. OUTPUT.
+    let (coded, layout) = output(device, wanted, &[0; PLANES])?;
 
     // 3. The rate, as an interval. Drivers without rate control do not know the call.
     let declared = declared(wanted.rate, device.quirks.rate_min);
@@ -124,7 +109,51 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     };
     let _ = ioctl::s_parm(device, device.queue(Queue::Output), interval);
 
-    // 4. Rows and columns of padding are cut off, where the driver can.
+    // OUTPUT may have changed CAPTURE.
+    let capture = ioctl::g_fmt(device, device.queue(Queue::Capture))?;
+    if capture.pixelformat() != wanted.codec {
+        return Err(Refused::Format(wanted.codec, capture.pixelformat()));
+    }
+    Ok(Agreed {
+        coded,
+        layout,
+        capture_bytes: capture.sizeimage(0),
+        declared,
+    })
+}
+
+/// Sets the format of the OUTPUT queue, with at least these bytes from one row to the next in each memory plane (0: the
+/// driver's own), and the crop. Gives the size that the driver works with, and where the rows of a frame lie.
+///
+/// # Errors
+/// When the driver cannot do what is wanted.
+#[inline(never)]
+pub fn output(
+    device: &Device,
+    wanted: &Wanted,
+    bytesperline: &[u32; PLANES],
+) -> Result<((u32, u32), FrameLayout), Refused> {
+    let visible = (wanted.width, wanted.height);
+    // Every field that comes back is adopted.
+    let mut format = Format::new(device.queue(Queue::Output));
+    format.set_size(wanted.width, wanted.height);
+    format.set_pixelformat(wanted.format.fourcc);
+    // At most PLANES.
+    format.set_planes(wanted.format.memory_plane_count() as u8);
+    format.set_field(FIELD_NONE);
+    for (plane, &bytes) in bytesperline.iter().enumerate() {
+        format.set_bytesperline(plane, bytes);
+    }
+    let output = ioctl::s_fmt(device, &format)?;
+    if output.pixelformat() != wanted.format.fourcc {
+        return Err(Refused::Format(wanted.format.fourcc, output.pixelformat()));
+    }
+    let coded = output.size();
+    if coded.0 < visible.0 || coded.1 < visible.1 {
+        return Err(Refused::Size(visible, coded));
+    }
+
+    // Rows and columns of padding are cut off, where the driver can.
     crop(device, visible, coded)?;
 
     let count = output.planes().min(PLANES);
@@ -145,17 +174,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
         )
         .map_err(Refused::Layout)?;
 
-    // OUTPUT may have changed CAPTURE.
-    let capture = ioctl::g_fmt(device, device.queue(Queue::Capture))?;
-    if capture.pixelformat() != wanted.codec {
-        return Err(Refused::Format(wanted.codec, capture.pixelformat()));
-    }
-    Ok(Agreed {
-        coded,
-        layout,
-        capture_bytes: capture.sizeimage(0),
-        declared,
-    })
+    Ok((coded, layout))
 }
 
 /// The rate to declare: the wanted one, or the lowest that the driver survives. It steers the encoder's bit budget and

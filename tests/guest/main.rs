@@ -38,6 +38,7 @@ mod engine;
 mod errors;
 mod faults;
 mod h264;
+mod import;
 mod model;
 mod producers;
 mod programs;

@@ -4,9 +4,11 @@
  *
  *   peer SOCKET CHANGE…   joins as a consumer, then sends each change by its number (1: a key frame, 2: a bitrate); says for each
  *                         `kept` when the engine stays silent for half a second, or `refused N` with the reason's number.
+ *   peer SOCKET import F  offers two slots of memory, each of them the file F, and says `refused N` when the engine does not take them.
  *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
  *                         engine cuts it off.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +19,7 @@
 #include <sys/un.h>
 
 enum { MAGIC, VERSION, KIND, ZERO, OWN, WORDS = 16 };
-enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, PACKETS = 17, REFUSED = 18 };
+enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, IMPORT = 6, PACKETS = 17, REFUSED = 18 };
 
 /* Where the queue of filled slots begins in the frame ring: src/shm/layout.rs. Its first word counts what was pushed. */
 enum { FILLED = 192 };
@@ -56,6 +58,28 @@ static int hear_ring(int fd)
 	return *(int *)CMSG_DATA(CMSG_FIRSTHDR(&message));
 }
 
+/* Two slots of one memory plane, 640 bytes from row to row. */
+static int import(int fd, const char *path)
+{
+	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = IMPORT, [OWN] = 2, 1, 640 };
+	char control[CMSG_SPACE(sizeof(int) * 2)] = { 0 };
+	struct iovec iov = { words, sizeof(words) };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	int files[2] = { open(path, O_RDONLY), open(path, O_RDONLY) };
+	uint32_t reason;
+
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(files));
+	memcpy(CMSG_DATA(rights), files, sizeof(files));
+	if (sendmsg(fd, &message, MSG_NOSIGNAL) != sizeof(words))
+		return perror("sendmsg"), 1;
+	if (hear(fd, &reason) != REFUSED)
+		return fprintf(stderr, "not refused\n"), 1;
+	return printf("refused %u\n", reason), 0;
+}
+
 static int bad(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
@@ -86,6 +110,8 @@ int main(int argc, char **argv)
 		return perror(argv[1]), 1;
 	if (argc > 2 && !strcmp(argv[2], "bad"))
 		return bad(fd);
+	if (argc > 3 && !strcmp(argv[2], "import"))
+		return import(fd, argv[3]);
 	say(fd, CONSUME, 0, 0);
 	if (hear(fd, &first) != PACKETS)
 		return fprintf(stderr, "not admitted\n"), 1;

@@ -1,6 +1,6 @@
-//! dma-bufs and the heaps that allocate them.
+//! dma-bufs, and what allocates them.
 //!
-//! Source: `include/uapi/linux/dma-buf.h` and `dma-heap.h`.
+//! Source: `include/uapi/linux/dma-buf.h`, `dma-heap.h` and `udmabuf.h`.
 
 use super::layout::{layout, widths};
 
@@ -29,3 +29,19 @@ pub struct DmaHeapAllocationData {
 }
 
 layout! { DmaHeapAllocationData = "dma_heap_allocation_data", size 24; len: 0, fd: 8, fd_flags: 12, heap_flags: 16 }
+
+/// `udmabuf_create`: a part of a memfd that is to become a dma-buf.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct UdmabufCreate {
+    /// The memfd; it must have the seal against shrinking, and none against writing.
+    pub memfd: u32,
+    /// `O_CLOEXEC` as `UDMABUF_FLAGS_CLOEXEC`, 1.
+    pub flags: u32,
+    /// Where it begins, bytes; whole pages.
+    pub offset: u64,
+    /// How long it is, bytes; whole pages.
+    pub size: u64,
+}
+
+layout! { UdmabufCreate = "udmabuf_create", size 24; memfd: 0, flags: 4, offset: 8, size: 16 }

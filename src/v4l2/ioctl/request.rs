@@ -3,7 +3,7 @@
 //! Knows numbers, structures and EINTR. Knows nothing of what a call means.
 #![expect(unsafe_code, reason = "ioctl is raw by nature")]
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use rustix::ffi::c_void;
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
@@ -11,7 +11,7 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 use crate::v4l2::abi::{
     self, Capability, DmaBufSync, DmaHeapAllocationData, EncoderCmd, Event, EventSubscription,
     ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl, QueryMenu, RawBuffer,
-    RequestBuffers, Selection, StreamParm,
+    RequestBuffers, Selection, StreamParm, UdmabufCreate,
 };
 use crate::v4l2::errno::{Call, IoctlError};
 
@@ -75,7 +75,7 @@ plain! {
 
 requests! {
     VIDIOC_G_EXT_CTRLS(ExtControls), VIDIOC_S_EXT_CTRLS(ExtControls), VIDIOC_QUERYBUF(RawBuffer),
-    VIDIOC_QBUF(RawBuffer), VIDIOC_DQBUF(RawBuffer),
+    VIDIOC_QBUF(RawBuffer), VIDIOC_DQBUF(RawBuffer), VIDIOC_PREPARE_BUF(RawBuffer),
 }
 
 /// A request on its way to the kernel.
@@ -96,6 +96,28 @@ unsafe impl<R: Request> Ioctl for Ask<'_, R> {
 
     unsafe fn output_from_ptr(_: IoctlOutput, _: *mut c_void) -> rustix::io::Result<()> {
         Ok(())
+    }
+}
+
+/// UDMABUF_CREATE on its way to the kernel. It alone answers with a descriptor as the call's own value.
+pub(super) struct AskForDmaBuf<'a>(pub(super) &'a mut UdmabufCreate);
+
+// SAFETY: The kernel reads one `udmabuf_create` under this number, and gives a new descriptor.
+unsafe impl Ioctl for AskForDmaBuf<'_> {
+    type Output = OwnedFd;
+    const IS_MUTATING: bool = false;
+
+    fn opcode(&self) -> Opcode {
+        abi::UDMABUF_CREATE
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        (&raw mut *self.0).cast()
+    }
+
+    unsafe fn output_from_ptr(fd: IoctlOutput, _: *mut c_void) -> rustix::io::Result<OwnedFd> {
+        // SAFETY: The driver just made this descriptor for us.
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 }
 

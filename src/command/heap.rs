@@ -1,0 +1,106 @@
+//! Memory of a producer's own, as dma-bufs: from the kernel's heaps, or a memfd made one. For `push --memory`.
+//!
+//! Knows where such memory comes from, and how large a frame's planes are. Who can use it is for others to find out.
+
+use core::ffi::CStr;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, SealFlags, open};
+
+use crate::cli::PushMemory;
+use crate::client::Buffers;
+use crate::limits::PLANES;
+use crate::media::format::RawFormat;
+use crate::media::layout::LayoutError;
+use crate::shm::layout::COPY_ALIGNMENT;
+use crate::shm::region::sealed_memfd;
+use crate::v4l2::errno::{Call, IoctlError};
+use crate::v4l2::ioctl;
+
+/// Rows begin at multiples of this many bytes: what cameras and graphics processors need, and the Pi's encoder.
+const ROW_ALIGNMENT: u32 = 64;
+
+/// The contiguous heaps, by the names that they have on different kernels.
+const CONTIGUOUS: [&CStr; 3] = [
+    c"/dev/dma_heap/linux,cma",
+    c"/dev/dma_heap/vidbuf_cached",
+    c"/dev/dma_heap/reserved",
+];
+
+/// How a frame of a producer's own lies in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Memory planes.
+    pub(super) memory_planes: u32,
+    /// Bytes from one row to the next in each memory plane.
+    pub(super) bytesperline: [u32; PLANES],
+    /// Bytes of each memory plane.
+    length: [u32; PLANES],
+}
+
+/// The shape of frames of this format and size, where the encoder works with `coded_height` rows.
+pub(super) fn shape(
+    format: &RawFormat,
+    (width, height): (u32, u32),
+    coded_height: u32,
+) -> Result<Shape, LayoutError> {
+    let tight = format.tight(width, height)?;
+    let mut bytesperline = [0; PLANES];
+    for plane in tight.planes().iter().rev() {
+        // The last one seen is the memory plane's first.
+        bytesperline[plane.memory_plane as usize] =
+            plane.bytesperline.next_multiple_of(ROW_ALIGNMENT);
+    }
+    let layout = format.layout(
+        width,
+        height,
+        coded_height,
+        &bytesperline,
+        &[u32::MAX; PLANES],
+    )?;
+    let mut length = [0; PLANES];
+    for plane in layout.planes() {
+        length[plane.memory_plane as usize] =
+            plane.offset + plane.bytesperline * plane.allocated_rows;
+    }
+    Ok(Shape {
+        memory_planes: layout.memory_plane_count,
+        bytesperline,
+        length,
+    })
+}
+
+/// So many slots of this shape.
+#[inline(never)]
+pub(super) fn allocate(kind: PushMemory, slots: u32, shape: &Shape) -> Result<Buffers, IoctlError> {
+    let opened = |path: &CStr| {
+        open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|errno| IoctlError::new(Call::Open, errno))
+    };
+    let driver = match kind {
+        PushMemory::SystemHeap => opened(c"/dev/dma_heap/system")?,
+        PushMemory::Udmabuf => opened(c"/dev/udmabuf")?,
+        PushMemory::CmaHeap | PushMemory::Export => {
+            let found = CONTIGUOUS.iter().find_map(|path| opened(path).ok());
+            found.ok_or(IoctlError::new(Call::Open, rustix::io::Errno::NOENT))?
+        }
+    };
+    let mut buffers = Buffers::new();
+    for _ in 0..slots {
+        for &length in &shape.length[..shape.memory_planes as usize] {
+            // Whole pages, however large they are.
+            let bytes = (length as usize).next_multiple_of(COPY_ALIGNMENT);
+            buffers.push(one(kind, &driver, bytes)?);
+        }
+    }
+    Ok(buffers)
+}
+
+fn one(kind: PushMemory, driver: &OwnedFd, bytes: usize) -> Result<OwnedFd, IoctlError> {
+    if kind != PushMemory::Udmabuf {
+        return ioctl::dma_heap_alloc(driver, bytes as u64);
+    }
+    let memfd = sealed_memfd(c"framemill-udmabuf", bytes, SealFlags::empty())
+        .map_err(|errno| IoctlError::new(Call::Mmap, errno))?;
+    ioctl::udmabuf_create(driver, memfd, bytes as u64)
+}

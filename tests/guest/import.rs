@@ -1,0 +1,161 @@
+//! A producer's own dma-bufs: imported where the encoder can, and told where it cannot. The bytes are the same.
+
+use crate::accounting::stat;
+use crate::frames::Picture;
+use crate::support::{Api, Guest};
+
+/// `through KIND`: frames from /host/in to /host/KIND through slots of that kind, and what stat says of them.
+const THROUGH: &str = r"
+    through() {
+        engine run $size
+        start tap framemill tap --from oldest --all --to /host/$1
+        until_true reached consumers_attached 1
+        start push framemill push --memory $1 --from /host/in --fps max
+        wait $push || give_up push $1
+        framemill stat --json >/host/$1.stat
+        kill $run
+        wait $run || give_up run $1
+        wait $tap || give_up tap $1
+        cp push.log /host/$1.push
+        cp run.log /host/$1.run
+    }
+";
+
+const KINDS: [&str; 4] = ["export", "cma-heap", "system-heap", "udmabuf"];
+
+/// Runs every kind; gives for each whether it was imported.
+fn imported(guest: &Guest, size: &str) -> [bool; 4] {
+    let script = format!(
+        "{THROUGH}size='{size}'; for kind in {}; do through $kind; done",
+        KINDS.join(" ")
+    );
+    let outcome = guest.run(&script);
+    KINDS.map(|kind| {
+        outcome.same(kind, "export");
+        let json = outcome.text(&format!("{kind}.stat"));
+        assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{kind}: {json}");
+        assert_eq!(stat(&json, "frames_published"), 8, "{kind}: {json}");
+        let imported = json.contains("\"memory\":\"import\"");
+        let refused = outcome
+            .text(&format!("{kind}.run"))
+            .contains("cannot be imported (");
+        let instead = outcome
+            .text(&format!("{kind}.push"))
+            .contains("the engine's slots instead");
+        assert_eq!(
+            (refused, instead),
+            (kind != "export" && !imported, refused),
+            "{kind}: {}",
+            outcome.story()
+        );
+        imported
+    })
+}
+
+both_apis! {
+    fn vicodec_takes_the_heaps_and_refuses_udmabuf(guest: &Guest) {
+        // Frames of this size are whole pages, and rows whole units of alignment.
+        guest.put("in", &Picture::new("YU12", 640, 368).noisy(0..8));
+        assert_eq!(imported(guest, "--size 640x368"), [false, true, true, false]);
+    }
+}
+
+/// The system heap's pages may happen to lie side by side; a memfd's do not.
+#[test]
+fn only_contiguous_memory_is_imported_by_the_pis_encoder() {
+    let guest = Guest::h264("import");
+    guest.put("in", &Picture::new("NV12", 640, 480).noisy(0..8));
+    let [_, contiguous, _, pages] = imported(&guest, "--size 640x480 --format NV12");
+    assert!(contiguous && !pages);
+}
+
+#[test]
+fn padded_rows_are_imported_as_they_lie() {
+    let guest = Guest::h264("import-rows");
+    // 676 bytes a row, 704 from one to the next.
+    guest.put("in", &Picture::new("YUYV", 338, 250).noisy(0..8));
+    let [_, contiguous, _, pages] = imported(&guest, "--size 338x250 --format YUYV");
+    assert!(contiguous && !pages);
+}
+
+#[test]
+fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
+    let guest = Guest::h264("import-bad");
+    guest.compile("tests/vm/peer.c", "peer");
+    let outcome = guest.run(
+        r"
+        engine run --size 640x480
+        for n in 1 2 3; do
+            /host/peer /run/framemill.sock import /dev/null >>/host/said || give_up peer
+            /host/peer /run/framemill.sock import /host/script.sh >>/host/said || give_up peer
+        done
+        try push framemill push --frames 8 --fps max
+        say memory $(framemill stat --json | grep -c '.memory.:.export.')
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["push", "run"]);
+    assert_eq!(
+        (outcome.text("said"), outcome.number("memory")),
+        ("refused 8\n".repeat(6), 1)
+    );
+}
+
+#[test]
+fn producers_with_and_without_memory_of_their_own_take_turns() {
+    let guest = Guest::h264("turns");
+    let picture = Picture::new("YU12", 640, 480);
+    guest.put("in", &picture.noisy(0..8));
+    let outcome = guest.run(
+        r"
+        engine run --size 640x480 --frame-slots 3
+        start tap framemill tap --from oldest --all --to /host/out --index /host/index
+        until_true reached consumers_attached 1
+        files=$(ls /proc/$run/fd | wc -l)
+        for turn in 1 2 3 4 5 6 7 8 9 10; do
+            for kind in cma-heap export system-heap; do
+                framemill push --memory $kind --wait 5000 --from /host/in --fps max 2>push.log || give_up push $kind
+            done
+            # One that dies with frames on their way.
+            framemill push --memory cma-heap --wait 5000 --fps max 2>/dev/null &
+            until_true reached producers_attached $((turn * 4))
+            kill -9 $!
+            wait $!
+        done
+        try last framemill push --wait 5000 --from /host/in --fps max
+        framemill stat --json >/host/stat.json
+        say files $(($(ls /proc/$run/fd | wc -l) - files))
+        # Nobody but root and the engine's own user may send descriptors.
+        chmod 777 /run/framemill.sock
+        try other su nobody -s /bin/sh -c 'framemill push --memory cma-heap --frames 2 --wait 5000'
+        kill $run
+        ended run
+        ended tap
+        ",
+    );
+    outcome.succeeded(&["last", "run", "tap"]);
+    assert_eq!(outcome.number("files"), 0, "{}", outcome.story());
+    let json = outcome.text("stat.json");
+    assert_eq!(
+        stat(&json, "frames_committed"),
+        stat(&json, "frames_published") + stat(&json, "frames_dropped"),
+        "{json}"
+    );
+    assert!(stat(&json, "frames_published") >= 31 * 8, "{json}");
+    assert_eq!(
+        (stat(&json, "restarts"), stat(&json, "frames_in_flight")),
+        (0, 0)
+    );
+    assert!(json.contains("\"memory\":\"export\""), "{json}");
+    // The last eight are what went in last.
+    let decoded = outcome.decoded("out");
+    let input = outcome.bytes("in");
+    let end = decoded.len() - decoded.len() % picture.frame_bytes();
+    assert!(
+        decoded[..end]
+            .windows(input.len())
+            .step_by(picture.frame_bytes())
+            .any(|frames| frames == input)
+    );
+}
