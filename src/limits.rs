@@ -106,6 +106,12 @@ pub const HISTOGRAM_BUCKETS: usize = 96;
 pub const FRAME_SLOTS_DEFAULT: u32 = 4;
 const _: () = assert!(FRAME_SLOTS_DEFAULT <= FRAME_SLOTS_MAX);
 
+/// Slots when a camera fills them: two at the camera, two in the encoder, two on their way.
+pub const CAMERA_SLOTS_DEFAULT: u32 = 6;
+
+/// Buffers that a camera keeps: one being filled, one to go on with. With fewer it would lose pictures without a word.
+pub const CAMERA_RESERVE: usize = 2;
+
 /// Entries of each queue in the frame ring. Twice the slots: a slot is in one queue at a time, so neither can fill up.
 #[cfg(not(loom))]
 pub const QUEUE_ENTRIES: usize = 64;

@@ -78,6 +78,10 @@ counters! {
     KeyForced = "key_frames_forced",
     /// Changes that clients asked for: bit rate, key-frame distance, controls.
     Changes = "changes",
+    /// Pictures that the camera marked as damaged.
+    DroppedCamera = "frames_dropped_camera",
+    /// Pictures that came while the encoder had as many buffers as the camera can spare.
+    DroppedBehind = "frames_dropped_behind",
 }
 
 const _: () = assert!(
@@ -93,6 +97,8 @@ pub const DROPS: &[Counter] = &[
     Counter::DroppedRestart,
     Counter::DroppedStopping,
     Counter::DroppedTooLarge,
+    Counter::DroppedCamera,
+    Counter::DroppedBehind,
 ];
 
 /// The stages of a frame's way whose latency is kept.

@@ -158,6 +158,8 @@ impl Wanted {
             stall_ms: self.times.0,
             drain_ms: self.times.1,
             wait_device_ms: self.times.2,
+            camera: None,
+            frames: None,
             once: self.once,
             log: self.log,
             log_to: self.log_to,

@@ -40,6 +40,8 @@ pub(super) enum Complaint<'a> {
     NoSize,
     /// `--min-qp` above `--max-qp`.
     QuantisersCrossed,
+    /// `run --frames` without a camera.
+    FramesOfNothing,
     /// `ctl` without an action.
     NoAction,
     /// `push --loop --from -`.
@@ -109,6 +111,7 @@ impl fmt::Display for Complaint<'_> {
                 f.write_str("run: --size is missing; give --size WxH, such as --size 1920x1080")
             }
             Self::QuantisersCrossed => f.write_str("--min-qp is greater than --max-qp"),
+            Self::FramesOfNothing => f.write_str("--frames goes with a camera; give --camera PATH"),
             Self::NoAction => f.write_str(
                 "ctl: no action given; give key, bitrate BPS, gop N, control NAME|ID=VALUE or drain",
             ),

@@ -104,6 +104,10 @@ pub struct RunOptions<'a> {
     pub drain_ms: u32,
     /// How long to wait for the device to appear, milliseconds; 0 does not wait.
     pub wait_device_ms: u32,
+    /// The camera that is the producer; `None` waits for one at the socket.
+    pub camera: Option<&'a CStr>,
+    /// End after so many pictures of the camera; `None` goes on.
+    pub frames: Option<u64>,
     /// End after the first producer's end of stream instead of waiting for the next producer.
     pub once: bool,
     /// Least severe level that is still logged.
@@ -139,6 +143,8 @@ impl RunOptions<'_> {
             stall_ms: STALL_MS_DEFAULT,
             drain_ms: DRAIN_MS_DEFAULT,
             wait_device_ms: 0,
+            camera: None,
+            frames: None,
             once: false,
             log: LevelFilter::Info,
             log_to: LogTarget::Stderr,

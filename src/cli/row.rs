@@ -67,6 +67,7 @@ pub(super) enum Key {
     All,
     Bitrate,
     BitrateMode,
+    Camera,
     Codec,
     Control,
     Device,

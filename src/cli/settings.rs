@@ -37,6 +37,8 @@ impl<'a> Settings<'a> for RunOptions<'a> {
             Key::StallMs => self.stall_ms = value.number32()?,
             Key::DrainMs => self.drain_ms = value.number32()?,
             Key::Wait => self.wait_device_ms = value.number32()?,
+            Key::Camera => self.camera = Some(value.text),
+            Key::Frames => self.frames = Some(value.number),
             Key::Once => self.once = true,
             Key::Log => self.log = value::log_level(text)?,
             Key::LogTo => self.log_to = value::log_target(text)?,
@@ -136,8 +138,11 @@ impl<'a> Settings<'a> for ProbeOptions<'a> {
 
 /// Rules between options of `run`.
 pub(super) fn check_run<'a>(options: &RunOptions<'a>) -> Result<(), Complaint<'a>> {
-    if options.size.width == 0 {
+    if options.size.width == 0 && options.camera.is_none() {
         return Err(Complaint::NoSize);
+    }
+    if options.frames.is_some() && options.camera.is_none() {
+        return Err(Complaint::FramesOfNothing);
     }
     match (options.min_qp, options.max_qp) {
         (Some(least), Some(greatest)) if least > greatest => Err(Complaint::QuantisersCrossed),

@@ -90,10 +90,10 @@ pub(super) static COMMANDS: [Entry; 6] = [
     },
 ];
 
-static RUN: [Row; 25] = [
+static RUN: [Row; 27] = [
     row(
         Key::Size,
-        "--size WxH\npicture size, pixels, 16x16 to 8192x8192; required",
+        "--size WxH\npicture size, pixels, 16x16 to 8192x8192; required without a camera",
         Accepts::Text,
     ),
     row(
@@ -200,6 +200,16 @@ static RUN: [Row; 25] = [
         Key::Wait,
         "--wait-device MS\nwait for the device to appear, ms; default 0",
         number(0, WAIT_MS_MAX),
+    ),
+    row(
+        Key::Camera,
+        "--camera PATH\na camera as the producer, in the engine's own loop; default none",
+        Accepts::Text,
+    ),
+    row(
+        Key::Frames,
+        "--frames N\nend after so many pictures of the camera; default none",
+        COUNT,
     ),
     row(
         Key::Once,

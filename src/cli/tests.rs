@@ -57,7 +57,7 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket @mill --socket-mode 600 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --once --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --frames 9 --once --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Fourcc::new(*b"NV12"));
@@ -84,6 +84,8 @@ fn every_run_option_arrives() {
             assert_eq!(options.memory, MemoryChoice::Copy);
             let times = (options.stall_ms, options.drain_ms, options.wait_device_ms);
             assert_eq!(times, (500, 600, 700));
+            assert_eq!(options.camera, Some(c"/dev/video4"));
+            assert_eq!(options.frames, Some(9));
             assert!(options.once);
             assert_eq!(options.log, ::log::LevelFilter::Debug);
             assert_eq!(options.log_to, LogTarget::Kmsg);
@@ -199,6 +201,12 @@ fn ctl_takes_one_action_and_its_value() {
         assert!(complaint(line).contains("ctl --help"), "{line}");
     }
     assert!(complaint("tap -- --all").starts_with("tap: \"--all\" is neither"));
+}
+
+#[test]
+fn frames_are_counted_of_a_camera_only() {
+    let sentence = complaint("run --size 640x480 --frames 5");
+    assert_eq!(sentence, "--frames goes with a camera; give --camera PATH");
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) fn set_controls(
     device: &Device,
     path: &str,
     options: &RunOptions<'_>,
+    size: (u32, u32),
     declared: (u32, u32),
 ) -> Result<(), Failure> {
     let h264 = options.codec == Fourcc::H264;
@@ -109,7 +110,7 @@ pub(super) fn set_controls(
         }
     }
     match level {
-        _ if h264 => setter.level(options, level, declared),
+        _ if h264 => setter.level(size, level, declared),
         Some(level) => setter.told("--level", level.into(), Err(NotSet::Absent)),
         None => Ok(()),
     }
@@ -169,12 +170,12 @@ impl Setter<'_> {
     /// The level: the lowest that allows the stream, or the one asked for when it does.
     fn level(
         &self,
-        options: &RunOptions<'_>,
+        size: (u32, u32),
         asked: Option<u32>,
         declared: (u32, u32),
     ) -> Result<(), Failure> {
         let (device, path) = (self.device, self.path);
-        let combination = combination(device, options, declared);
+        let combination = combination(device, size, declared);
         let demand = &combination.demand;
         let quirks = device.quirks;
         let high = demand.profile >= 4;
@@ -244,15 +245,11 @@ pub(super) struct Combination {
 }
 
 /// The settings that the driver has.
-pub(super) fn combination(
-    device: &Device,
-    options: &RunOptions<'_>,
-    declared: (u32, u32),
-) -> Combination {
+pub(super) fn combination(device: &Device, size: (u32, u32), declared: (u32, u32)) -> Combination {
     let bitrate = controls::get(device, CID_MPEG_VIDEO_BITRATE);
     Combination {
         demand: Demand {
-            size: (options.size.width, options.size.height),
+            size,
             rate: declared,
             bitrate: bitrate.map_or(0, |bits| u32::try_from(bits).unwrap_or(0)),
             profile: controls::get(device, CID_MPEG_VIDEO_H264_PROFILE).unwrap_or(0),

@@ -12,12 +12,16 @@ use crate::cli::{DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
 use crate::command::controls::{combination, set_controls};
 use crate::control::socket::Listener;
+use crate::engine::camera::CameraFeed;
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
 use crate::error::{Exit, Failure};
-use crate::limits::{DEVICE_RETRY_MS, FRAME_SLOTS_DEFAULT, STACK_PREFAULT_BYTES};
+use crate::limits::{
+    CAMERA_SLOTS_DEFAULT, DEVICE_RETRY_MS, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_DEFAULT,
+    STACK_PREFAULT_BYTES,
+};
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::note;
@@ -31,6 +35,7 @@ use crate::stats::Stats;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 use crate::v4l2::abi::Api;
+use crate::v4l2::camera::Camera;
 use crate::v4l2::controls;
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 use crate::v4l2::encoder::Encoder;
@@ -56,9 +61,23 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             options.format
         )
     })?;
+    let camera = match options.camera {
+        Some(path) => Some(open_camera(path)?),
+        None => None,
+    };
+    let (width, height) = match &camera {
+        // No size given: the camera's present one.
+        Some(camera) if options.size.width == 0 => {
+            let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
+            let size = camera.size().ok();
+            size.filter(|(width, height)| sides.contains(width) && sides.contains(height))
+                .ok_or_else(|| failure!(Exit::Refused, "the camera says no size: give --size"))?
+        }
+        _ => (options.size.width, options.size.height),
+    };
     let wanted = Wanted {
-        width: options.size.width,
-        height: options.size.height,
+        width,
+        height,
         rate: (options.frame_rate.numerator, options.frame_rate.denominator),
         format,
         codec: options.codec,
@@ -74,8 +93,12 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         };
         failure!(exit, "{path}: {refused}")
     })?;
-    set_controls(&device, path, options, agreed.declared)?;
-    let slots = options.frame_slots.unwrap_or(FRAME_SLOTS_DEFAULT);
+    set_controls(&device, path, options, (width, height), agreed.declared)?;
+    let usual = match options.camera {
+        Some(_) => CAMERA_SLOTS_DEFAULT,
+        None => FRAME_SLOTS_DEFAULT,
+    };
+    let slots = options.frame_slots.unwrap_or(usual);
     let at_device = |error: IoctlError| {
         let exit = if error.errno == Errno::NOMEM {
             Exit::Resource
@@ -86,6 +109,10 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     // None of these is taken apart: the process ends with them, and the kernel takes everything back.
     let mut encoder = ManuallyDrop::new(Encoder::new(device, agreed, slots).map_err(at_device)?);
+    let camera = match (camera, options.camera) {
+        (Some(camera), Some(path)) => Some(attach(camera, &mut encoder, &wanted, path, slots)?),
+        _ => None,
+    };
     let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
         let exit = if options.memory == MemoryChoice::Export {
             Exit::Refused
@@ -133,11 +160,14 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
                 Named(errno)
             ),
         })?;
+    if let Some(camera) = &camera {
+        camera.start().map_err(at_device)?;
+    }
     encoder.start().map_err(|error| match error.errno {
         Errno::SRCH => failure!(
             Exit::Refused,
             "{path}: {error}: {}",
-            combination(encoder.device(), options, agreed.declared)
+            combination(encoder.device(), (width, height), agreed.declared)
         ),
         _ => at_device(error),
     })?;
@@ -158,6 +188,11 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let engine = Engine {
         encoder: &mut encoder,
         memory: &mut memory,
+        camera: camera.map(|camera| CameraFeed {
+            camera,
+            frames: options.frames,
+            restarts: 0,
+        }),
         pipeline: &mut pipeline,
         publisher: &mut publisher,
         listener,
@@ -178,6 +213,45 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         Name(&options.socket)
     );
     engine.run()
+}
+
+fn open_camera(path: &CStr) -> Result<Camera, Failure> {
+    let name = Escaped(path.to_bytes());
+    Camera::open(path).map_err(|error| match error {
+        NotUsable::NotM2m(capability) => failure!(
+            Exit::NoDevice,
+            "{name} is no camera: it is {}",
+            Escaped(capability.card_name())
+        ),
+        NotUsable::Call(error) => failure!(Exit::NoDevice, "{name}: {error}"),
+    })
+}
+
+/// The camera with its buffers imported into the encoder: no picture is copied on the way.
+#[inline(never)]
+fn attach(
+    mut camera: Camera,
+    encoder: &mut Encoder,
+    wanted: &Wanted,
+    path: &CStr,
+    slots: u32,
+) -> Result<Camera, Failure> {
+    let name = Escaped(path.to_bytes());
+    let bytesperline = camera
+        .negotiate(wanted)
+        .map_err(|refused| failure!(Exit::Refused, "{name}: {refused}"))?;
+    let buffers = camera
+        .allocate(slots)
+        .map_err(|error| failure!(Exit::Resource, "{name}: {error}"))?;
+    encoder
+        .import(wanted, camera.slots(), &bytesperline, buffers)
+        .map_err(|error| {
+            failure!(
+                Exit::Refused,
+                "{name}: the encoder cannot read the camera's buffers: {error}"
+            )
+        })?;
+    Ok(camera)
 }
 
 /// The device, waiting for it as long as was asked.

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
+use crate::engine::camera::CameraFeed;
 use crate::engine::changes::KeyRequest;
 use crate::engine::clients::{Clients, signal};
 use crate::engine::frame_memory::FrameMemory;
@@ -71,6 +72,8 @@ pub struct Engine<'a> {
     pub memory: &'a mut FrameMemory,
     /// The frames.
     pub pipeline: &'a mut Pipeline<'a>,
+    /// The camera, where it is the producer.
+    pub camera: Option<CameraFeed>,
     /// The packets.
     pub publisher: &'a mut Publisher<'a>,
     /// The listening socket.
@@ -148,7 +151,9 @@ impl Engine<'_> {
         if let Err(error) = self.serve_encoder(life, ready) {
             self.recover(life, Some(error))?;
         }
-        if ready.at(FILLED) {
+        if self.camera.is_some() {
+            self.serve_camera(life, ready.at(FILLED))?;
+        } else if ready.at(FILLED) {
             self.take_commits(life, now());
         }
         if let Err(error) = self.feed(life) {
@@ -183,6 +188,10 @@ impl Engine<'_> {
         }
         if let Some((_, filled, _)) = life.clients.producer() {
             sources.add(FILLED, filled.as_fd(), PollFlags::IN);
+        } else if let Some(feed) = &self.camera
+            && life.phase == Phase::Running
+        {
+            sources.add(FILLED, feed.camera.as_fd(), PollFlags::IN);
         }
         for (index, client) in life.clients.list().iter().enumerate() {
             let deaf = client.deaf_until > time;

@@ -75,6 +75,10 @@ impl FrameMemory {
             told: (0, 0),
             wanted: *wanted,
         };
+        if encoder.imports() {
+            memory.imported = true;
+            return Ok(memory);
+        }
         let exported = match choice {
             MemoryChoice::Copy => false,
             MemoryChoice::Export | MemoryChoice::Auto => match encoder.export(&mut memory.exported)

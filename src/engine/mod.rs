@@ -4,6 +4,7 @@
 //! follows the frames, `publisher` makes packets, `clients` keeps the connections. `service`, `changes`, `import` and
 //! `lifecycle` are the engine's dealings with clients, with their wishes and with trouble.
 
+pub mod camera;
 mod changes;
 pub mod clients;
 #[expect(

@@ -295,6 +295,23 @@ impl<'a> Pipeline<'a> {
         self.progress = now;
     }
 
+    /// Slots that the producer has.
+    #[must_use]
+    pub fn lent(&self) -> usize {
+        self.slots
+            .iter()
+            .filter(|&&slot| slot == Slot::Lent)
+            .count()
+    }
+
+    /// Drops the frame that was committed last, if it waits to be queued.
+    pub fn drop_newest(&mut self, reason: Counter) {
+        if let Some((slot, frame)) = self.filled.pop() {
+            self.slots[slot as usize] = Slot::Free;
+            self.dropped(reason, &frame);
+        }
+    }
+
     /// Drops the frames that wait to be queued.
     pub fn drop_filled(&mut self, reason: Counter) {
         while let Some((slot, frame)) = self.filled.pop_at(0) {

@@ -14,7 +14,7 @@ pub const ENCODER: usize = 0;
 pub const SIGNALS: usize = 1;
 /// Place of the listening socket.
 pub const LISTENER: usize = 2;
-/// Place of the producer's "filled" wake socket.
+/// Place of the producer's "filled" wake socket, or of the camera.
 pub const FILLED: usize = 3;
 /// Place of the first client's socket; the others follow.
 pub const FIRST_CLIENT: usize = 4;

@@ -113,7 +113,7 @@ impl Engine<'_> {
         if life.phase != Phase::Running || (self.settings.once && life.finished) {
             return Err(Refusal::Ending);
         }
-        if life.clients.producer().is_some() {
+        if life.clients.producer().is_some() || self.camera.is_some() {
             return Err(Refusal::ProducerPresent);
         }
         Ok(())

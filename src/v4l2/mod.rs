@@ -1,6 +1,7 @@
 //! The kernel's V4L2 interface and the session with the encoder.
 
 pub mod abi;
+pub mod camera;
 pub mod controls;
 pub mod device;
 pub mod encoder;

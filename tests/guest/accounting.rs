@@ -96,6 +96,8 @@ fn balance(json: &str) -> (u64, u64, u64) {
         "restart",
         "stopping",
         "too_large",
+        "camera",
+        "behind",
     ];
     let dropped: u64 = reasons
         .iter()

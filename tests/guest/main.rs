@@ -31,6 +31,7 @@ macro_rules! both_apis {
 
 mod accounting;
 mod bytes;
+mod camera;
 mod consumers;
 mod ctl;
 mod decode;

@@ -95,6 +95,12 @@ impl Guest {
         self
     }
 
+    /// The same guest, with more on its kernel's command line.
+    pub fn append(mut self, words: &str) -> Self {
+        self.append = words.to_owned();
+        self
+    }
+
     /// A guest for a test of the model of the Pi's encoder, which is multi-planar in any case.
     pub fn h264(name: &str) -> Self {
         let mut guest = Self::new(name, Api::Multi);
