@@ -245,6 +245,8 @@ fn slow_rates_and_all_intra_do_not_hang_the_firmware() {
         r"
         once 320 240 YU12 /host/in /host/slow --fps 5
         cp run.log /host/slow.log
+        # Slowly, so that frames would queue up if they could.
+        knob encode_us 30000
         once 320 240 YU12 /host/in /host/intra --gop 1
         ",
     );
