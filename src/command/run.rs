@@ -186,6 +186,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let mut pipeline = Pipeline::new(encoder.slots(), stats);
     let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
     let engine = Engine {
+        device: path,
         encoder: &mut encoder,
         memory: &mut memory,
         camera: camera.map(|camera| CameraFeed {

@@ -66,6 +66,8 @@ pub(super) enum Phase {
 
 /// Everything the engine owns.
 pub struct Engine<'a> {
+    /// The device's name, for sentences about it.
+    pub device: &'a str,
     /// The session with the encoder.
     pub encoder: &'a mut Encoder,
     /// The slots.
@@ -128,7 +130,8 @@ impl Engine<'_> {
                     Exit::Success => Ok(()),
                     exit => Err(failure!(
                         exit,
-                        "the drain was cut short: {} frames are lost",
+                        "{}: the drain was cut short: {} frames are lost",
+                        self.device,
                         self.pipeline.in_flight()
                     )),
                 };
@@ -333,7 +336,7 @@ impl Engine<'_> {
                 Ok(()) => self.pipeline.queued(now()),
                 Err(error) if fatal(error.errno) => return Err(error),
                 Err(error) => {
-                    note!(warn, "a frame was refused: {error}");
+                    note!(warn, "{}: a frame was refused: {error}", self.device);
                     self.pipeline.refused();
                 }
             }

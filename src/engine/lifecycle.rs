@@ -38,29 +38,33 @@ impl Engine<'_> {
         life: &mut Life,
         error: Option<IoctlError>,
     ) -> Result<(), Failure> {
+        let device = self.device;
         if let Some(error) = error.filter(|error| lost(error.errno)) {
-            return Err(failure!(Exit::DeviceLost, "the encoder is gone: {error}"));
+            return Err(failure!(
+                Exit::DeviceLost,
+                "{device}: the encoder is gone: {error}"
+            ));
         }
         life.restarts += 1;
         match error {
             None if life.restarts > RESTARTS => {
                 return Err(failure!(
                     Exit::Stalled,
-                    "the encoder stalled again after {RESTARTS} restarts"
+                    "{device}: the encoder stalled again after {RESTARTS} restarts"
                 ));
             }
             Some(error) if life.restarts > RESTARTS => {
                 return Err(failure!(
                     Exit::Stalled,
-                    "the encoder still fails after {RESTARTS} restarts: {error}"
+                    "{device}: the encoder still fails after {RESTARTS} restarts: {error}"
                 ));
             }
             None => note!(
                 warn,
-                "no progress for {} ms: restarting the encoder",
+                "{device}: no progress for {} ms: restarting the encoder",
                 self.settings.stall / MS
             ),
-            Some(error) => note!(warn, "{error}: restarting the encoder"),
+            Some(error) => note!(warn, "{device}: {error}: restarting the encoder"),
         }
         self.set_state(State::Recovering);
         self.stats.count(Counter::Restarts);
@@ -77,12 +81,13 @@ impl Engine<'_> {
         });
         match answer {
             Ok(()) => Ok(()),
-            Err(error) if lost(error.errno) => {
-                Err(failure!(Exit::DeviceLost, "the encoder is gone: {error}"))
-            }
+            Err(error) if lost(error.errno) => Err(failure!(
+                Exit::DeviceLost,
+                "{device}: the encoder is gone: {error}"
+            )),
             Err(error) => Err(failure!(
                 Exit::Stalled,
-                "the encoder cannot be restarted: {error}"
+                "{device}: the encoder cannot be restarted: {error}"
             )),
         }
     }
