@@ -43,3 +43,4 @@ mod import;
 mod model;
 mod producers;
 mod programs;
+mod sweep;

@@ -25,6 +25,8 @@ pub struct Guest {
     append: String,
     /// Whether it has Debian's ffmpeg and GStreamer.
     programs: bool,
+    /// Whether its clock counts instructions.
+    steady: bool,
 }
 
 /// What a script left.
@@ -86,6 +88,7 @@ impl Guest {
             setup: "",
             append: String::new(),
             programs: false,
+            steady: false,
         }
     }
 
@@ -98,6 +101,18 @@ impl Guest {
     /// The same guest, with more on its kernel's command line.
     pub fn append(mut self, words: &str) -> Self {
         self.append = words.to_owned();
+        self
+    }
+
+    /// The same guest with a clock that counts instructions: what it does repeats, and waiting costs nothing.
+    pub fn steady(mut self) -> Self {
+        self.steady = true;
+        self
+    }
+
+    /// The same guest with more lines of the script, before the test's own.
+    pub fn with_setup(mut self, setup: &'static str) -> Self {
+        self.setup = setup;
         self
     }
 
@@ -142,6 +157,7 @@ impl Guest {
             .args(["--timeout", "150", "--share"])
             .arg(&self.folder)
             .args(self.programs.then_some("--programs"))
+            .args(self.steady.then_some("--icount"))
             .args(["--append", words.trim(), "--", "sh /host/script.sh"])
             .env("FRAMEMILL_BIN", binary)
             .stdin(Stdio::null())

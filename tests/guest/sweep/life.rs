@@ -1,0 +1,286 @@
+//! One life of an engine with one fault in it: what `lives.sh` left of it, and whether that is allowed.
+//!
+//! Allowed: the engine went on and every frame is accounted for, or it ended with a code of the table and a sentence
+//! that names the device, the call and the errno. Everything else is listed, each thing by itself.
+
+use std::collections::BTreeSet;
+
+use super::plan::{Fault, calls};
+use crate::accounting::{Line, index, stat};
+use crate::support::Outcome;
+
+/// Exit codes that `run` may end with for the fault of something outside of it.
+const TABLED: [u64; 8] = [0, 3, 4, 5, 6, 7, 8, 9];
+const RESOURCE: u64 = 14;
+
+/// What became of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum End {
+    /// The call did not happen in this life.
+    NotReached,
+    /// The stream went on; a client may have been refused.
+    Recovered,
+    Exit(u64),
+}
+
+/// A life that was lived.
+pub struct Life<'a> {
+    outcome: &'a Outcome,
+    name: String,
+}
+
+/// What is needed of the life without a fault.
+pub struct Undisturbed {
+    /// Slots that the second producer's frames went through.
+    pub slots: usize,
+}
+
+/// Whose packets are right: by the frame's timestamp in the index, and the stream.
+pub type RightBytes<'a> = dyn Fn(&Outcome, &str, &[Line]) -> Result<(), String> + 'a;
+
+impl<'a> Life<'a> {
+    pub fn new(outcome: &'a Outcome, name: String) -> Self {
+        Self { outcome, name }
+    }
+
+    fn has(&self, file: &str) -> bool {
+        self.outcome.path(&format!("{}/{file}", self.name)).exists()
+    }
+
+    pub fn text(&self, file: &str) -> String {
+        if self.has(file) {
+            self.outcome.text(&format!("{}/{file}", self.name))
+        } else {
+            String::new()
+        }
+    }
+
+    /// All that this program said of its ends, the last one last.
+    fn statuses(&self, who: &str) -> Vec<u64> {
+        let text = self.text("statuses");
+        let of = |line: &str| line.strip_prefix(who)?.strip_prefix(' ')?.parse().ok();
+        text.lines().filter_map(of).collect()
+    }
+
+    /// The call that failed first: its name.
+    pub fn struck(&self) -> Option<String> {
+        let trace = self.text("trace");
+        let struck = calls(&trace).find(|call| call.line.ends_with("(INJECTED)"));
+        struck.map(|call| call.name.to_owned())
+    }
+
+    /// Slots that frames of the second producer were queued in.
+    pub fn slots(&self) -> usize {
+        let from = self.text("mark").trim().parse().unwrap_or(usize::MAX);
+        let trace = self.text("trace");
+        let slots: BTreeSet<_> = trace
+            .lines()
+            .skip(from)
+            .filter(|line| line.contains("VIDIOC_QBUF") && line.contains("_VIDEO_OUTPUT"))
+            .filter_map(|line| {
+                line.split("index=")
+                    .nth(1)?
+                    .split(|c: char| !c.is_ascii_digit())
+                    .next()
+            })
+            .collect();
+        slots.len()
+    }
+
+    /// How it ended, and what should not have been.
+    pub fn judge(
+        &self,
+        fault: &Fault,
+        undisturbed: &Undisturbed,
+        right: &RightBytes<'_>,
+    ) -> (End, Vec<String>) {
+        let mut wrong = Vec::new();
+        let exit = self.statuses("engine").last().copied().unwrap_or(u64::MAX);
+        if self.text("statuses").contains("engine hung") {
+            return (End::Exit(exit), vec!["the engine hung".to_owned()]);
+        }
+        if !TABLED.contains(&exit) && exit != RESOURCE {
+            wrong.push(format!("exit status {exit}"));
+        }
+        let struck = self.struck();
+        match &struck {
+            None if exit != 0 => wrong.push(format!("exit status {exit} without a fault")),
+            Some(name) if exit != 0 => self.judge_sentence(fault, name, &mut wrong),
+            _ => {}
+        }
+        for who in ["first", "second", "third", "key", "stat", "tap"] {
+            for status in self.statuses(who) {
+                match status {
+                    124 | 143 => wrong.push(format!("{who} hung")),
+                    0..=15 => {}
+                    status => wrong.push(format!("{who} ended with {status}")),
+                }
+            }
+        }
+        self.judge_accounts(exit, fault, &mut wrong);
+        self.judge_packets(right, &mut wrong);
+        if exit == 0 {
+            self.judge_recovery(fault, undisturbed, &mut wrong);
+        }
+        let end = match exit {
+            0 if struck.is_none() => End::NotReached,
+            0 => End::Recovered,
+            exit => End::Exit(exit),
+        };
+        (end, wrong)
+    }
+
+    /// The engine ended because of the fault: whether it said so.
+    fn judge_sentence(&self, fault: &Fault, name: &str, wrong: &mut Vec<String>) {
+        // A log that cannot be written to says nothing.
+        if name == "write" {
+            return;
+        }
+        let mut words = vec![&fault.errno[..]];
+        if fault.hits_device() {
+            words.push("/dev/video");
+        }
+        if fault.call == "ioctl" && !fault.forever {
+            words.push(name);
+        }
+        let log = self.text("engine.log");
+        if !log
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)))
+        {
+            wrong.push(format!("no sentence with {}", words.join(", ")));
+        }
+    }
+
+    /// Every frame that was committed is published, or dropped and counted, on each side.
+    fn judge_accounts(&self, exit: u64, fault: &Fault, wrong: &mut Vec<String>) {
+        let (mut pushed, mut published, mut dropped) = (0, 0, 0);
+        for who in ["first", "second", "third"] {
+            for line in self.text(&format!("{who}.log")).lines() {
+                if line.contains(" frames pushed: ") {
+                    let [a, b, c] = numbers(line)[..] else {
+                        continue;
+                    };
+                    (pushed, published, dropped) = (pushed + a, published + b, dropped + c);
+                } else if line.contains(" frames were not taken: ") {
+                    pushed -= numbers(line)[0];
+                    if exit == 0 && who != "third" {
+                        wrong.push(format!("{who}: {line}"));
+                    }
+                }
+            }
+        }
+        if pushed != published + dropped {
+            wrong.push(format!(
+                "producers: {pushed} taken, {published} published, {dropped} dropped"
+            ));
+        }
+        let log = self.text("engine.log");
+        if let Some(line) = log.lines().find(|line| line.contains(": ended: ")) {
+            let [frames, packets, lost] = numbers(line)[..] else {
+                return;
+            };
+            if frames != packets + lost {
+                wrong.push(format!("engine: {line}"));
+            }
+            if (frames, packets, lost) != (pushed, published, dropped) {
+                wrong.push(format!(
+                    "engine: {line}; producers: {pushed} taken, {published} published, {dropped} dropped"
+                ));
+            }
+        } else if exit == 0 && fault.call != "write" {
+            wrong.push("no last line".to_owned());
+        }
+        if self.statuses("stat").last() == Some(&0) {
+            let json = self.text("stat.json");
+            let [committed, published, dropped, inside] = [
+                "frames_committed",
+                "frames_published",
+                "frames_dropped",
+                "frames_in_flight",
+            ]
+            .map(|name| stat(&json, name));
+            if committed != published + dropped + inside || inside != 0 {
+                wrong.push(format!(
+                    "stat: {committed} committed, {published} published, {dropped} dropped, {inside} inside"
+                ));
+            }
+        }
+    }
+
+    /// What the consumer got: the right bytes, each frame once, and the end.
+    fn judge_packets(&self, right: &RightBytes<'_>, wrong: &mut Vec<String>) {
+        for attempt in 1..=2 {
+            if !self.has(&format!("index{attempt}")) {
+                continue;
+            }
+            if !self.text(&format!("index{attempt}")).starts_with('#') {
+                wrong.push("a consumer that was ended from outside".to_owned());
+                continue;
+            }
+            let mut lines = index(self.outcome, &format!("{}/index{attempt}", self.name));
+            if lines.last().is_some_and(|line| line.is('E')) {
+                lines.pop();
+            } else {
+                wrong.push("a consumer without an end mark".to_owned());
+            }
+            if !lines.is_sorted_by(|a, b| a.times[0] < b.times[0] && a.sequence < b.sequence) {
+                wrong.push("a packet without a frame, or a frame twice".to_owned());
+            }
+            if let Err(what) = right(self.outcome, &format!("{}/out{attempt}", self.name), &lines) {
+                wrong.push(what);
+            }
+            let published: u64 = ["first", "second", "third"]
+                .iter()
+                .flat_map(|who| {
+                    self.text(&format!("{who}.log"))
+                        .lines()
+                        .map(str::to_owned)
+                        .collect::<Vec<_>>()
+                })
+                .filter(|line| line.contains(" frames pushed: "))
+                .map(|line| numbers(&line)[1])
+                .sum();
+            if published != lines.len() as u64 {
+                wrong.push(format!(
+                    "{published} frames published, {} packets taken",
+                    lines.len()
+                ));
+            }
+        }
+    }
+
+    /// The engine went on: everything works as before.
+    fn judge_recovery(&self, fault: &Fault, undisturbed: &Undisturbed, wrong: &mut Vec<String>) {
+        // Where no connection can be made any more, no client can come.
+        if fault.forever && !fault.hits_device() && fault.call != "ppoll" {
+            return;
+        }
+        for who in ["second", "tap"] {
+            if self.statuses(who).last() != Some(&0) {
+                wrong.push(format!(
+                    "{who} failed after the fault: {:?}",
+                    self.statuses(who)
+                ));
+                return;
+            }
+        }
+        if self.slots() != undisturbed.slots {
+            wrong.push(format!(
+                "{} of {} slots are in use",
+                self.slots(),
+                undisturbed.slots
+            ));
+        }
+    }
+}
+
+/// The numbers in a line of a log.
+fn numbers(line: &str) -> Vec<u64> {
+    let text = line
+        .split_once("framemill: ")
+        .map_or(line, |(_, text)| text);
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .collect()
+}

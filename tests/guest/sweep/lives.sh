@@ -1,0 +1,76 @@
+# shellcheck shell=dash disable=SC2086,SC2154 # $encoder and the faults are words; the prelude sets variables by name
+# Lives of an engine, one for each line `NAME CALL WHEN ERRNO` of /host/plan: the WHENth such system call of the engine
+# fails (with a + after the number, each later one, too), or none where CALL is `none`. Leaves a folder /host/NAME for
+# each, and judges nothing. The first producer and the second one are waited for; the third is still at it when the
+# engine is told to end.
+
+# Not here: close and munmap, which the kernel carries out whatever they answer; the clock; what cannot fail.
+calls=openat,ioctl,ppoll,sendmsg,recvfrom,sendto,accept4,socket,bind,listen,socketpair,memfd_create,ftruncate
+calls=$calls,fcntl,mmap,mlockall,signalfd4,read,write,futex,rt_sigprocmask,newfstatat,fchmodat,unlinkat
+
+# Nothing here takes as long as this, s.
+patience=12
+
+# By way of `timeout`, what hangs has the status 143.
+client() {
+    timeout "$patience" framemill "$@" --socket "$socket"
+}
+
+# A connection may fail for a fault's sake; a second one must not.
+twice() {
+    who=$1
+    shift
+    for attempt in 1 2; do
+        "$@" 2>>"$who.log"
+        status=$?
+        echo "$who $status" >>statuses
+        case $status in 0 | 124 | 143) break ;; esac
+    done
+}
+
+consume() {
+    client tap --from oldest --all --to "out$attempt" --index "index$attempt"
+}
+
+life() {
+    life=$1 fault=
+    [ "$2" = none ] || fault="-e inject=$2:error=$4:when=$3"
+    socket=/run/$life.sock
+    mkdir "/tmp/$life" || give_up "$life"
+    cd "/tmp/$life" || give_up "$life"
+    # The tracer as a grandchild: the engine's process number and its exit status are our child's.
+    strace -D -o trace -e trace=$calls $fault framemill run $encoder $size --frame-slots 3 \
+        --stall-ms 300 --drain-ms 800 --socket "$socket" 2>engine.log &
+    engine=$!
+    (sleep "$patience" && echo "engine hung" >>statuses && kill -9 $engine) &
+    watch=$!
+    # The last call of the start, whatever came of it.
+    until grep -q '^mlockall\|^+++' trace 2>/dev/null || [ -e statuses ]; do sleep 0.01; done
+    twice tap consume &
+    tap=$!
+    # Connected, or never.
+    while kill -0 $tap && [ ! -e out1 ] && [ ! -e out2 ]; do sleep 0.01; done
+    twice first client push --from /tmp/in --fps max --frames 5
+    twice key client ctl key >>key.log
+    wc -l <trace >mark
+    twice second client push --from /tmp/in --fps max --frames 7
+    twice stat client stat --json >stat.json
+    twice third client push --from /tmp/in --fps max --frames 6 &
+    third=$!
+    # Time for some of its frames.
+    sleep "$third_after"
+    kill $engine 2>/dev/null
+    wait $engine
+    echo "engine $?" >>statuses
+    kill $watch 2>/dev/null
+    wait $third $tap
+    until grep -q '^+++' trace; do sleep 0.01; done
+    cd /tmp || exit 99
+    cp -r "/tmp/$life" /host/
+    rm -rf "/tmp/$life" "$socket"
+}
+
+cp /host/in /tmp/in
+while read -r life call when errno; do
+    life $life $call $when $errno </dev/null 2>/dev/null
+done </host/plan
