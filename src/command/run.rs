@@ -114,10 +114,11 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         _ => None,
     };
     let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
-        let exit = if options.memory == MemoryChoice::Export {
-            Exit::Refused
-        } else {
-            Exit::Resource
+        let short = matches!(error.errno, Errno::NOMEM | Errno::MFILE | Errno::NFILE);
+        let exit = match error.call {
+            Call::ExpBuf if options.memory == MemoryChoice::Export => Exit::Refused,
+            Call::QueryBuf | Call::ExpBuf if !short => Exit::Device,
+            _ => Exit::Resource,
         };
         failure!(exit, "{path}: {error}")
     })?;
