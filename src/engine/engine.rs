@@ -19,7 +19,7 @@ use crate::engine::publisher::Publisher;
 use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::TURN_BUDGET;
+use crate::limits::{CLIENTS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
@@ -163,6 +163,13 @@ impl Engine<'_> {
             self.recover(life, Some(error))?;
         }
         self.meet_deadlines(life)?;
+        if (0..FIRST_CLIENT + CLIENTS).all(|place| !ready.at(place)) {
+            // Perhaps because a wake-up was lost for want of memory, and its reader sleeps. One too many harms nobody.
+            life.clients.notify_consumers();
+            if let Some((_, _, free)) = life.clients.producer() {
+                signal(free);
+            }
+        }
         self.give_slots(life);
         self.serve_clients(life, ready, time);
         if life.end_wanted {
