@@ -25,7 +25,7 @@ pub struct Guest {
     append: String,
     /// Whether it has Debian's ffmpeg and GStreamer.
     programs: bool,
-    /// Whether its clock counts instructions.
+    /// Whether its clock counts instructions: then it is not the host's, and a script may take long.
     steady: bool,
 }
 
@@ -154,7 +154,11 @@ impl Guest {
         let _ = simple_logger::init_with_level(log::Level::Info);
         log::info!("guest for {}: {words}", self.folder.display());
         let output = Command::new(root().join("scripts/vm"))
-            .args(["--timeout", "150", "--share"])
+            .args([
+                "--timeout",
+                if self.steady { "600" } else { "150" },
+                "--share",
+            ])
             .arg(&self.folder)
             .args(self.programs.then_some("--programs"))
             .args(self.steady.then_some("--icount"))

@@ -20,8 +20,8 @@ use plan::{Fault, faults, sample};
 /// Faults of each encoder when nothing is said.
 const SAMPLE: usize = 30;
 
-/// Lives in one boot: some 40 s.
-const LIVES: usize = 60;
+/// Lives in one boot: half a minute to a minute.
+const LIVES: usize = 40;
 
 /// An encoder under sweep.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ impl Subject {
 
     /// A boot in which these lives are lived: `NAME CALL WHEN ERRNO`.
     fn live(&self, boot: usize, lives: &str) -> (Guest, Outcome) {
-        let name = format!("sweep-{}-{boot}", self.name);
+        let name = format!("sweep-{}-{}-{boot}", self.name, std::process::id());
         let guest = Guest::new(&name, self.api).steady().with_setup(self.setup);
         guest.put("in", &self.picture().noisy(0..8));
         guest.put("plan", lives.as_bytes());
@@ -211,13 +211,15 @@ fn sweep(subject: &Subject) {
             };
             table.count(&struck, &fault.errno, &text);
             if !wrong.is_empty() {
-                forbidden.push(format!(
+                let story = format!(
                     "scripts/sweep --device {} --fault '{fault}'\n    {struck}: {}\n    statuses: {}\n    {}",
                     subject.name,
                     wrong.join("; "),
                     life.text("statuses").trim().replace('\n', ", "),
                     life.text("engine.log").trim().replace('\n', "\n    "),
-                ));
+                );
+                println!("\nnot allowed: {story}");
+                forbidden.push(story);
             }
         }
     }

@@ -1,19 +1,25 @@
 # shellcheck shell=dash disable=SC2086,SC2154 # $encoder and the faults are words; the prelude sets variables by name
 # Lives of an engine, one for each line `NAME CALL WHEN ERRNO` of /host/plan: the WHENth such system call of the engine
 # fails (with a + after the number, each later one, too), or none where CALL is `none`. Leaves a folder /host/NAME for
-# each, and judges nothing. The first producer and the second one are waited for; the third is still at it when the
-# engine is told to end.
+# each, and judges nothing.
 
 # Not here: close and munmap, which the kernel carries out whatever they answer; the clock; what cannot fail.
 calls=openat,ioctl,ppoll,sendmsg,recvfrom,sendto,accept4,socket,bind,listen,socketpair,memfd_create,ftruncate
 calls=$calls,fcntl,mmap,mlockall,signalfd4,read,write,futex,rt_sigprocmask,newfstatat,fchmodat,unlinkat
 
-# Nothing here takes as long as this, s.
-patience=12
+# No client takes as long as this, s: an answer that does not come is waited for for 5 s. No engine takes half as long to
+# start or to end as `soon` says, s.
+patience=12 soon=4
 
 # By way of `timeout`, what hangs has the status 143.
 client() {
     timeout "$patience" framemill "$@" --socket "$socket"
+}
+
+# Ends an engine that does not do in time what is expected of it.
+watch_engine() {
+    (sleep "$soon" && echo "engine hung" >>statuses && kill -9 $engine) &
+    watch=$!
 }
 
 # A connection may fail for a fault's sake; a second one must not.
@@ -28,7 +34,9 @@ twice() {
     done
 }
 
+# It is there as long as all others together.
 consume() {
+    patience=100
     client tap --from oldest --all --to "out$attempt" --index "index$attempt"
 }
 
@@ -42,10 +50,24 @@ life() {
     strace -D -o trace -e trace=$calls $fault framemill run $encoder $size --frame-slots 3 \
         --stall-ms 300 --drain-ms 800 --socket "$socket" 2>engine.log &
     engine=$!
-    (sleep "$patience" && echo "engine hung" >>statuses && kill -9 $engine) &
-    watch=$!
+    watch_engine
     # The last call of the start, whatever came of it.
-    until grep -q '^mlockall\|^+++' trace 2>/dev/null || [ -e statuses ]; do sleep 0.01; done
+    until grep -q '^mlockall\|^+++' trace 2>/dev/null ; do sleep 0.01; done
+    kill $watch 2>/dev/null
+    grep -q '^+++' trace || clients
+    watch_engine
+    wait $engine
+    echo "engine $?" >>statuses
+    kill $watch 2>/dev/null
+    wait
+    until grep -q '^+++' trace; do sleep 0.01; done
+    cd /tmp || exit 99
+    cp -r "/tmp/$life" /host/
+    rm -rf "/tmp/$life" "$socket"
+}
+
+# The third producer is still at it when the engine is told to end.
+clients() {
     twice tap consume &
     tap=$!
     # Connected, or never.
@@ -56,18 +78,9 @@ life() {
     twice second client push --from /tmp/in --fps max --frames 7
     twice stat client stat --json >stat.json
     twice third client push --from /tmp/in --fps max --frames 6 &
-    third=$!
     # Time for some of its frames.
     sleep "$third_after"
     kill $engine 2>/dev/null
-    wait $engine
-    echo "engine $?" >>statuses
-    kill $watch 2>/dev/null
-    wait $third $tap
-    until grep -q '^+++' trace; do sleep 0.01; done
-    cd /tmp || exit 99
-    cp -r "/tmp/$life" /host/
-    rm -rf "/tmp/$life" "$socket"
 }
 
 cp /host/in /tmp/in

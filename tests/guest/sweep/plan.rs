@@ -105,6 +105,10 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
         };
         let forever: BTreeSet<_> = [0, last / 2, last].into();
         for errno in ERRNOS {
+            // A wake-up for which there is no room finds its reader awake.
+            if call == "sendto" && errno == "EAGAIN" {
+                continue;
+            }
             let mut add = |place: &usize, forever| {
                 faults.push(Fault {
                     call: call.to_owned(),
@@ -114,8 +118,10 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
                 });
             };
             once.iter().for_each(|place| add(place, false));
-            // A call that is interrupted for ever is one that never answers: nobody could help that.
-            if errno != "EINTR" {
+            // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken.
+            let again = errno == "EAGAIN" && call != "ioctl";
+            // Without `read` there is no way to hear a signal.
+            if errno != "EINTR" && !again && call != "read" {
                 forever.iter().for_each(|place| add(place, true));
             }
         }
