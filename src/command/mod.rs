@@ -3,6 +3,7 @@
 mod connect;
 mod controls;
 mod ctl;
+mod devices;
 mod heap;
 mod input;
 mod output;
