@@ -120,8 +120,8 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
             once.iter().for_each(|place| add(place, false));
             // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken.
             let again = errno == "EAGAIN" && call != "ioctl";
-            // Without `read` there is no way to hear a signal.
-            if errno != "EINTR" && !again && call != "read" {
+            // Without `read` no signal can be heard, and without `sendto` nobody can be woken.
+            if errno != "EINTR" && !again && !["read", "sendto"].contains(&call) {
                 forever.iter().for_each(|place| add(place, true));
             }
         }
