@@ -300,7 +300,7 @@ impl<'a> Life<'a> {
         let slots = undisturbed.slots
             - log
                 .lines()
-                .filter(|line| line.contains("no memory for") && line.contains(" Output "))
+                .filter(|line| line.contains("warning: memory for") && line.contains(" Output "))
                 .count();
         if self.slots() != slots {
             wrong.push(format!("{} of {slots} slots are in use", self.slots()));
