@@ -215,7 +215,7 @@ impl fmt::Display for Named {
 }
 
 /// The errnos that the calls of this program are likely to meet.
-pub const ERRNOS: [Errno; 28] = [
+pub const ERRNOS: [Errno; 29] = [
     Errno::PERM,
     Errno::NOENT,
     Errno::SRCH,
@@ -244,11 +244,12 @@ pub const ERRNOS: [Errno; 28] = [
     Errno::ADDRINUSE,
     Errno::TIMEDOUT,
     Errno::CONNREFUSED,
+    Errno::INTR,
 ];
 
 /// Their C names, in the same order.
 pub const NAMES: &str = "EPERM ENOENT ESRCH EIO ENXIO EBADF EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST ENODEV ENOTDIR EISDIR \
-    EINVAL EMFILE ENOTTY ENOSPC ESPIPE EROFS EPIPE ERANGE ENOSYS EPROTO EADDRINUSE ETIMEDOUT ECONNREFUSED";
+    EINVAL EMFILE ENOTTY ENOSPC ESPIPE EROFS EPIPE ERANGE ENOSYS EPROTO EADDRINUSE ETIMEDOUT ECONNREFUSED EINTR";
 
 #[cfg(test)]
 mod tests {
