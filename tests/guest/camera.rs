@@ -53,7 +53,7 @@ fn camera_reaches_the_stream_without_a_copy() {
         camera --size 640x480 --format YUYV --frames 300 --packet-ring 16M
         until_true reached packets 5
         try second framemill push --frames 1
-        until_true reached packets 200
+        until_true reached frames_committed 200
         framemill stat --json >/host/stat.json
         ended run
         ended tap
