@@ -206,7 +206,7 @@ pub const ANSWER_MS: u32 = 5000;
 /// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls and each
 /// value as a word of its own has about a hundred. 2 KiB of stack.
 pub const ARGUMENTS: usize = 128;
-const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 24));
+const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 26));
 
 /// Return addresses that the last line of a process with a bug names.
 pub const TRACE: usize = 8;

@@ -1,4 +1,5 @@
-//! Changes to an engine that is running: one message, one answer, one connection.
+//! Changes to an engine that is running: one message, one answer, one connection. Knows no driver: what came of
+//! it is the engine's word.
 
 use super::{ClientError, ask};
 use crate::control::SocketName;

@@ -1,4 +1,6 @@
 //! The devices that `run` is to work with: which encoder, and which camera. Waits where that was asked for.
+//!
+//! Knows nodes and how their absence is told; what is done with an encoder is `run`'s business.
 
 use core::ffi::CStr;
 

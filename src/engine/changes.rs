@@ -1,7 +1,7 @@
 //! Changes while the engine runs: key frames on request, bit rate, key-frame distance, any control, the drain.
 //!
 //! Nothing is torn down for a change: the driver takes it between two frames. Key frames that are asked for are merged,
-//! and at least `KEY_FRAME_PAUSE_MS` apart.
+//! and at least `KEY_FRAME_PAUSE_MS` apart. Knows what a wish means to the encoder; knows no socket: `service` hears and answers.
 
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -15,7 +15,8 @@ use crate::stats::Counter;
 use crate::time::MS;
 use crate::v4l2::abi::{
     CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_FORCE_KEY_FRAME,
-    CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_LEVEL, CID_MPEG_VIDEO_H264_PROFILE,
+    CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, CID_MPEG_VIDEO_H264_LEVEL,
+    CID_MPEG_VIDEO_H264_PROFILE,
 };
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
@@ -139,6 +140,11 @@ impl Engine<'_> {
             _ => controls::set(device, id, value),
         };
         self.stats.count(Counter::Changes);
+        if answer.is_ok() && matches!(change, Change::ControlId(..) | Change::ControlName(..)) {
+            // A key-frame distance by its own name ends the forcing of each frame, as `gop` does.
+            life.key.always &=
+                !matches!(id, CID_MPEG_VIDEO_GOP_SIZE | CID_MPEG_VIDEO_H264_I_PERIOD);
+        }
         Ok(match answer {
             Ok(value) => Outcome::Done(value),
             Err(NotSet::Absent) => Outcome::Absent,

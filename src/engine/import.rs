@@ -1,7 +1,8 @@
 //! A producer's own dma-bufs as slots: the OUTPUT queue changes its memory when such a producer comes, and changes back
 //! for the next one that brings none.
 //!
-//! It happens between two producers only, while the encoder is idle; the queue is stopped for it and starts again.
+//! It happens between two producers only, while the encoder is idle; the queue is stopped for it and starts again. Knows when, and what the others
+//! must be told; how a queue changes its memory is the encoder's affair.
 
 use arrayvec::ArrayVec;
 

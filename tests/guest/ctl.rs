@@ -72,6 +72,11 @@ fn bitrate_gop_and_controls_change_without_a_teardown() {
         at=$(counter packets)
         try all framemill ctl gop 1
         until_true reached packets $((at + 20))
+        try rare framemill ctl control h264_i_frame_period=100000
+        keys=$(counter key_frames)
+        at=$(counter packets)
+        until_true reached packets $((at + 30))
+        say keys $(($(counter key_frames) - keys))
         framemill stat --json >/host/stat.json
         kill $push; wait $push
         kill $run
@@ -80,7 +85,9 @@ fn bitrate_gop_and_controls_change_without_a_teardown() {
         try gone framemill ctl key
         ",
     ));
-    outcome.succeeded(&["all", "run", "tap"]);
+    outcome.succeeded(&["all", "rare", "run", "tap"]);
+    // One or two that were on their way.
+    assert!(outcome.number("keys") <= 4, "{}", outcome.story());
     // The driver rounds to its step.
     let answers = "bitrate 2000000\nbitrate 2000000\ncontrol 500000\ncontrol 750000\ngop 3\n";
     assert_eq!(outcome.text("answers"), answers);
@@ -100,7 +107,7 @@ fn bitrate_gop_and_controls_change_without_a_teardown() {
     }
     let json = outcome.text("stat.json");
     assert_eq!((stat(&json, "generation"), stat(&json, "restarts")), (1, 0));
-    assert_eq!(stat(&json, "changes"), 9);
+    assert_eq!(stat(&json, "changes"), 10);
     let lines = index(&outcome, "index");
     // First one in a thousand, then one in three, in the end each.
     let keys: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('K')).collect();

@@ -1,4 +1,6 @@
 //! OUTPUT buffers that lie in somebody else's memory: dma-bufs of a producer or a camera, and the way back to the driver's own.
+//!
+//! Knows the order of calls for it. Knows no client, and not whether a frame is on its way: the caller makes sure that none is.
 
 use core::fmt;
 
