@@ -182,6 +182,17 @@ pub const BUFFERS_MIN: u32 = 2;
 /// firmware, a second one in a row shows that it was none.
 pub const RESTARTS: u32 = 2;
 
+/// An encoder that does not answer, or is gone, is opened anew for so long at least, ms: the kernel makes a node again in
+/// less, and a supervisor can start over better than a process that only waits. `--wait-device` makes it longer.
+pub const RETURN_MS: u32 = 3000;
+
+/// The drain before a change of size, format or memory may take so long, ms. The producer that asked for it waits meanwhile.
+pub const CHANGE_DRAIN_MS: u32 = 3000;
+const _: () = assert!(CHANGE_DRAIN_MS < ANSWER_MS);
+
+/// Picture size until a producer brings another one, pixels: no encoder is too small for it.
+pub const SIZE_DEFAULT: (u32, u32) = (640, 480);
+
 /// How long the listening socket is left alone after an accept that failed (out of descriptors), ms.
 pub const ACCEPT_PAUSE_MS: u32 = 250;
 

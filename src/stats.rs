@@ -82,6 +82,8 @@ counters! {
     DroppedCamera = "frames_dropped_camera",
     /// Pictures that came while the encoder had as many buffers as the camera can spare.
     DroppedBehind = "frames_dropped_behind",
+    /// Times that the encoder was opened anew, because restarts did not help or it was gone.
+    Reopens = "reopens",
 }
 
 const _: () = assert!(

@@ -2,8 +2,9 @@
 #![cfg(not(loom))]
 
 use framemill::control::message::{
-    Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory,
+    Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory, Wish,
 };
+use framemill::media::layout::Placement;
 use proptest::prelude::*;
 
 fn change() -> impl Strategy<Value = Change> {
@@ -32,6 +33,17 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn wish() -> impl Strategy<Value = Wish> {
+    let size = prop_oneof![Just((0, 0)), (16u32..=8192, 16u32..=8192)];
+    let rate = prop_oneof![Just((0, 0)), (1u32.., 1u32..)];
+    (any::<u32>(), size, rate, any::<bool>()).prop_map(|(format, size, rate, copied)| Wish {
+        format,
+        size,
+        rate,
+        copied,
+    })
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let refusal = prop_oneof![
         Just(Refusal::ProducerPresent),
@@ -41,7 +53,9 @@ fn message() -> impl Strategy<Value = Message> {
         Just(Refusal::BadFrameRing),
         Just(Refusal::Resources),
         Just(Refusal::Busy),
-        Just(Refusal::NotImported),
+        Just(Refusal::Fixed),
+        Just(Refusal::NotEncoded),
+        Just(Refusal::Reopened),
     ];
     let memory = prop_oneof![
         Just(SlotMemory::Exported),
@@ -49,7 +63,7 @@ fn message() -> impl Strategy<Value = Message> {
         Just(SlotMemory::Imported),
     ];
     prop_oneof![
-        Just(Message::Produce),
+        wish().prop_map(Message::Produce),
         any::<bool>().prop_map(|wake| Message::Consume { wake }),
         Just(Message::Observe),
         Just(Message::Finish),
@@ -60,12 +74,15 @@ fn message() -> impl Strategy<Value = Message> {
                 memory,
             }
         }),
-        (1u32..=32, 1u32..=3, any::<[u32; 3]>()).prop_map(
-            |(slots, memory_planes, bytesperline)| {
+        (1u32..=32, 1u32..=3, any::<[[u32; 3]; 2]>()).prop_map(
+            |(slots, memory_planes, [bytesperline, offset])| {
                 Message::Import(Offer {
                     slots,
                     memory_planes,
-                    bytesperline,
+                    rows: Placement {
+                        bytesperline,
+                        offset,
+                    },
                 })
             }
         ),

@@ -157,6 +157,8 @@ pub enum PushMemory {
     /// The engine's slots.
     #[default]
     Export,
+    /// Slots that the engine copies from.
+    Copy,
     /// Its own, from the kernel's contiguous heap.
     CmaHeap,
     /// Its own, from the kernel's heap of single pages.

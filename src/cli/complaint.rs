@@ -36,8 +36,6 @@ pub(super) enum Complaint<'a> {
     BadValue(&'static Row, &'a [u8]),
     /// More `--control` than there is room for.
     TooManyControls,
-    /// `run` without `--size`.
-    NoSize,
     /// `--min-qp` above `--max-qp`.
     QuantisersCrossed,
     /// `run --frames` without a camera.
@@ -106,9 +104,6 @@ impl fmt::Display for Complaint<'_> {
             }
             Self::TooManyControls => {
                 write!(f, "--control: more than {CONTROLS}")
-            }
-            Self::NoSize => {
-                f.write_str("run: --size is missing; give --size WxH, such as --size 1920x1080")
             }
             Self::QuantisersCrossed => f.write_str("--min-qp is greater than --max-qp"),
             Self::FramesOfNothing => f.write_str("--frames goes with a camera; give --camera PATH"),

@@ -62,7 +62,7 @@ pub enum Topic {
 pub struct RunOptions<'a> {
     /// Which encoder.
     pub device: DeviceChoice<'a>,
-    /// Picture size of the raw frames; the one option that must be given.
+    /// Picture size of the raw frames; width 0: `SIZE_DEFAULT` at first, and whatever producers or the camera bring.
     pub size: Size,
     /// Pixel format of the raw frames.
     pub format: Fourcc,
@@ -159,6 +159,10 @@ pub struct PushOptions<'a> {
     pub socket: SocketName<'a>,
     /// Where frames come from.
     pub from: Source<'a>,
+    /// Picture size to ask the engine for; `None` is the input's, or the engine's.
+    pub size: Option<Size>,
+    /// Pixel format to ask the engine for; `None` is the engine's.
+    pub format: Option<Fourcc>,
     /// How frames lie in the file or pipe.
     pub container: Container,
     /// How fast to push.

@@ -52,6 +52,8 @@ impl<'a> Settings<'a> for PushOptions<'a> {
     fn set(&mut self, key: Key, value: Value<'a>) -> Option<()> {
         match key {
             Key::Socket => self.socket = value::socket(value.text)?,
+            Key::Size => self.size = Some(value::size(value.text.to_bytes())?),
+            Key::Format => self.format = Some(Fourcc::parse(value.text.to_bytes())?),
             Key::From => self.from = value::source(value.text),
             Key::Raw => self.container = Container::Raw,
             Key::Y4m => self.container = Container::Y4m,
@@ -138,9 +140,6 @@ impl<'a> Settings<'a> for ProbeOptions<'a> {
 
 /// Rules between options of `run`.
 pub(super) fn check_run<'a>(options: &RunOptions<'a>) -> Result<(), Complaint<'a>> {
-    if options.size.width == 0 && options.camera.is_none() {
-        return Err(Complaint::NoSize);
-    }
     if options.frames.is_some() && options.camera.is_none() {
         return Err(Complaint::FramesOfNothing);
     }

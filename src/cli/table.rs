@@ -50,7 +50,7 @@ pub(super) static COMMANDS: [Entry; 6] = [
         topic: Topic::Run,
         name: "run",
         summary: "the engine: frames in, coded packets out",
-        required: " --size WxH",
+        required: "",
         rows: &RUN,
     },
     Entry {
@@ -93,7 +93,7 @@ pub(super) static COMMANDS: [Entry; 6] = [
 static RUN: [Row; 27] = [
     row(
         Key::Size,
-        "--size WxH\npicture size, pixels, 16x16 to 8192x8192; required without a camera",
+        "--size WxH\npicture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
         Accepts::Text,
     ),
     row(
@@ -228,8 +228,18 @@ static RUN: [Row; 27] = [
     ),
 ];
 
-static PUSH: [Row; 9] = [
+static PUSH: [Row; 11] = [
     SOCKET,
+    row(
+        Key::Size,
+        "--size WxH\npicture size, pixels, 16x16 to 8192x8192; default the file's, or the engine's",
+        Accepts::Text,
+    ),
+    row(
+        Key::Format,
+        "--format FOURCC\npixel format for the engine to take, 1 to 4 characters; default the engine's",
+        Accepts::Text,
+    ),
     row(
         Key::From,
         "--from FILE|-|pattern\na file, - for standard input, or moving test pictures; default pattern",
@@ -247,7 +257,7 @@ static PUSH: [Row; 9] = [
     ),
     row(
         Key::Fps,
-        "--fps N[/D]|max\nframes per second, or as fast as it goes; default the engine's",
+        "--fps N[/D]|max\nframes per second, or as fast as it goes; default the file's, or the engine's",
         Accepts::Text,
     ),
     row(
@@ -262,7 +272,7 @@ static PUSH: [Row; 9] = [
     ),
     row(
         Key::Memory,
-        "--memory KIND\nexport: the engine's slots; or own ones: cma-heap, system-heap, udmabuf; default export",
+        "--memory KIND\nexport: the encoder's; copy: the engine copies; own: cma-heap, system-heap, udmabuf; default export",
         Accepts::Text,
     ),
     WAIT,

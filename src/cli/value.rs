@@ -148,11 +148,11 @@ pub(super) fn memory(text: &[u8]) -> Option<MemoryChoice> {
 }
 
 pub(super) fn push_memory(text: &[u8]) -> Option<PushMemory> {
-    use PushMemory::{CmaHeap, Export, SystemHeap, Udmabuf};
+    use PushMemory::{CmaHeap, Copy, Export, SystemHeap, Udmabuf};
     choice(
         text,
-        "export cma-heap system-heap udmabuf",
-        [Export, CmaHeap, SystemHeap, Udmabuf],
+        "export copy cma-heap system-heap udmabuf",
+        [Export, Copy, CmaHeap, SystemHeap, Udmabuf],
     )
 }
 

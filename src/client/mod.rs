@@ -59,7 +59,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-pub use crate::control::message::{Change, Outcome};
+pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, receive, send};
 use crate::limits::ANSWER_MS;

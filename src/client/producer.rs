@@ -7,11 +7,11 @@ use rustix::net::SendFlags;
 
 use super::{ClientError, Step};
 use crate::control::SocketName;
-use crate::control::message::{Message, Offer, SlotMemory};
+use crate::control::message::{Message, Offer, SlotMemory, Wish};
 use crate::control::socket::{dial, send};
 use crate::limits::{FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
-use crate::media::layout::{FrameLayout, PlaneLayout};
+use crate::media::layout::{FrameLayout, Placement, PlaneLayout};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed};
 use crate::shm::frame_ring::{Entry, Popper, Pusher};
 use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
@@ -37,6 +37,7 @@ pub struct FrameProducer {
     planes: ArrayVec<(Region, Option<OwnedFd>), { SLOTS * PLANES }>,
     layout: FrameLayout,
     slots: u32,
+    memory: SlotMemory,
     commit: Pusher,
     acquire: Popper,
     /// Slots taken from the ring and not committed: dropped guards.
@@ -45,42 +46,44 @@ pub struct FrameProducer {
 }
 
 impl FrameProducer {
-    /// Connects as the producer.
+    /// Connects as the producer, of frames as the engine has them.
     ///
     /// # Errors
     /// When there is no engine, it refuses (another producer is attached), or it is of another version.
     pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
-        Self::join(engine, &Message::Produce, Buffers::new())
+        Self::connect_with(engine, &Wish::default())
     }
 
-    /// Connects as the producer, with dma-bufs of its own as slots: `bytesperline` is the bytes from one row to the next in
-    /// each memory plane, as V4L2 counts them; `buffers` are the memory planes, slot after slot. Fitting ones have the
-    /// encoder's `sizeimage` at least, which `FrameProducer::connect` would show as the planes' lengths.
+    /// Connects as the producer of frames of another size, format or rate. The encoder is set up for them, when it has encoded
+    /// what is still inside; consumers see a new generation.
     ///
     /// # Errors
-    /// As `connect`; `Refused(NotImported)` when the encoder cannot use this memory: then `connect` and draw, or copy, into
-    /// its own. `Refused(Busy)` while frames of the producer before are in the encoder.
-    pub fn import(
-        engine: &SocketName<'_>,
-        memory_planes: u32,
-        bytesperline: [u32; PLANES],
-        buffers: Buffers,
-    ) -> Result<Self, ClientError> {
+    /// As `connect`; `Refused(Fixed)` when the engine keeps its size and format, `Refused(NotEncoded)` when the encoder does not
+    /// do them, `Refused(Busy)` when it is not ready.
+    pub fn connect_with(engine: &SocketName<'_>, wish: &Wish) -> Result<Self, ClientError> {
+        let socket = dial(engine).map_err(ClientError::NoEngine)?;
+        Self::join(socket, &Message::Produce(*wish), Buffers::new())
+    }
+
+    /// Offers dma-bufs of one's own as slots, before the first frame: the memory planes, slot after slot. Fitting ones have as many
+    /// bytes as `layout` says at least; rows further apart than there are right where the encoder takes them. Whether the
+    /// encoder does, says `imported`: if not, draw or copy into the slots that there are.
+    ///
+    /// # Errors
+    /// When the engine refuses: only root and its own user may offer, and only where `run --memory` leaves it to producers.
+    pub fn import(self, rows: Placement, buffers: Buffers) -> Result<Self, ClientError> {
+        let memory_planes = self.layout.memory_plane_count;
         let offer = Offer {
             slots: buffers.len() as u32 / memory_planes.max(1),
             memory_planes,
-            bytesperline,
+            rows,
         };
-        Self::join(engine, &Message::Import(offer), buffers)
+        let Self { socket, .. } = self;
+        Self::join(socket, &Message::Import(offer), buffers)
     }
 
     #[inline(never)]
-    fn join(
-        engine: &SocketName<'_>,
-        hello: &Message,
-        buffers: Buffers,
-    ) -> Result<Self, ClientError> {
-        let socket = dial(engine).map_err(ClientError::NoEngine)?;
+    fn join(socket: OwnedFd, hello: &Message, buffers: Buffers) -> Result<Self, ClientError> {
         let offered: ArrayVec<BorrowedFd<'_>, { SLOTS * PLANES }> =
             buffers.iter().map(AsFd::as_fd).collect();
         let (answer, mut descriptors) = super::ask(&socket, hello, &offered)?;
@@ -145,6 +148,7 @@ impl FrameProducer {
             planes,
             layout,
             slots,
+            memory,
             commit: Pusher::default(),
             acquire: Popper::default(),
             in_hand: ArrayVec::new(),
@@ -156,6 +160,24 @@ impl FrameProducer {
     #[must_use]
     pub fn layout(&self) -> &FrameLayout {
         &self.layout
+    }
+
+    /// Slots.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Whether the slots are the dma-bufs that were offered.
+    #[must_use]
+    pub fn imported(&self) -> bool {
+        self.memory == SlotMemory::Imported
+    }
+
+    /// Whether the engine copies the frames.
+    #[must_use]
+    pub fn copied(&self) -> bool {
+        self.memory == SlotMemory::Copied
     }
 
     /// Raw format of the frames.
@@ -357,7 +379,7 @@ fn load_layout(ring: &FrameRing) -> FrameLayout {
             bytesperline: words.bytesperline.load(Relaxed),
             row_bytes: words.row_bytes.load(Relaxed),
             rows: words.rows.load(Relaxed),
-            allocated_rows: words.rows.load(Relaxed),
+            allocated_rows: words.allocated_rows.load(Relaxed),
         };
     }
     layout

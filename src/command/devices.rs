@@ -40,14 +40,14 @@ pub(super) fn attach(
     slots: u32,
 ) -> Result<Camera, Failure> {
     let name = Escaped(path.to_bytes());
-    let bytesperline = camera
+    let rows = camera
         .negotiate(wanted)
         .map_err(|refused| failure!(Exit::Refused, "{name}: {refused}"))?;
     let buffers = camera
         .allocate(slots)
         .map_err(|error| failure!(Exit::Resource, "{name}: {error}"))?;
     encoder
-        .import(wanted, camera.slots(), &bytesperline, buffers)
+        .import(wanted, camera.slots(), &rows, buffers)
         .map_err(|error| {
             failure!(
                 Exit::Refused,

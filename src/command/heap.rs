@@ -11,7 +11,7 @@ use crate::cli::PushMemory;
 use crate::client::Buffers;
 use crate::limits::PLANES;
 use crate::media::format::RawFormat;
-use crate::media::layout::LayoutError;
+use crate::media::layout::{LayoutError, Placement};
 use crate::shm::layout::COPY_ALIGNMENT;
 use crate::shm::region::sealed_memfd;
 use crate::v4l2::errno::{Call, IoctlError};
@@ -30,10 +30,10 @@ const CONTIGUOUS: [&CStr; 3] = [
 /// How a frame of a producer's own lies in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape {
+    /// Where its rows lie.
+    pub(super) rows: Placement,
     /// Memory planes.
-    pub(super) memory_planes: u32,
-    /// Bytes from one row to the next in each memory plane.
-    pub(super) bytesperline: [u32; PLANES],
+    memory_planes: u32,
     /// Bytes of each memory plane.
     length: [u32; PLANES],
 }
@@ -64,8 +64,8 @@ pub(super) fn shape(
             plane.offset + plane.bytesperline * plane.allocated_rows;
     }
     Ok(Shape {
+        rows: layout.placement(),
         memory_planes: layout.memory_plane_count,
-        bytesperline,
         length,
     })
 }
@@ -80,7 +80,7 @@ pub(super) fn allocate(kind: PushMemory, slots: u32, shape: &Shape) -> Result<Bu
     let driver = match kind {
         PushMemory::SystemHeap => opened(c"/dev/dma_heap/system")?,
         PushMemory::Udmabuf => opened(c"/dev/udmabuf")?,
-        PushMemory::CmaHeap | PushMemory::Export => {
+        _ => {
             let found = CONTIGUOUS.iter().find_map(|path| opened(path).ok());
             found.ok_or(IoctlError::new(Call::Open, rustix::io::Errno::NOENT))?
         }

@@ -1,7 +1,6 @@
 //! The commands: what a person types, turned into work, and how it ended turned into a sentence and an exit code.
 
 mod connect;
-mod controls;
 mod ctl;
 mod devices;
 mod heap;

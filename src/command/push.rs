@@ -5,29 +5,22 @@ use core::mem::ManuallyDrop;
 
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source};
-use crate::client::{ClientError, FrameProducer, PacketConsumer, SlotGuard};
+use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, SocketName, Source};
+use crate::client::{ClientError, FrameProducer, SlotGuard, Wish};
 use crate::command::connect::{connect, lost};
-use crate::command::heap::{Shape, allocate, shape};
+use crate::command::heap::{allocate, shape};
 use crate::command::input::{Filled, Input};
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::FRAME_SLOTS_MAX;
+use crate::limits::RETURN_MS;
 use crate::log;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
 use crate::media::pattern::fill_row;
 use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
 use crate::note;
-use crate::shm::atomic::Ordering::Relaxed;
 use crate::time::{now, timespec};
-
-/// Where the frames come from, opened.
-enum Frames {
-    Pattern,
-    Input(Input, &'static RawFormat),
-}
 
 #[inline(never)]
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
@@ -38,28 +31,43 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         Source::Pattern => None,
         source => Some(Input::open(source, options.container)?),
     };
-    let producer = attach(options)?;
-    // Not taken apart: the process ends with it.
-    let mut producer = ManuallyDrop::new(producer);
-    let format = lookup(producer.format()).ok_or_else(|| {
-        failure!(
-            Exit::Rejected,
-            "the engine takes {}, which is unknown here",
-            producer.format()
-        )
-    })?;
-    let mut frames = match frames.take() {
-        None => Frames::Pattern,
-        Some(input) => {
-            let source = check(&input, &producer, format)?;
-            Frames::Input(input, source)
+    let wish = wish(options, frames.as_ref());
+    let mut job = Job {
+        options,
+        wish,
+        frame: 0,
+        begun: false,
+    };
+    let (mut pushed, mut accounts) = (0, (0, 0));
+    let mut wait_ms = options.wait_ms;
+    let result = loop {
+        let producer = match attach(options, &wish, wait_ms) {
+            Ok(producer) => producer,
+            Err(failure) => break Err(Ended::Failed(failure)),
+        };
+        // Not taken apart: the process ends with it, or the engine's slots are gone.
+        let mut producer = ManuallyDrop::new(producer);
+        let result = job.push_all(&mut producer, &mut frames);
+        // Whatever ended it: what was committed is waited for, and told.
+        let finished = producer.finish(None);
+        let (published, dropped) = producer.accounts();
+        pushed += producer.committed();
+        accounts = (accounts.0 + published, accounts.1 + dropped);
+        match result.and(finished.map(|_| ()).map_err(Ended::Lost)) {
+            Err(Ended::Lost(ClientError::Refused(Refusal::Reopened))) => {
+                note!(info, "{}: attaching again", Refusal::Reopened.text());
+                wait_ms = wait_ms.max(2 * RETURN_MS);
+                drop(ManuallyDrop::into_inner(producer));
+            }
+            result => break result,
         }
     };
-    let result = push_all(options, &mut producer, format, &mut frames);
-    // Whatever ended it: what was committed is waited for, and told.
-    let finished = producer.finish(None);
-    let (published, dropped) = producer.accounts();
-    let pushed = producer.committed();
+    if pushed == 0
+        && let Err(Ended::Failed(failure)) = result
+    {
+        return Err(failure);
+    }
+    let (published, dropped) = accounts;
     note!(
         info,
         "{pushed} frames pushed: {published} published, {dropped} dropped"
@@ -69,83 +77,146 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     if late > 0 {
         note!(info, "{late} frames were not taken: the engine had ended");
     }
-    // The first failure is the cause, and has been told.
-    result?;
-    finished
-        .map(|_| ())
-        .map_err(|error| lost(&options.socket, error))
+    result.map_err(|ended| match ended {
+        Ended::Lost(error) => lost(&options.socket, error),
+        Ended::Failed(failure) => failure,
+    })
+}
+
+/// Why pushing ended early.
+enum Ended {
+    /// The connection failed.
+    Lost(ClientError),
+    /// Something else did, and was told.
+    Failed(Failure),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What is asked of the engine: what the options say, or the input.
+fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Wish {
+    let header = input.and_then(Input::header);
+    let size = options.size.map(|size| (size.width, size.height));
+    let rate = match options.pace {
+        Pace::Rate(rate) => Some((rate.numerator, rate.denominator)),
+        _ => header.and_then(|header| header.frame_rate),
+    };
+    Wish {
+        format: options.format.map_or(0, |format| format.0),
+        size: size
+            .or(header.map(|header| (header.width, header.height)))
+            .unwrap_or_default(),
+        rate: rate.unwrap_or_default(),
+        copied: options.memory == PushMemory::Copy,
+    }
 }
 
 /// Connects, with memory of its own where that was asked for and the encoder can use it.
 #[inline(never)]
-fn attach(options: &PushOptions<'_>) -> Result<FrameProducer, Failure> {
-    let own = match options.memory {
-        PushMemory::Export => None,
-        kind => Some(own_slots(options, kind)?),
-    };
-    connect(&options.socket, options.wait_ms, |socket| {
-        let Some((shape, kind, slots)) = &own else {
-            return FrameProducer::connect(socket);
-        };
-        // The heap's refusal is told, and costs no more than the memory that the engine has.
-        let buffers = match allocate(*kind, *slots, shape) {
-            Ok(buffers) => buffers,
-            Err(error) => {
-                note!(
-                    warn,
-                    "no memory of its own ({error}): the engine's slots instead"
-                );
-                return FrameProducer::connect(socket);
+fn attach(options: &PushOptions<'_>, wish: &Wish, wait_ms: u32) -> Result<FrameProducer, Failure> {
+    connect(&options.socket, wait_ms, |socket| {
+        let producer = match FrameProducer::connect_with(socket, wish) {
+            // What does not fit is told better when it is known what the engine takes.
+            Err(ClientError::Refused(Refusal::Fixed)) => {
+                let copied = wish.copied;
+                let wish = Wish {
+                    copied,
+                    ..Wish::default()
+                };
+                FrameProducer::connect_with(socket, &wish)?
             }
+            answer => answer?,
         };
-        match FrameProducer::import(socket, shape.memory_planes, shape.bytesperline, buffers) {
-            Err(error @ ClientError::Refused(Refusal::NotImported | Refusal::BadMessage)) => {
-                note!(warn, "{error}: the engine's slots instead");
-                FrameProducer::connect(socket)
+        match options.memory {
+            PushMemory::Export => Ok(producer),
+            PushMemory::Copy => {
+                if !producer.copied() {
+                    note!(warn, "the engine does not copy: its own slots instead");
+                }
+                Ok(producer)
             }
-            answer => answer,
+            kind => with_own_slots(socket, wish, producer, kind),
         }
     })
 }
 
-/// The shape that slots of one's own must have, from what the engine says of its stream.
-fn own_slots(
-    options: &PushOptions<'_>,
+/// Offers slots of its own in place of the engine's. A refusal is told, and costs no more than the memory that the engine has.
+fn with_own_slots(
+    socket: &SocketName<'_>,
+    wish: &Wish,
+    producer: FrameProducer,
     kind: PushMemory,
-) -> Result<(Shape, PushMemory, u32), Failure> {
-    let engine = connect(&options.socket, options.wait_ms, PacketConsumer::observe)?;
-    let stream = &engine.header().stream;
-    let size = (stream.width.load(Relaxed), stream.height.load(Relaxed));
-    let code = Fourcc(stream.format.load(Relaxed));
-    let shape = lookup(code)
-        .and_then(|format| shape(format, size, stream.coded_height.load(Relaxed)).ok())
-        .ok_or_else(|| {
-            failure!(
-                Exit::Rejected,
-                "the engine takes {code}, which is unknown here"
-            )
-        })?;
-    let slots = stream.frame_slots.load(Relaxed).clamp(1, FRAME_SLOTS_MAX);
-    Ok((shape, kind, slots))
+) -> Result<FrameProducer, ClientError> {
+    let rows = producer.layout().planes[0].allocated_rows;
+    let shape = lookup(producer.format())
+        .and_then(|format| shape(format, producer.size(), rows).ok())
+        .ok_or(ClientError::Protocol)?;
+    let buffers = match allocate(kind, producer.slots(), &shape) {
+        Ok(buffers) => buffers,
+        Err(error) => {
+            note!(
+                warn,
+                "no memory of its own ({error}): the engine's slots instead"
+            );
+            return Ok(producer);
+        }
+    };
+    match producer.import(shape.rows, buffers) {
+        Ok(producer) => {
+            if !producer.imported() {
+                note!(
+                    warn,
+                    "the encoder cannot use this memory, as the engine's log says: the engine's slots instead"
+                );
+            }
+            Ok(producer)
+        }
+        // Not everybody may, and not every engine takes any.
+        Err(error @ ClientError::Refused(Refusal::BadMessage)) => {
+            note!(warn, "{error}: the engine's slots instead");
+            FrameProducer::connect_with(socket, wish)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-/// Whether the input's frames are the engine's; gives the format that they have in the file.
+/// Whether the frames are the engine's; gives the format that they have in the file.
 #[inline(never)]
 fn check(
-    input: &Input,
+    input: Option<&Input>,
+    wish: &Wish,
     producer: &FrameProducer,
     format: &'static RawFormat,
 ) -> Result<&'static RawFormat, Failure> {
     let (width, height) = producer.size();
+    let (exit, who) = match input {
+        Some(input) if input.header().is_some() => (Exit::Input, "the input has"),
+        _ => (Exit::Rejected, "asked for were"),
+    };
+    if wish.size != (0, 0) && wish.size != (width, height) {
+        return Err(failure!(
+            exit,
+            "{who} frames of {}x{}, the engine takes {width}x{height}",
+            wish.size.0,
+            wish.size.1
+        ));
+    }
+    if wish.format != 0 && wish.format != format.fourcc.0 {
+        return Err(failure!(
+            Exit::Rejected,
+            "asked for were frames in {}, the engine takes {}",
+            Fourcc(wish.format),
+            format.fourcc
+        ));
+    }
+    let Some(input) = input else {
+        return Ok(format);
+    };
     if let Some(header) = input.header() {
-        if (header.width, header.height) != (width, height) {
-            return Err(failure!(
-                Exit::Input,
-                "the input has frames of {}x{}, the engine takes {width}x{height}",
-                header.width,
-                header.height
-            ));
-        }
         let code = header.chroma.fourcc();
         let source = lookup(code)
             .ok_or_else(|| failure!(Exit::Input, "the input's format {code} is unknown here"))?;
@@ -163,63 +234,73 @@ fn check(
     Ok(format)
 }
 
-#[inline(never)]
-fn push_all(
-    options: &PushOptions<'_>,
-    producer: &mut FrameProducer,
-    format: &'static RawFormat,
-    frames: &mut Frames,
-) -> Result<(), Failure> {
-    let (numerator, denominator) = producer.frame_rate();
-    let declared = FrameRate {
-        numerator,
-        denominator,
-    };
-    let rate =
-        match options.pace {
-            Pace::Rate(rate) => rate,
-            Pace::Engine | Pace::Max => match frames {
-                Frames::Input(input, _) => input
-                    .header()
-                    .and_then(|header| header.frame_rate)
-                    .map_or(declared, |(n, d)| FrameRate {
-                        numerator: n,
-                        denominator: d,
-                    }),
-                Frames::Pattern => declared,
-            },
+/// How far it has come.
+struct Job<'a> {
+    options: &'a PushOptions<'a>,
+    wish: Wish,
+    /// Number of the next frame.
+    frame: u64,
+    /// The input stands at its bytes.
+    begun: bool,
+}
+
+impl Job<'_> {
+    #[inline(never)]
+    fn push_all(
+        &mut self,
+        producer: &mut FrameProducer,
+        input: &mut Option<Input>,
+    ) -> Result<(), Ended> {
+        let options = self.options;
+        let code = producer.format();
+        let format = lookup(code).ok_or_else(|| {
+            failure!(
+                Exit::Rejected,
+                "the engine takes {code}, which is unknown here"
+            )
+        })?;
+        let source = check(input.as_ref(), &self.wish, producer, format)?;
+        let (numerator, denominator) = match self.wish.rate {
+            (0, _) => producer.frame_rate(),
+            rate => rate,
         };
-    let start = now();
-    let mut frame = 0;
-    while options.frames.is_none_or(|limit| frame < limit) {
-        if let Frames::Input(input, _) = frames
-            && !input.next_frame()?
-        {
-            if !options.repeat || frame == 0 {
-                break;
-            }
-            input.rewind()?;
-            if !input.next_frame()? {
-                break;
-            }
-        }
-        let offset = media_time(frame, rate);
-        if options.pace != Pace::Max {
-            sleep_until(start.saturating_add(offset));
-        }
-        let gone = |error: ClientError| lost(&options.socket, error);
-        let size = producer.size();
-        let Some(mut slot) = producer.acquire(None).map_err(gone)? else {
-            continue;
+        let rate = FrameRate {
+            numerator,
+            denominator,
         };
-        match frames {
-            Frames::Pattern => draw(format, size, frame, &mut slot),
-            Frames::Input(input, source) => read(input, source, format, &mut slot, frame)?,
+        let start = now().saturating_sub(media_time(self.frame, rate));
+        while options.frames.is_none_or(|limit| self.frame < limit) {
+            if let Some(input) = input
+                && !self.begun
+                && !input.next_frame()?
+            {
+                if !options.repeat || self.frame == 0 {
+                    break;
+                }
+                input.rewind()?;
+                if !input.next_frame()? {
+                    break;
+                }
+            }
+            self.begun = true;
+            let offset = media_time(self.frame, rate);
+            if options.pace != Pace::Max {
+                sleep_until(start.saturating_add(offset));
+            }
+            let size = producer.size();
+            let Some(mut slot) = producer.acquire(None).map_err(Ended::Lost)? else {
+                continue;
+            };
+            match input {
+                None => draw(format, size, self.frame, &mut slot),
+                Some(input) => read(input, source, format, &mut slot, self.frame)?,
+            }
+            self.begun = false;
+            self.frame += 1;
+            slot.commit(offset).map_err(Ended::Lost)?;
         }
-        slot.commit(offset).map_err(gone)?;
-        frame += 1;
+        Ok(())
     }
-    Ok(())
 }
 
 /// When frame `n` of the stream is due, ns from its start. Whole seconds and the rest are taken apart, so that no product

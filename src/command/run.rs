@@ -1,24 +1,28 @@
 //! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
 //! runs, it stays.
 
+use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
+use arrayvec::ArrayVec;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
 
-use crate::cli::{LogTarget, MemoryChoice, RunOptions};
+use crate::cli::{DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
-use crate::command::controls::{combination, set_controls};
 use crate::command::devices::{attach, find, open_camera};
 use crate::control::socket::Listener;
+use crate::engine::attach::describe;
 use crate::engine::camera::CameraFeed;
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
+use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::limits::{
-    CAMERA_SLOTS_DEFAULT, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_DEFAULT, STACK_PREFAULT_BYTES,
+    CAMERA_SLOTS_DEFAULT, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT,
+    STACK_PREFAULT_BYTES,
 };
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
@@ -33,9 +37,10 @@ use crate::stats::Stats;
 use crate::time::{MS, now};
 use crate::v4l2::abi::Api;
 use crate::v4l2::controls;
+use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::{Call, IoctlError, Named};
-use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
+use crate::v4l2::negotiate::Wanted;
 use crate::{failure, log};
 
 #[inline(never)]
@@ -61,14 +66,15 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         None => None,
     };
     let (width, height) = match &camera {
-        // No size given: the camera's present one.
-        Some(camera) if options.size.width == 0 => {
+        _ if options.size.width != 0 => (options.size.width, options.size.height),
+        // The camera's present one.
+        Some(camera) => {
             let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
             let size = camera.size().ok();
             size.filter(|(width, height)| sides.contains(width) && sides.contains(height))
                 .ok_or_else(|| failure!(Exit::Refused, "the camera says no size: give --size"))?
         }
-        _ => (options.size.width, options.size.height),
+        None => SIZE_DEFAULT,
     };
     let wanted = Wanted {
         width,
@@ -78,37 +84,37 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         codec: options.codec,
     };
     let (device, path) = find(options, &signals)?;
+    let mut found = path.clone();
+    // It has room, as it was a path with its NUL when it was found.
+    let _ = found.push('\0');
     let path = path.as_str();
-    let agreed = negotiate(&device, &wanted).map_err(|refused| {
-        let exit = match refused {
-            Refused::Call(_) => Exit::Device,
-            // It is no encoder for what is wanted, as a scan would have said.
-            Refused::Format(asked, _) if asked == options.codec => Exit::NoDevice,
-            _ => Exit::Refused,
-        };
-        failure!(exit, "{path}: {refused}")
-    })?;
-    set_controls(&device, path, options, (width, height), agreed.declared)?;
     let usual = match options.camera {
         Some(_) => CAMERA_SLOTS_DEFAULT,
         None => FRAME_SLOTS_DEFAULT,
     };
-    let slots = options.frame_slots.unwrap_or(usual);
-    let at_device = |error: IoctlError| {
-        let exit = if error.errno == Errno::NOMEM {
-            Exit::Resource
-        } else {
-            Exit::Device
-        };
-        failure!(exit, "{path}: {error}")
+    let session = Session {
+        path,
+        node: match options.device {
+            DeviceChoice::Path(path) => path,
+            DeviceChoice::Auto => CStr::from_bytes_until_nul(found.as_bytes()).unwrap_or_default(),
+        },
+        options,
+        slots: options.frame_slots.unwrap_or(usual),
+        changed: ArrayVec::new(),
     };
+    let agreed = session.agree(&device, &wanted)?;
+    let at_device = |error: IoctlError| session.at_device(&error);
     // None of these is taken apart: the process ends with them, and the kernel takes everything back.
-    let mut encoder = ManuallyDrop::new(Encoder::new(device, agreed, slots).map_err(at_device)?);
+    let encoder = Encoder::new(device, agreed, session.slots).map_err(at_device)?;
+    let mut encoder = ManuallyDrop::new(encoder);
     let camera = match (camera, options.camera) {
-        (Some(camera), Some(path)) => Some(attach(camera, &mut encoder, &wanted, path, slots)?),
+        (Some(camera), Some(path)) => {
+            let slots = session.slots;
+            Some(attach(camera, &mut encoder, &wanted, path, slots)?)
+        }
         _ => None,
     };
-    let memory = FrameMemory::new(&encoder, &wanted, options.memory).map_err(|error| {
+    let no_memory = |error: IoctlError| {
         let short = matches!(error.errno, Errno::NOMEM | Errno::MFILE | Errno::NFILE);
         let exit = match error.call {
             Call::ExpBuf if options.memory == MemoryChoice::Export => Exit::Refused,
@@ -116,8 +122,15 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             _ => Exit::Resource,
         };
         failure!(exit, "{path}: {error}")
-    })?;
+    };
+    let memory = FrameMemory::new(&wanted).map_err(no_memory)?;
     let mut memory = ManuallyDrop::new(memory);
+    if encoder.imports() {
+        memory.import(&encoder, &wanted);
+    } else {
+        let filled = memory.fill(&encoder, &wanted, options.memory);
+        filled.map_err(no_memory)?;
+    }
 
     let no_ring = |errno| {
         failure!(
@@ -137,7 +150,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         );
     }
     let header = map.header();
-    describe(header, &wanted, &agreed, path, &encoder, &memory);
+    introduce(header, path, encoder.device());
+    describe(header, &wanted, &encoder, memory.kind());
     let stats = Stats {
         counters: &header.counters,
         latency: &header.latency,
@@ -159,14 +173,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     if let Some(camera) = &camera {
         camera.start().map_err(at_device)?;
     }
-    encoder.start().map_err(|error| match error.errno {
-        Errno::SRCH => failure!(
-            Exit::Refused,
-            "{path}: {error}: {}",
-            combination(encoder.device(), (width, height), agreed.declared)
-        ),
-        _ => at_device(error),
-    })?;
+    session.start(&encoder, &wanted)?;
     stay_in_memory();
     let settings = Settings {
         stall: u64::from(options.stall_ms) * MS,
@@ -177,12 +184,12 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         all_intra: options
             .gop
             .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
-        import: options.memory == MemoryChoice::Auto && !memory.copies(),
+        import: options.memory == MemoryChoice::Auto,
     };
     let mut pipeline = Pipeline::new(encoder.slots(), stats);
     let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
     let engine = Engine {
-        device: path,
+        session,
         encoder: &mut encoder,
         memory: &mut memory,
         camera: camera.map(|camera| CameraFeed {
@@ -214,26 +221,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
 
 /// Fills in what does not change while the engine runs.
 #[inline(never)]
-fn describe(
-    header: &PacketHeader,
-    wanted: &Wanted,
-    agreed: &Agreed,
-    path: &str,
-    encoder: &Encoder,
-    memory: &FrameMemory,
-) {
+fn introduce(header: &PacketHeader, path: &str, device: &Device) {
     let stream = &header.stream;
-    stream.codec.store(wanted.codec.0, Relaxed);
-    stream.format.store(wanted.format.fourcc.0, Relaxed);
-    stream.width.store(wanted.width, Relaxed);
-    stream.height.store(wanted.height, Relaxed);
-    stream.coded_width.store(agreed.coded.0, Relaxed);
-    stream.coded_height.store(agreed.coded.1, Relaxed);
-    stream.rate_numerator.store(wanted.rate.0, Relaxed);
-    stream.rate_denominator.store(wanted.rate.1, Relaxed);
-    stream.memory.store(memory.kind(), Relaxed);
-    stream.frame_slots.store(encoder.slots(), Relaxed);
-    let device = encoder.device();
     stream
         .multiplanar
         .store(u32::from(device.api == Api::Multi), Relaxed);

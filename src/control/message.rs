@@ -16,7 +16,8 @@ mod change;
 pub use change::{CHANGE_NAME_BYTES, Change, Outcome};
 use change::{decode_change, decode_outcome, encode_change, encode_outcome};
 
-use crate::limits::{FRAME_SLOTS_MAX, PLANES};
+use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, PLANES};
+use crate::media::layout::Placement;
 use crate::shm::layout::ABI_VERSION;
 
 /// Size of every message, bytes.
@@ -47,14 +48,18 @@ pub enum Refusal {
     BadFrameRing = 5,
     /// The engine ran out of descriptors or memory for this client.
     Resources = 6,
-    /// Frames of the producer before are still in the encoder.
+    /// The encoder is not ready: another producer waits for a change, or the device is being opened anew.
     Busy = 7,
-    /// The encoder cannot read the memory that was offered.
-    NotImported = 8,
+    /// The engine was started with this size and format, and keeps them.
+    Fixed = 8,
+    /// The encoder does not do this size, format or rate.
+    NotEncoded = 9,
+    /// The encoder was opened anew, and the producer's slots are gone with the old one.
+    Reopened = 10,
 }
 
 impl Refusal {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::ProducerPresent,
         Self::Ending,
         Self::TooManyClients,
@@ -62,7 +67,9 @@ impl Refusal {
         Self::BadFrameRing,
         Self::Resources,
         Self::Busy,
-        Self::NotImported,
+        Self::Fixed,
+        Self::NotEncoded,
+        Self::Reopened,
     ];
 
     /// The reason in words.
@@ -75,8 +82,10 @@ impl Refusal {
             Self::BadMessage => "the engine did not understand the message",
             Self::BadFrameRing => "the frame ring was written to wrongly",
             Self::Resources => "the engine is out of descriptors or memory",
-            Self::Busy => "frames of the producer before are still in the encoder",
-            Self::NotImported => "the encoder cannot use this memory; the engine's log says why",
+            Self::Busy => "the encoder is not ready for another producer yet",
+            Self::Fixed => "the engine's size and format are fixed (run --size)",
+            Self::NotEncoded => "the encoder does not do this; the engine's log says why",
+            Self::Reopened => "the encoder was opened anew, and its slots are gone",
         }
     }
 }
@@ -93,6 +102,19 @@ pub enum SlotMemory {
     Imported = 2,
 }
 
+/// What frames a producer brings, as far as it has a wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Raw format, V4L2 fourcc; 0: the engine's.
+    pub format: u32,
+    /// Visible width and height, pixels, each `FRAME_SIDE_MIN..=FRAME_SIDE_MAX`; 0, 0: the engine's.
+    pub size: (u32, u32),
+    /// Frames per second, numerator and denominator; 0, 0: the engine's.
+    pub rate: (u32, u32),
+    /// Slots that the engine copies from, where it leaves that to producers.
+    pub copied: bool,
+}
+
 /// Dma-bufs that a producer offers as slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
@@ -100,16 +122,15 @@ pub struct Offer {
     pub slots: u32,
     /// Memory planes a slot, one descriptor each.
     pub memory_planes: u32,
-    /// Bytes from one row to the next in each memory plane, as V4L2 counts them: of its first colour plane, from which those of
-    /// the others follow. Planes that share memory lie one after the other, without gaps.
-    pub bytesperline: [u32; PLANES],
+    /// Where the rows lie in them.
+    pub rows: Placement,
 }
 
 /// A control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// Client: may I fill the frame ring?
-    Produce,
+    /// Client: may I fill the frame ring, with such frames? The answer may wait until those of the producer before are encoded.
+    Produce(Wish),
     /// Client: may I read the packet ring? `wake`: also send a socket that becomes readable with each packet.
     Consume {
         /// Whether the client wants a wake socket for its own poll loop.
@@ -121,8 +142,8 @@ pub enum Message {
     Finish,
     /// Client, as its first and only message: change this.
     Change(Change),
-    /// Client: may I fill the frame ring, with these dma-bufs of mine as slots? With the descriptors: each slot's memory planes in order.
-    /// Only root and the engine's own user may.
+    /// Producer, before its first frame: take these dma-bufs of mine as slots. With the descriptors: each slot's memory planes in order.
+    /// Only root and the engine's own user may. The answer is `Frames` again, whatever the slots are then.
     Import(Offer),
     /// Engine: what came of the change; the connection is closed after this.
     Changed(Outcome),
@@ -154,7 +175,13 @@ impl Message {
         words[1] = ABI_VERSION;
         let (kind, own) = (2, 4);
         words[kind] = match *self {
-            Self::Produce => 1,
+            Self::Produce(wish) => {
+                words[own] = wish.format;
+                (words[own + 1], words[own + 2]) = wish.size;
+                (words[own + 3], words[own + 4]) = wish.rate;
+                words[own + 5] = u32::from(wish.copied);
+                1
+            }
             Self::Consume { wake } => {
                 words[own] = u32::from(wake);
                 2
@@ -164,7 +191,8 @@ impl Message {
             Self::Import(offer) => {
                 words[own] = offer.slots;
                 words[own + 1] = offer.memory_planes;
-                words[own + 2..own + 2 + PLANES].copy_from_slice(&offer.bytesperline);
+                words[own + 2..][..PLANES].copy_from_slice(&offer.rows.bytesperline);
+                words[own + 2 + PLANES..][..PLANES].copy_from_slice(&offer.rows.offset);
                 6
             }
             Self::Change(change) => {
@@ -212,18 +240,24 @@ impl Message {
             *field = u32::from_le_bytes(*place);
         }
         let message = match (fields[2], fields[4], fields[5], fields[6]) {
-            (1, ..) => Self::Produce,
+            (1, format, ..) => Self::Produce(Wish {
+                format,
+                size: (fields[5], fields[6]),
+                rate: (fields[7], fields[8]),
+                copied: flag(fields[9])?,
+            }),
             (2, wake, ..) => Self::Consume { wake: flag(wake)? },
             (3, ..) => Self::Observe,
             (4, ..) => Self::Finish,
             (5, ..) => Self::Change(decode_change(&fields)?),
             (6, slots, memory_planes, _) => {
-                let mut bytesperline = [0; PLANES];
-                bytesperline.copy_from_slice(&fields[6..6 + PLANES]);
+                let mut rows = Placement::default();
+                rows.bytesperline.copy_from_slice(&fields[6..][..PLANES]);
+                rows.offset.copy_from_slice(&fields[6 + PLANES..][..PLANES]);
                 Self::Import(Offer {
                     slots,
                     memory_planes,
-                    bytesperline,
+                    rows,
                 })
             }
             (16, slots, memory_planes, memory) => Self::Frames {
@@ -282,6 +316,11 @@ impl Message {
             }) => {
                 (1..=FRAME_SLOTS_MAX).contains(&slots)
                     && (1..=PLANES as u32).contains(&memory_planes)
+            }
+            Self::Produce(wish) => {
+                let side = |side| (FRAME_SIDE_MIN..=FRAME_SIDE_MAX).contains(&side);
+                (wish.size == (0, 0) || (side(wish.size.0) && side(wish.size.1)))
+                    && (wish.rate.0 == 0) == (wish.rate.1 == 0)
             }
             _ => true,
         }

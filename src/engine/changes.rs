@@ -7,7 +7,7 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use crate::control::message::{Change, Outcome, Refusal};
-use crate::engine::engine::{Engine, Life, Phase};
+use crate::engine::engine::{Engine, Life};
 use crate::limits::KEY_FRAME_PAUSE_MS;
 use crate::media::h264;
 use crate::note;
@@ -94,11 +94,14 @@ impl Engine<'_> {
     /// A change that a client asks for.
     ///
     /// # Errors
-    /// `Ending` when the engine is about to end.
+    /// `Ending` when the engine is about to end, `Busy` while there is no encoder.
     #[inline(never)]
     pub(super) fn change(&mut self, life: &mut Life, change: Change) -> Result<Outcome, Refusal> {
-        if life.phase != Phase::Running {
+        if life.ending {
             return Err(Refusal::Ending);
+        }
+        if life.away.is_some() {
+            return Err(Refusal::Busy);
         }
         let device = self.encoder.device();
         let (id, value) = match change {
@@ -140,6 +143,9 @@ impl Engine<'_> {
             _ => controls::set(device, id, value),
         };
         self.stats.count(Counter::Changes);
+        if let Ok(value) = answer {
+            self.session.keep(id, value);
+        }
         if answer.is_ok() && matches!(change, Change::ControlId(..) | Change::ControlName(..)) {
             // A key-frame distance by its own name ends the forcing of each frame, as `gop` does.
             life.key.always &=

@@ -22,6 +22,8 @@ pub enum Role {
         /// Signalled by the engine.
         free: OwnedFd,
     },
+    /// It is to be the producer, and waits for the encoder to be set up for it.
+    Waiting,
     /// It reads the packet ring, with or without a wake socket.
     Consumer(Option<OwnedFd>),
     /// It looks at the packet ring's header.
@@ -98,6 +100,14 @@ impl Clients {
                 Role::Producer { filled, free, .. } => Some((index, filled, free)),
                 _ => None,
             })
+    }
+
+    /// The place of the client that waits to be the producer.
+    #[must_use]
+    pub fn waiting(&self) -> Option<usize> {
+        self.list
+            .iter()
+            .position(|client| matches!(client.role, Role::Waiting))
     }
 
     /// Consumers connected.

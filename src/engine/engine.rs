@@ -10,13 +10,16 @@ use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
+use crate::engine::attach::Request;
 use crate::engine::camera::CameraFeed;
 use crate::engine::changes::KeyRequest;
 use crate::engine::clients::{Clients, signal};
 use crate::engine::frame_memory::FrameMemory;
+use crate::engine::lifecycle::Away;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
 use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources};
+use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{CLIENTS, TURN_BUDGET};
@@ -52,7 +55,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Running,
-    /// No more frames are taken; those in the frame ring go into the encoder first.
+    /// For the end, or for a change: no more frames are taken; those in the frame ring go into the encoder first.
     Emptying {
         deadline: u64,
     },
@@ -61,13 +64,15 @@ pub(super) enum Phase {
         deadline: u64,
         marked: bool,
     },
+    /// Nothing is inside: for a change, after which it runs again.
+    Drained,
     Ended(Exit),
 }
 
 /// Everything the engine owns.
 pub struct Engine<'a> {
-    /// The device's name, for sentences about it.
-    pub device: &'a str,
+    /// What the encoder is set up by.
+    pub session: Session<'a>,
     /// The session with the encoder.
     pub encoder: &'a mut Encoder,
     /// The slots.
@@ -103,7 +108,26 @@ pub(super) struct Life {
     pub(super) finished: bool,
     /// A client asked for the end.
     pub(super) end_wanted: bool,
+    /// The end has begun.
+    pub(super) ending: bool,
+    /// What the client that waits to be the producer waits for.
+    pub(super) request: Option<Request>,
+    /// The encoder is closed, and to be opened anew.
+    pub(super) away: Option<Away>,
+    /// It was opened anew since the latest packet.
+    pub(super) reopened: bool,
     pub(super) key: KeyRequest,
+}
+
+impl Life {
+    /// The encoder is empty, or had time enough: the end, or the change that this was for.
+    pub(super) fn drained(&mut self, exit: Exit) {
+        self.phase = if self.ending {
+            Phase::Ended(exit)
+        } else {
+            Phase::Drained
+        };
+    }
 }
 
 impl Engine<'_> {
@@ -121,6 +145,10 @@ impl Engine<'_> {
             accept_again: 0,
             finished: false,
             end_wanted: false,
+            ending: false,
+            request: None,
+            away: None,
+            reopened: false,
             key: KeyRequest::new(self.settings.all_intra),
         };
         self.set_state(State::Running);
@@ -131,7 +159,7 @@ impl Engine<'_> {
                     exit => Err(failure!(
                         exit,
                         "{}: the drain was cut short: {} frames are lost",
-                        self.device,
+                        self.session.path,
                         self.pipeline.in_flight()
                     )),
                 };
@@ -189,7 +217,11 @@ impl Engine<'_> {
         } else {
             PollFlags::IN
         };
-        sources.add(ENCODER, self.encoder.as_fd(), wanted);
+        if let Some(away) = &life.away {
+            sources.until(Some(away.again));
+        } else {
+            sources.add(ENCODER, self.encoder.as_fd(), wanted);
+        }
         sources.add(SIGNALS, self.signals.as_fd(), PollFlags::IN);
         if life.accept_again <= time {
             sources.add(LISTENER, self.listener.as_fd(), PollFlags::IN);
@@ -220,10 +252,11 @@ impl Engine<'_> {
         if let Phase::Emptying { deadline } | Phase::Draining { deadline, .. } = life.phase {
             sources.until(Some(deadline));
         }
-        let feeding = matches!(life.phase, Phase::Running | Phase::Emptying { .. });
+        let feeding =
+            life.away.is_none() && matches!(life.phase, Phase::Running | Phase::Emptying { .. });
         let told_to_stop = life.phase != Phase::Running && self.pipeline.filled() == 0;
         let next = self.may_queue(life) && self.pipeline.next().is_some();
-        if feeding && (told_to_stop || next) {
+        if life.phase == Phase::Drained || feeding && (told_to_stop || next) {
             // What came up after this turn's `feed` is not to wait for a heartbeat.
             sources.until(Some(time));
         }
@@ -283,6 +316,7 @@ impl Engine<'_> {
     pub(super) fn announce(&mut self, life: &mut Life, published: u32) {
         if published > 0 {
             life.restarts = 0;
+            life.reopened = false;
             self.publisher.wake();
             life.clients.notify_consumers();
         }
@@ -291,7 +325,7 @@ impl Engine<'_> {
     /// The last buffer of a drain came.
     fn drained(&mut self, life: &mut Life) {
         if let Phase::Draining { .. } = life.phase {
-            life.phase = Phase::Ended(Exit::Success);
+            life.drained(Exit::Success);
         }
     }
 
@@ -330,7 +364,7 @@ impl Engine<'_> {
     /// Frames into the encoder; then, at the end, the command to stop.
     #[inline(never)]
     fn feed(&mut self, life: &mut Life) -> Result<(), IoctlError> {
-        if !matches!(life.phase, Phase::Running | Phase::Emptying { .. }) {
+        if life.away.is_some() || !matches!(life.phase, Phase::Running | Phase::Emptying { .. }) {
             return Ok(());
         }
         while self.may_queue(life)
@@ -343,7 +377,7 @@ impl Engine<'_> {
                 Ok(()) => self.pipeline.queued(now()),
                 Err(error) if fatal(error.errno) => return Err(error),
                 Err(error) => {
-                    note!(warn, "{}: a frame was refused: {error}", self.device);
+                    note!(warn, "{}: a frame was refused: {error}", self.session.path);
                     self.pipeline.refused();
                 }
             }

@@ -28,8 +28,8 @@ pub struct FrameMemory {
     /// The OUTPUT buffers as dma-bufs; none when frames are copied.
     exported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     copying: Option<Copying>,
-    /// The slots are the producer's own.
-    imported: bool,
+    /// How the slots were chosen; `None` when they are the producer's own.
+    choice: Option<MemoryChoice>,
     slots: u32,
     /// Where the rows of a frame lie in a slot.
     layout: FrameLayout,
@@ -50,57 +50,81 @@ struct Copying {
 }
 
 impl FrameMemory {
-    /// Exports the encoder's OUTPUT buffers, or makes a memfd for copying, as `choice` says.
+    /// A frame ring without slots; `fill` or `import` gives it some.
     ///
     /// # Errors
-    /// When exporting was demanded and cannot be done, or memory is short.
-    #[inline(never)]
-    pub fn new(
-        encoder: &Encoder,
-        wanted: &Wanted,
-        choice: MemoryChoice,
-    ) -> Result<Self, IoctlError> {
+    /// When memory is short.
+    pub fn new(wanted: &Wanted) -> Result<Self, IoctlError> {
         let (map, ring) = FrameMap::create().map_err(memory_error)?;
-        let layout = encoder.agreed().layout;
-        let mut memory = Self {
+        Ok(Self {
             map,
             ring,
             exported: ArrayVec::new(),
             copying: None,
-            imported: false,
-            slots: encoder.slots(),
-            layout,
+            choice: None,
+            slots: 0,
+            layout: FrameLayout::default(),
             give: Pusher::default(),
             take: Popper::default(),
             told: (0, 0),
             wanted: *wanted,
-        };
-        if encoder.imports() {
-            memory.imported = true;
-            return Ok(memory);
-        }
+        })
+    }
+
+    /// Lets go of all slots.
+    pub fn clear(&mut self) {
+        self.exported.clear();
+        self.copying = None;
+        self.choice = None;
+    }
+
+    /// Makes slots of the encoder's OUTPUT buffers: exports them, or makes a memfd for copying, as `choice` says. There are none
+    /// before.
+    ///
+    /// # Errors
+    /// When exporting was demanded and cannot be done, or memory is short.
+    #[inline(never)]
+    pub fn fill(
+        &mut self,
+        encoder: &Encoder,
+        wanted: &Wanted,
+        choice: MemoryChoice,
+    ) -> Result<(), IoctlError> {
+        self.adopt(encoder, wanted);
+        self.choice = Some(choice);
         let exported = match choice {
             MemoryChoice::Copy => false,
-            MemoryChoice::Export | MemoryChoice::Auto => match encoder.export(&mut memory.exported)
-            {
+            MemoryChoice::Export | MemoryChoice::Auto => match encoder.export(&mut self.exported) {
                 Ok(()) => true,
                 Err(error) if choice == MemoryChoice::Export => return Err(error),
                 Err(error) => {
-                    let rate = layout.frame_bytes() * u64::from(wanted.rate.0)
+                    let rate = self.layout.frame_bytes() * u64::from(wanted.rate.0)
                         / u64::from(wanted.rate.1.max(1));
                     note!(
                         warn,
                         "{error}; frames are copied instead, {rate} bytes a second"
                     );
-                    memory.exported.clear();
+                    self.exported.clear();
                     false
                 }
             },
         };
-        if !exported {
-            memory.copy_instead(encoder, wanted)?;
+        if exported {
+            return Ok(());
         }
-        Ok(memory)
+        self.copy_instead(encoder, wanted)
+    }
+
+    /// The slots are the producer's own memory from now on: where its rows lie, says the encoder.
+    pub fn import(&mut self, encoder: &Encoder, wanted: &Wanted) {
+        self.clear();
+        self.adopt(encoder, wanted);
+    }
+
+    fn adopt(&mut self, encoder: &Encoder, wanted: &Wanted) {
+        self.wanted = *wanted;
+        self.slots = encoder.slots();
+        self.layout = encoder.agreed().layout;
     }
 
     /// Makes a memfd for tightly packed slots, and maps the OUTPUT buffers to copy into.
@@ -142,27 +166,8 @@ impl FrameMemory {
             words.bytesperline.store(plane.bytesperline, Relaxed);
             words.row_bytes.store(plane.row_bytes, Relaxed);
             words.rows.store(plane.rows, Relaxed);
+            words.allocated_rows.store(plane.allocated_rows, Relaxed);
         }
-    }
-
-    /// The slots are the producer's own memory from now on: where its rows lie, says the encoder. What was exported is let go.
-    pub fn import(&mut self, encoder: &Encoder) {
-        self.exported.clear();
-        self.imported = true;
-        self.slots = encoder.slots();
-        self.layout = encoder.agreed().layout;
-    }
-
-    /// The slots are the encoder's own buffers again.
-    ///
-    /// # Errors
-    /// When they cannot be exported.
-    pub fn export(&mut self, encoder: &Encoder) -> Result<(), IoctlError> {
-        self.imported = false;
-        self.exported.clear();
-        self.slots = encoder.slots();
-        self.layout = encoder.agreed().layout;
-        encoder.export(&mut self.exported)
     }
 
     /// What is asked of the encoder.
@@ -174,11 +179,17 @@ impl FrameMemory {
     /// How `stream.memory` names where the slots lie.
     #[must_use]
     pub fn kind(&self) -> u32 {
-        match (self.copies(), self.imported) {
+        match (self.copies(), self.choice) {
             (true, _) => 2,
-            (false, true) => 3,
-            (false, false) => 1,
+            (false, None) => 3,
+            (false, Some(_)) => 1,
         }
+    }
+
+    /// How the slots were chosen; `None` when they are the producer's own.
+    #[must_use]
+    pub fn choice(&self) -> Option<MemoryChoice> {
+        self.choice
     }
 
     /// Whether frames are copied.
@@ -216,7 +227,7 @@ impl FrameMemory {
             memory_planes: self.layout.memory_plane_count,
             memory: if self.copies() {
                 SlotMemory::Copied
-            } else if self.imported {
+            } else if self.choice.is_none() {
                 SlotMemory::Imported
             } else {
                 SlotMemory::Exported

@@ -1,19 +1,42 @@
 //! The engine's way through life: deadlines, recovery of a failing encoder, the end.
 //!
-//! The ladder for an encoder that fails or stalls: restart its queues, at most `RESTARTS` times in a row; then end with
-//! an exit code of its own, for a supervisor to start over. Every frame that is lost on the way is counted.
+//! The ladder for an encoder that fails or stalls: restart its queues, at most `RESTARTS` times in a row; then close it and
+//! open it anew, which frees what its driver holds, for `RETURN_MS` if it is not there; then end with an exit code of its
+//! own, for a supervisor to start over. A packet puts the ladder back to its foot. Every frame that is lost is counted.
 
-use crate::control::message::Refusal;
+use arrayvec::ArrayVec;
+use rustix::fd::{AsFd, OwnedFd};
+
+use crate::control::message::{Message, Refusal};
+use crate::control::socket::send;
+use crate::engine::attach::Slots;
 use crate::engine::engine::{Engine, Life, Phase, lost};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::RESTARTS;
+use crate::limits::{DEVICE_RETRY_MS, RESTARTS, RETURN_MS};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::stats::Counter;
 use crate::time::{MS, now};
+use crate::v4l2::device::Device;
+use crate::v4l2::encoder::OUTPUT_PLANES;
 use crate::v4l2::errno::IoctlError;
+
+/// The encoder while it is closed.
+#[derive(Debug)]
+pub(super) struct Away {
+    /// The next try, `CLOCK_MONOTONIC` ns.
+    pub(super) again: u64,
+    /// From one try to the next, ns; each is twice as long.
+    pause: u64,
+    /// The last one, `CLOCK_MONOTONIC` ns.
+    until: u64,
+    /// Why it was closed; `None`: it stalled.
+    error: Option<IoctlError>,
+    /// What the OUTPUT queue is to be made of.
+    slots: Slots,
+}
 
 impl Engine<'_> {
     /// A signal ends the engine in good order; a second one at once.
@@ -24,6 +47,11 @@ impl Engine<'_> {
                     note!(info, "told to stop: draining");
                     self.begin_end(life, time);
                 }
+                Phase::Emptying { .. } | Phase::Draining { .. } | Phase::Drained
+                    if !life.ending =>
+                {
+                    self.begin_end(life, time);
+                }
                 // Whoever asks twice does not want to wait.
                 _ => life.phase = Phase::Ended(Exit::DrainTimeout),
             }
@@ -32,33 +60,18 @@ impl Engine<'_> {
 
     /// The encoder failed with an error, or stalled (`None`): its queues are restarted, which keeps every buffer and
     /// descriptor as it is. Frames inside are lost and counted, and consumers are told by a new generation, a
-    /// discontinuity and a key frame. Bounded: after `RESTARTS` in a row without a packet the engine ends.
+    /// discontinuity and a key frame. Bounded: after `RESTARTS` in a row without a packet it is opened anew.
     pub(super) fn recover(
         &mut self,
         life: &mut Life,
         error: Option<IoctlError>,
     ) -> Result<(), Failure> {
-        let device = self.device;
-        if let Some(error) = error.filter(|error| lost(error.errno)) {
-            return Err(failure!(
-                Exit::DeviceLost,
-                "{device}: the encoder is gone: {error}"
-            ));
-        }
+        let device = self.session.path;
         life.restarts += 1;
+        if life.restarts > RESTARTS || error.is_some_and(|error| lost(error.errno)) {
+            return self.open_anew(life, error);
+        }
         match error {
-            None if life.restarts > RESTARTS => {
-                return Err(failure!(
-                    Exit::Stalled,
-                    "{device}: the encoder stalled again after {RESTARTS} restarts"
-                ));
-            }
-            Some(error) if life.restarts > RESTARTS => {
-                return Err(failure!(
-                    Exit::Stalled,
-                    "{device}: the encoder still fails after {RESTARTS} restarts: {error}"
-                ));
-            }
             None => note!(
                 warn,
                 "{device}: no progress for {} ms: restarting the encoder",
@@ -68,27 +81,138 @@ impl Engine<'_> {
         }
         self.set_state(State::Recovering);
         self.stats.count(Counter::Restarts);
-        let answer = self.encoder.restart();
-        self.pipeline.restart(Counter::DroppedRestart, now());
+        let answer = self.encoder.stop().and_then(|()| self.encoder.start());
+        self.lose_frames(life);
         self.new_generation();
+        self.recovered(life);
+        answer.or_else(|error| self.open_anew(life, Some(error)))
+    }
+
+    /// What was inside the encoder is lost. A drain has to begin again.
+    fn lose_frames(&mut self, life: &mut Life) {
+        self.pipeline.restart(Counter::DroppedRestart, now());
         if let Phase::Draining { deadline, .. } = life.phase {
             life.phase = Phase::Emptying { deadline };
         }
+    }
+
+    fn recovered(&mut self, life: &Life) {
         self.set_state(if life.phase == Phase::Running {
             State::Running
         } else {
             State::Draining
         });
-        match answer {
-            Ok(()) => Ok(()),
-            Err(error) if lost(error.errno) => Err(failure!(
-                Exit::DeviceLost,
-                "{device}: the encoder is gone: {error}"
-            )),
-            Err(error) => Err(failure!(
+    }
+
+    /// Closes the encoder and has it opened anew. Slots that are the producer's own or a camera's stay; the encoder's own are
+    /// gone, and with them the producer's connection.
+    ///
+    /// # Errors
+    /// When that was done since the latest packet, and did not help.
+    #[inline(never)]
+    pub(super) fn open_anew(
+        &mut self,
+        life: &mut Life,
+        error: Option<IoctlError>,
+    ) -> Result<(), Failure> {
+        let device = self.session.path;
+        if life.reopened {
+            return Err(self.given_up(error));
+        }
+        life.reopened = true;
+        match error {
+            None => note!(warn, "{device}: no progress: opening it anew"),
+            Some(error) => note!(warn, "{device}: {error}: opening it anew"),
+        }
+        self.set_state(State::Recovering);
+        self.stats.count(Counter::Reopens);
+        let imports = self.encoder.imports();
+        let (count, rows) = (
+            self.encoder.slots(),
+            self.encoder.agreed().layout.placement(),
+        );
+        let buffers = self.close()?;
+        self.lose_frames(life);
+        let slots = if imports {
+            Slots::Given(count, rows, buffers)
+        } else {
+            self.pipeline.drop_filled(Counter::DroppedRestart);
+            if let Some((place, ..)) = life.clients.producer() {
+                self.memory.account(self.pipeline.accounts());
+                let client = life.clients.remove(place);
+                let _ = send(&client.socket, &Message::Refused(Refusal::Reopened), &[]);
+                self.reclaim();
+            }
+            Slots::Own(self.session.options.memory)
+        };
+        let time = now();
+        let pause = u64::from(DEVICE_RETRY_MS) * MS;
+        let patience = RETURN_MS.max(self.session.options.wait_device_ms);
+        life.away = Some(Away {
+            again: time + pause,
+            pause,
+            until: time + u64::from(patience) * MS,
+            error,
+            slots,
+        });
+        Ok(())
+    }
+
+    /// Opens the encoder again when it is time for the next try.
+    ///
+    /// # Errors
+    /// When there was time enough.
+    fn come_back(&mut self, life: &mut Life, time: u64) -> Result<(), Failure> {
+        let Some(mut away) = life.away.take_if(|away| away.again <= time) else {
+            return Ok(());
+        };
+        if let Ok(device) = Device::open(self.session.node) {
+            self.encoder.reopen(device);
+            if self.set_up(&self.memory.wanted(), &mut away.slots).is_ok() {
+                if let Slots::Own(_) = away.slots {
+                    self.pipeline.replace_slots(self.encoder.slots());
+                }
+                note!(info, "{}: it runs again", self.session.path);
+                self.recovered(life);
+                return Ok(());
+            }
+            let buffers = self.close()?;
+            if let Slots::Given(.., place) = &mut away.slots
+                && place.is_empty()
+            {
+                *place = buffers;
+            }
+        }
+        if time >= away.until {
+            return Err(self.given_up(away.error));
+        }
+        away.pause *= 2;
+        away.again = (time + away.pause).min(away.until);
+        life.away = Some(away);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>, Failure> {
+        self.memory.clear();
+        let closed = self.encoder.close(self.packets.as_fd());
+        closed.map_err(|error| self.session.at_device(&error))
+    }
+
+    /// Nothing helped.
+    fn given_up(&self, error: Option<IoctlError>) -> Failure {
+        let device = self.session.path;
+        match error {
+            Some(error) if lost(error.errno) => {
+                failure!(Exit::DeviceLost, "{device}: the encoder is gone: {error}")
+            }
+            Some(error) => failure!(
                 Exit::Stalled,
-                "{device}: the encoder cannot be restarted: {error}"
-            )),
+                "{device}: the encoder still fails after {RESTARTS} restarts and when opened anew: {error}"
+            ),
+            None => failure!(
+                Exit::Stalled,
+                "{device}: the encoder stalled again after {RESTARTS} restarts and when opened anew"
+            ),
         }
     }
 
@@ -101,6 +225,7 @@ impl Engine<'_> {
 
     pub(super) fn meet_deadlines(&mut self, life: &mut Life) -> Result<(), Failure> {
         let time = now();
+        self.come_back(life, time)?;
         let published = self.publisher.expire(time, self.pipeline);
         self.announce(life, published);
         self.mend_reference(life);
@@ -115,28 +240,37 @@ impl Engine<'_> {
         }
         match life.phase {
             Phase::Draining { marked: false, .. } if self.pipeline.in_flight() == 0 => {
-                life.phase = Phase::Ended(Exit::Success);
+                life.drained(Exit::Success);
             }
             Phase::Emptying { deadline } | Phase::Draining { deadline, .. } if deadline <= time => {
-                life.phase = Phase::Ended(Exit::DrainTimeout);
+                life.drained(Exit::DrainTimeout);
             }
             _ => {}
+        }
+        if life.phase == Phase::Drained && life.away.is_none() {
+            self.carry_out(life)?;
         }
         Ok(())
     }
 
     /// Stops taking frames. What the producer committed until now is still encoded.
     pub(super) fn begin_end(&mut self, life: &mut Life, time: u64) {
-        if life.phase != Phase::Running {
+        if life.ending {
             return;
         }
+        life.ending = true;
         if let Some((place, _, _)) = life.clients.producer()
             && !self.drain_commits(time)
         {
             self.cut_off(life, place, Refusal::BadFrameRing);
         }
-        life.phase = Phase::Emptying {
-            deadline: time.saturating_add(self.settings.drain),
+        life.phase = match life.phase {
+            Phase::Running => Phase::Emptying {
+                deadline: time.saturating_add(self.settings.drain),
+            },
+            Phase::Drained => Phase::Ended(Exit::Success),
+            // A drain that was begun for a change.
+            phase => phase,
         };
         self.set_state(State::Draining);
     }

@@ -68,7 +68,9 @@ impl Engine<'_> {
         };
         // Only who may import may send descriptors at all.
         let received = match client.role {
-            Role::New if self.settings.import && trusted(&client.socket) => receive(&client.socket),
+            Role::Producer { .. } if self.settings.import && trusted(&client.socket) => {
+                receive(&client.socket)
+            }
             _ => receive_plain(&client.socket),
         };
         let (message, descriptors) = match received {
@@ -87,14 +89,12 @@ impl Engine<'_> {
                 self.want_key_frame(life);
                 return;
             }
-            (Message::Produce, Role::New) => self
+            (Message::Produce(wish), Role::New) => self
                 .may_produce(life)
-                .and_then(|()| self.own_slots(life))
-                .and_then(|()| self.admit_producer(life, place)),
-            (Message::Import(offer), Role::New) => self
-                .may_produce(life)
-                .and_then(|()| self.import_slots(life, &offer, descriptors))
-                .and_then(|()| self.admit_producer(life, place)),
+                .and_then(|()| self.wish(life, place, &wish)),
+            (Message::Import(offer), Role::Producer { .. }) => {
+                self.offered(life, place, &offer, descriptors)
+            }
             (Message::Consume { wake }, Role::New) => self.admit_consumer(client, wake),
             (Message::Observe, Role::New) => {
                 client.role = Role::Observer;
@@ -110,16 +110,22 @@ impl Engine<'_> {
 
     /// Whether there is room for a producer.
     fn may_produce(&self, life: &Life) -> Result<(), Refusal> {
-        if life.phase != Phase::Running || (self.settings.once && life.finished) {
+        if life.ending || (self.settings.once && life.finished) {
             return Err(Refusal::Ending);
+        }
+        if life.phase != Phase::Running {
+            return Err(Refusal::Busy);
         }
         if life.clients.producer().is_some() || self.camera.is_some() {
             return Err(Refusal::ProducerPresent);
         }
+        if life.away.is_some() {
+            return Err(Refusal::Busy);
+        }
         Ok(())
     }
 
-    fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
+    pub(super) fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
         let (Ok((filled, held)), Ok((refill, free))) = (new_wake(), new_wake()) else {
             return Err(Refusal::Resources);
         };
@@ -190,7 +196,7 @@ impl Engine<'_> {
         }
     }
 
-    fn reclaim(&mut self) {
+    pub(super) fn reclaim(&mut self) {
         let slots = self.pipeline.reclaim();
         self.stats.add(Counter::SlotsReclaimed, u64::from(slots));
     }
@@ -203,7 +209,7 @@ impl Engine<'_> {
     }
 
     /// Ends a connection with a reason; counts it.
-    fn refuse(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
         if life.clients.producer().is_some_and(|(at, ..)| at == place) {
             return self.cut_off(life, place, refusal);
         }

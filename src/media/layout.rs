@@ -56,6 +56,16 @@ impl PlaneLayout {
     }
 }
 
+/// What two descriptions of a frame must have in common for the one's buffers to be the other's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Bytes from one row to the next in each memory plane, as V4L2 counts them: of its first colour plane, from which those of the
+    /// others follow. Zero for memory planes that there are not.
+    pub bytesperline: [u32; PLANES],
+    /// Where each colour plane's first row starts, bytes from the start of its memory plane. Zero for planes that there are not.
+    pub offset: [u32; PLANES],
+}
+
 /// Where each colour plane of a frame lies. Made by `RawFormat::layout` and `RawFormat::tight` only from numbers that fit:
 /// planes do not overlap, and each ends within its memory plane's length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +87,18 @@ impl FrameLayout {
         self.planes
             .get(..self.plane_count as usize)
             .unwrap_or(&self.planes)
+    }
+
+    /// Where its planes start and how far apart their rows lie.
+    #[must_use]
+    pub fn placement(&self) -> Placement {
+        let mut placement = Placement::default();
+        for (number, plane) in self.planes().iter().enumerate().rev() {
+            // The last one seen is the memory plane's first.
+            placement.bytesperline[plane.memory_plane as usize] = plane.bytesperline;
+            placement.offset[number] = plane.offset;
+        }
+        placement
     }
 
     /// Bytes of one frame in a raw file: all visible rows, tightly packed.

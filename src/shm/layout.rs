@@ -135,7 +135,8 @@ pub struct Status {
     pub reserved: AtomicU32,
 }
 
-/// What goes in and what comes out. W: engine, before it runs; R: anyone.
+/// What goes in and what comes out. W: engine, before it runs, and again before the generation rises; R: anyone. One who wants
+/// words that belong together loads the generation before and after.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Stream {
@@ -270,8 +271,8 @@ pub struct PlaneGeometry {
     pub row_bytes: AtomicU32,
     /// Rows that hold picture.
     pub rows: AtomicU32,
-    /// Zero.
-    pub reserved: AtomicU32,
+    /// Rows that there is room for; at least `rows`.
+    pub allocated_rows: AtomicU32,
 }
 
 /// The frame ring: all of it. The engine keeps its own cursors and slot states; these words are what the producer sees.

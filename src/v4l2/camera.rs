@@ -20,6 +20,7 @@ use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::negotiate::{Refused, Wanted};
 use crate::limits::{BUFFERS_MIN, FRAME_SLOTS_MAX, PLANES};
+use crate::media::layout::Placement;
 
 /// A camera with its buffers.
 #[derive(Debug)]
@@ -77,11 +78,11 @@ impl Camera {
         Ok(ioctl::g_fmt(&self.fd, self.queue)?.size())
     }
 
-    /// Sets size, format and rate. Gives the bytes from one row to the next in each memory plane.
+    /// Sets size, format and rate. Gives where the rows lie in its buffers.
     ///
     /// # Errors
     /// When the camera does not take this size or format.
-    pub fn negotiate(&mut self, wanted: &Wanted) -> core::result::Result<[u32; PLANES], Refused> {
+    pub fn negotiate(&mut self, wanted: &Wanted) -> core::result::Result<Placement, Refused> {
         let size = (wanted.width, wanted.height);
         let mut format = Format::new(self.queue);
         format.set_size(size.0, size.1);
@@ -101,11 +102,16 @@ impl Camera {
         };
         let _ = ioctl::s_parm(&self.fd, self.queue, interval);
         self.planes = given.planes().min(PLANES);
-        let mut bytesperline = [0; PLANES];
-        for (plane, bytes) in bytesperline[..self.planes].iter_mut().enumerate() {
-            *bytes = given.bytesperline(plane);
+        let (mut bytesperline, mut sizeimage) = ([0; PLANES], [0; PLANES]);
+        for plane in 0..self.planes {
+            bytesperline[plane] = given.bytesperline(plane);
+            sizeimage[plane] = given.sizeimage(plane);
         }
-        Ok(bytesperline)
+        let (bytesperline, sizeimage) = (&bytesperline[..self.planes], &sizeimage[..self.planes]);
+        let layout = wanted
+            .format
+            .layout(size.0, size.1, size.1, bytesperline, sizeimage);
+        Ok(layout.map_err(Refused::Layout)?.placement())
     }
 
     /// Allocates buffers, and exports their memory planes, buffer after buffer.

@@ -18,7 +18,6 @@ use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::negotiate::Agreed;
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
-use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::region::Region;
 
@@ -37,8 +36,6 @@ pub struct Encoder {
     memory: Memory,
     /// The producer's dma-bufs, a memory plane of a slot each. The pairing of descriptor and index never changes.
     imported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
-    /// The driver's own OUTPUT buffers, to go back to: how many, and their layout.
-    own: (u32, FrameLayout),
     captures: ArrayVec<Region, CAPTURE_BUFFERS_MAX>,
 }
 
@@ -110,12 +107,30 @@ pub enum Answer {
 }
 
 impl Encoder {
-    /// Allocates the buffers of both queues: `slots` for OUTPUT, or what the driver makes of it.
+    /// A session with buffers in both queues: `slots` for OUTPUT, or what the driver makes of it.
+    ///
+    /// # Errors
+    /// As `allocate`.
+    pub fn new(device: Device, agreed: Agreed, slots: u32) -> Result<Self> {
+        let mut encoder = Self {
+            device,
+            agreed,
+            outputs: 0,
+            memory: Memory::Mmap,
+            imported: ArrayVec::new(),
+            captures: ArrayVec::new(),
+        };
+        encoder.allocate(agreed, slots)?;
+        Ok(encoder)
+    }
+
+    /// Allocates the buffers of both queues, where there are none: `slots` for OUTPUT, or what the driver makes of it.
     ///
     /// # Errors
     /// When the driver has no memory for the fewest that make sense, or cannot map them.
     #[inline(never)]
-    pub fn new(device: Device, agreed: Agreed, slots: u32) -> Result<Self> {
+    pub fn allocate(&mut self, agreed: Agreed, slots: u32) -> Result<()> {
+        let device = &self.device;
         let minimum = ioctl::g_ext_ctrl(device.as_fd(), CID_MIN_BUFFERS_FOR_OUTPUT, Scalar::Bits32);
         // The driver's minimum is what it holds itself; one more is for the producer.
         let minimum = minimum.map_or(0, |count| {
@@ -130,30 +145,56 @@ impl Encoder {
         let mut wanted = slots.max(minimum).min(FRAME_SLOTS_MAX);
         let capture_bytes = u64::from(agreed.capture_bytes);
         let (outputs, count) = loop {
-            let outputs = request(&device, Queue::Output, wanted, frame_bytes)?;
-            match request(&device, Queue::Capture, CAPTURE_BUFFERS, capture_bytes) {
+            let outputs = request(device, Queue::Output, wanted, frame_bytes)?;
+            match request(device, Queue::Capture, CAPTURE_BUFFERS, capture_bytes) {
                 // The first queue took all the memory that there is: it has to do with less.
                 Err(error) if error.errno == Errno::NOMEM && outputs > BUFFERS_MIN => {
-                    ioctl::reqbufs(&device, device.queue(Queue::Output), Memory::Mmap, 0)?;
+                    ioctl::reqbufs(device, device.queue(Queue::Output), Memory::Mmap, 0)?;
                     wanted = outputs - 1;
                 }
                 count => break (outputs.min(FRAME_SLOTS_MAX), count?),
             }
         };
-        let mut encoder = Self {
-            device,
-            agreed,
-            outputs,
-            memory: Memory::Mmap,
-            imported: ArrayVec::new(),
-            own: (outputs, agreed.layout),
-            captures: ArrayVec::new(),
-        };
+        self.outputs = outputs;
+        self.agreed = agreed;
         for index in 0..count.min(CAPTURE_BUFFERS_MAX as u32) {
-            let region = encoder.map(Queue::Capture, index, 0)?;
-            encoder.captures.push(region);
+            let region = self.map(Queue::Capture, index, 0)?;
+            self.captures.push(region);
         }
-        Ok(encoder)
+        Ok(())
+    }
+
+    /// Stops both queues and gives all buffers back. What was exported of them lives on for those who hold it.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn clear(&mut self) -> Result<()> {
+        if self.captures.is_empty() {
+            return Ok(());
+        }
+        self.clear_outputs()?;
+        self.captures.clear();
+        self.memory = Memory::Mmap;
+        let queue = self.device.queue(Queue::Capture);
+        ioctl::reqbufs(&self.device, queue, Memory::Mmap, 0).map(|_| ())
+    }
+
+    /// Closes the device, which frees everything that its driver holds, even where that does not answer any more. Gives the
+    /// dma-bufs that were imported. Until `reopen`, what stands in the device's place is `instead`.
+    ///
+    /// # Errors
+    /// Those of dup3(2); none, in fact.
+    pub fn close(&mut self, instead: BorrowedFd<'_>) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
+        self.captures.clear();
+        self.outputs = 0;
+        self.memory = Memory::Mmap;
+        self.device.close(instead)?;
+        Ok(core::mem::take(&mut self.imported))
+    }
+
+    /// Opens a device in place of the one that was closed. It has no buffers yet.
+    pub fn reopen(&mut self, device: Device) {
+        self.device = device;
     }
 
     /// Number of OUTPUT buffers.
@@ -230,15 +271,14 @@ impl Encoder {
         ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Capture))
     }
 
-    /// Stops both queues, which gives all buffers back, and starts them again: a new stream, with headers and a key
-    /// frame. The one remedy for a stalled queue that keeps buffers and file descriptors as they are.
+    /// Stops both queues, which gives all buffers back. With `start`, it is a new stream, with headers and a key frame: the
+    /// one remedy for a stalled queue that keeps buffers and file descriptors as they are.
     ///
     /// # Errors
     /// When the driver refuses.
-    pub fn restart(&self) -> Result<()> {
+    pub fn stop(&self) -> Result<()> {
         ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Output))?;
-        ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Capture))?;
-        self.start()
+        ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Capture))
     }
 
     /// The OUTPUT buffer of a slot, with its memory.

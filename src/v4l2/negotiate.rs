@@ -17,7 +17,7 @@ use crate::media::layout::{FrameLayout, LayoutError};
 use crate::note;
 
 /// What is asked of the encoder.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Visible width, pixels.
     pub width: u32,

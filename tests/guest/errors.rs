@@ -48,7 +48,6 @@ fn wrong_command_lines_and_devices_are_told() {
             2,
             &["--sise", "--help"],
         ),
-        ("size", "framemill run --device /dev/video0", 2, &["--size"]),
         ("value", "framemill run --size 640", 2, &["--size", "640"]),
         (
             "range",

@@ -43,4 +43,5 @@ mod import;
 mod model;
 mod producers;
 mod programs;
+mod reshape;
 mod sweep;

@@ -203,8 +203,58 @@ fn stalled_encoder_is_restarted_and_its_frames_are_counted() {
 }
 
 #[test]
+fn encoder_that_is_stuck_until_it_is_closed_is_opened_anew() {
+    // Restarts do not help it.
+    let guest = Guest::h264("stuck");
+    guest.put("in", &picture().noisy(0..60));
+    let outcome = guest.run(
+        r"
+        knob hang_after 20; knob streamoff_ms 200
+        engine run --size 320x240 --stall-ms 200
+        start tap framemill tap --from oldest --all --to /host/coded --index /host/index
+        until_true reached consumers_attached 1
+        start push framemill push --from /host/in --fps 60
+        until_true reached stalls 1
+        knob hang_after 0
+        ended push
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+        ",
+    );
+    outcome.succeeded(&["push", "run", "tap"]);
+    let json = outcome.text("stat.json");
+    assert_eq!(
+        (stat(&json, "restarts"), stat(&json, "reopens")),
+        (2, 1),
+        "{json}"
+    );
+    let lost = stat(&json, "frames_dropped_restart");
+    // All slots, three times at most.
+    assert!((3..=12).contains(&lost), "{json}");
+    // The producer attached again, and went on where it was.
+    assert_eq!(stat(&json, "producers_attached"), 2);
+    assert_eq!(
+        summary(&outcome.text("push.log")),
+        (60, 60 - lost, lost),
+        "{}",
+        outcome.story()
+    );
+    let lines = index(&outcome, "index");
+    let again = lines.iter().position(|line| line.generation == 4).unwrap();
+    assert!(
+        lines[again].is('D') && lines[again].is('K'),
+        "{}",
+        outcome.text("index")
+    );
+    let decoded = outcome.decoded("coded").len() / picture().frame_bytes();
+    assert_eq!(decoded as u64, 60 - lost);
+}
+
+#[test]
 fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
-    // Frames keep coming, and the model is stuck until it is closed: restarts do not help.
+    // Frames keep coming, and no restart and no opening helps.
     let guest = Guest::h264("dead");
     let outcome = guest.run(
         r"
@@ -212,20 +262,26 @@ fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
         engine run --size 320x240 --stall-ms 200
         start tap framemill tap --from oldest --to /dev/null
         start push framemill push --fps 60
+        until_true reached stalls 1
+        knob pause_at 1; knob pause_ms 3600000
         ended run
         ended tap
         ended push
         ",
     );
     assert_eq!(
-        (outcome.number("run"), outcome.number("tap")),
-        (7, 0),
+        (
+            outcome.number("run"),
+            outcome.number("tap"),
+            outcome.number("push")
+        ),
+        (7, 0, 9),
         "{}",
         outcome.story()
     );
     let log = outcome.text("run.log");
     assert!(
-        log.contains("the encoder stalled again after 2 restarts"),
+        log.contains("the encoder stalled again after 2 restarts and when opened anew"),
         "{log}"
     );
     assert!(log.contains(" frames in, 3 packets out, "), "{log}");

@@ -4,7 +4,8 @@
  *
  *   peer SOCKET CHANGE…   joins as a consumer, then sends each change by its number (1: a key frame, 2: a bitrate); says for each
  *                         `kept` when the engine stays silent for half a second, or `refused N` with the reason's number.
- *   peer SOCKET import F  offers two slots of memory, each of them the file F, and says `refused N` when the engine does not take them.
+ *   peer SOCKET import F  joins as a producer, offers two slots of memory, each of them the file F, and says `slots N` with what it gets
+ *                         (0: the encoder's), or `refused N`.
  *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
  *                         engine cuts it off.
  */
@@ -19,7 +20,7 @@
 #include <sys/un.h>
 
 enum { MAGIC, VERSION, KIND, ZERO, OWN, WORDS = 16 };
-enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, IMPORT = 6, PACKETS = 17, REFUSED = 18 };
+enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, IMPORT = 6, FRAMES = 16, PACKETS = 17, REFUSED = 18 };
 
 /* Where the queue of filled slots begins in the frame ring: src/shm/layout.rs. Its first word counts what was pushed. */
 enum { FILLED = 192 };
@@ -67,7 +68,11 @@ static int import(int fd, const char *path)
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	int files[2] = { open(path, O_RDONLY), open(path, O_RDONLY) };
-	uint32_t reason;
+	uint32_t first;
+
+	say(fd, PRODUCE, 0, 0);
+	if (hear(fd, &first) != FRAMES)
+		return fprintf(stderr, "not admitted\n"), 1;
 
 	rights->cmsg_level = SOL_SOCKET;
 	rights->cmsg_type = SCM_RIGHTS;
@@ -75,9 +80,9 @@ static int import(int fd, const char *path)
 	memcpy(CMSG_DATA(rights), files, sizeof(files));
 	if (sendmsg(fd, &message, MSG_NOSIGNAL) != sizeof(words))
 		return perror("sendmsg"), 1;
-	if (hear(fd, &reason) != REFUSED)
-		return fprintf(stderr, "not refused\n"), 1;
-	return printf("refused %u\n", reason), 0;
+	if (recv(fd, words, sizeof(words), 0) != sizeof(words))
+		return fprintf(stderr, "no whole message\n"), 1;
+	return printf("%s %u\n", words[KIND] == FRAMES ? "slots" : "refused", words[words[KIND] == FRAMES ? OWN + 2 : OWN]), 0;
 }
 
 static int bad(int fd)

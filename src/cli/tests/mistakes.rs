@@ -44,11 +44,11 @@ fn each_mistake_gets_its_own_sentence() {
         ("stat --json=yes", "--json takes no value"),
         (
             "run --size 640",
-            "--size: \"640\" is not WxH: picture size, pixels, 16x16 to 8192x8192; required without a camera",
+            "--size: \"640\" is not WxH: picture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
         ),
         (
             "run --size 15x16",
-            "--size: \"15x16\" is not WxH: picture size, pixels, 16x16 to 8192x8192; required without a camera",
+            "--size: \"15x16\" is not WxH: picture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
         ),
         (
             "run --fps abc",

@@ -1,4 +1,4 @@
-//! OUTPUT buffers that lie in somebody else's memory: dma-bufs of a producer or a camera, and the way back to the driver's own.
+//! OUTPUT buffers that lie in somebody else's memory: dma-bufs of a producer or a camera, and the check that they fit.
 //!
 //! Knows the order of calls for it. Knows no client, and not whether a frame is on its way: the caller makes sure that none is.
 
@@ -9,8 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 use super::{Encoder, OUTPUT_PLANES};
-use crate::limits::PLANES;
-use crate::media::layout::FrameLayout;
+use crate::media::layout::Placement;
 use crate::v4l2::abi::{Memory, Queue};
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::ioctl::{self, Result};
@@ -23,31 +22,32 @@ impl Encoder {
         self.memory == Memory::Dmabuf
     }
 
-    /// Takes a producer's dma-bufs for OUTPUT buffers, in place of those it has. The queue must be idle. It is stopped for
-    /// this, and starts again: a new stream, with headers and a key frame.
+    /// Takes a producer's dma-bufs for OUTPUT buffers, in place of those it has. No frame may be on its way. Both queues are
+    /// stopped for this; `start` begins a new stream, with headers and a key frame.
     ///
     /// # Errors
-    /// When the driver cannot use them; then there are no OUTPUT buffers, and `own_buffers` is to be called.
+    /// When the driver cannot use them; then there are no OUTPUT buffers: `clear`, and `allocate` the driver's own.
     #[inline(never)]
     pub fn import(
         &mut self,
         wanted: &Wanted,
         slots: u32,
-        bytesperline: &[u32; PLANES],
+        rows: &Placement,
         buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     ) -> core::result::Result<(), NotImported> {
         self.clear_outputs()?;
         self.memory = Memory::Dmabuf;
         self.imported = buffers;
-        let (_, layout) = output(&self.device, wanted, bytesperline)?;
+        let (_, layout) = output(&self.device, wanted, &rows.bytesperline)?;
         if self.imported.len() != (slots * layout.memory_plane_count) as usize
-            || !fits(&layout, bytesperline)
+            || layout.placement() != *rows
         {
             return Err(NotImported::Layout);
         }
         self.agreed.layout = layout;
         let queue = self.device.queue(Queue::Output);
         let granted = ioctl::reqbufs(&self.device, queue, Memory::Dmabuf, slots)?;
+        self.outputs = granted.count;
         if granted.count < slots {
             return Err(NotImported::Call(IoctlError::new(
                 Call::ReqBufsDmabuf,
@@ -62,32 +62,15 @@ impl Encoder {
                 answer => answer?,
             }
         }
-        Ok(ioctl::streamon(&self.device, queue)?)
+        Ok(())
     }
 
-    /// Goes back to the driver's own OUTPUT buffers, after an import or a failed one.
-    ///
-    /// # Errors
-    /// When the driver does not give them any more.
-    #[inline(never)]
-    pub fn own_buffers(&mut self, wanted: &Wanted) -> core::result::Result<(), NotImported> {
-        self.clear_outputs()?;
-        self.memory = Memory::Mmap;
-        let (_, layout) = output(&self.device, wanted, &[0; PLANES])?;
-        if layout != self.own.1 {
-            return Err(NotImported::Layout);
-        }
-        self.agreed.layout = layout;
+    /// Stops both queues and gives the OUTPUT buffers back, whosever they are.
+    pub(super) fn clear_outputs(&mut self) -> Result<()> {
+        self.stop()?;
         let queue = self.device.queue(Queue::Output);
-        let granted = ioctl::reqbufs(&self.device, queue, Memory::Mmap, self.own.0)?;
-        self.outputs = granted.count.min(self.own.0);
-        Ok(ioctl::streamon(&self.device, queue)?)
-    }
-
-    fn clear_outputs(&mut self) -> Result<()> {
-        let queue = self.device.queue(Queue::Output);
-        ioctl::streamoff(&self.device, queue)?;
         ioctl::reqbufs(&self.device, queue, self.memory, 0)?;
+        self.outputs = 0;
         self.imported.clear();
         Ok(())
     }
@@ -124,15 +107,4 @@ impl fmt::Display for NotImported {
             Self::Layout => f.write_str("the driver lays rows out differently"),
         }
     }
-}
-
-/// Whether the driver kept the bytes from one row to the next that were asked of it.
-fn fits(layout: &FrameLayout, bytesperline: &[u32; PLANES]) -> bool {
-    let mut planes = layout.planes().iter();
-    (0..layout.memory_plane_count).all(|memory_plane| {
-        // The first colour plane of each memory plane has V4L2's bytesperline.
-        planes
-            .find(|plane| plane.memory_plane == memory_plane)
-            .is_some_and(|plane| plane.bytesperline == bytesperline[memory_plane as usize])
-    })
 }

@@ -1,4 +1,4 @@
-//! The controls that `run` sets before it starts: those that options stand for, then those named one by one.
+//! The controls that are set before the encoder starts: those that options stand for, then those named one by one.
 //!
 //! An absent one is told and passed over, unless the user named it; a refused value ends the start. Knows what each
 //! option means to an encoder; how a control is set is `v4l2::controls`' business.

@@ -1,0 +1,236 @@
+//! A producer comes, and wants another size, format or rate, or slots of another kind: the encoder is set up anew for it.
+//!
+//! What is inside is encoded first: the producer waits while the encoder drains. Then the queues stop, change and start
+//! again. Consumers keep their ring, and see a generation, a discontinuity and a key frame. Knows when, and what the others
+//! must be told; the encoder's steps are `session`'s and its own.
+
+use arrayvec::ArrayVec;
+
+use crate::cli::{FrameRate, MemoryChoice};
+use crate::control::message::{Offer, Refusal, Wish};
+use crate::control::socket::Descriptors;
+use crate::engine::clients::Role;
+use crate::engine::engine::{Engine, Life, Phase};
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::CHANGE_DRAIN_MS;
+use crate::media::format::lookup;
+use crate::media::fourcc::Fourcc;
+use crate::media::layout::Placement;
+use crate::shm::atomic::Ordering::{Relaxed, Release};
+use crate::shm::layout::{PacketHeader, State};
+use crate::stats::Counter;
+use crate::time::{MS, now};
+use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
+use crate::v4l2::negotiate::Wanted;
+
+/// What the OUTPUT queue is to be made of.
+#[derive(Debug)]
+pub enum Slots {
+    /// The encoder's own buffers, written to directly or by copy.
+    Own(MemoryChoice),
+    /// Dma-bufs of somebody else: how many slots, where the rows lie, and each slot's memory planes in order.
+    Given(u32, Placement, ArrayVec<rustix::fd::OwnedFd, OUTPUT_PLANES>),
+}
+
+/// What a producer waits for.
+#[derive(Debug)]
+pub(super) struct Request {
+    wanted: Wanted,
+    slots: Slots,
+}
+
+impl Engine<'_> {
+    /// A producer wants to be let in. It is, at once, when nothing has to change for it; else it waits.
+    ///
+    /// # Errors
+    /// When its wish cannot be met.
+    #[inline(never)]
+    pub(super) fn wish(
+        &mut self,
+        life: &mut Life,
+        place: usize,
+        wish: &Wish,
+    ) -> Result<(), Refusal> {
+        let present = self.memory.wanted();
+        let mut wanted = present;
+        if wish.format != 0 {
+            wanted.format = lookup(Fourcc(wish.format)).ok_or(Refusal::NotEncoded)?;
+        }
+        if wish.size != (0, 0) {
+            (wanted.width, wanted.height) = wish.size;
+        }
+        let fixed = self.session.options.size.width != 0;
+        if fixed && wanted != present {
+            return Err(Refusal::Fixed);
+        }
+        if wish.rate != (0, 0) && !fixed {
+            let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
+            let rate = rate.ok_or(Refusal::NotEncoded)?;
+            wanted.rate = (rate.numerator, rate.denominator);
+        }
+        let choice = match self.session.options.memory {
+            MemoryChoice::Auto if wish.copied => MemoryChoice::Copy,
+            choice => choice,
+        };
+        if wanted == present && self.memory.choice() == Some(choice) {
+            return self.admit_producer(life, place);
+        }
+        self.wait_for_change(
+            life,
+            place,
+            Request {
+                wanted,
+                slots: Slots::Own(choice),
+            },
+        )
+    }
+
+    /// A producer offers dma-bufs in place of the slots that it was given.
+    ///
+    /// # Errors
+    /// `Busy` while another producer waits, or there is no encoder.
+    pub(super) fn offered(
+        &mut self,
+        life: &mut Life,
+        place: usize,
+        offer: &Offer,
+        buffers: Descriptors,
+    ) -> Result<(), Refusal> {
+        self.pipeline.reclaim();
+        let wanted = self.memory.wanted();
+        let buffers = buffers.into_iter().collect();
+        self.wait_for_change(
+            life,
+            place,
+            Request {
+                wanted,
+                slots: Slots::Given(offer.slots, offer.rows, buffers),
+            },
+        )
+    }
+
+    fn wait_for_change(
+        &mut self,
+        life: &mut Life,
+        place: usize,
+        request: Request,
+    ) -> Result<(), Refusal> {
+        if life.request.is_some() || life.away.is_some() {
+            return Err(Refusal::Busy);
+        }
+        let client = life.clients.get_mut(place).ok_or(Refusal::BadMessage)?;
+        client.role = Role::Waiting;
+        life.request = Some(request);
+        life.phase = if self.pipeline.in_flight() == 0 && self.pipeline.stalls(0).is_none() {
+            Phase::Drained
+        } else {
+            Phase::Emptying {
+                deadline: now().saturating_add(u64::from(CHANGE_DRAIN_MS) * MS),
+            }
+        };
+        self.set_state(State::Draining);
+        Ok(())
+    }
+
+    /// Nothing is inside any more: the change that a producer waits for.
+    ///
+    /// # Errors
+    /// When there is no way back either.
+    #[inline(never)]
+    pub(super) fn carry_out(&mut self, life: &mut Life) -> Result<(), Failure> {
+        let Some(Request { wanted, mut slots }) = life.request.take() else {
+            return Ok(());
+        };
+        // What the drain's deadline cut off.
+        self.pipeline.restart(Counter::DroppedRestart, now());
+        self.pipeline.drop_filled(Counter::DroppedRestart);
+        life.phase = Phase::Running;
+        self.set_state(State::Running);
+        let present = self.memory.wanted();
+        // Whose memory is not taken gets the engine's slots instead.
+        let refusal = match slots {
+            Slots::Given(..) => Ok(()),
+            Slots::Own(_) => Err(Refusal::NotEncoded),
+        };
+        let place = life.clients.waiting();
+        let mut refused = Ok(());
+        // Where nobody waits any more the encoder has to start again all the same.
+        if place.is_none() || self.set_up(&wanted, &mut slots).is_err() {
+            refused = refusal;
+            let mut own = Slots::Own(self.session.options.memory);
+            if self.set_up(&present, &mut own).is_err() {
+                self.open_anew(life, None)?;
+                refused = Err(Refusal::Reopened);
+            }
+        }
+        self.pipeline.replace_slots(self.encoder.slots());
+        if let Some(place) = place
+            && let Err(refusal) = refused.and_then(|()| self.admit_producer(life, place))
+        {
+            self.refuse(life, place, refusal);
+        }
+        Ok(())
+    }
+
+    /// Sets the encoder up anew, and starts it: a new generation. No frame is inside, and no producer has a slot.
+    ///
+    /// # Errors
+    /// When that cannot be done; then nothing runs, and another try may follow.
+    #[inline(never)]
+    pub(super) fn set_up(&mut self, wanted: &Wanted, slots: &mut Slots) -> Result<(), Failure> {
+        let session = &self.session;
+        let failed = |error| session.at_device(&error);
+        self.memory.clear();
+        // An import changes the one queue only, and has no need of the others' buffers.
+        let keeps = matches!(slots, Slots::Given(..)) && *wanted == self.memory.wanted();
+        if !keeps || self.encoder.slots() == 0 {
+            self.encoder.clear().map_err(failed)?;
+            let agreed = session.agree(self.encoder.device(), wanted)?;
+            self.encoder
+                .allocate(agreed, session.slots)
+                .map_err(failed)?;
+        }
+        match slots {
+            Slots::Given(count, rows, buffers) => {
+                self.encoder
+                    .import(wanted, *count, rows, core::mem::take(buffers))
+                    .map_err(|error| {
+                        let (frames, seconds) = wanted.rate;
+                        let rate = self.encoder.agreed().layout.frame_bytes() * u64::from(frames)
+                            / u64::from(seconds.max(1));
+                        failure!(
+                            Exit::Refused,
+                            "the producer's memory cannot be imported ({error}): it has to copy, {rate} bytes a second"
+                        )
+                    })?;
+                self.memory.import(self.encoder, wanted);
+            }
+            Slots::Own(choice) => self
+                .memory
+                .fill(self.encoder, wanted, *choice)
+                .map_err(failed)?,
+        }
+        session.start(self.encoder, wanted)?;
+        describe(self.header, wanted, self.encoder, self.memory.kind());
+        self.new_generation();
+        Ok(())
+    }
+}
+
+/// Writes what the stream is, for those who look; before the generation rises.
+pub fn describe(header: &PacketHeader, wanted: &Wanted, encoder: &Encoder, memory: u32) {
+    let stream = &header.stream;
+    let agreed = encoder.agreed();
+    stream.codec.store(wanted.codec.0, Relaxed);
+    stream.format.store(wanted.format.fourcc.0, Relaxed);
+    stream.width.store(wanted.width, Relaxed);
+    stream.height.store(wanted.height, Relaxed);
+    stream.coded_width.store(agreed.coded.0, Relaxed);
+    stream.coded_height.store(agreed.coded.1, Relaxed);
+    stream.rate_numerator.store(wanted.rate.0, Relaxed);
+    stream.rate_denominator.store(wanted.rate.1, Relaxed);
+    stream.memory.store(memory, Relaxed);
+    // pairs with the Acquire of whoever loads it first
+    stream.frame_slots.store(encoder.slots(), Release);
+}

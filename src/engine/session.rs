@@ -1,0 +1,104 @@
+//! The session with the encoder as the options want it: agreed on, set up, started. At the start, and again whenever the
+//! encoder is set up anew while the engine runs.
+//!
+//! Knows options, the order of the steps, and what to say when one fails. Knows no frame and no client.
+
+use core::ffi::CStr;
+
+use arrayvec::ArrayVec;
+use rustix::io::Errno;
+
+use crate::cli::RunOptions;
+use crate::engine::controls::{combination, set_controls};
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::CONTROLS;
+use crate::media::fourcc::Fourcc;
+use crate::v4l2::abi::CID_MPEG_VIDEO_GOP_SIZE;
+use crate::v4l2::controls;
+use crate::v4l2::device::Device;
+use crate::v4l2::encoder::Encoder;
+use crate::v4l2::errno::IoctlError;
+use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
+
+/// What an encoder is set up by.
+pub struct Session<'a> {
+    /// The device's path, for sentences.
+    pub path: &'a str,
+    /// The device's path, to open it.
+    pub node: &'a CStr,
+    /// What the user wants.
+    pub options: &'a RunOptions<'a>,
+    /// OUTPUT buffers to ask for.
+    pub slots: u32,
+    /// Controls that clients changed since the start, with their values.
+    pub changed: ArrayVec<(u32, i64), CONTROLS>,
+}
+
+impl Session<'_> {
+    /// Settles formats, size, rate and controls on a device without buffers.
+    ///
+    /// # Errors
+    /// When the device cannot do what is wanted.
+    #[inline(never)]
+    pub fn agree(&self, device: &Device, wanted: &Wanted) -> Result<Agreed, Failure> {
+        let (path, options) = (self.path, self.options);
+        let agreed = negotiate(device, wanted).map_err(|refused| {
+            let exit = match refused {
+                Refused::Call(_) => Exit::Device,
+                // It is no encoder for what is wanted, as a scan would have said.
+                Refused::Format(asked, _) if asked == options.codec => Exit::NoDevice,
+                _ => Exit::Refused,
+            };
+            failure!(exit, "{path}: {refused}")
+        })?;
+        let size = (wanted.width, wanted.height);
+        set_controls(device, path, options, size, agreed.declared)?;
+        for &(id, value) in &self.changed {
+            // It was taken before, for another size perhaps; the least that can be done is to try.
+            let _ = match u32::try_from(value) {
+                Ok(frames) if id == CID_MPEG_VIDEO_GOP_SIZE => controls::set_gop(device, frames),
+                _ => controls::set(device, id, value),
+            };
+        }
+        Ok(agreed)
+    }
+
+    /// A control has another value from now on.
+    pub fn keep(&mut self, id: u32, value: i64) {
+        self.changed.retain(|(known, _)| *known != id);
+        // One too many is forgotten when the encoder is set up anew.
+        let _ = self.changed.try_push((id, value));
+    }
+
+    /// Starts the stream.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    #[inline(never)]
+    pub fn start(&self, encoder: &Encoder, wanted: &Wanted) -> Result<(), Failure> {
+        let path = self.path;
+        encoder.start().map_err(|error| match error.errno {
+            Errno::SRCH if wanted.codec == Fourcc::H264 => failure!(
+                Exit::Refused,
+                "{path}: {error}: {}",
+                combination(
+                    encoder.device(),
+                    (wanted.width, wanted.height),
+                    encoder.agreed().declared
+                )
+            ),
+            _ => self.at_device(&error),
+        })
+    }
+
+    /// A call on the device failed.
+    pub fn at_device(&self, error: &IoctlError) -> Failure {
+        let exit = if error.errno == Errno::NOMEM {
+            Exit::Resource
+        } else {
+            Exit::Device
+        };
+        failure!(exit, "{}: {error}", self.path)
+    }
+}
