@@ -40,6 +40,8 @@ pub enum Exit {
     Resource = 14,
     /// `--wait` or another time-out of the user's own passed.
     Timeout = 15,
+    /// `stat --check`: the engine is there, and has not taken a turn for too long.
+    Stuck = 16,
     /// A bug of Framemill's own.
     Internal = 70,
 }
@@ -61,6 +63,7 @@ pub const EXIT_CODES: &str = "   0  done
   13  tap --all: packets were missed
   14  out of memory, file descriptors or CMA
   15  the time given by --wait passed
+  16  stat --check: the engine is stuck
   70  a bug in framemill
 ";
 
@@ -113,6 +116,7 @@ mod tests {
             Missed,
             Resource,
             Timeout,
+            Stuck,
             Internal,
         ];
         let numbers = EXIT_CODES.lines().map(|line| line[..4].trim().parse());

@@ -214,6 +214,11 @@ pub const CONNECT_RETRY_MS: u32 = 20;
 /// How long a client waits for the engine's answer to its first message, ms: ten heartbeats.
 pub const ANSWER_MS: u32 = 5000;
 
+/// `stat --check` takes an engine without a turn for so long to be stuck, ms. More than the longest calls that come back by
+/// themselves: a hung firmware holds each of the two STREAMOFFs of a restart for two seconds, and each queue's end at a close.
+pub const CHECK_MS_DEFAULT: u32 = 10_000;
+const _: () = assert!(DEADLINE_MS_MIN <= CHECK_MS_DEFAULT && CHECK_MS_DEFAULT <= DEADLINE_MS_MAX);
+
 /// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls and each
 /// value as a word of its own has about a hundred. 2 KiB of stack.
 pub const ARGUMENTS: usize = 128;

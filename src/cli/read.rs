@@ -18,7 +18,7 @@ use crate::limits::CONTROLS;
 pub(super) struct Value<'a> {
     /// As it was typed, never empty; for a switch, empty.
     pub(super) text: &'a CStr,
-    /// The number it is, in range, where the row accepts a number; 0 elsewhere.
+    /// The number it is, in range, where the row accepts a number; 0 elsewhere, and where the value was left out.
     pub(super) number: u64,
 }
 
@@ -49,12 +49,17 @@ pub(super) fn read<'a>(
     });
     let mut options = Options::new(bytes);
     let mut controls = 0;
-    // An action that waits for its value, and whether there was one before.
+    // An action (or an option) that waits for its value, and whether there was an action before.
     let mut action: Option<&'static Row> = None;
     let mut acted = false;
     loop {
         let name = match options.next_arg() {
-            Ok(None) => return action.map_or(Ok(()), |row| Err(Complaint::MissingValue(row))),
+            Ok(None) => {
+                return match action {
+                    Some(row) if !row.optional() => Err(Complaint::MissingValue(row)),
+                    _ => Ok(()),
+                };
+            }
             Ok(Some(Arg::Long(name))) => &word.get().to_bytes()[..name.len() + 2],
             Ok(Some(Arg::Short(_))) => word.get().to_bytes(),
             Ok(Some(Arg::Positional(_))) => {
@@ -87,6 +92,16 @@ pub(super) fn read<'a>(
             (Accepts::Nothing, None) => c"",
             (Accepts::Nothing, Some(_)) => return Err(Complaint::UnwantedValue(row)),
             (_, Some(value)) => ending(word.get(), value.len()),
+            (_, None) if row.optional() => {
+                let left_out = Value {
+                    text: c"",
+                    number: 0,
+                };
+                settings.set(row.key, left_out);
+                // A word without dashes is the value, as it is an action's.
+                action = Some(row);
+                continue;
+            }
             (_, None) => match options.value() {
                 Ok(value) if !value.starts_with(b"--") => word.get(),
                 _ => return Err(Complaint::MissingValue(row)),

@@ -33,6 +33,11 @@ impl Row {
     pub(super) fn placeholder(&self) -> &'static str {
         cut(self.synopsis(), b' ').1
     }
+
+    /// Whether the value may be left out: `[MS]`.
+    pub(super) fn optional(&self) -> bool {
+        self.placeholder().starts_with('[')
+    }
 }
 
 /// What stands before and after the first separator. By bytes: the search of `str` for a character is larger than all rows' names.
@@ -68,6 +73,7 @@ pub(super) enum Key {
     Bitrate,
     BitrateMode,
     Camera,
+    Check,
     Codec,
     Control,
     Device,

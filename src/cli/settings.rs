@@ -6,6 +6,7 @@ use super::options::{CtlOptions, ProbeOptions, PushOptions, RunOptions, StatOpti
 use super::read::{Settings, Value};
 use super::row::Key;
 use super::value;
+use crate::limits::CHECK_MS_DEFAULT;
 use crate::media::{fourcc::Fourcc, h264};
 
 impl<'a> Settings<'a> for RunOptions<'a> {
@@ -93,6 +94,8 @@ impl<'a> Settings<'a> for StatOptions<'a> {
             Key::Socket => self.socket = value::socket(value.text)?,
             Key::Watch => self.watch_ms = Some(value.number32()?),
             Key::Json => self.json = true,
+            Key::Check if value.number == 0 => self.check_ms = Some(CHECK_MS_DEFAULT),
+            Key::Check => self.check_ms = Some(value.number32()?),
             _ => return None,
         }
         Some(())

@@ -308,7 +308,7 @@ static TAP: [Row; 7] = [
     WAIT,
 ];
 
-static STAT: [Row; 3] = [
+static STAT: [Row; 4] = [
     SOCKET,
     row(
         Key::Watch,
@@ -316,6 +316,11 @@ static STAT: [Row; 3] = [
         number(WATCH_MS_MIN, WAIT_MS_MAX),
     ),
     row(Key::Json, "--json\nprint JSON", Accepts::Nothing),
+    row(
+        Key::Check,
+        "--check [MS]\nonly fail if the engine ended, or took no turn for so long, ms; 10000 if not given",
+        number(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
+    ),
 ];
 
 /// Actions first: words without dashes, of which one must be given.

@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use super::row::Accepts;
 use super::*;
-use crate::limits::{CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
+use crate::limits::{CHECK_MS_DEFAULT, CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
 use crate::media::fourcc::Fourcc;
 
 /// Words split at spaces; `''` is an empty word.
@@ -152,8 +152,9 @@ fn every_client_option_arrives() {
         socket: SocketName::Path(c"/tmp/s"),
         watch_ms: Some(1000),
         json: true,
+        check_ms: Some(2500),
     };
-    let line = "stat --socket /tmp/s --watch 1000 --json";
+    let line = "stat --socket /tmp/s --check=2500 --watch 1000 --json";
     with(line, |p| assert_eq!(p.unwrap(), Command::Stat(stat)));
     let probe = ProbeOptions {
         device: Some(c"/dev/video1"),
@@ -161,6 +162,35 @@ fn every_client_option_arrives() {
     };
     let line = "probe --device /dev/video1 --json";
     with(line, |p| assert_eq!(p.unwrap(), Command::Probe(probe)));
+}
+
+#[test]
+fn a_value_in_brackets_may_be_left_out() {
+    for (line, check_ms) in [
+        ("stat --check", Some(CHECK_MS_DEFAULT)),
+        ("stat --check --json", Some(CHECK_MS_DEFAULT)),
+        ("stat --check 2500 --json", Some(2500)),
+        ("stat --json --check=2500", Some(2500)),
+        ("stat --json", None),
+    ] {
+        with(line, |parsed| match parsed {
+            Ok(Command::Stat(options)) => assert_eq!(options.check_ms, check_ms, "{line}"),
+            other => panic!("{line}: {other:?}"),
+        });
+    }
+    let help = Topic::Stat.to_string();
+    assert!(help.contains(&format!(
+        "; {CHECK_MS_DEFAULT} if not given; 100 to 600000\n"
+    )));
+    assert_eq!(
+        complaint("stat --check 99"),
+        "--check: \"99\" is not a number from 100 to 600000"
+    );
+    assert_eq!(
+        complaint("stat --check="),
+        "--check: the value is empty; give [MS]"
+    );
+    assert!(complaint("stat --check 100 100").contains("neither an option nor"));
 }
 
 #[test]

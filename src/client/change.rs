@@ -4,16 +4,15 @@
 use super::{ClientError, ask};
 use crate::control::SocketName;
 use crate::control::message::{Change, Message, Outcome};
-use crate::control::socket::dial;
+use crate::limits::ANSWER_MS;
 
 /// Asks the engine for a change, and gives what came of it. The encoder goes on meanwhile; nothing is torn down.
 ///
 /// # Errors
 /// When there is no engine, it is ending, or it is of another version.
 pub fn change(engine: &SocketName<'_>, change: Change) -> Result<Outcome, ClientError> {
-    let socket = dial(engine).map_err(ClientError::NoEngine)?;
-    match ask(&socket, &Message::Change(change), &[])? {
-        (Message::Changed(outcome), _) => Ok(outcome),
+    match ask(engine, ANSWER_MS, &Message::Change(change), &[])? {
+        (_, Message::Changed(outcome), _) => Ok(outcome),
         _ => Err(ClientError::Protocol),
     }
 }

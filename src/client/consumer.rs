@@ -6,8 +6,8 @@ use rustix::io::Errno;
 use super::{ClientError, Next, Start, Step};
 use crate::control::SocketName;
 use crate::control::message::{Change, Message};
-use crate::control::socket::{dial, send};
-use crate::limits::CODEC_HEADER_BYTES;
+use crate::control::socket::send;
+use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES};
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Reader, load_codec_headers};
@@ -38,7 +38,7 @@ impl PacketConsumer {
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
     pub fn connect(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
-        Self::join(engine, Message::Consume { wake: true }, start)
+        Self::join(engine, ANSWER_MS, Message::Consume { wake: true }, start)
     }
 
     /// Connects to look at the header only: not counted as a consumer, and not woken.
@@ -46,15 +46,27 @@ impl PacketConsumer {
     /// # Errors
     /// As `connect`.
     pub fn observe(engine: &SocketName<'_>) -> Result<Self, ClientError> {
-        Self::join(engine, Message::Observe, Start::Live)
+        Self::observe_within(engine, ANSWER_MS)
+    }
+
+    /// The same, and waits for the engine at most `patience_ms`.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub fn observe_within(engine: &SocketName<'_>, patience_ms: u32) -> Result<Self, ClientError> {
+        Self::join(engine, patience_ms, Message::Observe, Start::Live)
     }
 
     #[inline(never)]
-    fn join(engine: &SocketName<'_>, hello: Message, start: Start) -> Result<Self, ClientError> {
-        let socket = dial(engine).map_err(ClientError::NoEngine)?;
-        let mut descriptors = match super::ask(&socket, &hello, &[])? {
-            (Message::Packets { .. }, descriptors) => descriptors,
-            _ => return Err(ClientError::Protocol),
+    fn join(
+        engine: &SocketName<'_>,
+        patience_ms: u32,
+        hello: Message,
+        start: Start,
+    ) -> Result<Self, ClientError> {
+        let answer = super::ask(engine, patience_ms, &hello, &[])?;
+        let (socket, Message::Packets { .. }, mut descriptors) = answer else {
+            return Err(ClientError::Protocol);
         };
         let event = (descriptors.len() == 2)
             .then(|| descriptors.pop())

@@ -59,13 +59,13 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
+use crate::control::SocketName;
 pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
-use crate::control::socket::{Descriptors, Received, receive, send};
-use crate::limits::ANSWER_MS;
+use crate::control::socket::{Descriptors, Received, dial, receive, send};
 pub use crate::shm::packet_ring::{Next, Packet, Start};
 use crate::text::nth;
-use crate::time::{MS, timespec};
+use crate::time::{MS, now, timespec};
 use crate::v4l2::errno::Named;
 pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
@@ -134,22 +134,41 @@ impl fmt::Display for ClientError {
 
 impl core::error::Error for ClientError {}
 
-/// Sends the first message and waits for the answer.
+const LATE: ClientError = ClientError::System(Step::Answer, Errno::TIMEDOUT);
+
+/// Connects, sends the first message and waits for the answer, all of it at most `patience_ms`.
 fn ask(
-    socket: &OwnedFd,
+    engine: &SocketName<'_>,
+    patience_ms: u32,
     hello: &Message,
+    descriptors: &[BorrowedFd<'_>],
+) -> Result<(OwnedFd, Message, Descriptors), ClientError> {
+    let deadline = now().saturating_add(u64::from(patience_ms) * MS);
+    let socket = dial(engine, deadline).map_err(|errno| match errno {
+        Errno::TIMEDOUT => LATE,
+        errno => ClientError::NoEngine(errno),
+    })?;
+    let (answer, descriptors) = exchange(&socket, deadline, hello, descriptors)?;
+    Ok((socket, answer, descriptors))
+}
+
+/// Sends a message and waits for the answer until `deadline`, `CLOCK_MONOTONIC` ns.
+fn exchange(
+    socket: &OwnedFd,
+    deadline: u64,
+    message: &Message,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(Message, Descriptors), ClientError> {
     // An engine that is just ending may have closed already; its answer, if any, is still to be read.
-    let sent = send(socket, hello, descriptors);
+    let sent = send(socket, message, descriptors);
     loop {
-        let patience = timespec(u64::from(ANSWER_MS) * MS);
+        let patience = timespec(deadline.saturating_sub(now()));
         let heard = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience));
         if heard == Err(Errno::INTR) {
             continue;
         }
         if heard == Ok(0) {
-            return Err(ClientError::System(Step::Answer, Errno::TIMEDOUT));
+            return Err(LATE);
         }
         match receive(socket).map_err(|errno| ClientError::System(Step::Receiving, errno))? {
             Received::Message(Message::Refused(reason), _) => {

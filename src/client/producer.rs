@@ -8,8 +8,8 @@ use rustix::net::SendFlags;
 use super::{ClientError, Step};
 use crate::control::SocketName;
 use crate::control::message::{Message, Offer, SlotMemory, Wish};
-use crate::control::socket::{dial, send};
-use crate::limits::{FRAME_SLOTS_MAX, PLANES};
+use crate::control::socket::{Descriptors, send};
+use crate::limits::{ANSWER_MS, FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, Placement, PlaneLayout};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed};
@@ -17,7 +17,7 @@ use crate::shm::frame_ring::{Entry, Popper, Pusher};
 use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::region::{Region, sealed_size};
-use crate::time::now;
+use crate::time::{MS, now};
 
 use crate::v4l2::ioctl::{self, DmaBufAccess};
 
@@ -61,8 +61,9 @@ impl FrameProducer {
     /// As `connect`; `Refused(Fixed)` when the engine keeps its size and format, `Refused(NotEncoded)` when the encoder does not
     /// do them, `Refused(Busy)` when it is not ready.
     pub fn connect_with(engine: &SocketName<'_>, wish: &Wish) -> Result<Self, ClientError> {
-        let socket = dial(engine).map_err(ClientError::NoEngine)?;
-        Self::join(socket, &Message::Produce(*wish), Buffers::new())
+        let hello = Message::Produce(*wish);
+        let (socket, answer, descriptors) = super::ask(engine, ANSWER_MS, &hello, &[])?;
+        Self::join(socket, answer, descriptors, Buffers::new())
     }
 
     /// Offers dma-bufs of one's own as slots, before the first frame: the memory planes, slot after slot. Fitting ones have as many
@@ -79,15 +80,22 @@ impl FrameProducer {
             rows,
         };
         let Self { socket, .. } = self;
-        Self::join(socket, &Message::Import(offer), buffers)
+        let offered: ArrayVec<BorrowedFd<'_>, { SLOTS * PLANES }> =
+            buffers.iter().map(AsFd::as_fd).collect();
+        let deadline = now().saturating_add(u64::from(ANSWER_MS) * MS);
+        let (answer, descriptors) =
+            super::exchange(&socket, deadline, &Message::Import(offer), &offered)?;
+        drop(offered);
+        Self::join(socket, answer, descriptors, buffers)
     }
 
     #[inline(never)]
-    fn join(socket: OwnedFd, hello: &Message, buffers: Buffers) -> Result<Self, ClientError> {
-        let offered: ArrayVec<BorrowedFd<'_>, { SLOTS * PLANES }> =
-            buffers.iter().map(AsFd::as_fd).collect();
-        let (answer, mut descriptors) = super::ask(&socket, hello, &offered)?;
-        drop(offered);
+    fn join(
+        socket: OwnedFd,
+        answer: Message,
+        mut descriptors: Descriptors,
+        buffers: Buffers,
+    ) -> Result<Self, ClientError> {
         let Message::Frames {
             slots,
             memory_planes,

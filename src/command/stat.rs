@@ -1,6 +1,7 @@
 //! `framemill stat`: what the engine says of itself in the packet ring's header, as a page or as one JSON object a line.
 //!
-//! Reads shared memory only: an observer is no consumer, and the engine notices it once, when it connects.
+//! Reads shared memory only: an observer is no consumer, and the engine notices it once, when it connects. With `--check` nothing is
+//! printed: the exit code says whether the engine lives, in a bounded time also when it is stuck and answers nobody.
 //!
 //! The names are stable; both forms have the same. New ones may be added. Strings are ASCII, with a question mark for every other byte.
 //!
@@ -36,11 +37,12 @@
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::cli::{FrameRate, StatOptions};
-use crate::client::{ClientError, PacketConsumer};
-use crate::command::connect::lost;
+use crate::client::{ClientError, PacketConsumer, Step};
+use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
-use crate::error::Failure;
-use crate::limits;
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::shm::layout::{PacketHeader, State};
@@ -49,17 +51,23 @@ use crate::time::{MS, now, timespec};
 
 #[inline(never)]
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
-    let engine = match PacketConsumer::observe(&options.socket) {
+    let patience = options.check_ms.unwrap_or(ANSWER_MS);
+    let engine = match PacketConsumer::observe_within(&options.socket, patience) {
         Ok(engine) => engine,
-        Err(error) => return Err(lost(&options.socket, error)),
+        Err(error) => return unanswered(options, error),
     };
     let mut report = Report::new(options.json);
     let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
     loop {
         // Asked before, so that the end is printed, too.
         let last = options.watch_ms.is_none() || ended(&engine);
-        describe(&mut report, engine.header());
-        let result = report.finish();
+        let result = match options.check_ms {
+            Some(limit) => check(options, limit, engine.header()),
+            None => {
+                describe(&mut report, engine.header());
+                report.finish()
+            }
+        };
         if last || result.is_err() {
             return result;
         }
@@ -72,6 +80,41 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
             return Err(lost(&options.socket, ClientError::Gone));
         }
     }
+}
+
+/// What it means that nobody let us in.
+fn unanswered(options: &StatOptions<'_>, error: ClientError) -> Result<(), Failure> {
+    match (error, options.check_ms) {
+        (ClientError::System(Step::Answer, _), Some(limit)) => Err(stuck(options, limit.into())),
+        // It has no room for one more, and said so: it lives.
+        (ClientError::Refused(_), Some(_)) => Ok(()),
+        _ => Err(lost(&options.socket, error)),
+    }
+}
+
+/// Whether the engine takes its turns. Waiting, it may sleep for a heartbeat's time, and that is not held against it.
+fn check(options: &StatOptions<'_>, limit: u32, header: &PacketHeader) -> Result<(), Failure> {
+    let status = &header.status;
+    if status.state.load(Relaxed) == State::Ended as u32 {
+        return Err(failure!(
+            Exit::Socket,
+            "{}: the engine has ended",
+            Name(&options.socket)
+        ));
+    }
+    let age = now().saturating_sub(status.heartbeat.load(Relaxed)) / MS;
+    if age > u64::from(limit + HEARTBEAT_MS) {
+        return Err(stuck(options, age));
+    }
+    Ok(())
+}
+
+fn stuck(options: &StatOptions<'_>, age: u64) -> Failure {
+    failure!(
+        Exit::Stuck,
+        "{}: the engine is stuck: no sign of life for {age} ms",
+        Name(&options.socket)
+    )
 }
 
 fn ended(engine: &PacketConsumer) -> bool {

@@ -8,16 +8,19 @@ use core::mem::MaybeUninit;
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, statat, unlink};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chmodat, fcntl_setfl, statat, unlink};
 use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
     connect, listen, recv, recvmsg, sendmsg, socket_with, sockopt,
 };
+use rustix::thread::nanosleep;
 
 use crate::cli::SocketName;
 use crate::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message};
+use crate::limits::CONNECT_RETRY_MS;
+use crate::time::{MS, now, timespec};
 
 /// Descriptors that came with a message.
 pub type Descriptors = ArrayVec<OwnedFd, MESSAGE_FDS>;
@@ -120,14 +123,27 @@ fn inode(path: &CStr) -> Result<u64> {
     Ok(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?.st_ino)
 }
 
-/// Connects to an engine; the socket blocks, as a client's may.
+/// Connects to an engine; the socket blocks afterwards, as a client's may. Tries until `deadline` (`CLOCK_MONOTONIC` ns) when so many
+/// connections wait that there is no room for one more: an engine that is stuck accepts none of them, ever.
 ///
 /// # Errors
-/// `NOENT` and `CONNREFUSED` when no engine is there; otherwise those of socket(2) and connect(2).
-pub fn dial(name: &SocketName<'_>) -> Result<OwnedFd> {
-    let fd = new_socket(SocketFlags::empty())?;
-    connect(&fd, &address(name)?)?;
-    Ok(fd)
+/// `NOENT` and `CONNREFUSED` when no engine is there, `TIMEDOUT` when there is one that does not accept; otherwise those of
+/// socket(2) and connect(2).
+pub fn dial(name: &SocketName<'_>, deadline: u64) -> Result<OwnedFd> {
+    let fd = new_socket(SocketFlags::NONBLOCK)?;
+    let address = address(name)?;
+    loop {
+        match connect(&fd, &address) {
+            Err(Errno::AGAIN) if now() >= deadline => return Err(Errno::TIMEDOUT),
+            // An interrupted sleep is as good as a whole one.
+            Err(Errno::AGAIN) => drop(nanosleep(&timespec(u64::from(CONNECT_RETRY_MS) * MS))),
+            connected => {
+                connected?;
+                fcntl_setfl(&fd, OFlags::empty())?;
+                return Ok(fd);
+            }
+        }
+    }
 }
 
 /// Sends a message with its descriptors. Never raises SIGPIPE; never blocks on a non-blocking socket.
@@ -293,13 +309,32 @@ mod tests {
         let name = SocketName::Path(&path);
         let listener = Listener::bind(name, 0o600).unwrap();
         assert_eq!(Listener::bind(name, 0o600).unwrap_err(), Errno::ADDRINUSE);
-        let _client = dial(&name).unwrap();
+        let _client = dial(&name, 0).unwrap();
         assert!(listener.accept().unwrap().is_some());
         // A dead engine: the socket is closed, the file stays.
         let Listener { ref fd, .. } = listener;
         rustix::net::shutdown(fd, rustix::net::Shutdown::Both).unwrap();
         let second = Listener::bind(name, 0o600).unwrap();
         drop(second);
-        assert_eq!(dial(&name).unwrap_err(), Errno::NOENT);
+        assert_eq!(dial(&name, 0).unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn an_engine_that_accepts_nobody_is_given_up_at_the_deadline() {
+        let text = std::format!("framemill-{}", std::process::id());
+        let name = SocketName::Abstract(text.as_bytes());
+        let _listener = Listener::bind(name, 0).unwrap();
+        let mut waiting = std::vec::Vec::new();
+        let refused = loop {
+            match dial(&name, 0) {
+                Ok(client) => waiting.push(client),
+                Err(errno) => break errno,
+            }
+            assert!(waiting.len() < 100, "the queue of a listener ends");
+        };
+        assert_eq!(refused, Errno::TIMEDOUT);
+        let begun = now();
+        assert_eq!(dial(&name, begun + 50 * MS).unwrap_err(), Errno::TIMEDOUT);
+        assert!((50 * MS..2000 * MS).contains(&(now() - begun)));
     }
 }

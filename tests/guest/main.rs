@@ -45,3 +45,4 @@ mod producers;
 mod programs;
 mod reshape;
 mod sweep;
+mod watch;

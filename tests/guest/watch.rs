@@ -1,0 +1,124 @@
+//! `stat --check`: whether an engine lives, told in a bounded time also when it is stuck.
+
+use std::fs;
+
+use crate::support::{Api, Guest, root};
+
+/// Milliseconds of the guest's time that a command takes: `took NAME COMMAND…`, which also says how it ended.
+const TOOK: &str = r#"
+    uptime() { sed 's/\.\([0-9]*\) .*/\10/' /proc/uptime; }
+    took() {
+        check=$1
+        shift
+        begun=$(uptime)
+        try "$check" "$@"
+        say "$check.ms" $(($(uptime) - begun))
+    }
+"#;
+
+#[test]
+fn check_tells_a_living_engine_from_a_stopped_an_ended_and_a_killed_one() {
+    let guest = Guest::new("check", Api::Single).with_setup(TOOK);
+    let outcome = guest.run(
+        r"
+        try none framemill stat --check 2000
+        engine run --size 640x368
+        framemill stat --check >said; say alive $?
+        say silent $(cat said check.log 2>/dev/null | wc -c)
+        kill -STOP $run
+        took stopped framemill stat --check 1000
+        # The engine's queue of connections fills up, and then nobody can even connect.
+        for each in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do framemill stat --check 100 2>many.log; done
+        took full framemill stat --check 1000
+        kill -CONT $run
+        try continued framemill stat --check 2000
+        start watched framemill stat --check 600 --watch 100
+        sleep 1.5
+        kill -0 $watched; say watching $?
+        kill -STOP $run
+        ended watched
+        kill -CONT $run
+        start to_the_end framemill stat --check --watch 60000
+        until_true framemill stat --check
+        kill $run
+        ended run
+        ended to_the_end
+        engine again --size 640x368
+        kill -9 $again
+        ended again
+        try killed framemill stat --check
+        ",
+    );
+    outcome.succeeded(&["alive", "silent", "continued", "watching", "run"]);
+    for name in ["stopped", "full", "watched"] {
+        assert_eq!(outcome.number(name), 16, "{name}: {}", outcome.story());
+        let log = outcome.text(&format!("{name}.log"));
+        assert!(
+            log.contains("the engine is stuck: no sign of life for "),
+            "{log}"
+        );
+        assert_eq!(log.lines().count(), 1, "{log}");
+    }
+    for name in ["none", "killed", "to_the_end"] {
+        assert_eq!(outcome.number(name), 9, "{name}: {}", outcome.story());
+    }
+    // A second, and what a busy host adds.
+    for name in ["stopped.ms", "full.ms"] {
+        let took = outcome.number(name);
+        assert!((1000..3000).contains(&took), "{name}: {took} ms");
+    }
+}
+
+#[test]
+fn check_finds_an_engine_that_hangs_inside_the_driver() {
+    let guest = Guest::h264("hang");
+    let outcome = guest.run(&format!(
+        r"{TOOK}
+        # A hung firmware: each STREAMOFF blocks, and no signal ends it.
+        knob hang_after 3
+        knob streamoff_ms 4000
+        engine run --size 320x240 --stall-ms 300
+        start push framemill push --frames 8 --fps max
+        until_true grep -q 'restarting the encoder' run.log
+        took hangs framemill stat --check 1000
+        # It comes back by itself within what is allowed by default.
+        took patient framemill stat --check
+        ",
+    ));
+    assert_eq!(outcome.number("hangs"), 16, "{}", outcome.story());
+    assert!((1000..3000).contains(&outcome.number("hangs.ms")));
+    outcome.succeeded(&["patient"]);
+}
+
+/// README's second block of shell that begins with the engine's loop.
+fn loops_of_the_readme() -> String {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let begin = "```sh\n# The engine, started again when it ends.\n";
+    let (_, rest) = readme.split_once(begin).expect("the loops are in README");
+    rest.split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn stuck_engine_is_replaced_by_the_loop_that_readme_shows() {
+    // Its clock jumps over the seconds in which nothing happens.
+    let guest = Guest::h264("supervised").steady();
+    guest.put("loops.sh", loops_of_the_readme().as_bytes());
+    let outcome = guest.run(
+        r"
+        sh /host/loops.sh 2>loops.log &
+        until_true framemill stat --check 2000
+        first=$(cat /run/framemill.pid)
+        sleep 30
+        say kept $(($(cat /run/framemill.pid) - first))
+        kill -STOP $first
+        replaced() { [ $(cat /run/framemill.pid) != $first ]; }
+        until_true replaced
+        until_true framemill stat --check 2000
+        try push framemill push --frames 2 --fps max
+        dmesg | grep -c 'framemill ended with code 137' >ends
+        say ends $(cat ends)
+        ",
+    );
+    outcome.succeeded(&["kept", "push"]);
+    assert_eq!(outcome.number("ends"), 1, "{}", outcome.story());
+}
