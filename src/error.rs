@@ -36,7 +36,7 @@ pub enum Exit {
     Output = 12,
     /// `tap --all`: at least one packet was missed.
     Missed = 13,
-    /// The system ran out of something: memory, file descriptors, CMA.
+    /// The system ran out of something (memory, file descriptors, CMA), or does not allow `--realtime` or `--cpu`.
     Resource = 14,
     /// `--wait` or another time-out of the user's own passed.
     Timeout = 15,
@@ -61,7 +61,7 @@ pub const EXIT_CODES: &str = "   0  done
   11  the input is not what it should be
   12  writing the output failed
   13  tap --all: packets were missed
-  14  out of memory, file descriptors or CMA
+  14  out of memory, file descriptors or CMA; --realtime or --cpu not allowed
   15  the time given by --wait passed
   16  stat --check: the engine is stuck
   70  a bug in framemill

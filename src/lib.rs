@@ -97,6 +97,8 @@ pub mod limits;
 pub mod log;
 #[cfg(not(loom))]
 pub mod media;
+#[cfg(not(loom))]
+pub mod schedule;
 pub mod shm;
 #[cfg(not(loom))]
 pub mod signals;

@@ -222,7 +222,10 @@ const _: () = assert!(DEADLINE_MS_MIN <= CHECK_MS_DEFAULT && CHECK_MS_DEFAULT <=
 /// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls and each
 /// value as a word of its own has about a hundred. 2 KiB of stack.
 pub const ARGUMENTS: usize = 128;
-const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 26));
+const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 28));
+
+/// Highest number of a processor: `CPU_SETSIZE`, what a mask of the C library's can say, less one.
+pub const CPU_MAX: u32 = 1023;
 
 /// Return addresses that the last line of a process with a bug names.
 pub const TRACE: usize = 8;

@@ -160,6 +160,8 @@ impl Wanted {
             wait_device_ms: self.times.2,
             camera: None,
             frames: None,
+            realtime: None,
+            cpu: None,
             once: self.once,
             log: self.log,
             log_to: self.log_to,

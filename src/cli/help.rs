@@ -78,7 +78,7 @@ mod tests {
             "[--device PATH|auto] [--size WxH] [--format FOURCC] [--fps N[/D]] [--codec FOURCC] [--bitrate BPS] [--bitrate-mode vbr|cbr] \
              [--gop N] [--profile NAME] [--level auto|N] [--min-qp N] [--max-qp N] [--repeat-headers on|off] \
              [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--frame-slots N] [--packet-ring BYTES] \
-             [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] [--wait-device MS] [--camera PATH] [--frames N] [--once] [--log LEVEL] \
+             [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] [--wait-device MS] [--camera PATH] [--frames N] [--once] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
              [--log-to stderr|kmsg]",
         ),
         (

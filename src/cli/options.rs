@@ -110,6 +110,10 @@ pub struct RunOptions<'a> {
     pub frames: Option<u64>,
     /// End after the first producer's end of stream instead of waiting for the next producer.
     pub once: bool,
+    /// Priority of a real-time schedule (`SCHED_FIFO`), 1 to 99; `None` is the usual schedule.
+    pub realtime: Option<u32>,
+    /// The one processor to run on; `None` is whichever the kernel likes.
+    pub cpu: Option<u32>,
     /// Least severe level that is still logged.
     pub log: LevelFilter,
     /// Where log lines go.
@@ -146,6 +150,8 @@ impl RunOptions<'_> {
             camera: None,
             frames: None,
             once: false,
+            realtime: None,
+            cpu: None,
             log: LevelFilter::Info,
             log_to: LogTarget::Stderr,
         }

@@ -41,6 +41,8 @@ impl<'a> Settings<'a> for RunOptions<'a> {
             Key::Camera => self.camera = Some(value.text),
             Key::Frames => self.frames = Some(value.number),
             Key::Once => self.once = true,
+            Key::Realtime => self.realtime = Some(value.number32()?),
+            Key::Cpu => self.cpu = Some(value.number32()?),
             Key::Log => self.log = value::log_level(text)?,
             Key::LogTo => self.log_to = value::log_target(text)?,
             _ => return None,

@@ -6,7 +6,7 @@
 use super::options::Topic;
 use super::row::{Accepts, Key, Row, number, row, scaled};
 use crate::limits::{
-    DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, PACKET_RING_MAX,
+    CPU_MAX, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, PACKET_RING_MAX,
     PACKET_RING_MIN, WAIT_MS_MAX, WATCH_MS_MIN,
 };
 
@@ -90,7 +90,7 @@ pub(super) static COMMANDS: [Entry; 6] = [
     },
 ];
 
-static RUN: [Row; 27] = [
+static RUN: [Row; 29] = [
     row(
         Key::Size,
         "--size WxH\npicture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
@@ -215,6 +215,16 @@ static RUN: [Row; 27] = [
         Key::Once,
         "--once\nend when the first producer has ended",
         Accepts::Nothing,
+    ),
+    row(
+        Key::Realtime,
+        "--realtime PRIORITY\nrun under SCHED_FIFO; default none",
+        number(1, 99),
+    ),
+    row(
+        Key::Cpu,
+        "--cpu N\nrun on this processor only; default none",
+        number(0, CPU_MAX),
     ),
     row(
         Key::Log,

@@ -61,7 +61,7 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket @mill --socket-mode 600 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --frames 9 --once --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --frames 9 --once --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Fourcc::new(*b"NV12"));
@@ -91,6 +91,7 @@ fn every_run_option_arrives() {
             assert_eq!(options.camera, Some(c"/dev/video4"));
             assert_eq!(options.frames, Some(9));
             assert!(options.once);
+            assert_eq!((options.realtime, options.cpu), (Some(50), Some(3)));
             assert_eq!(options.log, ::log::LevelFilter::Debug);
             assert_eq!(options.log_to, LogTarget::Kmsg);
         },

@@ -41,7 +41,7 @@ use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::{Call, IoctlError, Named};
 use crate::v4l2::negotiate::Wanted;
-use crate::{failure, log};
+use crate::{failure, log, schedule};
 
 #[inline(never)]
 pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
@@ -52,6 +52,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             Named(errno)
         )
     })?;
+    take_place(options)?;
     let signals = Signals::block()
         .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
     let format = lookup(options.format).ok_or_else(|| {
@@ -217,6 +218,19 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         Name(&options.socket)
     );
     engine.run()
+}
+
+/// Takes the schedule that was asked for. Whoever asks for one relies on it: frames that are late now and then, because a warning
+/// went unread, are worse than an engine that does not start.
+fn take_place(options: &RunOptions<'_>) -> Result<(), Failure> {
+    let denied = |what, errno| failure!(Exit::Resource, "{what}: not allowed: {}", Named(errno));
+    if let Some(cpu) = options.cpu {
+        schedule::pin(cpu as usize).map_err(|errno| denied("--cpu", errno))?;
+    }
+    if let Some(priority) = options.realtime {
+        schedule::realtime(priority).map_err(|errno| denied("--realtime", errno))?;
+    }
+    Ok(())
 }
 
 /// Fills in what does not change while the engine runs.

@@ -1,8 +1,22 @@
 //! The engine itself: owns every part, and takes turns in a fixed order.
 //!
 //! A turn: signals, coded buffers, returned slots, filled slots, frames into the encoder, deadlines, free slots to the
-//! producer, connections, heartbeat. Each step's work is bounded (`limits::TURN_BUDGET`, the number of slots), so that
-//! no peer and no queue can keep the others waiting. Once the loop runs, nothing but the loss of the device ends it.
+//! producer, connections, heartbeat. Each step's work is bounded, so that no peer and no queue can keep the others waiting:
+//!
+//! | step | at most, in one turn |
+//! |---|---|
+//! | signals | two reads |
+//! | coded buffers | `TURN_BUDGET`, each copied once into the packet ring |
+//! | returned slots | each slot once |
+//! | filled slots | each slot once; of the wake socket 64 bytes |
+//! | pictures of a camera | each slot once |
+//! | frames into the encoder | each slot once, with `--memory copy` each copied once |
+//! | deadlines | `PENDING_FRAMES` given up; one restart of the encoder |
+//! | free slots | each slot once |
+//! | connections | one message of each of `CLIENTS`; `TURN_BUDGET` new ones |
+//! | waking consumers | one futex call and `CLIENTS` sends, at most three times |
+//!
+//! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it.
 
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
@@ -377,8 +391,16 @@ impl Engine<'_> {
                 Ok(()) => self.pipeline.queued(now()),
                 Err(error) if fatal(error.errno) => return Err(error),
                 Err(error) => {
-                    note!(warn, "{}: a frame was refused: {error}", self.session.path);
                     self.pipeline.refused();
+                    // A driver that refuses each frame is not to fill the log: at the 1st, 2nd, 4th, 8th, …
+                    let refused = self.stats.get(Counter::DroppedRefused);
+                    if refused.is_power_of_two() {
+                        note!(
+                            warn,
+                            "{}: {refused} frames refused so far: {error}",
+                            self.session.path
+                        );
+                    }
                 }
             }
         }

@@ -41,7 +41,11 @@ pub(super) struct Away {
 impl Engine<'_> {
     /// A signal ends the engine in good order; a second one at once.
     pub(super) fn take_signal(&mut self, life: &mut Life, time: u64) {
-        while self.signals.take() {
+        // Each of the two can wait once; a flood of them is left for later turns.
+        for _ in 0..2 {
+            if !self.signals.take() {
+                break;
+            }
             match life.phase {
                 Phase::Running => {
                     note!(info, "told to stop: draining");

@@ -6,7 +6,7 @@ use crate::support::{Api, Guest};
 both_apis! {
     fn running_engine_faults_on_no_page(guest: &Guest) {
         let outcome = guest.run(
-            r"
+            r#"
             faults() { cut -d ' ' -f 10,12 /proc/$run/stat; }
             for memory in export copy; do
                 engine run --size 640x368 --gop 4 --memory $memory
@@ -14,20 +14,20 @@ both_apis! {
                 until_true reached consumers_attached 1
                 start push framemill push --frames 40 --fps max
                 until_true reached frames_published 3
-                say $memory.before $(faults)
+                say $memory.before "$(faults)"
                 before=$(counter frames_published)
                 # A consumer comes and goes meanwhile, and an observer.
                 framemill tap --from oldest --frames 2 --to /dev/null 2>other.log
                 until_true reached frames_published $((before + 20))
                 say $memory.frames $(($(counter frames_published) - before))
-                say $memory.after $(faults)
+                say $memory.after "$(faults)"
                 ended push
                 say $memory.locked $(sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p' /proc/$run/status)
                 kill $run
                 ended run
                 ended tap
             done
-            ",
+            "#,
         );
         outcome.succeeded(&["push", "run", "tap"]);
         for memory in ["export", "copy"] {

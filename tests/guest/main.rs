@@ -44,5 +44,6 @@ mod model;
 mod producers;
 mod programs;
 mod reshape;
+mod schedule;
 mod sweep;
 mod watch;

@@ -27,6 +27,8 @@ pub struct Guest {
     programs: bool,
     /// Whether its clock counts instructions: then it is not the host's, and a script may take long.
     steady: bool,
+    /// How many processors it has.
+    processors: u32,
 }
 
 /// What a script left.
@@ -89,6 +91,7 @@ impl Guest {
             append: String::new(),
             programs: false,
             steady: false,
+            processors: 1,
         }
     }
 
@@ -107,6 +110,12 @@ impl Guest {
     /// The same guest with a clock that counts instructions: what it does repeats, and waiting costs nothing.
     pub fn steady(mut self) -> Self {
         self.steady = true;
+        self
+    }
+
+    /// The same guest with so many processors, which QEMU runs side by side. Not together with `steady`.
+    pub fn processors(mut self, processors: u32) -> Self {
+        self.processors = processors;
         self
     }
 
@@ -162,6 +171,7 @@ impl Guest {
             .arg(&self.folder)
             .args(self.programs.then_some("--programs"))
             .args(self.steady.then_some("--icount"))
+            .args(["--smp", &self.processors.to_string()])
             .args(["--append", words.trim(), "--", "sh /host/script.sh"])
             .env("FRAMEMILL_BIN", binary)
             .stdin(Stdio::null())

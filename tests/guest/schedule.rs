@@ -1,0 +1,133 @@
+//! What makes the engine's time predictable: its schedule, its memory, and a log that frames do not write to.
+
+use crate::accounting::stat;
+use crate::support::{Api, Guest};
+
+#[test]
+fn engine_takes_the_priority_and_the_processor_it_is_told_to_or_does_not_start() {
+    let guest = Guest::new("schedule", Api::Single).processors(2);
+    let outcome = guest.run(
+        r#"
+        # Real-time priority and policy: 1 is SCHED_FIFO.
+        schedule() { say $1 "$(cut -d " " -f 40,41 /proc/$2/stat) $(sed -n "s/Cpus_allowed_list:.//p" /proc/$2/status)"; }
+        engine usual --size 640x368
+        schedule usual_schedule $usual
+        kill $usual
+        ended usual
+        engine run --size 640x368 --realtime 50 --cpu 1
+        schedule own_schedule $run
+        try push framemill push --frames 8 --fps max
+        kill $run
+        ended run
+        try absent framemill run $encoder --size 640x368 --cpu 2
+        try denied strace -o trace -e inject=sched_setscheduler:error=EPERM \
+            framemill run $encoder --size 640x368 --realtime 1
+        "#,
+    );
+    outcome.succeeded(&["usual", "push", "run"]);
+    assert_eq!(outcome.said("usual_schedule"), "0 0 0-1");
+    assert_eq!(outcome.said("own_schedule"), "50 1 1");
+    for (name, sentence) in [
+        ("absent", "--cpu: not allowed: EINVAL"),
+        ("denied", "--realtime: not allowed: EPERM"),
+    ] {
+        let log = outcome.text(&format!("{name}.log"));
+        assert!(
+            outcome.number(name) == 14 && log.contains(sentence) && !log.contains("running"),
+            "{log}"
+        );
+    }
+}
+
+/// Each way of a frame into the encoder, for some hundred frames, while consumers and observers come and go.
+#[test]
+fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
+    let guest = Guest::h264("faults");
+    let outcome = guest.run(
+        r#"
+        knob null_mode Y
+        faults() { cut -d ' ' -f 10,12 /proc/$run/stat; }
+        # measured NAME: page faults, minor and major, of 300 frames.
+        measured() {
+            until_true reached packets 3
+            say $1.before "$(faults)"
+            first=$(counter packets)
+            framemill tap --from oldest --frames 2 --to /dev/null 2>other.log
+            until_true reached packets $((first + 300))
+            say $1.after "$(faults)"
+            say $1.memory $(framemill stat --json | sed 's/.*.memory.:.\([a-z]*\).*/\1/')
+        }
+        for memory in export copy; do
+            engine run --size 160x96 --memory $memory
+            start push framemill push --frames 400 --fps max
+            measured $memory
+            ended push
+            kill $run
+            ended run
+        done
+        engine run --size 160x96
+        start push framemill push --memory cma-heap --frames 400 --fps max
+        measured import
+        ended push
+        kill $run
+        ended run
+        engine run --camera /dev/video4 --size 320x180 --fps 60
+        measured camera
+        kill $run
+        ended run
+        "#,
+    );
+    outcome.succeeded(&["push", "run"]);
+    for (name, memory) in [
+        ("export", "export"),
+        ("copy", "copy"),
+        ("import", "import"),
+        ("camera", "import"),
+    ] {
+        let said = |what| outcome.said(&format!("{name}.{what}"));
+        assert_eq!(said("memory"), memory, "{}", outcome.story());
+        assert_eq!(said("before"), said("after"), "{name}: {}", outcome.story());
+    }
+}
+
+#[test]
+fn frames_do_not_write_to_the_log_even_when_each_one_fails() {
+    let guest = Guest::h264("quiet");
+    let outcome = guest.run(
+        r#"
+        knob null_mode Y
+        knob drop_every 2
+        engine run --size 160x96
+        lines=$(wc -l <run.log)
+        start tap framemill tap --to /dev/null
+        framemill push --frames 400 --fps max 2>push.log || give_up push
+        framemill stat --json >/host/dropped.json
+        say dropped $(($(wc -l <run.log) - lines))
+        kill $run
+        ended run
+
+        # A driver that refuses each frame.
+        rm -f start.trace
+        traced refusing inject=ioctl:error=EINVAL:when=$(nth VIDIOC_ENCODER_CMD)+ --drain-ms 300
+        until_true grep -q "running: " refusing.log
+        lines=$(wc -l <refusing.log)
+        framemill push --frames 400 --fps max 2>push.log || give_up push
+        framemill stat --json >/host/refused.json
+        say refused $(($(wc -l <refusing.log) - lines))
+        kill $(counter pid)
+        wait $refusing
+        "#,
+    );
+    outcome.succeeded(&["run", "dropped"]);
+    let json = outcome.text("dropped.json");
+    assert_eq!(stat(&json, "frames_dropped_encoder"), 200, "{json}");
+    let json = outcome.text("refused.json");
+    assert_eq!(stat(&json, "frames_dropped_refused"), 400, "{json}");
+    // The 1st, 2nd, 4th, …, 256th; and that no key frame can be had.
+    let log = outcome.text("refusing.log");
+    assert!((9..=10).contains(&outcome.number("refused")), "{log}");
+    assert!(
+        log.contains("256 frames refused so far: VIDIOC_QBUF: EINVAL"),
+        "{log}"
+    );
+}
