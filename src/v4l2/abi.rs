@@ -25,8 +25,8 @@ pub use format::Format;
 pub use layout::{Constant, Layout, WIDTH};
 pub use pix::{PixFormat, PixFormatMplane, PlanePixFormat};
 pub use stream::{
-    CaptureParm, EncoderCmd, Event, EventSubscription, Fract, OutputParm, Rect, Selection,
-    StreamParm, TimeSpec,
+    BtTimings, CaptureParm, DvTimings, EncoderCmd, Event, EventSubscription, Fract, OutputParm,
+    Rect, Selection, StreamParm, TimeSpec,
 };
 
 use layout::widths;
@@ -108,6 +108,8 @@ pub const LAYOUTS: &[Layout] = &[
     EventSubscription::LAYOUT,
     TimeSpec::LAYOUT,
     Event::LAYOUT,
+    BtTimings::LAYOUT,
+    DvTimings::LAYOUT,
     DmaBufSync::LAYOUT,
     DmaHeapAllocationData::LAYOUT,
     UdmabufCreate::LAYOUT,
@@ -247,6 +249,8 @@ ioctls! {
     VIDIOC_ENUM_FRAMESIZES = IOWR(b'V', 74, FrmSizeEnum), 0xc02c_564a;
     VIDIOC_ENCODER_CMD = IOWR(b'V', 77, EncoderCmd), 0xc028_564d;
     VIDIOC_TRY_ENCODER_CMD = IOWR(b'V', 78, EncoderCmd), 0xc028_564e;
+    VIDIOC_S_DV_TIMINGS = IOWR(b'V', 87, DvTimings), 0xc084_5657;
+    VIDIOC_QUERY_DV_TIMINGS = IOR(b'V', 99, DvTimings), 0x8084_5663;
     VIDIOC_DQEVENT = IOR(b'V', 89, Event), 0x8088_5659;
     VIDIOC_SUBSCRIBE_EVENT = IOW(b'V', 90, EventSubscription), 0x4020_565a;
     VIDIOC_UNSUBSCRIBE_EVENT = IOW(b'V', 91, EventSubscription), 0x4020_565b;

@@ -78,6 +78,12 @@ pub enum Call {
     PrepareBuf,
     /// `UDMABUF_CREATE`
     UdmabufCreate,
+    /// `VIDIOC_REQBUFS` of a camera.
+    ReqBufsCamera,
+    /// `VIDIOC_QUERY_DV_TIMINGS`
+    QueryDvTimings,
+    /// `VIDIOC_S_DV_TIMINGS`
+    SDvTimings,
 }
 
 impl Call {
@@ -86,7 +92,8 @@ impl Call {
          VIDIOC_G_PARM VIDIOC_S_PARM VIDIOC_G_SELECTION VIDIOC_S_SELECTION VIDIOC_QUERY_EXT_CTRL VIDIOC_QUERYMENU \
          VIDIOC_G_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_REQBUFS VIDIOC_REQBUFS VIDIOC_QUERYBUF VIDIOC_EXPBUF \
          VIDIOC_QBUF VIDIOC_DQBUF VIDIOC_STREAMON VIDIOC_STREAMOFF VIDIOC_ENCODER_CMD VIDIOC_TRY_ENCODER_CMD \
-         VIDIOC_SUBSCRIBE_EVENT VIDIOC_DQEVENT DMA_BUF_IOCTL_SYNC DMA_HEAP_IOCTL_ALLOC VIDIOC_PREPARE_BUF UDMABUF_CREATE";
+         VIDIOC_SUBSCRIBE_EVENT VIDIOC_DQEVENT DMA_BUF_IOCTL_SYNC DMA_HEAP_IOCTL_ALLOC VIDIOC_PREPARE_BUF UDMABUF_CREATE \
+         VIDIOC_REQBUFS VIDIOC_QUERY_DV_TIMINGS VIDIOC_S_DV_TIMINGS";
 }
 
 impl fmt::Display for Call {
@@ -215,7 +222,7 @@ impl fmt::Display for Named {
 }
 
 /// The errnos that the calls of this program are likely to meet.
-pub const ERRNOS: [Errno; 29] = [
+pub const ERRNOS: [Errno; 32] = [
     Errno::PERM,
     Errno::NOENT,
     Errno::SRCH,
@@ -245,11 +252,15 @@ pub const ERRNOS: [Errno; 29] = [
     Errno::TIMEDOUT,
     Errno::CONNREFUSED,
     Errno::INTR,
+    Errno::NOLINK,
+    Errno::NOLCK,
+    Errno::NODATA,
 ];
 
 /// Their C names, in the same order.
 pub const NAMES: &str = "EPERM ENOENT ESRCH EIO ENXIO EBADF EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST ENODEV ENOTDIR EISDIR \
-    EINVAL EMFILE ENOTTY ENOSPC ESPIPE EROFS EPIPE ERANGE ENOSYS EPROTO EADDRINUSE ETIMEDOUT ECONNREFUSED EINTR";
+    EINVAL EMFILE ENOTTY ENOSPC ESPIPE EROFS EPIPE ERANGE ENOSYS EPROTO EADDRINUSE ETIMEDOUT ECONNREFUSED EINTR \
+    ENOLINK ENOLCK ENODATA";
 
 #[cfg(test)]
 mod tests {
@@ -280,7 +291,7 @@ mod tests {
         ] {
             assert_eq!(call.to_string(), name);
         }
-        let last = Call::UdmabufCreate as usize;
+        let last = Call::SDvTimings as usize;
         assert_eq!(words(Call::NAMES.as_bytes()).count(), last + 1);
     }
 

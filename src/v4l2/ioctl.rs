@@ -28,7 +28,7 @@ use request::*;
 
 use super::abi::{
     BufferType, Capability, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ, DMA_BUF_SYNC_START,
-    DMA_BUF_SYNC_WRITE, DmaBufSync, DmaHeapAllocationData, EncoderCmd, Event, EventSubscription,
+    DMA_BUF_SYNC_WRITE, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription,
     ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory,
     QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
 };
@@ -275,6 +275,17 @@ pub fn dqevent(fd: impl AsFd) -> Result<Option<Event>> {
         Err(Errno::NOENT | Errno::AGAIN | Errno::INTR) => Ok(None),
         Err(errno) => Err(IoctlError::new(Call::DqEvent, errno)),
     }
+}
+
+/// VIDIOC_QUERY_DV_TIMINGS: the timings of the signal that comes in.
+pub fn query_dv_timings(fd: impl AsFd) -> Result<DvTimings> {
+    let mut timings = DvTimings::default();
+    ask::<VIDIOC_QUERY_DV_TIMINGS>(Call::QueryDvTimings, fd.as_fd(), &mut timings).map(|()| timings)
+}
+
+/// VIDIOC_S_DV_TIMINGS: the timings to work with. The format follows them.
+pub fn s_dv_timings(fd: impl AsFd, mut timings: DvTimings) -> Result<()> {
+    ask::<VIDIOC_S_DV_TIMINGS>(Call::SDvTimings, fd.as_fd(), &mut timings)
 }
 
 /// What the CPU begins or ends doing with a dma-buf: the flags of `dma_buf_sync`.

@@ -241,6 +241,64 @@ impl Event {
     }
 }
 
+/// `v4l2_bt_timings`: the timings of a digital video signal. The kernel's structure is packed: its 64-bit pixel clock is two words here.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct BtTimings {
+    /// Visible columns.
+    pub width: u32,
+    /// Visible rows, of both fields together.
+    pub height: u32,
+    interlaced: u32,
+    polarities: u32,
+    pixelclock: [u32; 2],
+    hfrontporch: u32,
+    hsync: u32,
+    hbackporch: u32,
+    vfrontporch: u32,
+    vsync: u32,
+    vbackporch: u32,
+    il_vfrontporch: u32,
+    il_vsync: u32,
+    il_vbackporch: u32,
+    standards: u32,
+    flags: u32,
+    picture_aspect: Fract,
+    cea861_vic: u8,
+    hdmi_vic: u8,
+    // As a pair, because arrays of this length have no default.
+    reserved: ([u8; 32], [u8; 14]),
+}
+
+layout! { BtTimings = "v4l2_bt_timings", size 124;
+    width: 0, height: 4, interlaced: 8, polarities: 12, pixelclock: 16, hfrontporch: 24, hsync: 28, hbackporch: 32,
+    vfrontporch: 36, vsync: 40, vbackporch: 44, il_vfrontporch: 48, il_vsync: 52, il_vbackporch: 56, standards: 60,
+    flags: 64, picture_aspect: 68, cea861_vic: 76, hdmi_vic: 77, reserved: 78,
+}
+
+/// `v4l2_dv_timings`: the same, with its kind, of which there is one. Where the kernel has a union, this has one half and the rest.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct DvTimings {
+    type_: u32,
+    /// The timings.
+    pub bt: BtTimings,
+    rest: u32,
+}
+
+// `rest` has no name in C, so no row in the table of fields.
+impl DvTimings {
+    /// What the kernel's header says of this structure.
+    pub const LAYOUT: super::Layout = super::Layout {
+        c_name: "v4l2_dv_timings",
+        size: widths!(132),
+        align: align_of::<Self>(),
+        fields: &[("type_", widths!(0)), ("bt", widths!(4))],
+    };
+}
+const _: () = assert!(size_of::<DvTimings>() == DvTimings::LAYOUT.size[0]);
+const _: () = assert!(core::mem::offset_of!(DvTimings, bt) == 4);
+
 #[cfg(test)]
 mod tests {
     use core::mem::offset_of;
