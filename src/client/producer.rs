@@ -393,12 +393,14 @@ fn load_layout(ring: &FrameRing) -> FrameLayout {
     layout
 }
 
-/// Whether every row lies in its memory plane.
+/// Whether every row lies in its memory plane, and there are no more rows than it has bytes: whoever fills them comes to an end.
 fn valid(layout: &FrameLayout) -> bool {
     (1..=PLANES as u32).contains(&layout.plane_count)
         && (1..=PLANES as u32).contains(&layout.memory_plane_count)
         && layout.planes().iter().all(|plane| {
             plane.memory_plane < layout.memory_plane_count
+                && plane.rows > 0
+                && (1..=plane.bytesperline).contains(&plane.row_bytes)
                 && plane.visible_end()
                     <= u64::from(layout.memory_length[plane.memory_plane as usize])
         })
@@ -408,5 +410,32 @@ fn mapping(errno: Errno) -> ClientError {
     match errno {
         Errno::PROTO | Errno::PERM => ClientError::Protocol,
         errno => ClientError::System(Step::Mapping, errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::format::lookup;
+
+    #[test]
+    fn a_layout_without_rows_or_with_rows_on_top_of_each_other_is_refused() {
+        let format = lookup(Fourcc::new(*b"YU12")).unwrap();
+        let layout = format.tight(64, 48).unwrap();
+        assert!(valid(&layout));
+        let changes: [fn(&mut PlaneLayout); 6] = [
+            |plane| plane.rows = 0,
+            |plane| plane.row_bytes = 0,
+            |plane| plane.bytesperline = plane.row_bytes - 1,
+            // Four thousand million times the same row.
+            |plane| (plane.bytesperline, plane.rows) = (0, u32::MAX),
+            |plane| plane.offset = u32::MAX,
+            |plane| plane.memory_plane = 1,
+        ];
+        for change in changes {
+            let mut odd = layout;
+            change(&mut odd.planes[2]);
+            assert!(!valid(&odd), "{odd:?}");
+        }
     }
 }
