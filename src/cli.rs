@@ -4,7 +4,7 @@
 //! exists or an encoder takes the size is found out by whoever uses it.
 //!
 //! Options are words `--name value` or `--name=value` in any order; `--` ends them. An option given twice counts as given last, except
-//! `--control`, which collects. A value that begins with `--` must be attached with `=`, so that a forgotten value is noticed. A word
+//! `--control`, `--producer-uid` and `--control-uid`, which collect. A value that begins with `--` must be attached with `=`, so that a forgotten value is noticed. A word
 //! `--help` or `-h` anywhere asks for the command's help and nothing else is looked at.
 
 mod choices;
@@ -23,7 +23,7 @@ use core::fmt;
 pub use choices::{
     Action, BitrateMode, Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice,
     FrameRate, LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt,
-    Target,
+    Target, Users,
 };
 pub use options::{
     Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,

@@ -12,6 +12,9 @@ pub const PLANES: usize = 3;
 /// options under 1 KiB of stack.
 pub const CONTROLS: usize = 32;
 
+/// Users that `run` can name for each right: more are a group, and the socket's mode is for those.
+pub const USERS: usize = 8;
+
 /// Longest control name accepted, bytes: `struct v4l2_queryctrl` has 32 with the NUL.
 pub const CONTROL_NAME_BYTES: usize = 31;
 
@@ -219,10 +222,10 @@ pub const ANSWER_MS: u32 = 5000;
 pub const CHECK_MS_DEFAULT: u32 = 10_000;
 const _: () = assert!(DEADLINE_MS_MIN <= CHECK_MS_DEFAULT && CHECK_MS_DEFAULT <= DEADLINE_MS_MAX);
 
-/// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls and each
-/// value as a word of its own has about a hundred. 2 KiB of stack.
-pub const ARGUMENTS: usize = 128;
-const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 28));
+/// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls, all users and
+/// each value as a word of its own has about 150. 2.5 KiB of stack.
+pub const ARGUMENTS: usize = 160;
+const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 2 * USERS + 28));
 
 /// Highest number of a processor: `CPU_SETSIZE`, what a mask of the C library's can say, less one.
 pub const CPU_MAX: u32 = 1023;

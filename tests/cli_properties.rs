@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use arrayvec::ArrayVec;
 use framemill::cli::{
     BitrateMode, Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, RunOptions, Size, SocketName, parse,
+    MemoryChoice, RunOptions, Size, SocketName, Users, parse,
 };
 use framemill::limits::{
     CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
@@ -46,6 +46,8 @@ const PLAUSIBLE: &[&str] = &[
     "--gop",
     "--control",
     "--control=a=1",
+    "--producer-uid",
+    "--control-uid=7",
     "--socket",
     "--socket=@",
     "--packet-ring",
@@ -105,6 +107,7 @@ struct Wanted {
     controls: Vec<(Result<u32, String>, i64)>,
     socket: (bool, String),
     mode: u32,
+    users: (Option<u32>, Option<u32>),
     slots: Option<u32>,
     ring_bits: u32,
     memory: MemoryChoice,
@@ -112,6 +115,12 @@ struct Wanted {
     once: bool,
     log: LevelFilter,
     log_to: LogTarget,
+}
+
+fn users(named: Option<u32>) -> Users {
+    let mut users = Users::ALL;
+    named.map(|uid| users.add(uid));
+    users
 }
 
 fn code(word: &str) -> Fourcc {
@@ -152,6 +161,8 @@ impl Wanted {
                 false => SocketName::Path(socket),
             },
             socket_mode: self.mode,
+            producers: users(self.users.0),
+            changers: users(self.users.1),
             frame_slots: self.slots,
             packet_ring: 1 << self.ring_bits,
             memory: self.memory,
@@ -227,6 +238,8 @@ impl Wanted {
             ("--frame-slots", self.slots),
             ("--min-qp", self.h264.qp.0),
             ("--max-qp", self.h264.qp.1),
+            ("--producer-uid", self.users.0),
+            ("--control-uid", self.users.1),
         ];
         let h264 = &self.h264;
         let names = [
@@ -286,6 +299,7 @@ prop_compose! {
         controls in vec((prop_oneof![(1u32..).prop_map(Ok), "[a-z][a-z0-9_ ]{0,30}".prop_map(Err)], any::<i64>()), 0..=CONTROLS),
         socket in (any::<bool>(), "[/a-z][!-~]{0,106}"),
         mode in 0u32..=0o777,
+        users in (of(0..u32::MAX), of(0..u32::MAX)),
         ring_bits in 16u32..=28,
         memory in proptest::sample::select(vec![MemoryChoice::Auto, MemoryChoice::Export, MemoryChoice::Copy]),
         times in (DEADLINE_MS_MIN..=DEADLINE_MS_MAX, DEADLINE_MS_MIN..=DEADLINE_MS_MAX, 0..=WAIT_MS_MAX),
@@ -295,7 +309,7 @@ prop_compose! {
     ) -> Wanted {
         Wanted {
             device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, h264, controls, socket,
-            mode, slots: numbers.2, ring_bits, memory, times, once, log, log_to,
+            mode, users, slots: numbers.2, ring_bits, memory, times, once, log, log_to,
         }
     }
 }

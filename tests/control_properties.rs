@@ -56,6 +56,7 @@ fn message() -> impl Strategy<Value = Message> {
         Just(Refusal::Fixed),
         Just(Refusal::NotEncoded),
         Just(Refusal::Reopened),
+        Just(Refusal::NotAllowed),
     ];
     let memory = prop_oneof![
         Just(SlotMemory::Exported),

@@ -5,7 +5,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use crate::limits::{FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
+use crate::limits::{FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, USERS};
 
 /// The socket's path when `--socket` is not given. `/run` is a tmpfs in an initramfs and on every current distribution.
 pub const DEFAULT_SOCKET: &CStr = c"/run/framemill.sock";
@@ -18,6 +18,37 @@ pub enum DeviceChoice<'a> {
     Auto,
     /// This one.
     Path(&'a CStr),
+}
+
+/// Users who may do something, by their numbers. Root and the engine's own user need not be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Users([u32; USERS]);
+
+/// The number that the kernel gives to no user.
+const NOBODY: u32 = u32::MAX;
+
+impl Users {
+    /// Nobody is named: whoever may connect.
+    pub const ALL: Self = Self([NOBODY; USERS]);
+
+    /// Names a user; `None` when there is no such number or no room.
+    pub fn add(&mut self, uid: u32) -> Option<()> {
+        let room = self.0.iter_mut().find(|place| **place == NOBODY)?;
+        *room = uid;
+        (uid != NOBODY).then_some(())
+    }
+
+    /// Whether nobody is named.
+    #[must_use]
+    pub fn all(&self) -> bool {
+        self.0[0] == NOBODY
+    }
+
+    /// Whether this user is named.
+    #[must_use]
+    pub fn name(&self, uid: u32) -> bool {
+        uid != NOBODY && self.0.contains(&uid)
+    }
 }
 
 /// Width and height of a picture in pixels, each `FRAME_SIDE_MIN..=FRAME_SIDE_MAX` when it comes from a command line.

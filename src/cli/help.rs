@@ -77,8 +77,9 @@ mod tests {
             Topic::Run,
             "[--device PATH|auto] [--size WxH] [--format FOURCC] [--fps N[/D]] [--codec FOURCC] [--bitrate BPS] [--bitrate-mode vbr|cbr] \
              [--gop N] [--profile NAME] [--level auto|N] [--min-qp N] [--max-qp N] [--repeat-headers on|off] \
-             [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--frame-slots N] [--packet-ring BYTES] \
-             [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] [--wait-device MS] [--camera PATH] [--frames N] [--once] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
+             [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--producer-uid UID] \
+             [--control-uid UID] [--frame-slots N] [--packet-ring BYTES] [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] \
+             [--wait-device MS] [--camera PATH] [--frames N] [--once] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
              [--log-to stderr|kmsg]",
         ),
         (
@@ -147,6 +148,7 @@ mod tests {
             format!("{FRAME_SIDE_MIN}x{FRAME_SIDE_MIN} to {FRAME_SIDE_MAX}x{FRAME_SIDE_MAX}"),
             format!("1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX},"),
             format!("up to {CONTROLS} times"),
+            format!("up to {USERS} times"),
             format!("default {FRAME_SLOTS_DEFAULT}, or the driver's minimum"),
             format!("; {FRAME_SLOTS_MIN} to {FRAME_SLOTS_MAX}\n"),
             format!("; {DEADLINE_MS_MIN} to {DEADLINE_MS_MAX}\n"),

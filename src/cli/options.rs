@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 
 use super::choices::{
     Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
+    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Users,
 };
 use crate::limits::{CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT};
 use crate::media::fourcc::Fourcc;
@@ -92,6 +92,10 @@ pub struct RunOptions<'a> {
     pub socket: SocketName<'a>,
     /// Mode of the socket's file, `0..=0o777`; without meaning for an abstract name.
     pub socket_mode: u32,
+    /// Who may produce.
+    pub producers: Users,
+    /// Who may change the engine while it runs.
+    pub changers: Users,
     /// Slots of the frame ring, `FRAME_SLOTS_MIN..=FRAME_SLOTS_MAX`; `None` is `FRAME_SLOTS_DEFAULT`, or the driver's minimum.
     pub frame_slots: Option<u32>,
     /// Bytes of the packet ring, a power of two in `PACKET_RING_MIN..=PACKET_RING_MAX`.
@@ -141,6 +145,8 @@ impl RunOptions<'_> {
             controls: ArrayVec::new_const(),
             socket: SocketName::DEFAULT,
             socket_mode: DEFAULT_SOCKET_MODE,
+            producers: Users::ALL,
+            changers: Users::ALL,
             frame_slots: None,
             packet_ring: PACKET_RING_DEFAULT,
             memory: MemoryChoice::Auto,

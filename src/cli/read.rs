@@ -35,7 +35,7 @@ pub(super) trait Settings<'a> {
     fn set(&mut self, key: Key, value: Value<'a>) -> Option<()>;
 }
 
-/// Reads all words of a command, in order. A later option of the same name overrides an earlier one, except `--control`.
+/// Reads all words of a command, in order. A later option of the same name overrides an earlier one, except those that collect.
 pub(super) fn read<'a>(
     entry: &'static Entry,
     words: &[&'a CStr],

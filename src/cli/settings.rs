@@ -29,6 +29,8 @@ impl<'a> Settings<'a> for RunOptions<'a> {
             Key::RepeatHeaders => self.repeat_headers = Some(value::switch(text)?),
             Key::Control => self.controls.try_push(value::control(value.text)?).ok()?,
             Key::Socket => self.socket = value::socket(value.text)?,
+            Key::ProducerUid => self.producers.add(value::user(text)?)?,
+            Key::ControlUid => self.changers.add(value::user(text)?)?,
             Key::SocketMode => self.socket_mode = value::mode(text)?,
             Key::FrameSlots => self.frame_slots = Some(value.number32()?),
             Key::PacketRing => {

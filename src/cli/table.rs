@@ -90,7 +90,7 @@ pub(super) static COMMANDS: [Entry; 6] = [
     },
 ];
 
-static RUN: [Row; 29] = [
+static RUN: [Row; 31] = [
     row(
         Key::Size,
         "--size WxH\npicture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
@@ -169,6 +169,16 @@ static RUN: [Row; 29] = [
     row(
         Key::SocketMode,
         "--socket-mode OCTAL\nmode of the socket's file, octal, 0 to 777; default 660",
+        Accepts::Text,
+    ),
+    row(
+        Key::ProducerUid,
+        "--producer-uid UID\na user who may produce, beside root and the engine's; up to 8 times; default all who may connect",
+        Accepts::Text,
+    ),
+    row(
+        Key::ControlUid,
+        "--control-uid UID\na user who may use ctl, likewise",
         Accepts::Text,
     ),
     row(

@@ -60,7 +60,7 @@ fn every_run_option_arrives() {
     run(
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
-         --socket @mill --socket-mode 600 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
+         --socket @mill --socket-mode 600 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
          --wait-device 700 --camera /dev/video4 --frames 9 --once --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
@@ -83,6 +83,9 @@ fn every_run_option_arrives() {
             );
             assert_eq!(options.socket, SocketName::Abstract(b"mill"));
             assert_eq!(options.socket_mode, 0o600);
+            let named = |users: Users| [0, 1000, u32::MAX - 1, u32::MAX].map(|uid| users.name(uid));
+            assert_eq!(named(options.producers), [false, true, true, false]);
+            assert_eq!(named(options.changers), [true, false, false, false]);
             assert_eq!(options.frame_slots, Some(4));
             assert_eq!(options.packet_ring, 1 << 20);
             assert_eq!(options.memory, MemoryChoice::Copy);
@@ -370,6 +373,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "KIND") => "=export".into(),
                 (_, "OCTAL") => "=777".into(),
                 (_, "LEVEL") => "=off".into(),
+                (_, "UID") => "=0".into(),
                 (_, "FOURCC" | "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
                 (_, choices) => format!("={}", choices.split('|').next().unwrap()),
             };

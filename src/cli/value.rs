@@ -120,6 +120,11 @@ pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
     Some(ControlSetting { name, value })
 }
 
+/// A user's number.
+pub(super) fn user(text: &[u8]) -> Option<u32> {
+    digits(text, 10)?.try_into().ok()
+}
+
 /// A path, or a name of the abstract namespace after `@`.
 #[inline(never)]
 pub(super) fn socket(text: &CStr) -> Option<SocketName<'_>> {

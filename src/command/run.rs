@@ -186,6 +186,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             .gop
             .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
         import: options.memory == MemoryChoice::Auto,
+        producers: options.producers,
+        changers: options.changers,
     };
     let mut pipeline = Pipeline::new(encoder.slots(), stats);
     let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);

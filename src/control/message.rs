@@ -56,10 +56,12 @@ pub enum Refusal {
     NotEncoded = 9,
     /// The encoder was opened anew, and the producer's slots are gone with the old one.
     Reopened = 10,
+    /// The engine was told which users may do this, and this one is not among them.
+    NotAllowed = 11,
 }
 
 impl Refusal {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::ProducerPresent,
         Self::Ending,
         Self::TooManyClients,
@@ -70,6 +72,7 @@ impl Refusal {
         Self::Fixed,
         Self::NotEncoded,
         Self::Reopened,
+        Self::NotAllowed,
     ];
 
     /// The reason in words.
@@ -86,6 +89,7 @@ impl Refusal {
             Self::Fixed => "the engine's size and format are fixed (run --size)",
             Self::NotEncoded => "the encoder does not do this; the engine's log says why",
             Self::Reopened => "the encoder was opened anew, and its slots are gone",
+            Self::NotAllowed => "the engine does not allow it to this user",
         }
     }
 }
@@ -143,7 +147,7 @@ pub enum Message {
     /// Client, as its first and only message: change this.
     Change(Change),
     /// Producer, before its first frame: take these dma-bufs of mine as slots. With the descriptors: each slot's memory planes in order.
-    /// Only root and the engine's own user may. The answer is `Frames` again, whatever the slots are then.
+    /// Only root, the engine's own user and those that it was told of may. The answer is `Frames` again, whatever the slots are then.
     Import(Offer),
     /// Engine: what came of the change; the connection is closed after this.
     Changed(Outcome),

@@ -17,7 +17,7 @@ use rustix::net::{
 };
 use rustix::thread::nanosleep;
 
-use crate::cli::SocketName;
+use crate::cli::{SocketName, Users};
 use crate::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message};
 use crate::limits::CONNECT_RETRY_MS;
 use crate::time::{MS, now, timespec};
@@ -167,11 +167,16 @@ pub fn send(socket: impl AsFd, message: &Message, descriptors: &[BorrowedFd<'_>]
     Ok(())
 }
 
-/// Whether the peer runs as root or as our own user.
+/// Whether the peer runs as root, as our own user, or as one of those that are named.
 #[must_use]
-pub fn trusted(socket: impl AsFd) -> bool {
+#[inline(never)]
+pub fn trusted(socket: impl AsFd, named: &Users) -> bool {
     let peer = sockopt::socket_peercred(socket);
-    peer.is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
+    peer.is_ok_and(|peer| {
+        peer.uid.is_root()
+            || peer.uid == rustix::process::geteuid()
+            || named.name(peer.uid.as_raw())
+    })
 }
 
 /// What came.

@@ -22,6 +22,7 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
+use crate::cli::Users;
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
 use crate::engine::attach::Request;
@@ -63,6 +64,10 @@ pub struct Settings {
     pub all_intra: bool,
     /// Producers may bring their own dma-bufs.
     pub import: bool,
+    /// Who may produce.
+    pub producers: Users,
+    /// Who may change the engine while it runs.
+    pub changers: Users,
 }
 
 /// Where the engine is on its way to the end.

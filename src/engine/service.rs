@@ -66,9 +66,11 @@ impl Engine<'_> {
         let Some(client) = life.clients.get_mut(place) else {
             return;
         };
-        // Only who may import may send descriptors at all.
+        // Only who may import may send descriptors at all, and to connect is not enough for that.
         let received = match client.role {
-            Role::Producer { .. } if self.settings.import && trusted(&client.socket) => {
+            Role::Producer { .. }
+                if self.settings.import && trusted(&client.socket, &self.settings.producers) =>
+            {
                 receive(&client.socket)
             }
             _ => receive_plain(&client.socket),
@@ -80,6 +82,9 @@ impl Engine<'_> {
             Ok(Received::Closed) | Err(_) => return self.leave(life, place, time),
         };
         let answer = match (message, &client.role) {
+            (message, Role::New) if !self.allows(&message, &client.socket) => {
+                Err(Refusal::NotAllowed)
+            }
             (Message::Change(change), Role::New) => match self.change(life, change) {
                 Ok(outcome) => return self.answer(life, place, outcome),
                 Err(refusal) => Err(refusal),
@@ -123,6 +128,16 @@ impl Engine<'_> {
             return Err(Refusal::Busy);
         }
         Ok(())
+    }
+
+    /// Whether the peer may ask for this.
+    fn allows(&self, message: &Message, socket: &OwnedFd) -> bool {
+        let users = match message {
+            Message::Produce(_) => &self.settings.producers,
+            Message::Change(_) => &self.settings.changers,
+            _ => return true,
+        };
+        users.all() || trusted(socket, users)
     }
 
     pub(super) fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {

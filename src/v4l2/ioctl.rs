@@ -28,9 +28,10 @@ use request::*;
 
 use super::abi::{
     BufferType, Capability, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ, DMA_BUF_SYNC_START,
-    DMA_BUF_SYNC_WRITE, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription,
-    ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory,
-    QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
+    DMA_BUF_SYNC_WRITE, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
+    EventSubscription, ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum,
+    Memory, QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm,
+    UdmabufCreate,
 };
 use super::errno::{Call, IoctlError};
 use crate::media::fourcc::Fourcc;

@@ -46,4 +46,5 @@ mod programs;
 mod reshape;
 mod schedule;
 mod sweep;
+mod users;
 mod watch;

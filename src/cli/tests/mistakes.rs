@@ -35,6 +35,14 @@ fn each_mistake_gets_its_own_sentence() {
             "run --device --size 640x480",
             "--device: the value is missing; give PATH|auto",
         ),
+        (
+            "run --control-uid root",
+            "--control-uid: \"root\" is not UID: a user who may use ctl, likewise",
+        ),
+        (
+            "run --control-uid 4294967295",
+            "--control-uid: \"4294967295\" is not UID: a user who may use ctl, likewise",
+        ),
         ("run --gop", "--gop: the value is missing; give N"),
         ("run --gop=", "--gop: the value is empty; give N"),
         (

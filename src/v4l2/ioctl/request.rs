@@ -9,9 +9,9 @@ use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 
 use crate::v4l2::abi::{
-    self, Capability, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription,
-    ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl, QueryMenu, RawBuffer,
-    RequestBuffers, Selection, StreamParm, UdmabufCreate,
+    self, Capability, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
+    EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl,
+    QueryMenu, RawBuffer, RequestBuffers, Selection, StreamParm, UdmabufCreate,
 };
 use crate::v4l2::errno::{Call, IoctlError};
 

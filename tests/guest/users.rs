@@ -1,0 +1,126 @@
+//! Who may do what: users by their numbers, as the kernel tells them of a connection.
+
+use crate::accounting::stat;
+use crate::support::{Api, Guest};
+
+/// Users besides root and nobody, and `each NAME WORDS…`: framemill with these words as each of them.
+const USERS: &str = r#"
+    for user in 1000 1001 1002; do echo user$user:x:$user:$user::/:/bin/sh >>/etc/passwd; done
+    each() {
+        what=$1
+        shift
+        for who in root user1000 user1001 user1002 nobody; do
+            try ${what}_$who su $who -s /bin/sh -c "framemill $*"
+        done
+    }
+"#;
+
+const NAMES: [&str; 5] = ["root", "user1000", "user1001", "user1002", "nobody"];
+
+/// That these of `NAMES` may, and the others are told that they may not.
+fn may(outcome: &crate::support::Outcome, what: &str, allowed: &[&str]) {
+    for name in NAMES {
+        let test = format!("{what}_{name}");
+        let exit = if allowed.contains(&name) { 0 } else { 10 };
+        assert_eq!(outcome.number(&test), exit, "{test}: {}", outcome.story());
+        if exit != 0 {
+            let log = outcome.text(&format!("{test}.log"));
+            assert!(
+                log.contains("the engine does not allow it to this user"),
+                "{test}: {log}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_users_that_are_named_produce_and_change_and_all_consume() {
+    let guest = Guest::new("users", Api::Single).with_setup(USERS);
+    let outcome = guest.run(
+        r#"
+        engine run --size 640x368 --socket-mode 777 --producer-uid 1000 --control-uid 1001 --control-uid=1002
+        each push 'push --frames 2 --fps max'
+        each gop 'ctl gop 7'
+        each key 'ctl key'
+        each tap 'tap --from oldest --frames 1 --to /dev/null'
+        each stat 'stat --json >/dev/null'
+        framemill stat --json >/host/stat.json
+        try drain_nobody su nobody -s /bin/sh -c 'framemill ctl drain'
+        try drain su user1002 -s /bin/sh -c 'framemill ctl drain'
+        ended run
+        "#,
+    );
+    outcome.succeeded(&["drain", "run"]);
+    may(&outcome, "push", &["root", "user1000"]);
+    may(&outcome, "gop", &["root", "user1001", "user1002"]);
+    may(&outcome, "tap", &NAMES);
+    may(&outcome, "stat", &NAMES);
+    // This encoder has no such control, and says so to those who may ask.
+    for (name, exit) in NAMES.iter().zip([4, 10, 4, 4, 10]) {
+        assert_eq!(
+            outcome.number(&format!("key_{name}")),
+            exit,
+            "{}",
+            outcome.story()
+        );
+    }
+    assert_eq!(outcome.number("drain_nobody"), 10);
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "frames_published"), 4, "{json}");
+    assert_eq!(stat(&json, "changes"), 3, "{json}");
+    // Three producers, and two users that asked for two changes each.
+    assert_eq!(stat(&json, "clients_refused"), 7, "{json}");
+    assert_eq!(stat(&json, "producers_cut_off"), 0, "{json}");
+}
+
+#[test]
+fn an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all() {
+    let guest = Guest::new("users-own", Api::Single).with_setup(USERS);
+    let outcome = guest.run(
+        r#"
+        chmod 666 /dev/video0
+        mkdir -m 777 /run/own
+        start run su user1002 -s /bin/sh -c 'exec framemill run --device /dev/video0 --codec FWHT --size 640x368 \
+            --socket /run/own/s --socket-mode 777 --producer-uid 1000'
+        until_true grep -q 'running: ' run.log
+        each push 'push --socket /run/own/s --frames 1 --fps max'
+        each gop 'ctl --socket /run/own/s gop 7'
+        framemill ctl --socket /run/own/s drain >/host/drain
+        ended run
+        "#,
+    );
+    outcome.succeeded(&["run"]);
+    may(&outcome, "push", &["root", "user1000", "user1002"]);
+    may(&outcome, "gop", &NAMES);
+}
+
+#[test]
+fn a_producer_that_is_named_may_bring_its_own_memory() {
+    let guest = Guest::h264("users-import");
+    guest.put(
+        "in",
+        &crate::frames::Picture::new("YU12", 640, 480).noisy(0..4),
+    );
+    let outcome = guest.run(
+        r#"
+        echo user1000:x:1000:1000::/:/bin/sh >>/etc/passwd
+        chmod 666 /dev/dma_heap/*
+        for named in 1000 1001; do
+            engine run --size 640x480 --socket-mode 777 --producer-uid $named
+            try push$named su user1000 -s /bin/sh -c 'framemill push --memory cma-heap --from /host/in --fps max'
+            framemill stat --json >/host/$named.json
+            kill $run
+            ended run
+        done
+        "#,
+    );
+    outcome.succeeded(&["push1000", "run"]);
+    assert!(
+        outcome.text("1000.json").contains("\"memory\":\"import\""),
+        "{}",
+        outcome.story()
+    );
+    // The descriptors of anybody else are not even taken from the socket.
+    assert_eq!(outcome.number("push1001"), 10, "{}", outcome.story());
+    assert!(outcome.text("1001.json").contains("\"memory\":\"export\""));
+}
