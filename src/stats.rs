@@ -56,7 +56,7 @@ counters! {
     PacketsCorrupt = "packets_corrupt",
     /// Packets whose timestamp belongs to no frame that is waited for.
     PacketsUnmatched = "packets_unmatched",
-    /// Bytes of raw frames copied by the engine; 0 in export mode.
+    /// Bytes of raw frames copied by the engine, for whatever cause; 0 where slots are the encoder's buffers or imported.
     RawBytesCopied = "raw_bytes_copied",
     /// Producers that attached.
     Producers = "producers_attached",
@@ -84,6 +84,10 @@ counters! {
     DroppedBehind = "frames_dropped_behind",
     /// Times that the encoder was opened anew, because restarts did not help or it was gone.
     Reopens = "reopens",
+    /// Of the raw bytes copied: those because nothing else works; the others were asked for.
+    RawBytesCopiedForced = "raw_bytes_copied_forced",
+    /// Coded bytes copied from the encoder's buffers to the packet ring: each once.
+    CodedBytesCopied = "coded_bytes_copied",
 }
 
 const _: () = assert!(

@@ -22,6 +22,7 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
+use crate::cli::MemoryChoice;
 use crate::cli::Users;
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
@@ -392,6 +393,9 @@ impl Engine<'_> {
             self.force_key_frame(life, now());
             let copied = self.memory.load(slot);
             self.stats.add(Counter::RawBytesCopied, copied);
+            if self.memory.choice() != Some(MemoryChoice::Copy) {
+                self.stats.add(Counter::RawBytesCopiedForced, copied);
+            }
             match self.encoder.queue_frame(slot, key) {
                 Ok(()) => self.pipeline.queued(now()),
                 Err(error) if fatal(error.errno) => return Err(error),

@@ -132,11 +132,14 @@ impl<'a> Publisher<'a> {
         if coded.error {
             open.flags |= flag::CORRUPT;
         }
-        if !open.too_large
-            && (self.writer.append(first).is_err() || self.writer.append(rest) == Err(TooLarge))
-        {
-            self.writer.discard();
-            open.too_large = true;
+        if !open.too_large {
+            let before = self.writer.open_bytes();
+            if self.writer.append(first).is_err() || self.writer.append(rest) == Err(TooLarge) {
+                self.writer.discard();
+                open.too_large = true;
+            }
+            let copied = self.writer.open_bytes().saturating_sub(before);
+            self.stats.add(Counter::CodedBytesCopied, copied);
         }
         open.dequeued = dequeued;
         if !headers_only {

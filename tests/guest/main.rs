@@ -33,6 +33,7 @@ mod accounting;
 mod bytes;
 mod camera;
 mod consumers;
+mod copies;
 mod ctl;
 mod decode;
 mod engine;

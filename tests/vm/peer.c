@@ -6,6 +6,8 @@
  *                         `kept` when the engine stays silent for half a second, or `refused N` with the reason's number.
  *   peer SOCKET import F  joins as a producer, offers two slots of memory, each of them the file F, and says `slots N` with what it gets
  *                         (0: the encoder's), or `refused N`.
+ *   peer SOCKET rounds N  joins as a producer and leaves again, N times; each tenth time it does not wait for the answer, and each
+ *                         hundredth it wants frames of another size. Says `rounds N` with those that were let in.
  *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
  *                         engine cuts it off.
  */
@@ -18,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum { MAGIC, VERSION, KIND, ZERO, OWN, WORDS = 16 };
 enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, IMPORT = 6, FRAMES = 16, PACKETS = 17, REFUSED = 18 };
@@ -85,6 +88,45 @@ static int import(int fd, const char *path)
 	return printf("%s %u\n", words[KIND] == FRAMES ? "slots" : "refused", words[words[KIND] == FRAMES ? OWN + 2 : OWN]), 0;
 }
 
+/* Frames of this size, or as the engine has them. */
+static void produce(int fd, uint32_t width, uint32_t height)
+{
+	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = PRODUCE, [OWN + 1] = width, height };
+
+	if (send(fd, words, sizeof(words), MSG_NOSIGNAL) != sizeof(words))
+		perror("send"), exit(1);
+}
+
+static int rounds(const struct sockaddr_un *address, int count)
+{
+	char control[CMSG_SPACE(sizeof(int) * 128)];
+	uint32_t words[WORDS];
+	int round = 0, let_in = 0;
+
+	while (round < count) {
+		struct iovec iov = { words, sizeof(words) };
+		struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), resize = round % 100 == 99;
+
+		if (connect(fd, (struct sockaddr *)address, sizeof(*address)))
+			return perror("connect"), 1;
+		produce(fd, resize ? (round % 200 == 99 ? 800 : 640) : 0, resize ? (round % 200 == 99 ? 608 : 480) : 0);
+		if (round % 10 == 9 && !resize) {
+			round++;
+		} else if (recvmsg(fd, &message, 0) != sizeof(words)) {
+			return fprintf(stderr, "no answer\n"), 1;
+		} else if (words[KIND] == FRAMES) {
+			struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+
+			for (unsigned at = 0; rights && at < (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int); at++)
+				close(((int *)CMSG_DATA(rights))[at]);
+			round++, let_in++;
+		} /* else the one before has not been seen to leave: once more. */
+		close(fd);
+	}
+	return printf("rounds %d\n", let_in), 0;
+}
+
 static int bad(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
@@ -111,6 +153,8 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 2;
 	strncpy(address.sun_path, argv[1], sizeof(address.sun_path) - 1);
+	if (argc > 3 && !strcmp(argv[2], "rounds"))
+		return rounds(&address, atoi(argv[3]));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
 		return perror(argv[1]), 1;
 	if (argc > 2 && !strcmp(argv[2], "bad"))
