@@ -24,11 +24,16 @@ _host_tests() {
     return "$status"
 }
 
+# The fuzz targets are a workspace of their own.
+_formatting() {
+    _lint fmt --check && _lint fmt --check --manifest-path tests/fuzz/Cargo.toml
+}
+
 quick_checks() {
     # tests/abi_probe.rs compares with the kernel's own headers, as the compilers see them; tests/model_coder.rs decodes with ffmpeg.
     need_packages gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross linux-libc-dev-arm64-cross \
         gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross ffmpeg
-    stage "formatting" _lint fmt --check || true
+    stage "formatting" _formatting || true
     stage "lints" _lint clippy --quiet --all-targets -- -D warnings || true
     stage "host tests" _host_tests || true
 }

@@ -1,0 +1,104 @@
+//! A packet ring in which any word may be anything: refused, or read to its end within bounds, in a bounded number of steps.
+#![no_main]
+
+use std::sync::OnceLock;
+
+use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
+use framemill::shm::layout::{PACKET_DATA_OFFSET, State, flag};
+use framemill::shm::map::PacketMap;
+use framemill::shm::packet_ring::{
+    Next, Packet, Reader, Start, Writer, load_codec_headers, store_codec_headers,
+};
+use framemill::stats::percentile;
+use framemill_fuzz::{Input, memfd};
+use rustix::fs::SealFlags;
+use rustix::io::pread;
+
+const DATA: usize = 4096;
+const TOTAL: usize = PACKET_DATA_OFFSET + DATA;
+
+/// A ring as an engine leaves it after so many packets.
+fn honest(packets: u64) -> Vec<u8> {
+    let (map, fd) = PacketMap::create(DATA).expect("a ring");
+    let mut writer = Writer::new(map.ring());
+    for number in 0..packets {
+        writer.append(&[number as u8; 100]).expect("it fits");
+        let flags = if number % 5 == 0 { flag::KEY } else { 0 };
+        writer.publish(&Packet {
+            flags,
+            ..Packet::default()
+        });
+    }
+    store_codec_headers(&map.header().codec_headers, b"headers");
+    let mut bytes = vec![0; TOTAL];
+    assert_eq!(pread(&fd, &mut bytes[..], 0), Ok(TOTAL));
+    bytes
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    static HONEST: OnceLock<[Vec<u8>; 3]> = OnceLock::new();
+    let rings = HONEST.get_or_init(|| [honest(3), honest(37), honest(600)]);
+    let mut input = Input(data);
+    let mut ring = rings[usize::from(input.byte()) % rings.len()].clone();
+    let shape = input.byte();
+    let start = match shape & 3 {
+        0 => Start::Oldest,
+        1 => Start::Key,
+        _ => Start::Live,
+    };
+    let seals = if shape & 4 == 0 {
+        SealFlags::SHRINK
+    } else {
+        SealFlags::empty()
+    };
+    let length = match shape >> 3 & 7 {
+        0 => usize::from(input.half()) * 8,
+        1 => PACKET_DATA_OFFSET,
+        2 => TOTAL - 1,
+        _ => TOTAL,
+    };
+    let mut target = vec![
+        0;
+        if shape & 64 == 0 {
+            DATA
+        } else {
+            usize::from(input.byte())
+        }
+    ];
+    input.patch(&mut ring, 64);
+    let Ok(map) = PacketMap::open(memfd(&ring, length, seals)) else {
+        return;
+    };
+    assert!(seals.contains(SealFlags::SHRINK) && length >= PACKET_DATA_OFFSET + map.data_bytes());
+    let ring = map.ring();
+    let mut reader = Reader::new(&ring, start);
+    let mut steps = 0;
+    loop {
+        match reader.next(&ring, &mut target) {
+            Next::Empty => break,
+            Next::TooSmall(length) => {
+                assert!(length as usize > target.len());
+                reader.skip();
+            }
+            Next::Packet(packet) => assert!(packet.length as usize <= target.len()),
+            Next::Lapped(lost) => assert!(lost > 0),
+        }
+        // A descriptor is the packet of one sequence: a ring that stands still has no more packets than descriptors.
+        steps += 1;
+        assert!(steps <= PACKET_DESCRIPTORS + 2, "a reader without an end");
+    }
+    let header = map.header();
+    assert!(
+        load_codec_headers(&header.codec_headers, &mut [0; CODEC_HEADER_BYTES])
+            <= CODEC_HEADER_BYTES
+    );
+    for histogram in &header.latency {
+        let _ = percentile(histogram, 999);
+    }
+    let _ = State::name(
+        header
+            .status
+            .state
+            .load(framemill::shm::atomic::Ordering::Relaxed),
+    );
+});
