@@ -147,6 +147,13 @@ pub const TURN_BUDGET: usize = 8;
 /// Longest time the loop sleeps, ms: the heartbeat is never older than this unless the loop is stuck.
 pub const HEARTBEAT_MS: u32 = 500;
 
+/// From one look at everything to the next while ppoll(2) fails, ms: less than a frame's time at 60 frames/s.
+pub const BLIND_PAUSE_MS: u32 = 10;
+
+/// Frames in a row that the encoder gives back without a packet before it is taken for stalled: rate control may skip some, and
+/// so many only when it is out of order.
+pub const MUTE_FRAMES: u32 = 8;
+
 /// How long a coded buffer that was full to the last byte waits for a second part with the same timestamp, ms.
 /// The driver delivers the parts back to back; two frames' time at 30 frames/s is generous.
 pub const FRAGMENT_WAIT_MS: u32 = 60;

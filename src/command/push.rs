@@ -75,7 +75,10 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     // Committed when the engine had looked for the last time: it cannot count them.
     let late = pushed.saturating_sub(published + dropped);
     if late > 0 {
-        note!(info, "{late} frames were not taken: the engine had ended");
+        note!(
+            info,
+            "{late} frames were not taken: the connection had ended"
+        );
     }
     result.map_err(|ended| match ended {
         Ended::Lost(error) => lost(&options.socket, error),

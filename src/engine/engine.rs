@@ -21,6 +21,7 @@
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::MemoryChoice;
 use crate::cli::Users;
@@ -38,15 +39,15 @@ use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIG
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{CLIENTS, TURN_BUDGET};
+use crate::limits::{BLIND_PAUSE_MS, CLIENTS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::signals::Signals;
 use crate::stats::{Counter, Stats};
-use crate::time::now;
+use crate::time::{MS, now, timespec};
 use crate::v4l2::encoder::{Answer, Encoder};
-use crate::v4l2::errno::{Call, IoctlError, Named};
+use crate::v4l2::errno::{Call, IoctlError};
 
 /// How the engine behaves; set once.
 #[derive(Clone, Copy, Debug)]
@@ -194,7 +195,7 @@ impl Engine<'_> {
 
     #[inline(never)]
     fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
-        let ready = self.sleep(life)?;
+        let ready = self.sleep(life);
         let time = now();
         if ready.at(SIGNALS) {
             self.take_signal(life, time);
@@ -229,7 +230,7 @@ impl Engine<'_> {
 
     /// Waits for the next event or deadline.
     #[inline(never)]
-    fn sleep(&self, life: &Life) -> Result<Ready, Failure> {
+    fn sleep(&self, life: &Life) -> Ready {
         let time = now();
         let mut sources = Sources::new(time);
         let wanted = if self.pipeline.stalls(0).is_some() {
@@ -280,9 +281,12 @@ impl Engine<'_> {
             // What came up after this turn's `feed` is not to wait for a heartbeat.
             sources.until(Some(time));
         }
-        sources
-            .wait(time)
-            .map_err(|errno| failure!(Exit::Resource, "ppoll failed: {}", Named(errno)))
+        sources.wait(time).unwrap_or_else(|_| {
+            // Nothing that is asked below waits, so that a kernel short of memory costs latency and no more.
+            let pause = timespec(u64::from(BLIND_PAUSE_MS) * MS);
+            let _: NanosleepRelativeResult = nanosleep(&pause);
+            Ready::PERHAPS
+        })
     }
 
     /// Coded buffers out, then slots back.

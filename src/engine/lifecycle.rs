@@ -234,11 +234,8 @@ impl Engine<'_> {
         self.announce(life, published);
         self.mend_reference(life);
         self.pipeline.expire(time, self.settings.stall);
-        if self
-            .pipeline
-            .stalls(self.settings.stall)
-            .is_some_and(|at| at <= time)
-        {
+        let stalls = self.pipeline.stalls(self.settings.stall);
+        if stalls.is_some_and(|at| at <= time) || self.pipeline.mute() {
             self.stats.count(Counter::Stalls);
             self.recover(life, None)?;
         }

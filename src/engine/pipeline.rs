@@ -14,7 +14,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::limits::{FRAME_SLOTS_MAX, PENDING_FRAMES, REORDER_FRAMES};
+use crate::limits::{FRAME_SLOTS_MAX, MUTE_FRAMES, PENDING_FRAMES, REORDER_FRAMES};
 use crate::stats::{Counter, Stage, Stats};
 
 const SLOTS: usize = FRAME_SLOTS_MAX as usize;
@@ -75,6 +75,8 @@ pub struct Pipeline<'a> {
     dropped_here: u64,
     /// `CLOCK_MONOTONIC` ns of the last sign of life from the encoder.
     progress: u64,
+    /// Frames given up for lack of a packet, in a row.
+    mute: u32,
 }
 
 impl<'a> Pipeline<'a> {
@@ -93,6 +95,7 @@ impl<'a> Pipeline<'a> {
             published_here: 0,
             dropped_here: 0,
             progress: 0,
+            mute: 0,
         }
     }
 
@@ -223,6 +226,7 @@ impl<'a> Pipeline<'a> {
     /// overtaken are dropped. `None` when no frame waits for it.
     pub fn claim(&mut self, key: u64, now: u64) -> Option<Frame> {
         self.progress = now;
+        self.mute = 0;
         let place = self.pending.iter().position(|pending| pending.key == key)?;
         let claimed = self.pending.remove(place).frame;
         for earlier in &mut self.pending[..place] {
@@ -274,7 +278,14 @@ impl<'a> Pipeline<'a> {
         }) {
             let given_up = self.pending.remove(place).frame;
             self.dropped(Counter::DroppedEncoder, &given_up);
+            self.mute += 1;
         }
+    }
+
+    /// Whether the encoder takes frames and gives nothing for them: it is as good as stalled.
+    #[must_use]
+    pub fn mute(&self) -> bool {
+        self.mute >= MUTE_FRAMES
     }
 
     /// When `expire` has something to do next, `CLOCK_MONOTONIC` ns.
@@ -293,6 +304,7 @@ impl<'a> Pipeline<'a> {
             self.dropped(reason, &pending.frame);
         }
         self.progress = now;
+        self.mute = 0;
     }
 
     /// Slots that the producer has.

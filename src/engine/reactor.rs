@@ -38,6 +38,9 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// Nobody knows: everything is worth a look.
+    pub const PERHAPS: Self = Self { bits: u64::MAX };
+
     /// Whether something happened at this place.
     #[must_use]
     pub fn at(self, place: usize) -> bool {

@@ -16,6 +16,7 @@ use super::device::Device;
 use super::errno::{Call, IoctlError};
 use super::ioctl;
 use crate::limits::CONTROLS_SCANNED;
+use crate::note;
 
 /// Why a control was not set.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +50,9 @@ impl fmt::Display for NotSet {
 /// would quietly take the nearest one.
 #[inline(never)]
 pub fn set(device: &Device, id: u32, value: i64) -> Result<i64, NotSet> {
-    let mut control = query(device.as_fd(), id).ok_or(NotSet::Absent)?;
+    let control =
+        ioctl::query_ext_ctrl(device.as_fd(), id).map_err(|error| NotSet::Value(error, 0, 0, 0))?;
+    let mut control = control.and_then(enabled).ok_or(NotSet::Absent)?;
     let period = matches!(id, CID_MPEG_VIDEO_GOP_SIZE | CID_MPEG_VIDEO_H264_I_PERIOD);
     if value == 1 && period && device.quirks.period_of_one_hangs {
         control.minimum = 2;
@@ -121,14 +124,30 @@ pub fn force_key_frame(device: &Device) -> Result<(), IoctlError> {
 /// The value of a control that holds a number of 32 bits, if the driver has it.
 #[must_use]
 pub fn get(device: &Device, id: u32) -> Option<i64> {
-    ioctl::g_ext_ctrl(device, id, Scalar::Bits32).ok()
+    match ioctl::g_ext_ctrl(device, id, Scalar::Bits32) {
+        Ok(value) => Some(value),
+        // There is none, or it cannot be read.
+        Err(error) if matches!(error.errno, Errno::INVAL | Errno::NOTTY | Errno::ACCESS) => None,
+        Err(error) => taken_for_absent(error),
+    }
 }
 
 /// The control with this number, if the driver has it.
 #[must_use]
 pub fn query(device: BorrowedFd<'_>, id: u32) -> Option<QueryExtCtrl> {
-    let control = ioctl::query_ext_ctrl(device, id).ok().flatten()?;
+    ioctl::query_ext_ctrl(device, id)
+        .unwrap_or_else(taken_for_absent)
+        .and_then(enabled)
+}
+
+fn enabled(control: QueryExtCtrl) -> Option<QueryExtCtrl> {
     (control.flags & CTRL_FLAG_DISABLED == 0).then_some(control)
+}
+
+/// A driver that fails to say whether it has a control is told of: what comes of it may be hard to explain.
+fn taken_for_absent<T>(error: IoctlError) -> Option<T> {
+    note!(warn, "{error}: a control is taken for absent");
+    None
 }
 
 /// The driver's controls, in the order of their numbers; bounded, whatever the driver says.

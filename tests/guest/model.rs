@@ -253,6 +253,44 @@ fn encoder_that_is_stuck_until_it_is_closed_is_opened_anew() {
 }
 
 #[test]
+fn encoder_that_takes_frames_and_gives_nothing_is_taken_for_stalled() {
+    let guest = Guest::h264("mute");
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240 --stall-ms 200
+        start tap framemill tap --from oldest --all --to /host/coded
+        until_true reached consumers_attached 1
+        start push framemill push --fps 60
+        until_true reached packets 5
+        knob drop_every 1
+        until_true reached stalls 1
+        knob drop_every 0
+        packets=$(counter packets)
+        until_true reached packets $((packets + 5))
+        kill $push
+        wait $push
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+        ",
+    );
+    outcome.succeeded(&["run", "tap"]);
+    let json = outcome.text("stat.json");
+    assert!(
+        stat(&json, "restarts") >= 1 && stat(&json, "reopens") == 0,
+        "{json}"
+    );
+    assert!(stat(&json, "frames_dropped_encoder") >= 8, "{json}");
+    assert_eq!(
+        stat(&json, "frames_committed"),
+        stat(&json, "frames_published")
+            + stat(&json, "frames_dropped")
+            + stat(&json, "frames_in_flight")
+    );
+}
+
+#[test]
 fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
     // Frames keep coming, and no restart and no opening helps.
     let guest = Guest::h264("dead");
