@@ -6,7 +6,7 @@ mod raw;
 #[path = "model_coder/tools.rs"]
 mod tools;
 
-use raw::{Picture, Plane, as_420, lay_out, noise, padded, scene, tight};
+use raw::{CHROMA_STRIDE, Picture, Plane, as_420, lay_out, noise, padded, scene, tight};
 use tools::{coder, decoded, headers, values};
 
 /// Bytes for an attempt that cannot succeed: fewer than a macroblock has.
@@ -165,12 +165,14 @@ fn a_picture_that_did_not_fit_leaves_no_trace() {
 fn every_raw_format_is_read() {
     // Beyond one column of NC12, and no multiple of 16.
     let (width, height, rows) = (162, 50, 56);
-    let formats: [(&str, usize, (usize, usize), u8); 14] = [
+    let formats: [(&str, usize, (usize, usize), u8); 16] = [
         ("YU12", 192, (2, 2), 0),
         ("YV12", 192, (2, 2), 0),
         ("NV12", 192, (2, 2), 0),
         ("NV21", 192, (2, 2), 0),
         ("NC12", 90, (2, 2), 0),
+        ("YM12", 192, (2, 2), 0),
+        ("NM12", 192, (2, 2), 0),
         ("YUYV", 384, (2, 1), 0),
         ("YVYU", 384, (2, 1), 0),
         ("UYVY", 384, (2, 1), 0),
@@ -186,7 +188,7 @@ fn every_raw_format_is_read() {
         let frame = lay_out(fourcc, &picture, stride, rows);
         let bytes = frame.len();
         let parameters = format!(
-            "width={width} height={height} stride={stride} rows={rows} bytes={bytes} fourcc={fourcc}"
+            "width={width} height={height} stride={stride} rows={rows} bytes={bytes} fourcc={fourcc} chroma={CHROMA_STRIDE}"
         );
         let (got, wanted) = (
             coder("load", &parameters, &frame),

@@ -40,8 +40,11 @@ impl Picture {
         let mut bytes = vec![0; self.frame_bytes() * (frames.end - frames.start) as usize];
         for (number, frame) in frames.zip(bytes.chunks_exact_mut(self.frame_bytes())) {
             for (index, plane) in layout.planes().iter().enumerate() {
+                // A file has the memory planes one after the other.
+                let before = &layout.memory_length[..plane.memory_plane as usize];
+                let before: u32 = before.iter().sum();
                 for row in 0..plane.rows {
-                    let start = plane.row_start(row).expect("a row of the plane");
+                    let start = before as usize + plane.row_start(row).expect("a row of the plane");
                     let row_bytes = &mut frame[start..start + plane.row_bytes as usize];
                     pattern::fill_row(
                         self.format,
@@ -77,8 +80,8 @@ impl Picture {
         let mut out = Vec::with_capacity(frames.len());
         for frame in frames.chunks_exact(self.frame_bytes()) {
             match &self.format.fourcc.to_string()[..] {
-                "YU12" => out.extend_from_slice(frame),
-                "NV12" => {
+                "YU12" | "YM12" => out.extend_from_slice(frame),
+                "NV12" | "NM12" => {
                     let (luma, chroma) = frame.split_at(w * h);
                     out.extend_from_slice(luma);
                     out.extend(chroma.iter().step_by(2));

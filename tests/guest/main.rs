@@ -42,6 +42,7 @@ mod faults;
 mod h264;
 mod import;
 mod model;
+mod planes;
 mod producers;
 mod programs;
 mod reshape;

@@ -85,6 +85,9 @@ impl Frame {
     }
 }
 
+/// From line to line in memory planes of chroma: nothing that follows from the luma's.
+pub const CHROMA_STRIDE: usize = 200;
+
 /// A frame as it lies in a buffer of `rows` lines of `stride` bytes (NC12: columns of `stride` lines).
 pub fn lay_out(fourcc: &str, picture: &Picture, stride: usize, rows: usize) -> Vec<u8> {
     let [a, b, c] = &picture.0;
@@ -102,6 +105,15 @@ pub fn lay_out(fourcc: &str, picture: &Picture, stride: usize, rows: usize) -> V
         frame.put(a, |x, y| y * stride + x);
         frame.put(first, |x, y| luma + y * stride + 2 * x);
         frame.put(second, |x, y| luma + y * stride + 2 * x + 1);
+        frame.0
+    };
+    // Memory planes one after the other; `step` is from sample to sample.
+    let apart = |step: usize, second: usize| {
+        let mut frame = frame(luma + CHROMA_STRIDE * rows);
+        let place = |x: usize, y: usize| luma + y * CHROMA_STRIDE + step * x;
+        frame.put(a, |x, y| y * stride + x);
+        frame.put(b, place);
+        frame.put(c, |x, y| second + place(x, y));
         frame.0
     };
     let columns = || {
@@ -134,6 +146,8 @@ pub fn lay_out(fourcc: &str, picture: &Picture, stride: usize, rows: usize) -> V
         "NV12" => pairs(b, c),
         "NV21" => pairs(c, b),
         "NC12" => columns(),
+        "YM12" => apart(1, CHROMA_STRIDE * (rows / 2)),
+        "NM12" => apart(2, 1),
         "YUYV" => packed(0, 1, 3),
         "YVYU" => packed(0, 3, 1),
         "UYVY" => packed(1, 0, 2),

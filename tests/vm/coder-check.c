@@ -3,7 +3,8 @@
  * The model's coder as a program, so that tests/model_coder.rs can drive it: parameters as NAME=VALUE, frames from standard input,
  * what comes of them to standard output.
  *
- *   h264    frames of `fourcc`, `stride` x `rows`, `bytes` long, become a stream; a key frame every `key` frames
+ *   h264    frames of `fourcc`, `stride` x `rows`, `bytes` long, become a stream; a key frame every `key` frames. Where chroma has memory
+ *           planes of its own, its lines are `chroma` bytes apart
  *   canned  `frames` canned pictures, a key frame every `key` frames
  *   load    frames become YU12 with the coder's own size, padding included
  *   jpeg    one frame becomes a JPEG of `quality`
@@ -85,8 +86,18 @@ static void load(struct picture *picture, const u8 *frame)
 {
 	const char *f = text("fourcc");
 	u32 fourcc = (u32)f[0] | (u32)f[1] << 8 | (u32)f[2] << 16 | (u32)f[3] << 24;
+	struct raw raw = {
+		.bytes[0] = frame, .stride[0] = number("stride"), .rows = number("rows"),
+		.width = number("width"), .height = number("height"),
+	};
 
-	if (!picture_load(picture, fourcc, frame, number("stride"), number("rows"), number("width"), number("height")))
+	if (f[1] == 'M') {
+		/* The file has the memory planes one after the other. */
+		raw.stride[1] = raw.stride[2] = number("chroma");
+		raw.bytes[1] = frame + (size_t)raw.stride[0] * raw.rows;
+		raw.bytes[2] = raw.bytes[1] + (size_t)raw.stride[1] * (raw.rows / 2);
+	}
+	if (!picture_load(picture, fourcc, &raw))
 		fail("unknown format");
 }
 

@@ -42,12 +42,20 @@ size_t picture_bytes(u32 width, u32 height);
 /* Lets the planes follow each other in `memory`. */
 void picture_place(struct picture *picture, u8 *memory, u32 width, u32 height);
 
-/* Raw formats, by V4L2's four characters (v4l2_fourcc). Fills `to` from a frame as it lies in an OUTPUT buffer: `stride` is the first
- * plane's bytesperline, `rows` the format's height, which say where the other planes are; `width` x `height` is what is visible (the crop).
- * NC12 has columns of 128 bytes: there `stride` counts the lines from one column to the next.
- * Beyond what is visible the last column and row are repeated. 4:2:2 becomes 4:2:0 by the mean of two lines, (a + b + 1) / 2; RGB becomes
- * BT.601 limited range. False when the format is not known. */
-bool picture_load(struct picture *to, u32 fourcc, const u8 *from, u32 stride, u32 rows, u32 width, u32 height);
+/* A raw frame as it lies in an OUTPUT buffer. Where all colour planes are in one memory plane, only the first entry of `bytes` and of `stride`
+ * (bytesperline) is given: with `rows`, the format's height, it says where the others are. NM12 and YM12 have an entry a colour plane.
+ * `width` x `height` is what is visible (the crop). NC12 has columns of 128 bytes: there `stride` counts the lines from one column to the next. */
+#define MEMORY_PLANES 3
+struct raw {
+	const u8 *bytes[MEMORY_PLANES];
+	u32 stride[MEMORY_PLANES];
+	u32 rows;
+	u32 width, height;
+};
+
+/* Raw formats, by V4L2's four characters (v4l2_fourcc). Fills `to` from a frame. Beyond what is visible the last column and row are repeated.
+ * 4:2:2 becomes 4:2:0 by the mean of two lines, (a + b + 1) / 2; RGB becomes BT.601 limited range. False when the format is not known. */
+bool picture_load(struct picture *to, u32 fourcc, const struct raw *frame);
 
 /* H.264, lossless: I_PCM for macroblocks that differ from the reference, P_Skip for the others; CAVLC, no deblocking, POC type 2. */
 struct h264 {

@@ -104,9 +104,21 @@ static void headers(struct model_context *context, bool key)
 	context->headers_due = false;
 }
 
-void model_code(struct model_context *context, const void *pixels, bool key)
+static bool load(struct model_context *context, const struct model_buffer *frame)
 {
-	const struct model_queue *raw = &context->queues[MODEL_OUTPUT];
+	const struct model_queue *queue = &context->queues[MODEL_OUTPUT];
+	struct raw raw = { .rows = queue->height, .width = context->visible_width, .height = context->visible_height };
+	int plane;
+
+	for (plane = 0; plane < MEMORY_PLANES; plane++) {
+		raw.bytes[plane] = frame->memory[plane];
+		raw.stride[plane] = queue->bytesperline[plane];
+	}
+	return picture_load(&context->now, queue->format->fourcc, &raw);
+}
+
+void model_code(struct model_context *context, const struct model_buffer *frame, bool key)
+{
 	struct model_coded *coded = &context->coded;
 	bool null_mode = READ_ONCE(model_knobs.null_mode);
 
@@ -114,8 +126,7 @@ void model_code(struct model_context *context, const void *pixels, bool key)
 	coded->sink.full = coded->error = false;
 	coded->key = key;
 	if (!null_mode || context->node->role == ENCODE_IMAGE)
-		coded->error = !picture_load(&context->now, raw->format->fourcc, pixels, raw->bytesperline, raw->height,
-					     context->visible_width, context->visible_height);
+		coded->error = !load(context, frame);
 	if (context->node->role == ENCODE_IMAGE) {
 		jpeg_picture(&context->now, context->visible_width, context->visible_height, READ_ONCE(context->quality),
 			     &coded->sink);

@@ -72,7 +72,7 @@ static bool deliver(struct model_context *context)
 		return false;
 	vbuf = &buffer->m2m.vb;
 	bytes = min_t(size_t, vb2_plane_size(&vbuf->vb2_buf, 0), end - coded->sent);
-	memcpy(buffer->memory, coded->sink.bytes + coded->sent, bytes);
+	memcpy(buffer->memory[0], coded->sink.bytes + coded->sent, bytes);
 	vb2_set_plane_payload(&vbuf->vb2_buf, 0, bytes);
 	vbuf->field = V4L2_FIELD_NONE;
 	vbuf->vb2_buf.timestamp = coded->timestamp;
@@ -166,7 +166,7 @@ static bool encode(struct model_context *context, struct model_buffer *buffer)
 	context->frames++;
 	drop = every && context->frames % every == 0;
 	if (!drop)
-		model_code(context, buffer->memory, key_now(context));
+		model_code(context, buffer, key_now(context));
 	delay_until(context, ktime_add_us(begin, encode_time(context)));
 	mutex_unlock(&context->node->hardware);
 

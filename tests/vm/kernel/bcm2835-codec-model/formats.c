@@ -28,13 +28,16 @@ static const struct model_format yuyv = { V4L2_PIX_FMT_YUYV, 16, 64, 2 };
 static const struct model_format yvyu = { V4L2_PIX_FMT_YVYU, 16, 64, 2 };
 static const struct model_format uyvy = { V4L2_PIX_FMT_UYVY, 16, 64, 2 };
 static const struct model_format vyuy = { V4L2_PIX_FMT_VYUY, 16, 64, 2 };
+/* Not the original's: see the knob. Rows of luma and of chroma are padded differently, so that neither follows from the other. */
+static const struct model_format nm12 = { V4L2_PIX_FMT_NV12M, 8, 32, 2, 1, 8 };
+static const struct model_format ym12 = { V4L2_PIX_FMT_YUV420M, 8, 32, 2, 2, 8 };
 static const struct model_format h264 = { V4L2_PIX_FMT_H264, 0, 1, 0 };
 static const struct model_format jpeg = { V4L2_PIX_FMT_JPEG, 0, 1, 0 };
 
 /* The order is the firmware's: published for the image encoder, a guess for the other. The first is the default. */
-static const struct model_format *const lists[ROLES][2][16] = {
+static const struct model_format *const lists[ROLES][2][18] = {
 	[ENCODE] = {
-		{ &yu12, &yv12, &nv12, &nv21, &rgbp, &rgb3, &bgr3, &bgr4, &ab24, &yuyv, &yvyu, &vyuy, &uyvy, &nc12 },
+		{ &yu12, &yv12, &nv12, &nv21, &rgbp, &rgb3, &bgr3, &bgr4, &ab24, &yuyv, &yvyu, &vyuy, &uyvy, &nc12, &nm12, &ym12 },
 		{ &h264 },
 	},
 	[ENCODE_IMAGE] = {
@@ -48,25 +51,35 @@ static const struct model_format *const *list(const struct model_context *contex
 	return lists[context->node->role][V4L2_TYPE_IS_OUTPUT(type) ? MODEL_OUTPUT : MODEL_CAPTURE];
 }
 
+/* Formats of several memory planes are at the end: without the knob the list is over there. */
+static bool offered(const struct model_format *format)
+{
+	return format && (!format->apart || READ_ONCE(model_knobs.memory_planes));
+}
+
 static const struct model_format *find(const struct model_context *context, u32 type, u32 fourcc)
 {
 	const struct model_format *const *entry;
 
-	for (entry = list(context, type); *entry; entry++)
+	for (entry = list(context, type); offered(*entry); entry++)
 		if ((*entry)->fourcc == fourcc)
 			return *entry;
 	return NULL;
 }
 
-static u32 line_bytes(const struct model_format *format, u32 width, u32 height)
+static u32 line_bytes(const struct model_format *format, unsigned int plane, u32 width, u32 height)
 {
+	if (plane)
+		return ALIGN(DIV_ROUND_UP(width, 2) * (format->apart == 1 ? 2 : 1), format->chroma_align);
 	if (format->fourcc == V4L2_PIX_FMT_NV12_COL128)	/* lines of a column, not bytes of a line */
 		return height * 3 / 2;
 	return ALIGN(width * format->depth / 8, format->align);
 }
 
-static u32 frame_bytes(const struct model_format *format, u32 bytesperline, u32 width, u32 height)
+static u32 plane_bytes(const struct model_format *format, unsigned int plane, u32 bytesperline, u32 width, u32 height)
 {
+	if (plane)
+		return bytesperline * DIV_ROUND_UP(height, 2);
 	if (format->fourcc == V4L2_PIX_FMT_JPEG)
 		return 4096 << 10;
 	if (!format->depth)
@@ -87,8 +100,9 @@ void model_formats_init(struct model_context *context)
 		INIT_LIST_HEAD(&queue->waiting);
 		queue->format = *list(context, types[i]);
 		queue->width = queue->height = queue->crop_height = LEAST;
-		queue->bytesperline = queue->format->depth ? line_bytes(queue->format, LEAST, LEAST) : 0;
-		queue->sizeimage = frame_bytes(queue->format, queue->bytesperline, LEAST, LEAST);
+		/* The first format has one memory plane. */
+		queue->bytesperline[0] = queue->format->depth ? line_bytes(queue->format, 0, LEAST, LEAST) : 0;
+		queue->sizeimage[0] = plane_bytes(queue->format, 0, queue->bytesperline[0], LEAST, LEAST);
 	}
 	context->colorspace = V4L2_COLORSPACE_REC709;
 }
@@ -98,9 +112,9 @@ static int enumerate(struct file *file, struct v4l2_fmtdesc *f, u32 type)
 	const struct model_format *const *entry = list(model_context_of(file), type);
 	u32 i;
 
-	for (i = 0; *entry && i < f->index; i++)
+	for (i = 0; offered(*entry) && i < f->index; i++)
 		entry++;
-	if (!*entry)
+	if (!offered(*entry))
 		return -EINVAL;
 	f->pixelformat = (*entry)->fourcc;
 	f->flags = (*entry)->depth ? 0 : V4L2_FMT_FLAG_COMPRESSED;
@@ -125,14 +139,17 @@ int model_g_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	struct model_context *context = model_context_of(file);
 	struct model_queue *queue = model_queue_of(context, f->type);
 	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
+	int plane;
 
 	pix->width = queue->width;
 	pix->height = queue->height;
 	pix->pixelformat = queue->format->fourcc;
 	pix->field = V4L2_FIELD_NONE;
-	pix->num_planes = 1;
-	pix->plane_fmt[0].bytesperline = queue->bytesperline;
-	pix->plane_fmt[0].sizeimage = queue->sizeimage;
+	pix->num_planes = 1 + queue->format->apart;
+	for (plane = 0; plane < pix->num_planes; plane++) {
+		pix->plane_fmt[plane].bytesperline = queue->bytesperline[plane];
+		pix->plane_fmt[plane].sizeimage = queue->sizeimage[plane];
+	}
 	pix->colorspace = context->colorspace;
 	pix->ycbcr_enc = context->ycbcr_enc;
 	pix->quantization = context->quantization;
@@ -140,14 +157,34 @@ int model_g_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	return 0;
 }
 
+/* One memory plane of a format whose size is settled. Raw lines may be as long as the client wants them. */
+static void try_plane(const struct model_format *format, unsigned int plane, const struct v4l2_pix_format_mplane *pix,
+		      struct v4l2_plane_pix_format *out)
+{
+	u32 least = READ_ONCE(model_knobs.coded_sizeimage);
+	u32 size;
+
+	if (format->depth) {
+		out->bytesperline = max(out->bytesperline, line_bytes(format, plane, pix->width, pix->height));
+		/* Nobody has lines of a megabyte; without a bound the size below could overflow. */
+		out->bytesperline = ALIGN(min_t(u32, out->bytesperline, 1 << 16), plane ? format->chroma_align : format->align);
+	} else {
+		out->bytesperline = 0;
+	}
+	size = plane_bytes(format, plane, out->bytesperline, pix->width, pix->height);
+	if (format->depth || out->sizeimage < size)
+		out->sizeimage = size;
+	if (!format->depth && least)
+		out->sizeimage = least;
+	memset(out->reserved, 0, sizeof(out->reserved));
+}
+
 int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
 {
 	struct model_context *context = model_context_of(file);
 	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
-	struct v4l2_plane_pix_format *plane = &pix->plane_fmt[0];
 	const struct model_format *format = find(context, f->type, pix->pixelformat) ?: *list(context, f->type);
-	u32 least = READ_ONCE(model_knobs.coded_sizeimage);
-	u32 size;
+	unsigned int plane;
 
 	pix->pixelformat = format->fourcc;
 	if (V4L2_TYPE_IS_OUTPUT(f->type) && !pix->colorspace)
@@ -158,22 +195,14 @@ int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	if (format->depth) {
 		pix->width = max_t(u32, pix->width, LEAST);
 		pix->height = max_t(u32, pix->height, LEAST);
-		if (context->node->role == ENCODE_IMAGE)
+		/* Whole macroblocks, as other encoders lay out several memory planes. */
+		if (context->node->role == ENCODE_IMAGE || format->apart)
 			pix->height = ALIGN(pix->height, 16);
-		plane->bytesperline = max(plane->bytesperline, line_bytes(format, pix->width, pix->height));
-		/* Nobody has lines of a megabyte; without a bound the size below could overflow. */
-		plane->bytesperline = ALIGN(min_t(u32, plane->bytesperline, 1 << 16), format->align);
-	} else {
-		plane->bytesperline = 0;
 	}
-	size = frame_bytes(format, plane->bytesperline, pix->width, pix->height);
-	if (format->depth || plane->sizeimage < size)
-		plane->sizeimage = size;
-	if (!format->depth && least)
-		plane->sizeimage = least;
-	pix->num_planes = 1;
+	pix->num_planes = 1 + format->apart;
+	for (plane = 0; plane < pix->num_planes; plane++)
+		try_plane(format, plane, pix, &pix->plane_fmt[plane]);
 	pix->field = V4L2_FIELD_NONE;
-	memset(plane->reserved, 0, sizeof(plane->reserved));
 	return 0;
 }
 
@@ -183,22 +212,26 @@ int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	struct model_queue *queue = model_queue_of(context, f->type);
 	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
 	u32 height = pix->height;
+	int plane;
 
 	model_try_fmt(file, priv, f);
 	if (vb2_is_busy(v4l2_m2m_get_vq(context->fh.m2m_ctx, f->type)))
 		return -EBUSY;
-	queue->format = find(context, f->type, pix->pixelformat);
+	/* The knob may have been turned since. */
+	queue->format = find(context, f->type, pix->pixelformat) ?: *list(context, f->type);
 	queue->width = pix->width;
 	queue->height = pix->height;
 	/* As asked for, before rounding: the image encoder's rows of padding are not part of the picture. */
 	if (!queue->selected || !queue->format->depth)
 		queue->crop_height = min_t(u32, height, MOST);
-	queue->bytesperline = pix->plane_fmt[0].bytesperline;
-	queue->sizeimage = pix->plane_fmt[0].sizeimage;
+	for (plane = 0; plane < pix->num_planes; plane++) {
+		queue->bytesperline[plane] = pix->plane_fmt[plane].bytesperline;
+		queue->sizeimage[plane] = pix->plane_fmt[plane].sizeimage;
+	}
 	if (context->node->role == ENCODE_IMAGE && !queue->format->depth && queue->width && queue->height) {
 		queue->height = ALIGN(queue->crop_height, 16);
 		if (!READ_ONCE(model_knobs.coded_sizeimage))
-			queue->sizeimage = frame_bytes(queue->format, 0, queue->width, queue->height);
+			queue->sizeimage[0] = plane_bytes(queue->format, 0, 0, queue->width, queue->height);
 	}
 	context->colorspace = pix->colorspace;
 	context->ycbcr_enc = pix->ycbcr_enc;
@@ -233,7 +266,7 @@ int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s)
 	case V4L2_SEL_TGT_CROP_DEFAULT:
 	case V4L2_SEL_TGT_CROP_BOUNDS:
 		/* Bytes, not pixels: so does the original. */
-		s->r = (struct v4l2_rect){ 0, 0, queue->bytesperline, queue->height };
+		s->r = (struct v4l2_rect){ 0, 0, queue->bytesperline[0], queue->height };
 		return 0;
 	default:
 		return -EINVAL;

@@ -35,6 +35,7 @@ KNOB(coded_sizeimage, uint);
 KNOB(header_first, bool);
 KNOB(first_stamp_zero, bool);
 KNOB(quirk_hangs, bool);
+KNOB(memory_planes, bool);
 KNOB(qbuf_eio_output, uint);
 KNOB(qbuf_eio_capture, uint);
 KNOB(dqbuf_eio_output, uint);

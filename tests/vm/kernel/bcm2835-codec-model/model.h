@@ -25,7 +25,9 @@ struct model_format {
 	u32 fourcc;
 	u32 depth;		/* bits of a pixel in the first plane; 0 for coded formats */
 	u32 align;		/* of bytesperline */
-	u32 halves;		/* size of a frame in halves of its first plane */
+	u32 halves;		/* size of the first memory plane in halves of its first colour plane */
+	u32 apart;		/* colour planes in memory planes of their own, half as high as the first; a single one holds pairs */
+	u32 chroma_align;	/* of their bytesperline */
 };
 
 /* One device node. It lives until its last file is closed, which may be long after it was unregistered. */
@@ -43,7 +45,8 @@ struct model_node {
 
 struct model_queue {
 	const struct model_format *format;
-	u32 width, height, bytesperline, sizeimage;	/* width is the crop's, as the original keeps it */
+	u32 width, height;		/* width is the crop's, as the original keeps it */
+	u32 bytesperline[MEMORY_PLANES], sizeimage[MEMORY_PLANES];
 	u32 crop_height;
 	bool selected;			/* S_SELECTION was called: S_FMT leaves crop_height alone */
 	bool on;			/* streaming; under the context's spinlock */
@@ -54,7 +57,7 @@ struct model_queue {
 struct model_buffer {
 	struct v4l2_m2m_buffer m2m;
 	struct list_head node;
-	void *memory;
+	void *memory[MEMORY_PLANES];
 };
 
 /* One coded frame on its way out, in one piece or several. */
@@ -109,7 +112,7 @@ struct model_knobs {
 	unsigned int drop_every, error_at, hang_after, pause_at, pause_ms;
 	unsigned int refuse_errno, refuse_memory, refuse_queue, refuse_above, refuse_control;
 	unsigned int min_output, min_capture, coded_sizeimage;
-	bool header_first, first_stamp_zero, quirk_hangs;
+	bool header_first, first_stamp_zero, quirk_hangs, memory_planes;
 	unsigned int qbuf_eio_output, qbuf_eio_capture, dqbuf_eio_output, dqbuf_eio_capture;
 	unsigned int streamoff_ms;
 };
@@ -171,6 +174,6 @@ extern struct workqueue_struct *model_workqueue;
 /* coding.c */
 int model_coding_start(struct model_context *context);
 void model_coding_release(struct model_context *context);
-void model_code(struct model_context *context, const void *pixels, bool key);
+void model_code(struct model_context *context, const struct model_buffer *frame, bool key);
 
 #endif

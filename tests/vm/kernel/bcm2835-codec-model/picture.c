@@ -10,13 +10,6 @@
 /* Broadcom's columns (NV12_COL128): this wide, in bytes. */
 #define COLUMN 128
 
-/* A frame as it lies in a buffer. */
-struct source {
-	const u8 *bytes;
-	u32 stride, rows;
-	u32 width, height;	/* visible */
-};
-
 size_t picture_bytes(u32 width, u32 height)
 {
 	return (size_t)width * height * 3 / 2;
@@ -39,16 +32,20 @@ static void load_lines(u8 *to, u32 to_stride, const u8 *from, u32 stride, u32 wi
 		memcpy(to, from, width);
 }
 
-/* The first colour plane of the format goes to `first`. */
-static void load_planar(struct picture *to, const struct source *from, u8 *first, u8 *second)
+/* In one memory plane the colour planes follow the luma, and their stride follows from its. */
+static void find_chroma(struct raw *frame, u32 stride)
 {
-	const u8 *chroma = from->bytes + (size_t)from->stride * from->rows;
-	u32 stride = from->stride / 2;
+	frame->stride[1] = frame->stride[2] = stride;
+	frame->bytes[1] = frame->bytes[0] + (size_t)frame->stride[0] * frame->rows;
+	frame->bytes[2] = frame->bytes[1] + (size_t)stride * (frame->rows / 2);
+}
 
-	load_lines(to->y, to->width, from->bytes, from->stride, from->width, from->height);
-	load_lines(first, to->width / 2, chroma, stride, from->width / 2, from->height / 2);
-	chroma += (size_t)stride * (from->rows / 2);
-	load_lines(second, to->width / 2, chroma, stride, from->width / 2, from->height / 2);
+/* The first colour plane of the format goes to `first`. */
+static void load_planar(struct picture *to, const struct raw *from, u8 *first, u8 *second)
+{
+	load_lines(to->y, to->width, from->bytes[0], from->stride[0], from->width, from->height);
+	load_lines(first, to->width / 2, from->bytes[1], from->stride[1], from->width / 2, from->height / 2);
+	load_lines(second, to->width / 2, from->bytes[2], from->stride[2], from->width / 2, from->height / 2);
 }
 
 static void split_pairs(u8 *first, u8 *second, const u8 *pairs, u32 count)
@@ -61,24 +58,24 @@ static void split_pairs(u8 *first, u8 *second, const u8 *pairs, u32 count)
 	}
 }
 
-static void load_semi_planar(struct picture *to, const struct source *from, u8 *first, u8 *second)
+static void load_semi_planar(struct picture *to, const struct raw *from, u8 *first, u8 *second)
 {
-	const u8 *chroma = from->bytes + (size_t)from->stride * from->rows;
 	size_t y;
 
-	load_lines(to->y, to->width, from->bytes, from->stride, from->width, from->height);
+	load_lines(to->y, to->width, from->bytes[0], from->stride[0], from->width, from->height);
 	for (y = 0; y < from->height / 2; y++)
-		split_pairs(first + y * (to->width / 2), second + y * (to->width / 2), chroma + y * from->stride, from->width / 2);
+		split_pairs(first + y * (to->width / 2), second + y * (to->width / 2), from->bytes[1] + y * from->stride[1],
+			    from->width / 2);
 }
 
 /* Each column holds its luma, `rows` lines of it, then its chroma. The format's stride counts the lines from column to column. */
-static void load_columns(struct picture *to, const struct source *from)
+static void load_columns(struct picture *to, const struct raw *from)
 {
 	u32 x, width;
 	size_t y;
 
 	for (x = 0; x < from->width; x += COLUMN) {
-		const u8 *column = from->bytes + (size_t)x * from->stride;
+		const u8 *column = from->bytes[0] + (size_t)x * from->stride[0];
 		const u8 *chroma = column + (size_t)from->rows * COLUMN;
 
 		width = from->width - x < COLUMN ? from->width - x : COLUMN;
@@ -92,14 +89,14 @@ static void load_columns(struct picture *to, const struct source *from)
 }
 
 /* Four bytes for two pixels; the arguments say where among them the first luma, Cb and Cr are. The second luma follows two later. */
-static void load_packed(struct picture *to, const struct source *from, u32 luma, u32 cb, u32 cr)
+static void load_packed(struct picture *to, const struct raw *from, u32 luma, u32 cb, u32 cr)
 {
 	size_t y;
 	u32 x;
 
 	for (y = 0; y < from->height; y += 2) {
-		const u8 *upper = from->bytes + y * from->stride;
-		const u8 *lower = upper + from->stride;
+		const u8 *upper = from->bytes[0] + y * from->stride[0];
+		const u8 *lower = upper + from->stride[0];
 		u8 *to_y = to->y + y * to->width;
 		u8 *to_cb = to->cb + y / 2 * (to->width / 2);
 		u8 *to_cr = to->cr + y / 2 * (to->width / 2);
@@ -137,7 +134,7 @@ static inline void read_rgb(s32 rgb[3], const u8 *pixel, const struct rgb_layout
 }
 
 /* BT.601, limited range, in units of 1 / 65536. */
-static void load_rgb(struct picture *to, const struct source *from, const struct rgb_layout *layout)
+static void load_rgb(struct picture *to, const struct raw *from, const struct rgb_layout *layout)
 {
 	s32 rgb[3], sum[3];
 	u32 x, i;
@@ -154,7 +151,7 @@ static void load_rgb(struct picture *to, const struct source *from, const struct
 				u32 column = x + (i & 1);
 				u32 line = i >> 1;
 
-				read_rgb(rgb, from->bytes + (y + line) * from->stride + column * layout->size, layout);
+				read_rgb(rgb, from->bytes[0] + (y + line) * from->stride[0] + column * layout->size, layout);
 				to_y[line * to->width + column] =
 					16 + ((16829 * rgb[0] + 33039 * rgb[1] + 6416 * rgb[2] + 32768) >> 16);
 				sum[0] += rgb[0];
@@ -188,22 +185,33 @@ static const struct rgb_layout bgr24 = { 3, 2, 1, 0 };
 static const struct rgb_layout bgr32 = { 4, 2, 1, 0 };
 static const struct rgb_layout rgba32 = { 4, 0, 1, 2 };
 
-bool picture_load(struct picture *to, u32 fourcc, const u8 *bytes, u32 stride, u32 rows, u32 width, u32 height)
+bool picture_load(struct picture *to, u32 fourcc, const struct raw *frame)
 {
-	struct source from = { bytes, stride, rows, width, height };
+	u32 width = frame->width, height = frame->height;
+	struct raw from = *frame;
 
 	switch (fourcc) {
 	case FOURCC('Y', 'U', '1', '2'):
+		find_chroma(&from, from.stride[0] / 2);
 		load_planar(to, &from, to->cb, to->cr);
 		break;
 	case FOURCC('Y', 'V', '1', '2'):
+		find_chroma(&from, from.stride[0] / 2);
 		load_planar(to, &from, to->cr, to->cb);
 		break;
 	case FOURCC('N', 'V', '1', '2'):
+		find_chroma(&from, from.stride[0]);
 		load_semi_planar(to, &from, to->cb, to->cr);
 		break;
 	case FOURCC('N', 'V', '2', '1'):
+		find_chroma(&from, from.stride[0]);
 		load_semi_planar(to, &from, to->cr, to->cb);
+		break;
+	case FOURCC('Y', 'M', '1', '2'):
+		load_planar(to, &from, to->cb, to->cr);
+		break;
+	case FOURCC('N', 'M', '1', '2'):
+		load_semi_planar(to, &from, to->cb, to->cr);
 		break;
 	case FOURCC('N', 'C', '1', '2'):
 		load_columns(to, &from);

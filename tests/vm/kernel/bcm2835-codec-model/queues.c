@@ -34,7 +34,9 @@ static int queue_setup(struct vb2_queue *vq, unsigned int *buffers, unsigned int
 	struct model_context *context = vb2_get_drv_priv(vq);
 	struct model_queue *queue = model_queue_of(context, vq->type);
 	unsigned int least = vq->is_output ? READ_ONCE(model_knobs.min_output) : READ_ONCE(model_knobs.min_capture);
+	unsigned int count = 1 + queue->format->apart;
 	int ret = refusal(vq, vq->num_buffers + *buffers);
+	unsigned int plane;
 
 	if (ret)
 		return ret;
@@ -43,10 +45,17 @@ static int queue_setup(struct vb2_queue *vq, unsigned int *buffers, unsigned int
 		/* Everything remembered so far goes to the new component; button presses are not remembered. */
 		v4l2_ctrl_handler_setup(&context->controls);
 	}
-	if (*planes)
-		return sizes[0] < queue->sizeimage ? -EINVAL : 0;
-	*planes = 1;
-	sizes[0] = queue->sizeimage;
+	if (*planes) {
+		if (*planes != count)
+			return -EINVAL;
+		for (plane = 0; plane < count; plane++)
+			if (sizes[plane] < queue->sizeimage[plane])
+				return -EINVAL;
+		return 0;
+	}
+	*planes = count;
+	for (plane = 0; plane < count; plane++)
+		sizes[plane] = queue->sizeimage[plane];
 	*buffers = max(*buffers, least);
 	return 0;
 }
@@ -54,10 +63,15 @@ static int queue_setup(struct vb2_queue *vq, unsigned int *buffers, unsigned int
 static int buf_init(struct vb2_buffer *vb)
 {
 	struct model_buffer *buffer = model_buffer_of(vb);
+	unsigned int plane;
 
 	/* The hardware needs no mapping; the model does. */
-	buffer->memory = vb2_plane_vaddr(vb, 0);
-	return buffer->memory ? 0 : -EFAULT;
+	for (plane = 0; plane < vb->num_planes; plane++) {
+		buffer->memory[plane] = vb2_plane_vaddr(vb, plane);
+		if (!buffer->memory[plane])
+			return -EFAULT;
+	}
+	return 0;
 }
 
 static int buf_out_validate(struct vb2_buffer *vb)
@@ -72,11 +86,13 @@ static int buf_out_validate(struct vb2_buffer *vb)
 static int buf_prepare(struct vb2_buffer *vb)
 {
 	struct model_queue *queue = model_queue_of(vb2_get_drv_priv(vb->vb2_queue), vb->type);
+	unsigned int plane;
 
-	if (vb2_plane_size(vb, 0) < queue->sizeimage)
-		return -EINVAL;
+	for (plane = 0; plane < vb->num_planes; plane++)
+		if (vb2_plane_size(vb, plane) < queue->sizeimage[plane])
+			return -EINVAL;
 	if (!vb->vb2_queue->is_output)
-		vb2_set_plane_payload(vb, 0, queue->sizeimage);
+		vb2_set_plane_payload(vb, 0, queue->sizeimage[0]);
 	return 0;
 }
 
