@@ -223,3 +223,47 @@ fn a_packet_that_is_larger_than_the_readers_buffer_is_not_consumed() {
     assert_eq!(reader.next(&ring, &mut [0; 99]), Next::TooSmall(100));
     assert!(matches!(reader.next(&ring, &mut [0; 100]), Next::Packet(_)));
 }
+
+#[test]
+fn a_packet_seen_in_place_is_the_packet_unless_it_was_overwritten_meanwhile() {
+    let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
+    let region = Region::map(&fd, 4096, true).unwrap();
+    let (cursors, descriptors) = (cursors(), descriptors());
+    let ring = Ring {
+        cursors: &cursors,
+        descriptors: &descriptors,
+        data: region.circle(0, SIZE).unwrap(),
+    };
+    let mut writer = Writer::new(ring);
+    let mut publish = |byte| {
+        writer.append(&[byte; 100]).unwrap();
+        writer.publish(&Packet::default());
+    };
+    let mut reader = Reader::new(&ring, Start::Oldest);
+    // The third one wraps; the fourth takes the place of the second.
+    for byte in 0..3 {
+        publish(byte);
+        let mut seen = Vec::new();
+        let next = reader.next_in_place(&ring, |payload| {
+            assert_eq!((payload.len(), payload.packet().length), (100, 100));
+            let mut piece = [0; 30];
+            let mut at = 0;
+            loop {
+                match payload.read(at, &mut piece) {
+                    0 => break,
+                    count => seen.extend_from_slice(&piece[..count]),
+                }
+                at += 30;
+            }
+        });
+        assert!(matches!(next, Next::Packet(_)));
+        assert_eq!(seen, [byte; 100]);
+    }
+    publish(3);
+    let next = reader.next_in_place(&ring, |_| {
+        for byte in 4..8 {
+            publish(byte);
+        }
+    });
+    assert!(matches!(next, Next::Lapped(_)), "{next:?}");
+}

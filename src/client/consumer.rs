@@ -10,7 +10,8 @@ use crate::control::socket::send;
 use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES};
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
-use crate::shm::packet_ring::{Reader, load_codec_headers};
+use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
+use crate::shm::region::Circle;
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,30 @@ impl PacketConsumer {
         self.reader.next(&self.map.ring(), target)
     }
 
+    /// Shows the next packet to `look` where it lies in the ring, for those that need only a part of it, or take it in pieces. Never
+    /// waits. What `look` saw is worth something only if the answer is `Next::Packet`; with `Next::Lapped` it was being
+    /// overwritten.
+    ///
+    /// ```no_run
+    /// use framemill::client::{ClientError, Next, PacketConsumer, Start};
+    /// use framemill::control::SocketName;
+    ///
+    /// # fn main() -> Result<(), ClientError> {
+    /// let mut consumer = PacketConsumer::connect(&SocketName::DEFAULT, Start::Live)?;
+    /// // The type of the first NAL unit of each packet.
+    /// consumer.wait(None)?;
+    /// let mut start = [0; 5];
+    /// if let Next::Packet(packet) = consumer.next_in_place(|payload| {
+    ///     payload.read(0, &mut start);
+    /// }) {
+    ///     println!("packet {}: NAL unit type {}", packet.sequence, start[4] & 0x1f);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn next_in_place(&mut self, look: impl FnMut(&Payload<'_, Circle<'_>>)) -> Next {
+        self.reader.next_in_place(&self.map.ring(), look)
+    }
+
     /// Steps over the next packet without a copy, after `Next::TooSmall`.
     pub fn skip(&mut self) {
         self.reader.skip();
@@ -119,6 +144,33 @@ impl PacketConsumer {
     }
 
     /// The descriptor to poll for POLLIN in a loop of one's own; call `clear` before reading packets.
+    ///
+    /// ```no_run
+    /// use framemill::client::{ClientError, Next, PacketConsumer, Start};
+    /// use framemill::control::SocketName;
+    /// use rustix::event::{PollFd, PollFlags, poll};
+    ///
+    /// # fn main() -> Result<(), ClientError> {
+    /// let mut consumer = PacketConsumer::connect(&SocketName::DEFAULT, Start::Key)?;
+    /// let mut bytes = vec![0; consumer.largest_packet()];
+    /// consumer.request_key_frame()?;
+    /// loop {
+    ///     // Beside whatever else the program waits for.
+    ///     let event = consumer.event().unwrap();
+    ///     let socket = consumer.socket();
+    ///     let mut set = [PollFd::new(&event, PollFlags::IN), PollFd::new(&socket, PollFlags::IN)];
+    ///     poll(&mut set, None).unwrap();
+    ///     let gone = set[1].revents().contains(PollFlags::HUP);
+    ///     consumer.clear();
+    ///     while let Next::Packet(packet) = consumer.next(&mut bytes) {
+    ///         println!("{} bytes", packet.length);
+    ///     }
+    ///     if gone {
+    ///         return Err(ClientError::Gone);
+    ///     }
+    /// }
+    /// # }
+    /// ```
     #[must_use]
     pub fn event(&self) -> Option<BorrowedFd<'_>> {
         self.event.as_ref().map(AsFd::as_fd)

@@ -70,6 +70,28 @@ impl FrameProducer {
     /// bytes as `layout` says at least; rows further apart than there are right where the encoder takes them. Whether the
     /// encoder does, says `imported`: if not, draw or copy into the slots that there are.
     ///
+    /// ```no_run
+    /// use framemill::client::{Buffers, ClientError, FrameProducer, Wish};
+    /// use framemill::control::SocketName;
+    /// # fn my_buffers(slots: u32, bytes: u32) -> Buffers { Buffers::new() }
+    ///
+    /// # fn main() -> Result<(), ClientError> {
+    /// let wish = Wish { size: (1280, 720), rate: (30, 1), ..Wish::default() };
+    /// let producer = FrameProducer::connect_with(&SocketName::DEFAULT, &wish)?;
+    /// // Dma-bufs of a heap, a graphics processor or a camera, with rows where the encoder has them.
+    /// let layout = *producer.layout();
+    /// let buffers = my_buffers(producer.slots(), layout.memory_length[0]);
+    /// let mut producer = producer.import(layout.placement(), buffers)?;
+    /// if !producer.imported() {
+    ///     println!("the encoder cannot read them: drawing into its own");
+    /// }
+    /// while let Some(slot) = producer.acquire(None)? {
+    ///     // The hardware draws into buffer `slot.index()`, then:
+    ///     slot.commit(0)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// When the engine refuses: only root and its own user may offer, and only where `run --memory` leaves it to producers.
     pub fn import(self, rows: Placement, buffers: Buffers) -> Result<Self, ClientError> {
@@ -318,6 +340,12 @@ pub struct SlotGuard<'a> {
 }
 
 impl SlotGuard<'_> {
+    /// Number of the slot: with dma-bufs of one's own, which of them it is.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.slot
+    }
+
     /// The bytes of a memory plane; empty when there is no such plane. Where the rows lie says `FrameProducer::layout`.
     pub fn plane(&mut self, memory_plane: usize) -> &mut [u8] {
         let planes = self.producer.slot_planes(self.slot);

@@ -170,6 +170,42 @@ impl<'a, B: Bytes> Writer<'a, B> {
     }
 }
 
+/// A packet's bytes where they lie. The writer may be overwriting them: reads are safe, and give what is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a, B> {
+    data: &'a B,
+    position: u64,
+    packet: &'a Packet,
+}
+
+impl<B: Bytes> Payload<'_, B> {
+    /// What is known of the packet.
+    #[must_use]
+    pub fn packet(&self) -> &Packet {
+        self.packet
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.packet.length as usize
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packet.length == 0
+    }
+
+    /// Copies the bytes from `at` on into `target`; gives how many there were.
+    pub fn read(&self, at: usize, target: &mut [u8]) -> usize {
+        let count = target.len().min(self.len().saturating_sub(at));
+        self.data
+            .read(self.position.wrapping_add(at as u64), &mut target[..count]);
+        count
+    }
+}
+
 /// What a reader found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -229,34 +265,67 @@ impl Reader {
 
     /// Copies the next packet's bytes to `target`.
     pub fn next<B: Bytes>(&mut self, ring: &Ring<'_, B>, target: &mut [u8]) -> Next {
+        self.visit(ring, |payload| {
+            let Some(target) = target.get_mut(..payload.len()) else {
+                return false;
+            };
+            payload.read(0, target);
+            true
+        })
+    }
+
+    /// Shows the next packet to `look` where it lies. What `look` saw is worth something only if the answer is that packet: the
+    /// writer may have overwritten it meanwhile, and then the answer is `Lapped`.
+    pub fn next_in_place<B: Bytes>(
+        &mut self,
+        ring: &Ring<'_, B>,
+        mut look: impl FnMut(&Payload<'_, B>),
+    ) -> Next {
+        self.visit(ring, |payload| {
+            look(payload);
+            true
+        })
+    }
+
+    /// The next packet, shown to `look`, which says whether it has room for it.
+    fn visit<B: Bytes>(
+        &mut self,
+        ring: &Ring<'_, B>,
+        mut look: impl FnMut(&Payload<'_, B>) -> bool,
+    ) -> Next {
         loop {
             let head = ring.cursors.head.load(Acquire); // pairs with the Release of `publish`
             if self.next >= head {
                 return Next::Empty;
             }
-            let packet = ring.descriptor(self.next);
-            let length = packet.1.length;
-            let fits = length as usize <= target.len();
-            if fits && u64::from(length) <= ring.data.size() {
-                ring.data.read(packet.0, &mut target[..length as usize]);
-            }
-            if !ring.still_whole(self.next) || packet.1.sequence != self.next {
+            let (position, packet) = ring.descriptor(self.next);
+            let passed_over = self.until_key && packet.flags & (flag::KEY | flag::END) == 0;
+            // A length that is torn shows below.
+            let sane = u64::from(packet.length) <= ring.data.size();
+            let fits = passed_over
+                || !sane
+                || look(&Payload {
+                    data: &ring.data,
+                    position,
+                    packet: &packet,
+                });
+            if !ring.still_whole(self.next) || packet.sequence != self.next {
                 return self.lapped(ring, head);
             }
-            if self.until_key && packet.1.flags & (flag::KEY | flag::END) == 0 {
+            if passed_over {
                 self.next += 1;
                 if self.started {
                     return Next::Lapped(1);
                 }
                 continue;
             }
-            if !fits {
-                return Next::TooSmall(length);
+            if !fits || !sane {
+                return Next::TooSmall(packet.length);
             }
             self.until_key = false;
             self.started = true;
             self.next += 1;
-            return Next::Packet(packet.1);
+            return Next::Packet(packet);
         }
     }
 
