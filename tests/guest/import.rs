@@ -70,6 +70,59 @@ fn only_contiguous_memory_is_imported_by_the_pis_encoder() {
 }
 
 #[test]
+fn driver_that_cannot_prepare_a_buffer_is_tried_by_queueing_it() {
+    let guest = Guest::h264("unprepared");
+    guest.put("in", &Picture::new("YU12", 640, 480).noisy(0..8));
+    let outcome = guest.run(
+        r#"
+        # lived NAME FAULT KIND: an engine under strace to which frames come in slots of this kind.
+        lived() {
+            rm -f run.log
+            start run strace -o /tmp/$1.trace -e trace=ioctl -e "$2" framemill run $encoder --size 640x480 --once
+            until_true grep -q 'running: ' run.log
+            start tap framemill tap --from oldest --all --to /host/$1
+            until_true reached consumers_attached 1
+            framemill push --memory $3 --from /host/in --fps max 2>/host/$1.push || give_up push
+            ended run
+            ended tap
+            cp run.log /host/$1.log
+        }
+        lived plain inject=ioctl:error=ENOTTY:when=60000 cma-heap
+        first=$(grep -n VIDIOC_PREPARE_BUF plain.trace | head -n 1 | cut -d : -f 1)
+        # Each slot's call, with the one that queues it instead in between.
+        lived cma "inject=ioctl:error=ENOTTY:when=$first..$((first + 6))+2" cma-heap
+        lived pages "inject=ioctl:error=ENOTTY:when=$first" udmabuf
+        say prepared $(grep -c 'VIDIOC_PREPARE_BUF.*INJECTED' cma.trace)
+        "#,
+    );
+    outcome.succeeded(&["run", "tap"]);
+    assert_eq!(outcome.number("prepared"), 4, "{}", outcome.story());
+    outcome.same("cma", "plain");
+    outcome.same("pages", "plain");
+    let fell_back = |name: &str| {
+        let log = outcome.text(&format!("{name}.log"));
+        (
+            log.contains("cannot be imported (VIDIOC_QBUF"),
+            outcome
+                .text(&format!("{name}.push"))
+                .contains("the engine's slots instead"),
+        )
+    };
+    assert_eq!(
+        fell_back("cma"),
+        (false, false),
+        "{}",
+        outcome.text("cma.log")
+    );
+    assert_eq!(
+        fell_back("pages"),
+        (true, true),
+        "{}",
+        outcome.text("pages.log")
+    );
+}
+
+#[test]
 fn padded_rows_are_imported_as_they_lie() {
     let guest = Guest::h264("import-rows");
     // 676 bytes a row, 704 from one to the next.

@@ -55,14 +55,15 @@ impl Encoder {
             )));
         }
         self.outputs = slots;
+        // Refused now, and not with the first frame. Not every driver has the call, and one that has not is tried with frames of which
+        // it sees nothing.
         for slot in 0..self.outputs {
-            // Refused now, and not with the first frame. Not every driver has the call.
             match ioctl::prepare_buf(&self.device, &mut self.output_buffer(slot)) {
-                Err(error) if error.is_missing() => break,
+                Err(error) if error.is_missing() => self.queue_frame(slot, 0)?,
                 answer => answer?,
             }
         }
-        Ok(())
+        Ok(ioctl::streamoff(&self.device, queue)?)
     }
 
     /// Stops both queues and gives the OUTPUT buffers back, whosever they are.
