@@ -52,6 +52,7 @@
 mod change;
 mod consumer;
 mod producer;
+mod slots;
 
 use core::fmt;
 

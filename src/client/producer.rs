@@ -2,21 +2,20 @@
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
 use rustix::net::SendFlags;
 
+use super::slots::{Planes, load_layout, map_slots, mapping, valid};
 use super::{ClientError, Step};
 use crate::control::SocketName;
 use crate::control::message::{Message, Offer, SlotMemory, Wish};
 use crate::control::socket::{Descriptors, send};
 use crate::limits::{ANSWER_MS, FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
-use crate::media::layout::{FrameLayout, Placement, PlaneLayout};
+use crate::media::layout::{FrameLayout, Placement};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed};
 use crate::shm::frame_ring::{Entry, Popper, Pusher};
-use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
 use crate::shm::map::FrameMap;
-use crate::shm::region::{Region, sealed_size};
+use crate::shm::region::Region;
 use crate::time::{MS, now};
 
 use crate::v4l2::ioctl::{self, DmaBufAccess};
@@ -34,7 +33,7 @@ pub struct FrameProducer {
     filled: OwnedFd,
     free: OwnedFd,
     /// One entry a memory plane of a slot, slot after slot.
-    planes: ArrayVec<(Region, Option<OwnedFd>), { SLOTS * PLANES }>,
+    planes: Planes,
     layout: FrameLayout,
     slots: u32,
     memory: SlotMemory,
@@ -133,43 +132,17 @@ impl FrameProducer {
             descriptors.extend(buffers);
         }
         let mut descriptors = descriptors.into_iter();
-        let mut take = || descriptors.next().ok_or(ClientError::Protocol);
-        let (ring, filled, free) = (take()?, take()?, take()?);
+        let (Some(ring), Some(filled), Some(free)) =
+            (descriptors.next(), descriptors.next(), descriptors.next())
+        else {
+            return Err(ClientError::Protocol);
+        };
         let map = FrameMap::open(&ring).map_err(mapping)?;
         let layout = load_layout(map.ring());
         if layout.memory_plane_count != memory_planes || !valid(&layout) {
             return Err(ClientError::Protocol);
         }
-        let mut planes = ArrayVec::new();
-        let lengths = layout.memory_length.map(|length| length as usize);
-        if memory == SlotMemory::Copied {
-            let memory = take()?;
-            let size = sealed_size(&memory).map_err(mapping)?;
-            let stride = copy_slot_bytes(&layout.memory_length);
-            if (slots as usize)
-                .checked_mul(stride)
-                .is_none_or(|total| total > size)
-            {
-                return Err(ClientError::Protocol);
-            }
-            for slot in 0..slots as usize {
-                let mut at = slot * stride;
-                for &length in &lengths[..memory_planes as usize] {
-                    let region =
-                        Region::map_at(&memory, at as u64, length, true).map_err(mapping)?;
-                    planes.push((region, None));
-                    at += length.next_multiple_of(COPY_ALIGNMENT);
-                }
-            }
-        } else {
-            for _ in 0..slots {
-                for &length in &lengths[..memory_planes as usize] {
-                    let fd = take()?;
-                    let region = Region::map(&fd, length, true).map_err(mapping)?;
-                    planes.push((region, Some(fd)));
-                }
-            }
-        }
+        let planes = map_slots(&layout, slots, memory, &mut descriptors)?;
         Ok(Self {
             socket,
             map,
@@ -395,75 +368,6 @@ impl Drop for SlotGuard<'_> {
             // The slot stays here; that CPU access ended matters to nobody.
             let _ = self.producer.access(self.slot, DmaBufAccess::EndWrite);
             self.producer.in_hand.push(self.slot);
-        }
-    }
-}
-
-fn load_layout(ring: &FrameRing) -> FrameLayout {
-    let mut layout = FrameLayout {
-        plane_count: ring.planes.load(Relaxed),
-        memory_plane_count: ring.memory_planes.load(Relaxed),
-        ..FrameLayout::default()
-    };
-    for (length, word) in layout.memory_length.iter_mut().zip(&ring.memory_bytes) {
-        *length = word.load(Relaxed);
-    }
-    for (plane, words) in layout.planes.iter_mut().zip(&ring.geometry) {
-        *plane = PlaneLayout {
-            memory_plane: words.memory_plane.load(Relaxed),
-            offset: words.offset.load(Relaxed),
-            bytesperline: words.bytesperline.load(Relaxed),
-            row_bytes: words.row_bytes.load(Relaxed),
-            rows: words.rows.load(Relaxed),
-            allocated_rows: words.allocated_rows.load(Relaxed),
-        };
-    }
-    layout
-}
-
-/// Whether every row lies in its memory plane, and there are no more rows than it has bytes: whoever fills them comes to an end.
-fn valid(layout: &FrameLayout) -> bool {
-    (1..=PLANES as u32).contains(&layout.plane_count)
-        && (1..=PLANES as u32).contains(&layout.memory_plane_count)
-        && layout.planes().iter().all(|plane| {
-            plane.memory_plane < layout.memory_plane_count
-                && plane.rows > 0
-                && (1..=plane.bytesperline).contains(&plane.row_bytes)
-                && plane.visible_end()
-                    <= u64::from(layout.memory_length[plane.memory_plane as usize])
-        })
-}
-
-fn mapping(errno: Errno) -> ClientError {
-    match errno {
-        Errno::PROTO | Errno::PERM => ClientError::Protocol,
-        errno => ClientError::System(Step::Mapping, errno),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::media::format::lookup;
-
-    #[test]
-    fn a_layout_without_rows_or_with_rows_on_top_of_each_other_is_refused() {
-        let format = lookup(Fourcc::new(*b"YU12")).unwrap();
-        let layout = format.tight(64, 48).unwrap();
-        assert!(valid(&layout));
-        let changes: [fn(&mut PlaneLayout); 6] = [
-            |plane| plane.rows = 0,
-            |plane| plane.row_bytes = 0,
-            |plane| plane.bytesperline = plane.row_bytes - 1,
-            // Four thousand million times the same row.
-            |plane| (plane.bytesperline, plane.rows) = (0, u32::MAX),
-            |plane| plane.offset = u32::MAX,
-            |plane| plane.memory_plane = 1,
-        ];
-        for change in changes {
-            let mut odd = layout;
-            change(&mut odd.planes[2]);
-            assert!(!valid(&odd), "{odd:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod connect;
 mod ctl;
 mod devices;
+mod frames;
 mod heap;
 mod input;
 mod output;

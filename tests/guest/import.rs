@@ -159,6 +159,41 @@ fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
     );
 }
 
+/// V4L2 has no way to tell where the planes begin: they must begin where the driver has them.
+#[test]
+fn planes_that_begin_elsewhere_are_refused() {
+    let guest = Guest::h264("import-offsets");
+    guest.compile("tests/vm/peer.c", "peer");
+    let outcome = guest.run(
+        r"
+        engine run --size 640x480
+        heap=$(ls -d /dev/dma_heap/* | grep -v system)
+        peer() {
+            /host/peer /run/framemill.sock import $heap $* >>/host/said || give_up peer
+            until_true [ $(counter producers) = 0 ]
+        }
+        peer $((640 * 480)) $((640 * 480 * 5 / 4))
+        peer $((640 * 496)) $((640 * 496 * 5 / 4))
+        peer $((640 * 480)) $((640 * 480 * 5 / 4 + 320))
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["run"]);
+    assert_eq!(
+        outcome.text("said"),
+        "slots 2\nslots 0\nslots 0\n",
+        "{}",
+        outcome.story()
+    );
+    let log = outcome.text("run.log");
+    assert_eq!(
+        log.matches("the driver lays rows out differently").count(),
+        2,
+        "{log}"
+    );
+}
+
 #[test]
 fn producers_with_and_without_memory_of_their_own_take_turns() {
     let guest = Guest::h264("turns");

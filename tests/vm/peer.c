@@ -4,19 +4,22 @@
  *
  *   peer SOCKET CHANGE…   joins as a consumer, then sends each change by its number (1: a key frame, 2: a bitrate); says for each
  *                         `kept` when the engine stays silent for half a second, or `refused N` with the reason's number.
- *   peer SOCKET import F  joins as a producer, offers two slots of memory, each of them the file F, and says `slots N` with what it gets
- *                         (0: the encoder's), or `refused N`.
+ *   peer SOCKET import F [U V]
+ *                         joins as a producer, offers two slots of 640x480 4:2:0, each of them the file F, or of the heap F, with planes
+ *                         that begin at U and V, and says `slots N` with what it gets (0: the encoder's, 2: its own), or `refused N`.
  *   peer SOCKET rounds N  joins as a producer and leaves again, N times; each tenth time it does not wait for the answer, and each
  *                         hundredth it wants frames of another size. Says `rounds N` with those that were let in.
  *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
  *                         engine cuts it off.
  */
 #include <fcntl.h>
+#include <linux/dma-heap.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -62,15 +65,26 @@ static int hear_ring(int fd)
 	return *(int *)CMSG_DATA(CMSG_FIRSTHDR(&message));
 }
 
-/* Two slots of one memory plane, 640 bytes from row to row. */
-static int import(int fd, const char *path)
+/* A file, or memory of a heap. */
+static int memory(const char *path)
 {
-	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = IMPORT, [OWN] = 2, 1, 640 };
+	struct dma_heap_allocation_data data = { .len = 1 << 20, .fd_flags = O_RDWR | O_CLOEXEC };
+	int fd = open(path, strncmp(path, "/dev/dma_heap/", 14) ? O_RDONLY : O_RDWR);
+
+	if (fd < 0)
+		perror(path), exit(1);
+	return ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &data) ? fd : (int)data.fd;
+}
+
+/* Two slots of one memory plane, 640 bytes from row to row. */
+static int import(int fd, const char *path, uint32_t u, uint32_t v)
+{
+	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = IMPORT, [OWN] = 2, 1, 640, 0, 0, 0, u, v };
 	char control[CMSG_SPACE(sizeof(int) * 2)] = { 0 };
 	struct iovec iov = { words, sizeof(words) };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-	int files[2] = { open(path, O_RDONLY), open(path, O_RDONLY) };
+	int files[2] = { memory(path), memory(path) };
 	uint32_t first;
 
 	say(fd, PRODUCE, 0, 0);
@@ -160,7 +174,7 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[2], "bad"))
 		return bad(fd);
 	if (argc > 3 && !strcmp(argv[2], "import"))
-		return import(fd, argv[3]);
+		return import(fd, argv[3], argc > 5 ? atoi(argv[4]) : 0, argc > 5 ? atoi(argv[5]) : 0);
 	say(fd, CONSUME, 0, 0);
 	if (hear(fd, &first) != PACKETS)
 		return fprintf(stderr, "not admitted\n"), 1;

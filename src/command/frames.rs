@@ -1,0 +1,98 @@
+//! Frames into slots: the pattern, drawn, and an input's frames, read row by row; and when each is due.
+//!
+//! Knows pictures and bytes. Knows no engine.
+
+use rustix::thread::{ClockId, clock_nanosleep_absolute};
+
+use crate::cli::FrameRate;
+use crate::client::SlotGuard;
+use crate::command::input::{Filled, Input};
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::media::format::RawFormat;
+use crate::media::pattern::fill_row;
+use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
+use crate::time::timespec;
+
+/// When frame `n` of the stream is due, ns from its start. Whole seconds and the rest are taken apart, so that no product
+/// needs more than 64 bits.
+pub(super) fn media_time(n: u64, rate: FrameRate) -> u64 {
+    const SECOND: u64 = 1_000_000_000;
+    let (numerator, denominator) = (
+        u64::from(rate.numerator.max(1)),
+        u64::from(rate.denominator),
+    );
+    let ticks = n.saturating_mul(denominator);
+    let rest = ticks % numerator * SECOND / numerator;
+    (ticks / numerator)
+        .saturating_mul(SECOND)
+        .saturating_add(rest)
+}
+
+pub(super) fn sleep_until(time: u64) {
+    // An interrupted sleep makes one frame early, no more.
+    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(time));
+}
+
+/// Draws the pattern's frame into a slot.
+#[inline(never)]
+pub(super) fn draw(
+    format: &RawFormat,
+    (width, height): (u32, u32),
+    frame: u64,
+    slot: &mut SlotGuard<'_>,
+) {
+    let layout = slot.layout();
+    for (index, plane) in layout.planes().iter().enumerate() {
+        let memory = slot.plane(plane.memory_plane as usize);
+        for row in 0..plane.rows {
+            let Some(start) = plane.row_start(row) else {
+                break;
+            };
+            let Some(target) = memory.get_mut(start..start + plane.row_bytes as usize) else {
+                break;
+            };
+            fill_row(format, index, row, width, height, frame, target);
+        }
+    }
+}
+
+/// Reads a frame of the input into a slot, row by row where the slot's rows lie further apart.
+#[inline(never)]
+pub(super) fn read(
+    input: &mut Input,
+    source: &RawFormat,
+    format: &RawFormat,
+    slot: &mut SlotGuard<'_>,
+    frame: u64,
+) -> Result<(), Failure> {
+    let layout = slot.layout();
+    let rows =
+        Rows::new(source, format, &layout).map_err(|error| failure!(Exit::Input, "{error}"))?;
+    let mut done = 0;
+    for target in rows {
+        let memory = slot.plane(target.memory_plane as usize);
+        let filled = if target.step == 1 {
+            input.fill(memory.get_mut(target.span()).unwrap_or(&mut []))?
+        } else {
+            let mut run = [0; SPREAD_BYTES];
+            let run = &mut run[..(target.bytes as usize).min(SPREAD_BYTES)];
+            let filled = input.fill(run)?;
+            // The target was checked against the layout, so it fits.
+            let _ = scatter(run, &target, memory);
+            filled
+        };
+        if let Filled::Short(count) = filled {
+            return Err(cut_short(frame, layout.frame_bytes(), done + count as u64));
+        }
+        done += u64::from(target.bytes);
+    }
+    Ok(())
+}
+
+pub(super) fn cut_short(frames: u64, frame_bytes: u64, remainder: u64) -> Failure {
+    failure!(
+        Exit::Input,
+        "the input is no whole number of frames: after {frames} frames of {frame_bytes} bytes it has {remainder} bytes more"
+    )
+}
