@@ -141,7 +141,7 @@ const _: () = assert!(PENDING_FRAMES >= 2 * FRAME_SLOTS_MAX as usize);
 /// Clients at the control socket at once: a producer, consumers, observers. Each costs 12 bytes and one poll entry.
 pub const CLIENTS: usize = 32;
 
-/// Control messages, CAPTURE buffers or frames handled of one source in one turn, so that no source starves another.
+/// CAPTURE buffers handled in one turn, and control messages of all clients, so that no source starves another.
 pub const TURN_BUDGET: usize = 8;
 
 /// Longest time the loop sleeps, ms: the heartbeat is never older than this unless the loop is stuck.

@@ -13,7 +13,7 @@
 //! | frames into the encoder | each slot once, with `--memory copy` each copied once |
 //! | deadlines | `PENDING_FRAMES` given up; one restart of the encoder |
 //! | free slots | each slot once |
-//! | connections | one message of each of `CLIENTS`; `TURN_BUDGET` new ones |
+//! | connections | `TURN_BUDGET` messages, each of another client, and new clients, one of which is let in in any case |
 //! | waking consumers | one futex call and `CLIENTS` sends, at most three times |
 //!
 //! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it.
@@ -126,6 +126,8 @@ pub(super) struct Life {
     pub(super) restarts: u32,
     /// The listening socket is left alone until then.
     pub(super) accept_again: u64,
+    /// The place of the client whose turn is next.
+    pub(super) next_client: usize,
     pub(super) finished: bool,
     /// A client asked for the end.
     pub(super) end_wanted: bool,
@@ -164,6 +166,7 @@ impl Engine<'_> {
             phase: Phase::Running,
             restarts: 0,
             accept_again: 0,
+            next_client: 0,
             finished: false,
             end_wanted: false,
             ending: false,

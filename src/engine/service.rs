@@ -20,10 +20,18 @@ use crate::v4l2::errno::Named;
 impl Engine<'_> {
     #[inline(never)]
     pub(super) fn serve_clients(&mut self, life: &mut Life, ready: Ready, time: u64) {
-        // From the last to the first: removing one moves only those that were served.
-        for place in (0..life.clients.list().len()).rev() {
+        // A crowd takes turns: each begins where the one before ended. One that moves to the place of another, which was removed, may be
+        // passed over until the next.
+        let clients = life.clients.list().len();
+        let mut budget = TURN_BUDGET;
+        let begin = life.next_client;
+        for place in (0..clients).map(|step| (begin + step) % clients) {
             if ready.at(FIRST_CLIENT + place) {
-                self.serve_client(life, place, time);
+                if budget > 0 {
+                    budget -= 1;
+                    life.next_client = place + 1;
+                    self.serve_client(life, place, time);
+                }
             } else if let Some(client) = life.clients.list().get(place)
                 && client.hello_deadline().is_some_and(|at| at <= time)
             {
@@ -31,7 +39,8 @@ impl Engine<'_> {
             }
         }
         if ready.at(LISTENER) {
-            self.accept(life, time);
+            // However many speak, those who come are let in.
+            self.accept(life, time, budget.max(1));
         }
         let status = &self.header.status;
         status.consumers.store(life.clients.consumers(), Relaxed);
@@ -40,8 +49,8 @@ impl Engine<'_> {
             .store(u32::from(life.clients.producer().is_some()), Relaxed);
     }
 
-    fn accept(&mut self, life: &mut Life, time: u64) {
-        for _ in 0..TURN_BUDGET {
+    fn accept(&mut self, life: &mut Life, time: u64, most: usize) {
+        for _ in 0..most {
             match self.listener.accept() {
                 Ok(Some(socket)) => {
                     if let Err(socket) = life.clients.add(socket, time) {

@@ -41,6 +41,7 @@ mod errors;
 mod faults;
 mod h264;
 mod import;
+mod latency;
 mod model;
 mod planes;
 mod producers;
