@@ -5,12 +5,12 @@
 
 use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
 use framemill::shm::atomic::{AtomicU32, AtomicU64, Bytes, Ordering};
-use framemill::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::shm::frame_ring::{Entry, Popper, Pusher, reset};
 use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag};
 use framemill::shm::packet_ring::{
     Next, Packet, Reader, Ring, Start, Writer, load_codec_headers, store_codec_headers,
 };
-use loom::sync::Arc;
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 /// A payload circle of two words: each byte is an atomic, so that loom explores torn copies.
@@ -222,6 +222,56 @@ fn a_reader_that_sleeps_on_the_wake_word_misses_no_packet() {
     });
 }
 
+/// A futex as the kernel has it: a sleeper compares the word and lies down in one step, so that no wake-up falls in between.
+#[derive(Default)]
+struct Futex(Mutex<()>, Condvar);
+
+impl Futex {
+    fn sleep(&self, ring: &Ring<'_, &Circle>, word: u32) {
+        let mut bed = self.0.lock().unwrap();
+        while ring.wake_word() == word {
+            bed = self.1.wait(bed).unwrap();
+        }
+    }
+
+    fn wake(&self) {
+        let _bed = self.0.lock().unwrap();
+        self.1.notify_all();
+    }
+}
+
+/// A lost wake-up would leave the reader asleep for good, which the checker calls a deadlock. The word wraps meanwhile.
+#[test]
+fn a_reader_that_sleeps_between_packets_has_all_of_them_past_the_wrap_of_the_word() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let shared = Arc::new((memory(), Futex::default()));
+        shared.0.cursors.wake.store(u32::MAX, Ordering::Relaxed);
+        let others = shared.clone();
+        let writing = thread::spawn(move || {
+            let (memory, futex) = &*others;
+            let mut writer = Writer::new(memory.ring());
+            for n in 0..2 {
+                publish(&mut writer, n, 1, flag::KEY);
+                futex.wake();
+            }
+        });
+        let (memory, futex) = &*shared;
+        let ring = memory.ring();
+        let mut reader = Reader::new(&ring, Start::Oldest);
+        let mut seen = Look::default();
+        while seen.had < 2 {
+            let word = ring.wake_word();
+            if !seen.once(&mut reader, &ring) {
+                futex.sleep(&ring, word);
+            }
+        }
+        assert_eq!(seen.lost, 0, "both fit into the ring");
+        writing.join().unwrap();
+    });
+}
+
 #[test]
 fn codec_headers_are_whole_or_not_there() {
     let mut model = loom::model::Builder::new();
@@ -248,21 +298,72 @@ fn codec_headers_are_whole_or_not_there() {
     });
 }
 
+fn queue() -> Queue {
+    Queue {
+        head: AtomicU32::new(0),
+        tail: AtomicU32::new(0),
+        entries: core::array::from_fn(|_| QueueEntry {
+            slot: AtomicU32::new(0),
+            reserved: AtomicU32::new(0),
+            timestamp: word(),
+            time: word(),
+        }),
+    }
+}
+
+/// A frame: slot and times are of one making.
+fn frame(slot: u32) -> Entry {
+    Entry {
+        slot,
+        timestamp: u64::from(slot) + 10,
+        time: u64::from(slot) + 20,
+    }
+}
+
+/// It died after it had written a part of an entry: nobody sees that, and the next producer's frames are whole.
+#[test]
+fn a_producer_that_dies_before_its_commit_leaves_nothing_and_the_next_one_begins_anew() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let filled = Arc::new(queue());
+        let shared = filled.clone();
+        let dying = thread::spawn(move || {
+            let mut commit = Pusher::default();
+            commit.push(&shared, frame(0));
+            // As far into the second push as it gets.
+            shared.entries[1].slot.store(7, Ordering::Relaxed);
+            shared.entries[1].timestamp.store(7, Ordering::Relaxed);
+        });
+        let mut take = Popper::default();
+        let mut taken = 0;
+        if let Some(entry) = take.pop(&filled).unwrap() {
+            assert_eq!(entry, frame(taken));
+            taken += 1;
+        }
+        // The engine hears of the death, and looks once more for what was committed.
+        dying.join().unwrap();
+        while let Some(entry) = take.pop(&filled).unwrap() {
+            assert_eq!(entry, frame(taken));
+            taken += 1;
+        }
+        assert_eq!(taken, 1, "what was committed, and nothing else");
+        reset(&filled);
+        let (mut commit, mut take) = (Pusher::default(), Popper::default());
+        for slot in [1, 0] {
+            commit.push(&filled, frame(slot));
+        }
+        for slot in [1, 0] {
+            assert_eq!(take.pop(&filled), Ok(Some(frame(slot))));
+        }
+    });
+}
+
 #[test]
 fn slots_pass_both_queues_whole_and_in_order() {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
     model.check(|| {
-        let queue = || Queue {
-            head: AtomicU32::new(0),
-            tail: AtomicU32::new(0),
-            entries: core::array::from_fn(|_| QueueEntry {
-                slot: AtomicU32::new(0),
-                reserved: AtomicU32::new(0),
-                timestamp: word(),
-                time: word(),
-            }),
-        };
         let queues = Arc::new((queue(), queue()));
         let shared = queues.clone();
         // The producer: commits two slots, then takes back what the engine returned.

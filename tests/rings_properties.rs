@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use framemill::limits::PACKET_DESCRIPTORS;
-use framemill::shm::atomic::{AtomicU32, AtomicU64, Bytes};
+use framemill::shm::atomic::{AtomicU32, AtomicU64, Bytes, Ordering::Relaxed};
 use framemill::shm::layout::{Cursors, Descriptor, flag};
 use framemill::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};
 use framemill::shm::region::{Region, sealed_memfd};
@@ -266,4 +266,40 @@ fn a_packet_seen_in_place_is_the_packet_unless_it_was_overwritten_meanwhile() {
         }
     });
     assert!(matches!(next, Next::Lapped(_)), "{next:?}");
+}
+
+#[test]
+fn generations_wrap_after_16_bits_and_leave_the_flags_alone() {
+    let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
+    let region = Region::map(&fd, 4096, true).unwrap();
+    let (cursors, descriptors) = (cursors(), descriptors());
+    // The word that readers sleep on wraps, too.
+    cursors.wake.store(u32::MAX, Relaxed);
+    let ring = Ring {
+        cursors: &cursors,
+        descriptors: &descriptors,
+        data: region.circle(0, SIZE).unwrap(),
+    };
+    let mut writer = Writer::new(ring);
+    let mut reader = Reader::new(&ring, Start::Oldest);
+    for (generation, flags) in [
+        (u16::MAX - 1, flag::KEY),
+        (u16::MAX, flag::ALL),
+        (0, 0),
+        (1, flag::KEY),
+    ] {
+        let word = ring.wake_word();
+        writer.publish(&Packet {
+            generation,
+            flags,
+            ..Packet::default()
+        });
+        assert_ne!(ring.wake_word(), word);
+        match reader.next(&ring, &mut []) {
+            Next::Packet(packet) => {
+                assert_eq!((packet.generation, packet.flags), (generation, flags));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -40,6 +40,7 @@ mod engine;
 mod errors;
 mod faults;
 mod h264;
+mod hammer;
 mod import;
 mod latency;
 mod model;

@@ -293,6 +293,10 @@ mod tests {
         buffer.set_timestamp(12_345_678);
         assert_eq!(buffer.raw.timestamp.tv_sec, 12);
         assert_eq!(buffer.raw.timestamp.tv_usec, 345_678);
-        assert_eq!(buffer.timestamp(), 12_345_678);
+        // Past 32 bits of microseconds, and of seconds.
+        for micros in [12_345_678, 1 << 32, (1 << 32) * 1_000_000 + 1] {
+            buffer.set_timestamp(micros);
+            assert_eq!(buffer.timestamp(), micros);
+        }
     }
 }
