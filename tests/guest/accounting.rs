@@ -87,7 +87,7 @@ pub fn index(outcome: &Outcome, name: &str) -> Vec<Line> {
 }
 
 /// That stat's numbers fit together; gives frames committed, published, dropped.
-fn balance(json: &str) -> (u64, u64, u64) {
+pub fn balance(json: &str) -> (u64, u64, u64) {
     let frames = |name: &str| stat(json, &format!("frames_{name}"));
     let reasons = [
         "encoder",

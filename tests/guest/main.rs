@@ -49,6 +49,7 @@ mod producers;
 mod programs;
 mod reshape;
 mod schedule;
+mod soak;
 mod sweep;
 mod users;
 mod watch;

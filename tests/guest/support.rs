@@ -29,6 +29,8 @@ pub struct Guest {
     steady: bool,
     /// How many processors it has.
     processors: u32,
+    /// Seconds after which it is given up.
+    patience: u64,
 }
 
 /// What a script left.
@@ -92,6 +94,7 @@ impl Guest {
             programs: false,
             steady: false,
             processors: 1,
+            patience: 150,
         }
     }
 
@@ -110,6 +113,12 @@ impl Guest {
     /// The same guest with a clock that counts instructions: what it does repeats, and waiting costs nothing.
     pub fn steady(mut self) -> Self {
         self.steady = true;
+        self.patience(600)
+    }
+
+    /// The same guest, given up after so many seconds, if that is later than usual.
+    pub fn patience(mut self, seconds: u64) -> Self {
+        self.patience = self.patience.max(seconds);
         self
     }
 
@@ -163,11 +172,7 @@ impl Guest {
         let _ = simple_logger::init_with_level(log::Level::Info);
         log::info!("guest for {}: {words}", self.folder.display());
         let output = Command::new(root().join("scripts/vm"))
-            .args([
-                "--timeout",
-                if self.steady { "600" } else { "150" },
-                "--share",
-            ])
+            .args(["--timeout", &self.patience.to_string(), "--share"])
             .arg(&self.folder)
             .args(self.programs.then_some("--programs"))
             .args(self.steady.then_some("--icount"))
