@@ -26,8 +26,8 @@ pub use choices::{
     Target, Users,
 };
 pub use options::{
-    Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,
-    TapOptions, Topic,
+    Command, CtlOptions, DEFAULT_FORMAT, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions,
+    RunOptions, StatOptions, TapOptions, Topic,
 };
 
 use complaint::Complaint;

@@ -115,6 +115,17 @@ pub const CAMERA_SLOTS_DEFAULT: u32 = 6;
 /// Buffers that a camera keeps: one being filled, one to go on with. With fewer it would lose pictures without a word.
 pub const CAMERA_RESERVE: usize = 2;
 
+/// How long a camera that failed or left while the engine ran is waited for, ms: time to push a plug back in. A
+/// supervisor starts over after that.
+pub const CAMERA_WAIT_MS_DEFAULT: u32 = 30_000;
+
+/// Longest pause between two tries to start a camera again, ms. The pauses grow from none to this.
+pub const CAMERA_PAUSE_MS: u32 = 1000;
+
+/// How long a signal that changed is left alone before it is looked at, ms: a source that changes its mode makes several
+/// changes of it.
+pub const CAMERA_SETTLE_MS: u32 = 100;
+
 /// Entries of each queue in the frame ring. Twice the slots: a slot is in one queue at a time, so neither can fill up.
 #[cfg(not(loom))]
 pub const QUEUE_ENTRIES: usize = 64;
@@ -232,7 +243,7 @@ const _: () = assert!(DEADLINE_MS_MIN <= CHECK_MS_DEFAULT && CHECK_MS_DEFAULT <=
 /// Most words on a command line, the program's name among them. `run` with all its options, `CONTROLS` controls, all users and
 /// each value as a word of its own has about 150. 2.5 KiB of stack.
 pub const ARGUMENTS: usize = 160;
-const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 2 * USERS + 28));
+const _: () = assert!(ARGUMENTS >= 2 + 2 * (CONTROLS + 2 * USERS + 30));
 
 /// Highest number of a processor: `CPU_SETSIZE`, what a mask of the C library's can say, less one.
 pub const CPU_MAX: u32 = 1023;

@@ -78,7 +78,7 @@ counters! {
     KeyForced = "key_frames_forced",
     /// Changes that clients asked for: bit rate, key-frame distance, controls.
     Changes = "changes",
-    /// Pictures that the camera marked as damaged.
+    /// Pictures that the camera marked as damaged, or that the encoder did not have yet when the camera left.
     DroppedCamera = "frames_dropped_camera",
     /// Pictures that came while the encoder had as many buffers as the camera can spare.
     DroppedBehind = "frames_dropped_behind",
@@ -88,6 +88,8 @@ counters! {
     RawBytesCopiedForced = "raw_bytes_copied_forced",
     /// Coded bytes copied from the encoder's buffers to the packet ring: each once.
     CodedBytesCopied = "coded_bytes_copied",
+    /// Times that the camera was started again, or attached anew.
+    CameraRestarts = "camera_restarts",
 }
 
 const _: () = assert!(

@@ -8,8 +8,8 @@ use framemill::cli::{
     MemoryChoice, RunOptions, Size, SocketName, Users, parse,
 };
 use framemill::limits::{
-    CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
-    FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
+    CAMERA_WAIT_MS_DEFAULT, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX,
+    FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
 use framemill::media::fourcc::Fourcc;
 use framemill::media::h264;
@@ -138,7 +138,7 @@ impl Wanted {
                 width: self.size.0,
                 height: self.size.1,
             },
-            format: code(&self.codes.0),
+            format: Some(code(&self.codes.0)),
             frame_rate: self.rate,
             codec: code(&self.codes.1),
             bitrate: self.bitrate,
@@ -170,6 +170,8 @@ impl Wanted {
             drain_ms: self.times.1,
             wait_device_ms: self.times.2,
             camera: None,
+            camera_format: None,
+            camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             realtime: None,
             cpu: None,

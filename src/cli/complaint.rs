@@ -38,8 +38,8 @@ pub(super) enum Complaint<'a> {
     TooManyControls,
     /// `--min-qp` above `--max-qp`.
     QuantisersCrossed,
-    /// `run --frames` without a camera.
-    FramesOfNothing,
+    /// `run --frames` or `--camera-format` without a camera.
+    OfNoCamera(&'static str),
     /// `ctl` without an action.
     NoAction,
     /// `push --loop --from -`.
@@ -106,7 +106,9 @@ impl fmt::Display for Complaint<'_> {
                 write!(f, "--control: more than {CONTROLS}")
             }
             Self::QuantisersCrossed => f.write_str("--min-qp is greater than --max-qp"),
-            Self::FramesOfNothing => f.write_str("--frames goes with a camera; give --camera PATH"),
+            Self::OfNoCamera(option) => {
+                write!(f, "{option} goes with a camera; give --camera PATH")
+            }
             Self::NoAction => f.write_str(
                 "ctl: no action given; give key, bitrate BPS, gop N, control NAME|ID=VALUE or drain",
             ),

@@ -11,11 +11,16 @@ use super::choices::{
     Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
     MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Users,
 };
-use crate::limits::{CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT};
+use crate::limits::{
+    CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
+};
 use crate::media::fourcc::Fourcc;
 
 /// The mode of the socket's file when `--socket-mode` is not given: owner and group may connect.
 pub const DEFAULT_SOCKET_MODE: u32 = 0o660;
+
+/// The raw format when neither `--format` nor a camera says one.
+pub const DEFAULT_FORMAT: Fourcc = Fourcc::new(*b"YU12");
 
 /// A whole command line, understood and checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,8 +69,8 @@ pub struct RunOptions<'a> {
     pub device: DeviceChoice<'a>,
     /// Picture size of the raw frames; width 0: `SIZE_DEFAULT` at first, and whatever producers or the camera bring.
     pub size: Size,
-    /// Pixel format of the raw frames.
-    pub format: Fourcc,
+    /// Pixel format of the raw frames in the encoder; `None` is YU12, or with a camera the first that both can do.
+    pub format: Option<Fourcc>,
     /// Declared rate of the stream.
     pub frame_rate: FrameRate,
     /// Coded format.
@@ -110,6 +115,10 @@ pub struct RunOptions<'a> {
     pub wait_device_ms: u32,
     /// The camera that is the producer; `None` waits for one at the socket.
     pub camera: Option<&'a CStr>,
+    /// Pixel format that the camera is asked for; `None` is the encoder's, or one with the same samples.
+    pub camera_format: Option<Fourcc>,
+    /// How long a camera that failed or left is waited for while the engine runs, milliseconds.
+    pub camera_wait_ms: u32,
     /// End after so many pictures of the camera; `None` goes on.
     pub frames: Option<u64>,
     /// End after the first producer's end of stream instead of waiting for the next producer.
@@ -131,7 +140,7 @@ impl RunOptions<'_> {
         Self {
             device: DeviceChoice::Auto,
             size,
-            format: Fourcc::new(*b"YU12"),
+            format: None,
             frame_rate: FrameRate::DEFAULT,
             codec: Fourcc::H264,
             bitrate: None,
@@ -154,6 +163,8 @@ impl RunOptions<'_> {
             drain_ms: DRAIN_MS_DEFAULT,
             wait_device_ms: 0,
             camera: None,
+            camera_format: None,
+            camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             once: false,
             realtime: None,

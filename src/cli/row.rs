@@ -73,6 +73,8 @@ pub(super) enum Key {
     Bitrate,
     BitrateMode,
     Camera,
+    CameraFormat,
+    CameraWait,
     Check,
     Codec,
     Control,

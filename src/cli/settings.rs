@@ -15,7 +15,7 @@ impl<'a> Settings<'a> for RunOptions<'a> {
         match key {
             Key::Device => self.device = value::device(value.text),
             Key::Size => self.size = value::size(text)?,
-            Key::Format => self.format = Fourcc::parse(text)?,
+            Key::Format => self.format = Some(Fourcc::parse(text)?),
             Key::Fps => self.frame_rate = value::frame_rate(text)?,
             Key::Codec => self.codec = Fourcc::parse(text)?,
             Key::Bitrate => self.bitrate = Some(value.number32()?),
@@ -41,6 +41,8 @@ impl<'a> Settings<'a> for RunOptions<'a> {
             Key::DrainMs => self.drain_ms = value.number32()?,
             Key::Wait => self.wait_device_ms = value.number32()?,
             Key::Camera => self.camera = Some(value.text),
+            Key::CameraFormat => self.camera_format = Some(Fourcc::parse(text)?),
+            Key::CameraWait => self.camera_wait_ms = value.number32()?,
             Key::Frames => self.frames = Some(value.number),
             Key::Once => self.once = true,
             Key::Realtime => self.realtime = Some(value.number32()?),
@@ -147,8 +149,13 @@ impl<'a> Settings<'a> for ProbeOptions<'a> {
 
 /// Rules between options of `run`.
 pub(super) fn check_run<'a>(options: &RunOptions<'a>) -> Result<(), Complaint<'a>> {
-    if options.frames.is_some() && options.camera.is_none() {
-        return Err(Complaint::FramesOfNothing);
+    for (option, given) in [
+        ("--frames", options.frames.is_some()),
+        ("--camera-format", options.camera_format.is_some()),
+    ] {
+        if given && options.camera.is_none() {
+            return Err(Complaint::OfNoCamera(option));
+        }
     }
     match (options.min_qp, options.max_qp) {
         (Some(least), Some(greatest)) if least > greatest => Err(Complaint::QuantisersCrossed),

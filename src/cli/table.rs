@@ -90,7 +90,7 @@ pub(super) static COMMANDS: [Entry; 6] = [
     },
 ];
 
-static RUN: [Row; 31] = [
+static RUN: [Row; 33] = [
     row(
         Key::Size,
         "--size WxH\npicture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
@@ -103,7 +103,7 @@ static RUN: [Row; 31] = [
     ),
     row(
         Key::Format,
-        "--format FOURCC\npixel format of the raw frames, 1 to 4 characters; default YU12",
+        "--format FOURCC\npixel format of the raw frames, 1 to 4 characters; YU12 if not given, or what a camera can",
         Accepts::Text,
     ),
     row(
@@ -215,6 +215,16 @@ static RUN: [Row; 31] = [
         Key::Camera,
         "--camera PATH\na camera as the producer, in the engine's own loop; default none",
         Accepts::Text,
+    ),
+    row(
+        Key::CameraFormat,
+        "--camera-format FOURCC\npixel format of the camera; --format if not given, or the first that both can",
+        Accepts::Text,
+    ),
+    row(
+        Key::CameraWait,
+        "--camera-wait MS\nwait for a camera that failed or left, ms; default 30000",
+        number(0, WAIT_MS_MAX),
     ),
     row(
         Key::Frames,

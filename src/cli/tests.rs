@@ -61,10 +61,10 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket @mill --socket-mode 600 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --frames 9 --once --realtime 50 --cpu 3 --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --camera-format NM12 --camera-wait 800 --frames 9 --once --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
-            assert_eq!(options.format, Fourcc::new(*b"NV12"));
+            assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
             assert_eq!(options.frame_rate.to_string(), "30000/1001");
             assert_eq!(options.codec, Fourcc::HEVC);
             assert_eq!(options.bitrate, Some(2_500_000));
@@ -92,6 +92,8 @@ fn every_run_option_arrives() {
             let times = (options.stall_ms, options.drain_ms, options.wait_device_ms);
             assert_eq!(times, (500, 600, 700));
             assert_eq!(options.camera, Some(c"/dev/video4"));
+            assert_eq!(options.camera_format, Some(Fourcc::new(*b"NM12")));
+            assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));
             assert!(options.once);
             assert_eq!((options.realtime, options.cpu), (Some(50), Some(3)));
@@ -247,9 +249,12 @@ fn ctl_takes_one_action_and_its_value() {
 }
 
 #[test]
-fn frames_are_counted_of_a_camera_only() {
-    let sentence = complaint("run --size 640x480 --frames 5");
-    assert_eq!(sentence, "--frames goes with a camera; give --camera PATH");
+fn options_of_a_camera_go_with_a_camera() {
+    for (option, value) in [("--frames", "5"), ("--camera-format", "NV12")] {
+        let sentence = complaint(&std::format!("run --size 640x480 {option} {value}"));
+        let expected = " goes with a camera; give --camera PATH";
+        assert_eq!(sentence, std::format!("{option}{expected}"));
+    }
 }
 
 #[test]

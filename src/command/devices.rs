@@ -3,76 +3,100 @@
 //! Knows nodes and how their absence is told; what is done with an encoder is `run`'s business.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::cli::{DeviceChoice, RunOptions};
+use crate::cli::{DEFAULT_FORMAT, DeviceChoice, RunOptions};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::DEVICE_RETRY_MS;
 use crate::signals::Signals;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
-use crate::v4l2::camera::Camera;
+use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
-use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::Call;
-use crate::v4l2::negotiate::Wanted;
-pub(super) fn open_camera(path: &CStr) -> Result<Camera, Failure> {
+
+/// The camera with a signal, waiting for both as long as was asked.
+#[inline(never)]
+pub(super) fn find_camera(
+    path: &CStr,
+    options: &RunOptions<'_>,
+    signals: &Signals,
+) -> Result<Camera, Failure> {
     let name = Escaped(path.to_bytes());
-    Camera::open(path).map_err(|error| match error {
+    let mut deadline = Deadline::new(options);
+    loop {
+        let mut camera = match Camera::open(path) {
+            Ok(camera) => camera,
+            Err(NotUsable::Call(error))
+                if error.call == Call::Open && deadline.wait(signals)? =>
+            {
+                continue;
+            }
+            Err(error) => return Err(unusable(name, "camera", &error)),
+        };
+        match camera.signal() {
+            Signal::Lost(_) if deadline.wait(signals)? => {}
+            Signal::Lost(error) => {
+                return Err(failure!(Exit::NoDevice, "{name}: {error}"));
+            }
+            _ => return Ok(camera),
+        }
+    }
+}
+
+/// Why a node is no use, in a sentence.
+#[inline(never)]
+fn unusable(name: Escaped<'_>, what: &str, error: &NotUsable) -> Failure {
+    match error {
         NotUsable::NotM2m(capability) => failure!(
             Exit::NoDevice,
-            "{name} is no camera: it is {}",
+            "{name} is no {what}: it is {}",
             Escaped(capability.card_name())
         ),
         NotUsable::Call(error) => failure!(Exit::NoDevice, "{name}: {error}"),
-    })
+    }
 }
 
-/// The camera with its buffers imported into the encoder: no picture is copied on the way.
-#[inline(never)]
-pub(super) fn attach(
-    mut camera: Camera,
-    encoder: &mut Encoder,
-    wanted: &Wanted,
-    path: &CStr,
-    slots: u32,
-) -> Result<Camera, Failure> {
-    let name = Escaped(path.to_bytes());
-    let rows = camera
-        .negotiate(wanted)
-        .map_err(|refused| failure!(Exit::Refused, "{name}: {refused}"))?;
-    let buffers = camera
-        .allocate(slots)
-        .map_err(|error| failure!(Exit::Resource, "{name}: {error}"))?;
-    encoder
-        .import(wanted, camera.slots(), &rows, buffers)
-        .map_err(|error| {
-            failure!(
-                Exit::Refused,
-                "{name}: the encoder cannot read the camera's buffers: {error}"
-            )
-        })?;
-    Ok(camera)
-}
-
-/// The device, waiting for it as long as was asked.
+/// The device that fits, waiting for it as long as was asked.
 #[inline(never)]
 pub(super) fn find(
     options: &RunOptions<'_>,
     signals: &Signals,
+    fits: &dyn Fn(&Device) -> bool,
 ) -> Result<(Device, NodePath), Failure> {
-    let deadline = now().saturating_add(u64::from(options.wait_device_ms) * MS);
+    let mut deadline = Deadline::new(options);
     loop {
-        let left = deadline.saturating_sub(now());
+        let last = deadline.left() == 0;
         let found = match options.device {
-            DeviceChoice::Auto => find_auto(options, left == 0)?,
-            DeviceChoice::Path(path) => find_named(path, left == 0)?,
+            DeviceChoice::Auto => find_auto(options, last, fits)?,
+            DeviceChoice::Path(path) => find_named(path, last)?,
         };
         if let Some(found) = found {
             return Ok(found);
         }
+        deadline.wait(signals)?;
+    }
+}
+
+/// How long is waited.
+struct Deadline(u64);
+
+impl Deadline {
+    fn new(options: &RunOptions<'_>) -> Self {
+        Self(now().saturating_add(u64::from(options.wait_device_ms) * MS))
+    }
+
+    fn left(&self) -> u64 {
+        self.0.saturating_sub(now())
+    }
+
+    /// Waits a little. False when the time was up before.
+    #[inline(never)]
+    fn wait(&mut self, signals: &Signals) -> Result<bool, Failure> {
+        let left = self.left();
         // Asleep, but not deaf.
         let pause = timespec(left.min(u64::from(DEVICE_RETRY_MS) * MS));
         let _ = poll(&mut [PollFd::new(signals, PollFlags::IN)], Some(&pause));
@@ -82,6 +106,7 @@ pub(super) fn find(
                 "told to stop while waiting for the device"
             ));
         }
+        Ok(left != 0)
     }
 }
 
@@ -90,24 +115,23 @@ fn find_named(path: &CStr, last: bool) -> Result<Option<(Device, NodePath)>, Fai
     let name = Escaped(path.to_bytes());
     match Device::open(path) {
         Ok(device) => Ok(Some((device, shown(path)))),
-        Err(NotUsable::NotM2m(capability)) => Err(failure!(
-            Exit::NoDevice,
-            "{name} is no memory-to-memory encoder: it is {}",
-            Escaped(capability.card_name())
-        )),
         // A node appears before udev has set who may open it.
         Err(NotUsable::Call(error)) if error.call == Call::Open && !last => Ok(None),
-        Err(NotUsable::Call(error)) => Err(failure!(Exit::NoDevice, "{name}: {error}")),
+        Err(error) => Err(unusable(name, "memory-to-memory encoder", &error)),
     }
 }
 
 /// The first node that does the job; `None` when there is none and this is not the last try.
-fn find_auto(options: &RunOptions<'_>, last: bool) -> Result<Option<(Device, NodePath)>, Failure> {
+fn find_auto(
+    options: &RunOptions<'_>,
+    last: bool,
+    fits: &dyn Fn(&Device) -> bool,
+) -> Result<Option<(Device, NodePath)>, Failure> {
     let (mut nodes, mut encoders) = (0u32, 0u32);
     for (path, device) in scan() {
         nodes += 1;
         let Ok(device) = device else { continue };
-        if device.encodes(options.format, options.codec) {
+        if fits(&device) {
             return Ok(Some((device, path)));
         }
         encoders += 1;
@@ -118,9 +142,22 @@ fn find_auto(options: &RunOptions<'_>, last: bool) -> Result<Option<(Device, Nod
     Err(failure!(
         Exit::NoDevice,
         "no device encodes {} to {}: {nodes} video nodes, {encoders} of them memory-to-memory (see framemill probe)",
-        options.format,
+        Raw(options),
         options.codec
     ))
+}
+
+/// What is to be encoded, in words.
+struct Raw<'a>(&'a RunOptions<'a>);
+
+impl fmt::Display for Raw<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.format {
+            Some(format) => format.fmt(f),
+            None if self.0.camera.is_some() => f.write_str("the camera's pictures"),
+            None => DEFAULT_FORMAT.fmt(f),
+        }
+    }
 }
 
 /// A path as text, cut to what fits.

@@ -3,6 +3,7 @@
 mod connect;
 mod ctl;
 mod devices;
+mod formats;
 mod frames;
 mod heap;
 mod input;

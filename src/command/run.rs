@@ -8,12 +8,14 @@ use arrayvec::ArrayVec;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
 
-use crate::cli::{DeviceChoice, LogTarget, MemoryChoice, RunOptions};
+use crate::cli::{DEFAULT_FORMAT, DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
-use crate::command::devices::{attach, find, open_camera};
+use crate::command::devices::{find, find_camera};
+use crate::command::formats::{RawFormats, fit, raw_formats};
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
-use crate::engine::camera::CameraFeed;
+use crate::engine::camera::attach::Terms;
+use crate::engine::camera::{CameraFeed, Health};
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
 use crate::engine::pipeline::Pipeline;
@@ -21,8 +23,7 @@ use crate::engine::publisher::Publisher;
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::limits::{
-    CAMERA_SLOTS_DEFAULT, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT,
-    STACK_PREFAULT_BYTES,
+    CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT, STACK_PREFAULT_BYTES,
 };
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
@@ -34,6 +35,7 @@ use crate::shm::packet_ring::Writer;
 use crate::shm::region::seal_for_readers;
 use crate::signals::Signals;
 use crate::stats::Stats;
+use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::v4l2::abi::Api;
 use crate::v4l2::controls;
@@ -55,36 +57,39 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     take_place(options)?;
     let signals = Signals::block()
         .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
-    let format = lookup(options.format).ok_or_else(|| {
-        failure!(
-            Exit::Usage,
-            "--format: the raw format {} is not known",
-            options.format
-        )
-    })?;
+    known_formats(options)?;
     let camera = match options.camera {
-        Some(path) => Some(open_camera(path)?),
+        Some(path) => Some((find_camera(path, options, &signals)?, path)),
         None => None,
     };
     let (width, height) = match &camera {
         _ if options.size.width != 0 => (options.size.width, options.size.height),
         // The camera's present one.
-        Some(camera) => {
-            let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
-            let size = camera.size().ok();
-            size.filter(|(width, height)| sides.contains(width) && sides.contains(height))
-                .ok_or_else(|| failure!(Exit::Refused, "the camera says no size: give --size"))?
-        }
+        Some((camera, node)) => camera
+            .size()
+            .map_err(|error| failure!(Exit::Device, "{}: {error}", Escaped(node.to_bytes())))?,
         None => SIZE_DEFAULT,
     };
+    let raw = |device: &Device| match &camera {
+        Some((camera, _)) => raw_formats(camera, device, options, (width, height)),
+        None => lookup(options.format.unwrap_or(DEFAULT_FORMAT)).map(RawFormats::both),
+    };
+    let (device, path) = find(options, &signals, &|device| {
+        raw(device).is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
+    })?;
+    let raw = raw(&device).ok_or_else(|| {
+        failure!(
+            Exit::Refused,
+            "the camera gives no raw format that {path} takes: they need one with the same samples"
+        )
+    })?;
     let wanted = Wanted {
         width,
         height,
         rate: (options.frame_rate.numerator, options.frame_rate.denominator),
-        format,
+        format: raw.encoder,
         codec: options.codec,
     };
-    let (device, path) = find(options, &signals)?;
     let mut found = path.clone();
     // It has room, as it was a path with its NUL when it was found.
     let _ = found.push('\0');
@@ -108,13 +113,6 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     // None of these is taken apart: the process ends with them, and the kernel takes everything back.
     let encoder = Encoder::new(device, agreed, session.slots).map_err(at_device)?;
     let mut encoder = ManuallyDrop::new(encoder);
-    let camera = match (camera, options.camera) {
-        (Some(camera), Some(path)) => {
-            let slots = session.slots;
-            Some(attach(camera, &mut encoder, &wanted, path, slots)?)
-        }
-        _ => None,
-    };
     let no_memory = |error: IoctlError| {
         let short = matches!(error.errno, Errno::NOMEM | Errno::MFILE | Errno::NFILE);
         let exit = match error.call {
@@ -126,12 +124,23 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     let memory = FrameMemory::new(&wanted).map_err(no_memory)?;
     let mut memory = ManuallyDrop::new(memory);
-    if encoder.imports() {
-        memory.import(&encoder, &wanted);
-    } else {
-        let filled = memory.fill(&encoder, &wanted, options.memory);
-        filled.map_err(no_memory)?;
-    }
+    let camera = match camera {
+        Some((camera, path)) => Some(CameraFeed {
+            terms: Terms {
+                path,
+                format: raw.camera,
+            },
+            camera: Some(camera),
+            frames: options.frames,
+            health: Health::Streaming,
+            failed: 0,
+        }),
+        None => {
+            let filled = memory.fill(&encoder, &wanted, options.memory);
+            filled.map_err(no_memory)?;
+            None
+        }
+    };
 
     let no_ring = |errno| {
         failure!(
@@ -171,10 +180,9 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
                 Named(errno)
             ),
         })?;
-    if let Some(camera) = &camera {
-        camera.start().map_err(at_device)?;
+    if camera.is_none() {
+        session.start(&encoder, &wanted)?;
     }
-    session.start(&encoder, &wanted)?;
     stay_in_memory();
     let settings = Settings {
         stall: u64::from(options.stall_ms) * MS,
@@ -191,15 +199,11 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     let mut pipeline = Pipeline::new(encoder.slots(), stats);
     let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
-    let engine = Engine {
+    let mut engine = Engine {
         session,
         encoder: &mut encoder,
         memory: &mut memory,
-        camera: camera.map(|camera| CameraFeed {
-            camera,
-            frames: options.frames,
-            restarts: 0,
-        }),
+        camera,
         pipeline: &mut pipeline,
         publisher: &mut publisher,
         listener,
@@ -209,6 +213,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         signals,
         settings,
     };
+    engine.begin_camera()?;
+    let wanted = engine.memory.wanted();
     note!(
         info,
         "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",
@@ -233,6 +239,28 @@ fn take_place(options: &RunOptions<'_>) -> Result<(), Failure> {
         schedule::realtime(priority).map_err(|errno| denied("--realtime", errno))?;
     }
     Ok(())
+}
+
+/// That the raw formats which the user gave are known, and can be brought together.
+fn known_formats(options: &RunOptions<'_>) -> Result<(), Failure> {
+    for (option, code) in [
+        ("--format", options.format),
+        ("--camera-format", options.camera_format),
+    ] {
+        if let Some(code) = code.filter(|&code| lookup(code).is_none()) {
+            return Err(failure!(
+                Exit::Usage,
+                "{option}: the raw format {code} is not known"
+            ));
+        }
+    }
+    match (options.camera_format, options.format) {
+        (Some(given), Some(taken)) if !fit(given, taken) => Err(failure!(
+            Exit::Usage,
+            "--camera-format {given} cannot become --format {taken}: only their memory planes may differ, nothing is converted"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Fills in what does not change while the engine runs.

@@ -29,6 +29,8 @@ use crate::v4l2::negotiate::Wanted;
 pub enum Slots {
     /// The encoder's own buffers, written to directly or by copy.
     Own(MemoryChoice),
+    /// The encoder's own buffers; what is copied there is not known yet.
+    Bare,
     /// Dma-bufs of somebody else: how many slots, where the rows lie, and each slot's memory planes in order.
     Given(u32, Placement, ArrayVec<rustix::fd::OwnedFd, OUTPUT_PLANES>),
 }
@@ -151,7 +153,7 @@ impl Engine<'_> {
         // Whose memory is not taken gets the engine's slots instead.
         let refusal = match slots {
             Slots::Given(..) => Ok(()),
-            Slots::Own(_) => Err(Refusal::NotEncoded),
+            Slots::Own(_) | Slots::Bare => Err(Refusal::NotEncoded),
         };
         let place = life.clients.waiting();
         let mut refused = Ok(());
@@ -196,16 +198,15 @@ impl Engine<'_> {
                 self.encoder
                     .import(wanted, *count, rows, core::mem::take(buffers))
                     .map_err(|error| {
-                        let (frames, seconds) = wanted.rate;
-                        let rate = self.encoder.agreed().layout.frame_bytes() * u64::from(frames)
-                            / u64::from(seconds.max(1));
                         failure!(
                             Exit::Refused,
-                            "the producer's memory cannot be imported ({error}): it has to copy, {rate} bytes a second"
+                            "the producer's memory cannot be imported ({error}): it has to be copied, {} bytes a second",
+                            wanted.bytes_a_second()
                         )
                     })?;
                 self.memory.import(self.encoder, wanted);
             }
+            Slots::Bare => self.memory.adopt(self.encoder, wanted),
             Slots::Own(choice) => self
                 .memory
                 .fill(self.encoder, wanted, *choice)

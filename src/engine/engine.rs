@@ -35,7 +35,9 @@ use crate::engine::frame_memory::FrameMemory;
 use crate::engine::lifecycle::Away;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
-use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources};
+use crate::engine::reactor::{
+    CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources,
+};
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -101,7 +103,7 @@ pub struct Engine<'a> {
     /// The frames.
     pub pipeline: &'a mut Pipeline<'a>,
     /// The camera, where it is the producer.
-    pub camera: Option<CameraFeed>,
+    pub camera: Option<CameraFeed<'a>>,
     /// The packets.
     pub publisher: &'a mut Publisher<'a>,
     /// The listening socket.
@@ -207,7 +209,7 @@ impl Engine<'_> {
             self.recover(life, Some(error))?;
         }
         if self.camera.is_some() {
-            self.serve_camera(life, ready.at(FILLED))?;
+            self.serve_camera(life, ready)?;
         } else if ready.at(FILLED) {
             self.take_commits(life, now());
         }
@@ -257,7 +259,15 @@ impl Engine<'_> {
         } else if let Some(feed) = &self.camera
             && life.phase == Phase::Running
         {
-            sources.add(FILLED, feed.camera.as_fd(), PollFlags::IN);
+            if let Some(camera) = &feed.camera {
+                sources.add(CAMERA_EVENT, camera.as_fd(), PollFlags::PRI);
+                if feed.due().is_none() {
+                    sources.add(FILLED, camera.as_fd(), PollFlags::IN);
+                }
+            }
+            if self.may_attach(life) {
+                sources.until(feed.due());
+            }
         }
         for (index, client) in life.clients.list().iter().enumerate() {
             let deaf = client.deaf_until > time;

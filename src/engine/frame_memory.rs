@@ -1,4 +1,5 @@
-//! Where the slots of the frame ring live: the encoder's own buffers, exported, or a memfd that is copied from.
+//! Where the slots of the frame ring live: the encoder's own buffers, exported; somebody else's, imported; or a memfd or a
+//! camera's buffers, which are copied from.
 //!
 //! Knows memory and the frame ring's words. Whose a slot is at the moment is the pipeline's business.
 
@@ -16,6 +17,7 @@ use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher, reset};
 use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::region::{Region, sealed_memfd};
+use crate::v4l2::camera::Camera;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Wanted;
@@ -39,11 +41,13 @@ pub struct FrameMemory {
     wanted: Wanted,
 }
 
-/// A memfd with tightly packed slots, copied row by row into the OUTPUT buffers.
+/// Slots that are copied row by row into the OUTPUT buffers.
 #[derive(Debug)]
 struct Copying {
-    memory: OwnedFd,
-    source: Region,
+    /// The producer's memfd; `None` with a camera.
+    memory: Option<OwnedFd>,
+    /// The memfd, with tightly packed slots; or the camera's buffers, slot after slot, each with its memory planes.
+    sources: ArrayVec<Region, OUTPUT_PLANES>,
     outputs: ArrayVec<Region, OUTPUT_PLANES>,
     /// Where the rows lie in the OUTPUT buffers.
     to: FrameLayout,
@@ -98,11 +102,10 @@ impl FrameMemory {
                 Ok(()) => true,
                 Err(error) if choice == MemoryChoice::Export => return Err(error),
                 Err(error) => {
-                    let rate = self.layout.frame_bytes() * u64::from(wanted.rate.0)
-                        / u64::from(wanted.rate.1.max(1));
                     note!(
                         warn,
-                        "{error}; frames are copied instead, {rate} bytes a second"
+                        "{error}; frames are copied instead, {} bytes a second",
+                        wanted.bytes_a_second()
                     );
                     self.exported.clear();
                     false
@@ -121,7 +124,8 @@ impl FrameMemory {
         self.adopt(encoder, wanted);
     }
 
-    fn adopt(&mut self, encoder: &Encoder, wanted: &Wanted) {
+    /// There are no slots yet, but what is asked of the encoder is known.
+    pub fn adopt(&mut self, encoder: &Encoder, wanted: &Wanted) {
         self.wanted = *wanted;
         self.slots = encoder.slots();
         self.layout = encoder.agreed().layout;
@@ -136,14 +140,41 @@ impl FrameMemory {
         let memory =
             sealed_memfd(c"framemill-slots", total, SealFlags::SEAL).map_err(memory_error)?;
         let source = Region::map(&memory, total, true).map_err(memory_error)?;
-        let to = encoder.agreed().layout;
+        let copying = self.copy_into(encoder)?;
+        copying.sources.push(source);
+        copying.memory = Some(memory);
+        Ok(())
+    }
+
+    /// The slots are a camera's buffers, with rows where `layout` says, and are copied. There are none before.
+    ///
+    /// # Errors
+    /// When they cannot be mapped.
+    #[inline(never)]
+    pub fn copy_camera(
+        &mut self,
+        encoder: &Encoder,
+        camera: &Camera,
+        layout: &FrameLayout,
+        choice: MemoryChoice,
+    ) -> Result<(), IoctlError> {
+        self.choice = Some(choice);
+        self.slots = encoder.slots().min(camera.slots());
+        self.layout = *layout;
+        camera.map(&mut self.copy_into(encoder)?.sources)
+    }
+
+    /// Maps the OUTPUT buffers to copy into.
+    #[inline(never)]
+    fn copy_into(&mut self, encoder: &Encoder) -> Result<&mut Copying, IoctlError> {
         let copying = self.copying.insert(Copying {
-            memory,
-            source,
+            memory: None,
+            sources: ArrayVec::new(),
             outputs: ArrayVec::new(),
-            to,
+            to: encoder.agreed().layout,
         });
-        encoder.map_outputs(&mut copying.outputs)
+        encoder.map_outputs(&mut copying.outputs)?;
+        Ok(copying)
     }
 
     fn describe(&self) {
@@ -168,6 +199,12 @@ impl FrameMemory {
             words.rows.store(plane.rows, Relaxed);
             words.allocated_rows.store(plane.allocated_rows, Relaxed);
         }
+    }
+
+    /// Number of slots.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots
     }
 
     /// What is asked of the encoder.
@@ -221,7 +258,8 @@ impl FrameMemory {
     ) -> (Message, ArrayVec<BorrowedFd<'a>, MESSAGE_FDS>) {
         let mut descriptors = ArrayVec::from_iter([self.ring.as_fd(), filled, free]);
         descriptors.extend(self.exported.iter().map(AsFd::as_fd));
-        descriptors.extend(self.copying.iter().map(|copying| copying.memory.as_fd()));
+        let copied = self.copying.iter().flat_map(|copying| &copying.memory);
+        descriptors.extend(copied.map(AsFd::as_fd));
         let message = Message::Frames {
             slots: self.slots,
             memory_planes: self.layout.memory_plane_count,
@@ -274,17 +312,23 @@ impl FrameMemory {
         let Some(copying) = &mut self.copying else {
             return 0;
         };
-        let (from, to) = (&self.layout, &copying.to);
-        let lengths = &from.memory_length;
-        let start = slot as usize * copy_slot_bytes(lengths);
-        let first_plane = slot as usize * to.memory_plane_count as usize;
+        let (layout, slot) = (&self.layout, slot as usize);
+        let lengths = &layout.memory_length;
+        let first_plane = slot * copying.to.memory_plane_count as usize;
         let mut copied = 0;
-        for (from, to) in from.planes().iter().zip(to.planes()) {
-            let before = lengths[..from.memory_plane as usize].iter();
-            let plane_start = start
-                + before
-                    .map(|&length| (length as usize).next_multiple_of(COPY_ALIGNMENT))
-                    .sum::<usize>();
+        for (from, to) in layout.planes().iter().zip(copying.to.planes()) {
+            let plane = from.memory_plane as usize;
+            let (source, plane_start) = if copying.memory.is_some() {
+                let before = lengths[..plane].iter();
+                let before =
+                    before.map(|&length| (length as usize).next_multiple_of(COPY_ALIGNMENT));
+                (0, slot * copy_slot_bytes(lengths) + before.sum::<usize>())
+            } else {
+                (slot * layout.memory_plane_count as usize + plane, 0)
+            };
+            let Some(source) = copying.sources.get(source) else {
+                continue;
+            };
             let Some(target) = copying
                 .outputs
                 .get_mut(first_plane + to.memory_plane as usize)
@@ -300,7 +344,7 @@ impl FrameMemory {
                 let at =
                     plane_start + from.offset as usize + row as usize * from.bytesperline as usize;
                 // The producer may be writing there again; the picture is then its own fault.
-                if copying.source.copy_out(at, row_target) {
+                if source.copy_out(at, row_target) {
                     copied += u64::from(to.row_bytes);
                 }
             }

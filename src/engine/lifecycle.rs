@@ -141,6 +141,8 @@ impl Engine<'_> {
             Slots::Given(count, rows, buffers)
         } else {
             self.pipeline.drop_filled(Counter::DroppedRestart);
+            // A camera's pictures were copied into what is gone.
+            self.detach(0);
             if let Some((place, ..)) = life.clients.producer() {
                 self.memory.account(self.pipeline.accounts());
                 let client = life.clients.remove(place);
@@ -173,7 +175,7 @@ impl Engine<'_> {
         if let Ok(device) = Device::open(self.session.node) {
             self.encoder.reopen(device);
             if self.set_up(&self.memory.wanted(), &mut away.slots).is_ok() {
-                if let Slots::Own(_) = away.slots {
+                if !self.encoder.imports() {
                     self.pipeline.replace_slots(self.encoder.slots());
                 }
                 note!(info, "{}: it runs again", self.session.path);
@@ -222,6 +224,10 @@ impl Engine<'_> {
 
     /// The encoder begins anew: consumers see it by a generation, a discontinuity and a key frame.
     pub(super) fn new_generation(&mut self) {
+        if self.header.status.state.load(Relaxed) == State::Starting as u32 {
+            // The first is there, and nobody saw it.
+            return;
+        }
         self.publisher.restarted();
         let generation = &self.header.status.generation;
         generation.store(generation.load(Relaxed).wrapping_add(1), Relaxed);

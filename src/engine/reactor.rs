@@ -16,8 +16,10 @@ pub const SIGNALS: usize = 1;
 pub const LISTENER: usize = 2;
 /// Place of the producer's "filled" wake socket, or of the camera.
 pub const FILLED: usize = 3;
+/// Place of the camera's events.
+pub const CAMERA_EVENT: usize = 4;
 /// Place of the first client's socket; the others follow.
-pub const FIRST_CLIENT: usize = 4;
+pub const FIRST_CLIENT: usize = 5;
 
 const PLACES: usize = FIRST_CLIENT + CLIENTS;
 const _: () = assert!(PLACES <= 64, "each place has a bit in `Ready`");

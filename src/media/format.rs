@@ -63,12 +63,19 @@ pub struct ColourPlane {
 }
 
 /// One raw format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub struct RawFormat {
     /// V4L2's code for it.
     pub fourcc: Fourcc,
     /// The colour planes in the order in which they lie in memory, 1..=3.
     pub planes: &'static [ColourPlane],
+}
+
+/// There is one for each code.
+impl PartialEq for RawFormat {
+    fn eq(&self, other: &Self) -> bool {
+        self.fourcc == other.fourcc
+    }
 }
 
 impl RawFormat {
@@ -78,6 +85,22 @@ impl RawFormat {
         self.planes
             .last()
             .map_or(0, |last| u32::from(last.memory_plane) + 1)
+    }
+
+    /// Whether a frame of one is a frame of the other row for row, colour plane for colour plane: only where the colour
+    /// planes lie may differ.
+    #[must_use]
+    pub fn has_rows_of(&self, other: &Self) -> bool {
+        let shape = |plane: &ColourPlane| (plane.group_bytes, plane.horizontal, plane.vertical);
+        self.planes.len() == other.planes.len()
+            && (self.planes.iter().zip(other.planes))
+                .all(|(a, b)| a.content == b.content && shape(a) == shape(b))
+    }
+
+    /// Whether the colour planes also lie in the same memory planes: then the two are one format with two names.
+    #[must_use]
+    pub fn lies_as(&self, other: &Self) -> bool {
+        self.memory_plane_count() == other.memory_plane_count() && self.has_rows_of(other)
     }
 
     /// Whether Cr comes before Cb, in planes or within a pair.
@@ -170,7 +193,6 @@ pub const FORMATS: &[RawFormat] = &[
     format(*b"NV61", &[Y, plane(Vu, S422, 2, 0)]),
     format(*b"NV24", &[Y, plane(Uv, S444, 4, 0)]),
     format(*b"NV42", &[Y, plane(Vu, S444, 4, 0)]),
-    format(*b"GREY", &[Y]),
     // The same in as many memory planes as colour planes: each has a bytesperline of its own.
     format(*b"YM12", &[Y, plane(U, S420, 2, 1), plane(V, S420, 2, 2)]),
     format(*b"YM21", &[Y, plane(V, S420, 2, 1), plane(U, S420, 2, 2)]),
@@ -208,6 +230,8 @@ pub const FORMATS: &[RawFormat] = &[
         *b"RGBR",
         &[packed(Content::Rgb565 { big_endian: true }, 2, 1)],
     ),
+    // Last, because it has no colour: where there is a choice the first counts.
+    format(*b"GREY", &[Y]),
 ];
 
 #[cfg(test)]
@@ -242,6 +266,27 @@ mod tests {
                 assert!(matches!(plane.horizontal, 1 | 2) && matches!(plane.vertical, 1 | 2));
                 assert!(matches!(plane.stride_halves, 1 | 2 | 4));
             }
+        }
+    }
+
+    #[test]
+    fn formats_that_differ_in_name_or_memory_planes_alone_are_told_from_others() {
+        for (one, other, rows, place) in [
+            (b"NV12", b"NM12", true, false),
+            (b"YU12", b"YM12", true, false),
+            (b"XR24", b"AR24", true, true),
+            (b"YU12", b"YV12", false, false),
+            (b"RGB3", b"XB24", false, false),
+            (b"NV12", b"NV16", false, false),
+            (b"GREY", b"YU12", false, false),
+        ] {
+            let (one, other) = (by_name(one), by_name(other));
+            for (a, b) in [(one, other), (other, one)] {
+                assert_eq!((a.has_rows_of(b), a.lies_as(b)), (rows, place));
+            }
+        }
+        for format in FORMATS {
+            assert!(format.lies_as(format));
         }
     }
 

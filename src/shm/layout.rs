@@ -56,6 +56,10 @@ pub enum State {
     Recovering = 3,
     /// The end flag is published; the engine is gone or going.
     Ended = 4,
+    /// Waiting for the camera to come back.
+    NoCamera = 5,
+    /// Waiting for a signal at the camera.
+    NoSignal = 6,
 }
 
 impl State {
@@ -68,6 +72,8 @@ impl State {
             2 => "draining",
             3 => "recovering",
             4 => "ended",
+            5 => "no-camera",
+            6 => "no-signal",
             _ => "unknown",
         }
     }

@@ -249,6 +249,7 @@ ioctls! {
     VIDIOC_ENUM_FRAMESIZES = IOWR(b'V', 74, FrmSizeEnum), 0xc02c_564a;
     VIDIOC_ENCODER_CMD = IOWR(b'V', 77, EncoderCmd), 0xc028_564d;
     VIDIOC_TRY_ENCODER_CMD = IOWR(b'V', 78, EncoderCmd), 0xc028_564e;
+    VIDIOC_G_INPUT = IOR(b'V', 38, i32), 0x8004_5626;
     VIDIOC_S_DV_TIMINGS = IOWR(b'V', 87, DvTimings), 0xc084_5657;
     VIDIOC_QUERY_DV_TIMINGS = IOR(b'V', 99, DvTimings), 0x8084_5663;
     VIDIOC_DQEVENT = IOR(b'V', 89, Event), 0x8088_5659;

@@ -1,26 +1,30 @@
-//! A camera whose buffers the encoder imports: V4L2 capture, single-planar or multi-planar.
+//! A camera: V4L2 capture, single-planar or multi-planar, with its buffers, and the signal that it may depend on.
 //!
-//! Knows the capture device's side: format, buffers, streaming. Knows no encoder and never waits: the device is opened
-//! non-blocking, and whoever owns it polls.
+//! Knows the capture device's side: format, buffers, streaming, events. Knows no encoder and never waits: the device is
+//! opened non-blocking, and whoever owns it polls.
 
 use core::ffi::CStr;
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 
 use super::abi::{
     Api, BUF_FLAG_ERROR, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
-    FIELD_NONE, Format, Fract, Memory, Queue,
+    DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT,
+    FIELD_INTERLACED_TB, FIELD_NONE, Format, Fract, Memory, Queue,
 };
-use super::device::NotUsable;
+use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
 use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
-use super::negotiate::{Refused, Wanted};
-use crate::limits::{BUFFERS_MIN, FRAME_SLOTS_MAX, PLANES};
-use crate::media::layout::Placement;
+use super::memory::map_buffer;
+use super::negotiate::{Refused, Wanted, layout, raw_format};
+use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
+use crate::media::format::RawFormat;
+use crate::media::fourcc::Fourcc;
+use crate::media::layout::FrameLayout;
+use crate::shm::region::Region;
 
 /// A camera with its buffers.
 #[derive(Debug)]
@@ -29,7 +33,9 @@ pub struct Camera {
     queue: BufferType,
     slots: u32,
     /// Memory planes of a buffer.
-    planes: usize,
+    planes: u32,
+    /// The timings of the signal, where there are any.
+    timings: DvTimings,
 }
 
 /// A picture that the camera took.
@@ -43,16 +49,24 @@ pub struct Picture {
     pub error: bool,
 }
 
+/// What a device says of the signal that comes in.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    /// There are no timings to follow: it is no bridge.
+    Own,
+    /// There is one, and the device now works with its timings.
+    Steady,
+    /// There is none, or none that can be worked with.
+    Lost(IoctlError),
+}
+
 impl Camera {
     /// Opens a node, non-blocking.
     ///
     /// # Errors
     /// When it cannot be opened, or is no camera with streaming I/O.
     pub fn open(path: &CStr) -> core::result::Result<Self, NotUsable> {
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd =
-            open(path, flags, Mode::empty()).map_err(|errno| IoctlError::new(Call::Open, errno))?;
-        let capability = ioctl::querycap(fd.as_fd())?;
+        let (fd, capability) = open_node(path)?;
         let caps = capability.node_caps();
         let api = if caps & CAP_VIDEO_CAPTURE_MPLANE != 0 {
             Api::Multi
@@ -62,12 +76,62 @@ impl Camera {
         if caps & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) == 0 || caps & CAP_STREAMING == 0 {
             return Err(NotUsable::NotM2m(capability));
         }
+        // Before the signal is looked at, so that no change is missed. Most cameras have no such event.
+        let input = ioctl::g_input(fd.as_fd()).unwrap_or(0);
+        let _ = ioctl::subscribe_event(fd.as_fd(), EVENT_SOURCE_CHANGE, input);
         Ok(Self {
             fd,
             queue: BufferType::new(Queue::Capture, api),
             slots: 0,
             planes: 1,
+            timings: DvTimings::default(),
         })
+    }
+
+    /// Its queue, to ask for its formats.
+    #[must_use]
+    pub fn queue_type(&self) -> BufferType {
+        self.queue
+    }
+
+    /// Looks at the signal, and takes over its timings: what a bridge is set to at first is often not what comes in.
+    /// Only before buffers are allocated.
+    #[inline(never)]
+    pub fn signal(&mut self) -> Signal {
+        let answer = ioctl::query_dv_timings(self.as_fd());
+        let taken = answer.and_then(|timings| {
+            self.timings = timings;
+            ioctl::s_dv_timings(self.as_fd(), timings)
+        });
+        match taken {
+            Ok(()) => Signal::Steady,
+            // ENODATA: not this input.
+            Err(error) if error.is_missing() || error.errno == Errno::NODATA => Signal::Own,
+            Err(error) => Signal::Lost(error),
+        }
+    }
+
+    /// Whether the source changed since this was last asked.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    pub fn changed(&self) -> Result<bool> {
+        let mut changed = false;
+        for _ in 0..TURN_BUDGET {
+            match ioctl::dqevent(self.as_fd()) {
+                Ok(Some(event)) => changed |= event.type_ == EVENT_SOURCE_CHANGE,
+                Ok(None) => break,
+                Err(error) if error.is_missing() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(changed)
+    }
+
+    /// Whether the signal has the timings that were taken over.
+    #[must_use]
+    pub fn unchanged(&self) -> bool {
+        ioctl::query_dv_timings(self.as_fd()).is_ok_and(|timings| timings.same(&self.timings))
     }
 
     /// The size that it has now, pixels.
@@ -75,62 +139,94 @@ impl Camera {
     /// # Errors
     /// When it does not say.
     pub fn size(&self) -> Result<(u32, u32)> {
-        Ok(ioctl::g_fmt(&self.fd, self.queue)?.size())
+        Ok(ioctl::g_fmt(self.as_fd(), self.queue)?.size())
     }
 
-    /// Sets size, format and rate. Gives where the rows lie in its buffers.
+    /// Whether it can take pictures of this size in this format.
+    #[must_use]
+    pub fn takes(&self, code: Fourcc, size: (u32, u32)) -> bool {
+        let mut format = Format::new(self.queue);
+        format.set_size(size.0, size.1);
+        format.set_pixelformat(code);
+        format.set_field(FIELD_NONE);
+        ioctl::try_fmt(self.as_fd(), &format)
+            .is_ok_and(|given| given.size() == size && given.pixelformat() == code)
+    }
+
+    /// Sets format, size and rate, and asks for so many bytes from one row to the next in each memory plane (0: its
+    /// own). Gives where the rows lie.
     ///
     /// # Errors
     /// When the camera does not take this size or format.
-    pub fn negotiate(&mut self, wanted: &Wanted) -> core::result::Result<Placement, Refused> {
+    #[inline(never)]
+    pub fn negotiate(
+        &mut self,
+        raw: &RawFormat,
+        wanted: &Wanted,
+        bytesperline: &[u32; PLANES],
+    ) -> core::result::Result<FrameLayout, Refused> {
         let size = (wanted.width, wanted.height);
-        let mut format = Format::new(self.queue);
-        format.set_size(size.0, size.1);
-        format.set_pixelformat(wanted.format.fourcc);
-        format.set_field(FIELD_NONE);
-        let given = ioctl::s_fmt(&self.fd, &format)?;
-        if given.pixelformat() != wanted.format.fourcc {
-            return Err(Refused::Format(wanted.format.fourcc, given.pixelformat()));
-        }
+        let given = raw_format(self.as_fd(), self.queue, raw, size, bytesperline)?;
         if given.size() != size {
             return Err(Refused::Size(size, given.size()));
+        }
+        if !matches!(
+            given.field(),
+            FIELD_ANY | FIELD_NONE | FIELD_INTERLACED | FIELD_INTERLACED_TB | FIELD_INTERLACED_BT
+        ) {
+            return Err(Refused::Fields);
         }
         // A camera with a rate of its own keeps it; frames come when they come.
         let interval = Fract {
             numerator: wanted.rate.1,
             denominator: wanted.rate.0,
         };
-        let _ = ioctl::s_parm(&self.fd, self.queue, interval);
-        self.planes = given.planes().min(PLANES);
-        let (mut bytesperline, mut sizeimage) = ([0; PLANES], [0; PLANES]);
-        for plane in 0..self.planes {
-            bytesperline[plane] = given.bytesperline(plane);
-            sizeimage[plane] = given.sizeimage(plane);
-        }
-        let (bytesperline, sizeimage) = (&bytesperline[..self.planes], &sizeimage[..self.planes]);
-        let layout = wanted
-            .format
-            .layout(size.0, size.1, size.1, bytesperline, sizeimage);
-        Ok(layout.map_err(Refused::Layout)?.placement())
+        let _ = ioctl::s_parm(self.as_fd(), self.queue, interval);
+        self.planes = raw.memory_plane_count();
+        let layout = layout(raw, size, &given);
+        layout.map_err(Refused::Layout)
     }
 
-    /// Allocates buffers, and exports their memory planes, buffer after buffer.
+    /// Allocates buffers.
     ///
     /// # Errors
-    /// When memory is short or cannot be exported.
-    pub fn allocate(&mut self, slots: u32) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
-        let granted = ioctl::reqbufs(&self.fd, self.queue, Memory::Mmap, slots)?.count;
-        if granted < BUFFERS_MIN {
-            return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
+    /// When memory is short: a camera with fewer than it must keep and one more would lose every picture.
+    pub fn allocate(&mut self, slots: u32) -> Result<()> {
+        let least = CAMERA_RESERVE as u32 + 1;
+        let failed = |errno| IoctlError::new(Call::ReqBufsCamera, errno);
+        let granted = ioctl::reqbufs(self.as_fd(), self.queue, Memory::Mmap, slots.max(least))
+            .map_err(|error| failed(error.errno))?;
+        if granted.count < least {
+            return Err(failed(Errno::NOMEM));
         }
-        self.slots = granted.min(FRAME_SLOTS_MAX);
-        let mut exported = ArrayVec::new();
+        self.slots = granted.count.min(FRAME_SLOTS_MAX);
+        Ok(())
+    }
+
+    /// The dma-bufs of all buffers, buffer after buffer, each with its memory planes.
+    ///
+    /// # Errors
+    /// When they cannot be exported.
+    pub fn export(&self, exported: &mut ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<()> {
         for slot in 0..self.slots {
-            for plane in 0..self.planes as u32 {
-                exported.push(ioctl::expbuf(&self.fd, self.queue, slot, plane)?);
+            for plane in 0..self.planes {
+                exported.push(ioctl::expbuf(self.as_fd(), self.queue, slot, plane)?);
             }
         }
-        Ok(exported)
+        Ok(())
+    }
+
+    /// Mappings of all buffers in the same order, to read from. The device stays open for as long as one is there.
+    ///
+    /// # Errors
+    /// When they cannot be mapped.
+    pub fn map(&self, mapped: &mut ArrayVec<Region, OUTPUT_PLANES>) -> Result<()> {
+        for slot in 0..self.slots {
+            for plane in 0..self.planes as usize {
+                mapped.push(map_buffer(self.as_fd(), self.queue, slot, plane)?);
+            }
+        }
+        Ok(())
     }
 
     /// Number of buffers.
@@ -144,7 +240,7 @@ impl Camera {
     /// # Errors
     /// When the driver refuses.
     pub fn start(&self) -> Result<()> {
-        ioctl::streamon(&self.fd, self.queue)
+        ioctl::streamon(self.as_fd(), self.queue)
     }
 
     /// Stops the stream; all buffers come back.
@@ -152,7 +248,7 @@ impl Camera {
     /// # Errors
     /// When the driver refuses.
     pub fn stop(&self) -> Result<()> {
-        ioctl::streamoff(&self.fd, self.queue)
+        ioctl::streamoff(self.as_fd(), self.queue)
     }
 
     /// Gives a buffer to the camera, to be filled.
@@ -161,24 +257,31 @@ impl Camera {
     /// When the driver refuses it.
     pub fn queue(&self, slot: u32) -> Result<()> {
         let mut buffer = Buffer::new(self.queue, Memory::Mmap, slot);
-        buffer.set_plane_count(self.planes);
-        ioctl::qbuf(&self.fd, &mut buffer)
+        buffer.set_plane_count(self.planes as usize);
+        ioctl::qbuf(self.as_fd(), &mut buffer)
     }
 
     /// The next picture, if there is one.
     ///
     /// # Errors
-    /// When the stream failed: `stop`, give every buffer again, `start`.
+    /// When the stream failed or ended (EPIPE), or a picture does not begin where its buffer does (EPROTO): `stop`, give
+    /// every buffer again, `start`.
     pub fn dequeue(&self) -> Result<Option<Picture>> {
         let mut buffer = Buffer::new(self.queue, Memory::Mmap, 0);
-        Ok(match ioctl::dqbuf(&self.fd, &mut buffer)? {
-            Dequeued::Buffer => Some(Picture {
-                slot: buffer.index(),
-                micros: buffer.timestamp(),
-                error: buffer.has(BUF_FLAG_ERROR),
-            }),
-            Dequeued::Nothing | Dequeued::Drained => None,
-        })
+        let failed = |errno| Err(IoctlError::new(Call::DqBuf, errno));
+        match ioctl::dqbuf(self.as_fd(), &mut buffer)? {
+            Dequeued::Nothing => return Ok(None),
+            Dequeued::Drained => return failed(Errno::PIPE),
+            Dequeued::Buffer => {}
+        }
+        if (0..self.planes as usize).any(|plane| buffer.data_offset(plane) != 0) {
+            return failed(Errno::PROTO);
+        }
+        Ok(Some(Picture {
+            slot: buffer.index(),
+            micros: buffer.timestamp(),
+            error: buffer.has(BUF_FLAG_ERROR),
+        }))
     }
 }
 

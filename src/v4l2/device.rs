@@ -47,16 +47,23 @@ impl From<IoctlError> for NotUsable {
     }
 }
 
+/// Opens a node, non-blocking, and asks what it is.
+#[inline(never)]
+pub(super) fn open_node(path: &CStr) -> Result<(OwnedFd, Capability), IoctlError> {
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let fd =
+        open(path, flags, Mode::empty()).map_err(|errno| IoctlError::new(Call::Open, errno))?;
+    let capability = ioctl::querycap(fd.as_fd())?;
+    Ok((fd, capability))
+}
+
 impl Device {
     /// Opens a node, non-blocking, and asks what it is.
     ///
     /// # Errors
     /// When it cannot be opened, or is no memory-to-memory device.
     pub fn open(path: &CStr) -> Result<Self, NotUsable> {
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd =
-            open(path, flags, Mode::empty()).map_err(|errno| IoctlError::new(Call::Open, errno))?;
-        let capability = ioctl::querycap(fd.as_fd())?;
+        let (fd, capability) = open_node(path)?;
         let api = api_of(capability.node_caps()).ok_or(NotUsable::NotM2m(capability))?;
         Ok(Self {
             fd,

@@ -16,6 +16,7 @@ use super::abi::{
 use super::device::Device;
 use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
+use super::memory::map_buffer;
 use super::negotiate::Agreed;
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
 use crate::note;
@@ -245,18 +246,7 @@ impl Encoder {
     }
 
     fn map(&self, queue: Queue, index: u32, plane: usize) -> Result<Region> {
-        let buffer = ioctl::querybuf(
-            self.device.as_fd(),
-            self.device.queue(queue),
-            Memory::Mmap,
-            index,
-        )?;
-        let (offset, length) = (
-            u64::from(buffer.mem_offset(plane)),
-            buffer.length(plane) as usize,
-        );
-        Region::map_at(&self.device, offset, length, true)
-            .map_err(|errno| IoctlError::new(Call::Mmap, errno))
+        map_buffer(self.device.as_fd(), self.device.queue(queue), index, plane)
     }
 
     /// Queues every CAPTURE buffer and starts both queues.

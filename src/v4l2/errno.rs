@@ -84,6 +84,8 @@ pub enum Call {
     QueryDvTimings,
     /// `VIDIOC_S_DV_TIMINGS`
     SDvTimings,
+    /// `VIDIOC_G_INPUT`
+    GInput,
 }
 
 impl Call {
@@ -93,7 +95,7 @@ impl Call {
          VIDIOC_G_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_S_EXT_CTRLS VIDIOC_REQBUFS VIDIOC_REQBUFS VIDIOC_QUERYBUF VIDIOC_EXPBUF \
          VIDIOC_QBUF VIDIOC_DQBUF VIDIOC_STREAMON VIDIOC_STREAMOFF VIDIOC_ENCODER_CMD VIDIOC_TRY_ENCODER_CMD \
          VIDIOC_SUBSCRIBE_EVENT VIDIOC_DQEVENT DMA_BUF_IOCTL_SYNC DMA_HEAP_IOCTL_ALLOC VIDIOC_PREPARE_BUF UDMABUF_CREATE \
-         VIDIOC_REQBUFS VIDIOC_QUERY_DV_TIMINGS VIDIOC_S_DV_TIMINGS";
+         VIDIOC_REQBUFS VIDIOC_QUERY_DV_TIMINGS VIDIOC_S_DV_TIMINGS VIDIOC_G_INPUT";
 }
 
 impl fmt::Display for Call {
@@ -171,6 +173,13 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
     (None, Errno::IO, "the device or its firmware failed"),
     (None, Errno::MFILE, "too many open files: raise the limit"),
     (None, Errno::PERM, "no permission"),
+    (None, Errno::NOLINK, "there is no signal"),
+    (None, Errno::NOLCK, "the signal is not stable"),
+    (
+        Some(Call::QueryDvTimings),
+        Errno::RANGE,
+        "the signal is out of range",
+    ),
 ];
 
 /// A call on a device that failed.
@@ -291,7 +300,7 @@ mod tests {
         ] {
             assert_eq!(call.to_string(), name);
         }
-        let last = Call::SDvTimings as usize;
+        let last = Call::GInput as usize;
         assert_eq!(words(Call::NAMES.as_bytes()).count(), last + 1);
     }
 

@@ -261,9 +261,15 @@ pub fn try_encoder_cmd(fd: impl AsFd, cmd: u32) -> Result<()> {
     )
 }
 
-/// VIDIOC_SUBSCRIBE_EVENT: asks for events of a type, `EVENT_*`.
-pub fn subscribe_event(fd: impl AsFd, type_: u32) -> Result<()> {
-    let mut subscription = EventSubscription::new(type_);
+/// VIDIOC_G_INPUT: the number of the video input that is chosen.
+pub fn g_input(fd: impl AsFd) -> Result<u32> {
+    let mut input = 0;
+    ask::<VIDIOC_G_INPUT>(Call::GInput, fd.as_fd(), &mut input).map(|()| input)
+}
+
+/// VIDIOC_SUBSCRIBE_EVENT: asks for events of a type, `EVENT_*`, of the input or control with this id.
+pub fn subscribe_event(fd: impl AsFd, type_: u32, id: u32) -> Result<()> {
+    let mut subscription = EventSubscription::new(type_, id);
     ask::<VIDIOC_SUBSCRIBE_EVENT>(Call::SubscribeEvent, fd.as_fd(), &mut subscription)
 }
 

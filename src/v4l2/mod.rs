@@ -7,5 +7,6 @@ pub mod device;
 pub mod encoder;
 pub mod errno;
 pub mod ioctl;
+mod memory;
 pub mod negotiate;
 pub mod quirks;

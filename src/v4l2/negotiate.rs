@@ -6,10 +6,14 @@
 
 use core::fmt;
 
-use super::abi::{FIELD_NONE, Format, Fract, Queue, Rect, SEL_TGT_CROP};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
+
+use super::abi::{BufferType, FIELD_NONE, Format, Fract, Queue, Rect, SEL_TGT_CROP};
 use super::device::Device;
 use super::errno::IoctlError;
 use super::ioctl;
+use crate::error::Exit;
 use crate::limits::{CAPTURE_BYTES, PADDING_PIXELS, PLANES};
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
@@ -29,6 +33,16 @@ pub struct Wanted {
     pub format: &'static RawFormat,
     /// Coded format.
     pub codec: Fourcc,
+}
+
+impl Wanted {
+    /// What copying each frame costs.
+    #[must_use]
+    pub fn bytes_a_second(&self) -> u64 {
+        let frame = self.format.tight(self.width, self.height);
+        let bytes = frame.map_or(0, |frame| frame.frame_bytes());
+        bytes * u64::from(self.rate.0) / u64::from(self.rate.1.max(1))
+    }
 }
 
 /// What the driver made of it.
@@ -55,11 +69,25 @@ pub enum Refused {
     Size((u32, u32), (u32, u32)),
     /// The buffers that the driver describes cannot hold the frame.
     Layout(LayoutError),
+    /// The pictures are single fields.
+    Fields,
 }
 
 impl From<IoctlError> for Refused {
     fn from(error: IoctlError) -> Self {
         Self::Call(error)
+    }
+}
+
+impl Refused {
+    /// How a start ends because of it.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Call(error) if error.errno == Errno::NOMEM => Exit::Resource,
+            Self::Call(_) => Exit::Device,
+            _ => Exit::Refused,
+        }
     }
 }
 
@@ -77,6 +105,9 @@ impl fmt::Display for Refused {
                 asked.0, asked.1, given.0, given.1
             ),
             Self::Layout(error) => write!(f, "the driver's buffers do not fit: {error}"),
+            Self::Fields => {
+                f.write_str("its pictures are single fields, which are not put together here")
+            }
         }
     }
 }
@@ -93,7 +124,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     format.set_pixelformat(wanted.codec);
     format.set_planes(1);
     format.set_sizeimage(0, CAPTURE_BYTES.max(wanted.width * wanted.height / 2));
-    let capture = ioctl::s_fmt(device, &format)?;
+    let capture = ioctl::s_fmt(device.as_fd(), &format)?;
     if capture.pixelformat() != wanted.codec {
         return Err(Refused::Format(wanted.codec, capture.pixelformat()));
     }
@@ -135,19 +166,13 @@ pub fn output(
 ) -> Result<((u32, u32), FrameLayout), Refused> {
     let visible = (wanted.width, wanted.height);
     // Every field that comes back is adopted.
-    let mut format = Format::new(device.queue(Queue::Output));
-    format.set_size(wanted.width, wanted.height);
-    format.set_pixelformat(wanted.format.fourcc);
-    // At most PLANES.
-    format.set_planes(wanted.format.memory_plane_count() as u8);
-    format.set_field(FIELD_NONE);
-    for (plane, &bytes) in bytesperline.iter().enumerate() {
-        format.set_bytesperline(plane, bytes);
-    }
-    let output = ioctl::s_fmt(device, &format)?;
-    if output.pixelformat() != wanted.format.fourcc {
-        return Err(Refused::Format(wanted.format.fourcc, output.pixelformat()));
-    }
+    let output = raw_format(
+        device.as_fd(),
+        device.queue(Queue::Output),
+        wanted.format,
+        visible,
+        bytesperline,
+    )?;
     let coded = output.size();
     if coded.0 < visible.0 || coded.1 < visible.1 {
         return Err(Refused::Size(visible, coded));
@@ -156,25 +181,60 @@ pub fn output(
     // Rows and columns of padding are cut off, where the driver can.
     crop(device, visible, coded)?;
 
-    let count = output.planes().min(PLANES);
+    let layout = layout(wanted.format, visible, &output).map_err(Refused::Layout)?;
+    Ok((coded, layout))
+}
+
+/// Sets a queue's raw format, progressive, with at least these bytes from one row to the next in each memory plane. Gives
+/// what the driver made of it.
+///
+/// # Errors
+/// When the driver fails, or replaces the format with another.
+#[inline(never)]
+pub(super) fn raw_format(
+    fd: BorrowedFd<'_>,
+    queue: BufferType,
+    raw: &RawFormat,
+    size: (u32, u32),
+    bytesperline: &[u32; PLANES],
+) -> Result<Format, Refused> {
+    let mut format = Format::new(queue);
+    format.set_size(size.0, size.1);
+    format.set_pixelformat(raw.fourcc);
+    // At most PLANES.
+    format.set_planes(raw.memory_plane_count() as u8);
+    format.set_field(FIELD_NONE);
+    for (plane, &bytes) in bytesperline.iter().enumerate() {
+        format.set_bytesperline(plane, bytes);
+    }
+    let given = ioctl::s_fmt(fd, &format)?;
+    if given.pixelformat() != raw.fourcc {
+        return Err(Refused::Format(raw.fourcc, given.pixelformat()));
+    }
+    Ok(given)
+}
+
+/// Where the rows of a picture of this size lie in buffers of a driver's format.
+#[inline(never)]
+pub(super) fn layout(
+    raw: &RawFormat,
+    visible: (u32, u32),
+    given: &Format,
+) -> Result<FrameLayout, LayoutError> {
+    let count = given.planes().min(PLANES);
     let mut bytesperline = [0; PLANES];
     let mut sizeimage = [0; PLANES];
     for plane in 0..count {
-        bytesperline[plane] = output.bytesperline(plane);
-        sizeimage[plane] = output.sizeimage(plane);
+        bytesperline[plane] = given.bytesperline(plane);
+        sizeimage[plane] = given.sizeimage(plane);
     }
-    let layout = wanted
-        .format
-        .layout(
-            visible.0,
-            visible.1,
-            coded.1,
-            &bytesperline[..count],
-            &sizeimage[..count],
-        )
-        .map_err(Refused::Layout)?;
-
-    Ok((coded, layout))
+    raw.layout(
+        visible.0,
+        visible.1,
+        given.size().1,
+        &bytesperline[..count],
+        &sizeimage[..count],
+    )
 }
 
 /// The rate to declare: the wanted one, or the lowest that the driver survives. It steers the encoder's bit budget and

@@ -32,6 +32,7 @@ macro_rules! both_apis {
 mod accounting;
 mod bytes;
 mod camera;
+mod camera_trouble;
 mod consumers;
 mod copies;
 mod ctl;

@@ -53,6 +53,10 @@ constants! { "V4L2_";
     FIELD_NONE = 1;
     /// Two fields, row by row.
     FIELD_INTERLACED = 4;
+    /// Two fields, row by row, the upper one first in time.
+    FIELD_INTERLACED_TB = 8;
+    /// Two fields, row by row, the lower one first in time.
+    FIELD_INTERLACED_BT = 9;
 
     /// The driver chooses.
     COLORSPACE_DEFAULT = 0;

@@ -178,7 +178,7 @@ impl EncoderCmd {
 pub struct EventSubscription {
     /// `EVENT_*`.
     pub type_: u32,
-    /// The control's id for `EVENT_CTRL`, else 0.
+    /// The control's id for `EVENT_CTRL`, the input's number for `EVENT_SOURCE_CHANGE`, else 0.
     pub id: u32,
     /// `V4L2_EVENT_SUB_FL_*`.
     pub flags: u32,
@@ -188,11 +188,12 @@ pub struct EventSubscription {
 layout! { EventSubscription = "v4l2_event_subscription", size 32; type_: 0, id: 4, flags: 8, reserved: 12 }
 
 impl EventSubscription {
-    /// The subscription to a type of event.
+    /// The subscription to a type of event, of the input (or control) with this id.
     #[must_use]
-    pub fn new(type_: u32) -> Self {
+    pub fn new(type_: u32, id: u32) -> Self {
         Self {
             type_,
+            id,
             ..Self::default()
         }
     }
@@ -284,6 +285,23 @@ pub struct DvTimings {
     /// The timings.
     pub bt: BtTimings,
     rest: u32,
+}
+
+impl DvTimings {
+    /// Whether both are of one signal: size, fields and pixel clock are the same.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        let key = |bt: &BtTimings| {
+            [
+                bt.width,
+                bt.height,
+                bt.interlaced,
+                bt.pixelclock[0],
+                bt.pixelclock[1],
+            ]
+        };
+        key(&self.bt) == key(&other.bt)
+    }
 }
 
 // `rest` has no name in C, so no row in the table of fields.

@@ -1,0 +1,149 @@
+//! The raw formats that camera and encoder work with, where the user leaves a choice.
+//!
+//! Nothing here converts pixels, so the two must be one format (possibly under two names), or differ in how the colour
+//! planes are spread over memory planes alone, which costs a copy. Knows lists of formats; sets none.
+
+use rustix::fd::AsFd;
+
+use crate::cli::RunOptions;
+use crate::limits;
+use crate::media::format::{FORMATS, RawFormat};
+use crate::media::fourcc::Fourcc;
+use crate::v4l2::abi::{BufferType, Queue};
+use crate::v4l2::camera::Camera;
+use crate::v4l2::device::Device;
+use crate::v4l2::ioctl;
+
+/// A format for each end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RawFormats {
+    pub(super) camera: &'static RawFormat,
+    pub(super) encoder: &'static RawFormat,
+}
+
+impl RawFormats {
+    /// The same for both.
+    pub(super) fn both(format: &'static RawFormat) -> Self {
+        Self {
+            camera: format,
+            encoder: format,
+        }
+    }
+}
+
+/// Formats by their places in `FORMATS`, a bit for each.
+type Set = u64;
+const _: () = assert!(FORMATS.len() <= 64);
+
+/// What the user leaves open is chosen: the first of `FORMATS` that both offer, with the camera in this size where it has a
+/// choice. `None` when nothing fits.
+#[inline(never)]
+pub(super) fn raw_formats(
+    camera: &Camera,
+    device: &Device,
+    options: &RunOptions<'_>,
+    size: (u32, u32),
+) -> Option<RawFormats> {
+    let mut gives = offered(camera, camera.queue_type(), options.camera_format);
+    let takes = offered(device, device.queue(Queue::Output), options.format);
+    let mut first = None;
+    while let Some(pair) = pair(gives, takes) {
+        if camera.takes(pair.camera.fourcc, size) {
+            return Some(pair);
+        }
+        // None in this size: the first will say so.
+        first = first.or(Some(pair));
+        gives &= !bit(pair.camera.fourcc);
+    }
+    first
+}
+
+/// What is asked for, whether it is offered or not: the driver has the last word. Otherwise all that is offered.
+fn offered(device: impl AsFd, queue: BufferType, asked: Option<Fourcc>) -> Set {
+    if let Some(asked) = asked {
+        return bit(asked);
+    }
+    let mut set = 0;
+    for index in 0..limits::FORMATS {
+        let Ok(Some(format)) = ioctl::enum_fmt(device.as_fd(), queue, index) else {
+            break;
+        };
+        set |= bit(format.pixelformat);
+    }
+    set
+}
+
+/// The format alone; nothing when it is not known here.
+fn bit(code: Fourcc) -> Set {
+    let place = FORMATS.iter().position(|format| format.fourcc == code);
+    place.map_or(0, |place| 1 << place)
+}
+
+/// The first pair that needs no copy, then the first that needs one.
+fn pair(gives: Set, takes: Set) -> Option<RawFormats> {
+    let of = |set: Set| {
+        let numbered = FORMATS.iter().enumerate();
+        numbered.filter_map(move |(place, format)| (set >> place & 1 == 1).then_some(format))
+    };
+    for alike in [true, false] {
+        for encoder in of(takes) {
+            for camera in of(gives) {
+                if camera.has_rows_of(encoder) && (!alike || camera.lies_as(encoder)) {
+                    return Some(RawFormats { camera, encoder });
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether two formats that the user gave can be brought together at all.
+pub(super) fn fit(one: Fourcc, other: Fourcc) -> bool {
+    pair(bit(one), bit(other)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::{String, ToString};
+
+    fn set(codes: &str) -> Set {
+        let codes = codes.split(' ').filter(|code| !code.is_empty());
+        codes.fold(0, |set, code| {
+            set | bit(Fourcc::parse(code.as_bytes()).unwrap())
+        })
+    }
+
+    fn chosen(gives: &str, takes: &str) -> String {
+        pair(set(gives), set(takes)).map_or(String::new(), |pair| {
+            pair.camera.fourcc.to_string() + " " + &pair.encoder.fourcc.to_string()
+        })
+    }
+
+    #[test]
+    fn planar_comes_before_packed_and_colour_before_grey() {
+        assert_eq!(chosen("GREY YUYV NV12", "YUYV GREY NV12 YU12"), "NV12 NV12");
+        assert_eq!(chosen("GREY RGB3 YUYV", "GREY RGB3 YUYV"), "YUYV YUYV");
+        assert_eq!(chosen("GREY YUYV", "GREY YU12"), "GREY GREY");
+    }
+
+    #[test]
+    fn no_copy_comes_before_a_copy() {
+        assert_eq!(chosen("NM12 YUYV", "NV12 YUYV"), "YUYV YUYV");
+        assert_eq!(chosen("NM12 YM12", "NV12"), "NM12 NV12");
+        assert_eq!(chosen("AR24", "XR24"), "AR24 XR24");
+    }
+
+    #[test]
+    fn nothing_is_converted() {
+        for (gives, takes) in [
+            ("YUYV", "YU12"),
+            ("NV12", "NV21"),
+            ("", "YU12"),
+            ("YU12", ""),
+        ] {
+            assert_eq!(chosen(gives, takes), "");
+        }
+        assert!(!fit(Fourcc::new(*b"NV12"), Fourcc::new(*b"YU12")));
+    }
+}

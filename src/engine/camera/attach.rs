@@ -1,0 +1,146 @@
+//! Camera and encoder are brought together: one format and size, rows in the same places, and the camera's buffers imported
+//! into the encoder; or, where that cannot be, one copy of each picture, which the log names.
+//!
+//! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use arrayvec::ArrayVec;
+use rustix::io::Errno;
+
+use crate::cli::MemoryChoice;
+use crate::engine::attach::Slots;
+use crate::engine::camera::fill;
+use crate::engine::engine::Engine;
+use crate::error::Failure;
+use crate::limits::{CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
+use crate::media::format::RawFormat;
+use crate::media::layout::FrameLayout;
+use crate::note;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::text::Escaped;
+use crate::v4l2::camera::Camera;
+use crate::v4l2::errno::{Call, IoctlError};
+use crate::v4l2::negotiate::{Refused, Wanted};
+
+/// How a camera is used, whenever it is attached.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// Its node.
+    pub path: &'a CStr,
+    /// Its raw format: the encoder's, or one with the same rows.
+    pub format: &'static RawFormat,
+}
+
+/// The camera's name, for sentences about it.
+impl fmt::Display for Terms<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(self.path.to_bytes()).fmt(f)
+    }
+}
+
+/// Why a camera is not attached.
+#[derive(Debug)]
+pub(super) enum NotAttached {
+    /// The camera refused.
+    Camera(Refused),
+    /// The encoder refused, which was told.
+    Encoder(Failure),
+}
+
+impl<T: Into<Refused>> From<T> for NotAttached {
+    fn from(error: T) -> Self {
+        Self::Camera(error.into())
+    }
+}
+
+impl Engine<'_> {
+    /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it. A new generation.
+    ///
+    /// # Errors
+    /// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
+    #[inline(never)]
+    pub(super) fn attach_camera(
+        &mut self,
+        camera: &mut Camera,
+        terms: Terms<'_>,
+        wanted: &Wanted,
+    ) -> Result<(), NotAttached> {
+        let generation = self.header.status.generation.load(Relaxed);
+        let size = (wanted.width, wanted.height);
+        let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
+        if !sides.contains(&size.0) || !sides.contains(&size.1) {
+            return Err(Refused::Size(size, size).into());
+        }
+        if *wanted != self.memory.wanted() || self.encoder.slots() == 0 {
+            self.bare(wanted)?;
+        }
+        // The camera is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
+        let alike = terms.format.lies_as(wanted.format);
+        let strides = match alike {
+            true => self.encoder.agreed().layout.placement().bytesperline,
+            false => [0; PLANES],
+        };
+        let layout = camera.negotiate(terms.format, wanted, &strides)?;
+        camera.allocate(self.session.slots)?;
+        if !self.import_camera(camera, terms, wanted, &layout, alike)? {
+            self.bare(wanted)?;
+            let choice = self.session.options.memory;
+            self.memory
+                .copy_camera(self.encoder, camera, &layout, choice)?;
+            let stream = &self.header.stream;
+            stream.memory.store(self.memory.kind(), Relaxed);
+            stream.frame_slots.store(self.memory.slots(), Relaxed);
+        }
+        if self.memory.slots() <= CAMERA_RESERVE as u32 {
+            return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM).into());
+        }
+        self.pipeline.replace_slots(self.memory.slots());
+        let now = &self.header.status.generation;
+        if now.load(Relaxed) != generation {
+            // However many steps it took.
+            now.store(generation.wrapping_add(1), Relaxed);
+        }
+        fill(camera, self.pipeline)?;
+        Ok(camera.start()?)
+    }
+
+    /// Makes the camera's buffers the encoder's. False where they have to be copied, which was told.
+    fn import_camera(
+        &mut self,
+        camera: &Camera,
+        terms: Terms<'_>,
+        wanted: &Wanted,
+        layout: &FrameLayout,
+        alike: bool,
+    ) -> Result<bool, NotAttached> {
+        let choice = self.session.options.memory;
+        if choice == MemoryChoice::Copy {
+            return Ok(false);
+        }
+        if !alike {
+            note!(
+                warn,
+                "{terms}: {} becomes {} by a copy, {} bytes a second",
+                terms.format.fourcc,
+                wanted.format.fourcc,
+                wanted.bytes_a_second()
+            );
+            return Ok(false);
+        }
+        let mut buffers = ArrayVec::new();
+        camera.export(&mut buffers)?;
+        let mut given = Slots::Given(camera.slots(), layout.placement(), buffers);
+        match self.set_up(wanted, &mut given) {
+            Err(failure) if choice == MemoryChoice::Export => Err(NotAttached::Encoder(failure)),
+            answer => Ok(answer.is_ok()),
+        }
+    }
+
+    /// Sets the encoder up with buffers of its own, which nobody has.
+    pub(super) fn bare(&mut self, wanted: &Wanted) -> Result<(), NotAttached> {
+        let answer = self.set_up(wanted, &mut Slots::Bare);
+        answer.map_err(NotAttached::Encoder)
+    }
+}
