@@ -23,7 +23,7 @@ use core::fmt;
 pub use choices::{
     Action, BitrateMode, Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice,
     FrameRate, LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt,
-    Target, Users,
+    Target, User, Users,
 };
 pub use options::{
     Command, CtlOptions, DEFAULT_FORMAT, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions,

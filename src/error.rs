@@ -61,7 +61,7 @@ pub const EXIT_CODES: &str = "   0  done
   11  the input is not what it should be
   12  writing the output failed
   13  tap --all: packets were missed
-  14  out of memory, file descriptors or CMA; --realtime or --cpu not allowed
+  14  out of memory, file descriptors or CMA; --realtime, --cpu or --user not allowed
   15  the time given by --wait passed
   16  stat --check: the engine is stuck
   70  a bug in framemill

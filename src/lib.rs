@@ -43,6 +43,7 @@
 //! * Before the loop, a failure ends the process with a code of `error`'s table and one sentence. After that only a
 //!   signal, the end of the first producer (where that was asked for), or an encoder that cannot be revived ends it.
 //!   Everything that the engine waits for has a deadline.
+//! * The loop has no right that it does not need: files and system calls are given up before it (`sandbox`).
 //! * A parameter is changed between two frames. Nothing is torn down for it: a firmware survives few teardowns. Only another
 //!   size, format, rate or memory sets the encoder up anew, when it is empty.
 //! * A peer that misbehaves, a device that fails and a bug of ours are three different things: a value, an error, a
@@ -50,7 +51,7 @@
 //!
 //! # Where things are
 //!
-//! Arrows go one way: `command` → `engine` → `v4l2`, `shm`, `control` → `error`, `limits`, `time`, `log`.
+//! Arrows go one way: `command` → `engine`, `sandbox` → `v4l2`, `shm`, `control` → `error`, `limits`, `time`, `log`.
 //! `engine::pipeline`, `shm::layout`, `control::message`, `media` and `cli` are pure: no descriptor, no clock. They
 //! are tested on any host. `shm::layout` and `control::message` together are the ABI for programs in other languages.
 //!
@@ -97,6 +98,8 @@ pub mod limits;
 pub mod log;
 #[cfg(not(loom))]
 pub mod media;
+#[cfg(not(loom))]
+pub mod sandbox;
 #[cfg(not(loom))]
 pub mod schedule;
 pub mod shm;

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use arrayvec::ArrayVec;
 use framemill::cli::{
     BitrateMode, Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, RunOptions, Size, SocketName, Users, parse,
+    MemoryChoice, RunOptions, Size, SocketName, User, Users, parse,
 };
 use framemill::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX,
@@ -113,6 +113,8 @@ struct Wanted {
     memory: MemoryChoice,
     times: (u32, u32, u32),
     once: bool,
+    user: Option<(u32, u32)>,
+    sandbox: bool,
     log: LevelFilter,
     log_to: LogTarget,
 }
@@ -176,6 +178,8 @@ impl Wanted {
             realtime: None,
             cpu: None,
             once: self.once,
+            user: self.user.map(|(uid, gid)| User { uid, gid }),
+            sandbox: self.sandbox,
             log: self.log,
             log_to: self.log_to,
         }
@@ -273,6 +277,11 @@ impl Wanted {
                 .filter_map(|(name, n)| Some((*name, Some(n.as_ref()?.to_string())))),
         );
         words.extend(self.once.then_some(("--once", None)));
+        words.extend((!self.sandbox).then_some(("--no-sandbox", None)));
+        words.extend(
+            self.user
+                .map(|(uid, gid)| ("--user", Some(format!("{uid}:{gid}")))),
+        );
         words
     }
 }
@@ -306,12 +315,14 @@ prop_compose! {
         memory in proptest::sample::select(vec![MemoryChoice::Auto, MemoryChoice::Export, MemoryChoice::Copy]),
         times in (DEADLINE_MS_MIN..=DEADLINE_MS_MAX, DEADLINE_MS_MIN..=DEADLINE_MS_MAX, 0..=WAIT_MS_MAX),
         once in any::<bool>(),
+        user in of((1..u32::MAX, 0..u32::MAX)),
+        sandbox in any::<bool>(),
         log in proptest::sample::select(LevelFilter::iter().collect::<Vec<_>>()),
         log_to in proptest::sample::select(vec![LogTarget::Stderr, LogTarget::Kmsg]),
     ) -> Wanted {
         Wanted {
             device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, h264, controls, socket,
-            mode, users, slots: numbers.2, ring_bits, memory, times, once, log, log_to,
+            mode, users, slots: numbers.2, ring_bits, memory, times, once, user, sandbox, log, log_to,
         }
     }
 }

@@ -20,6 +20,15 @@ pub enum DeviceChoice<'a> {
     Path(&'a CStr),
 }
 
+/// Whom to become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct User {
+    /// User id; neither root's 0 nor -1, which asks for no change.
+    pub uid: u32,
+    /// Group id; not -1.
+    pub gid: u32,
+}
+
 /// Users who may do something, by their numbers. Root and the engine's own user need not be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Users([u32; USERS]);

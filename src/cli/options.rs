@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 
 use super::choices::{
     Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Users,
+    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, User, Users,
 };
 use crate::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
@@ -123,6 +123,10 @@ pub struct RunOptions<'a> {
     pub frames: Option<u64>,
     /// End after the first producer's end of stream instead of waiting for the next producer.
     pub once: bool,
+    /// Whom the engine becomes when everything is open; `None` stays who it is.
+    pub user: Option<User>,
+    /// Give up files and system calls that the loop does not need.
+    pub sandbox: bool,
     /// Priority of a real-time schedule (`SCHED_FIFO`), 1 to 99; `None` is the usual schedule.
     pub realtime: Option<u32>,
     /// The one processor to run on; `None` is whichever the kernel likes.
@@ -167,6 +171,8 @@ impl RunOptions<'_> {
             camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             once: false,
+            user: None,
+            sandbox: true,
             realtime: None,
             cpu: None,
             log: LevelFilter::Info,

@@ -45,6 +45,8 @@ impl<'a> Settings<'a> for RunOptions<'a> {
             Key::CameraWait => self.camera_wait_ms = value.number32()?,
             Key::Frames => self.frames = Some(value.number),
             Key::Once => self.once = true,
+            Key::User => self.user = Some(value::identity(text)?),
+            Key::NoSandbox => self.sandbox = false,
             Key::Realtime => self.realtime = Some(value.number32()?),
             Key::Cpu => self.cpu = Some(value.number32()?),
             Key::Log => self.log = value::log_level(text)?,

@@ -90,7 +90,7 @@ pub(super) static COMMANDS: [Entry; 6] = [
     },
 ];
 
-static RUN: [Row; 33] = [
+static RUN: [Row; 35] = [
     row(
         Key::Size,
         "--size WxH\npicture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
@@ -234,6 +234,16 @@ static RUN: [Row; 33] = [
     row(
         Key::Once,
         "--once\nend when the first producer has ended",
+        Accepts::Nothing,
+    ),
+    row(
+        Key::User,
+        "--user UID[:GID]\nbecome this user when everything is open, numbers, not 0; GID is UID if not given",
+        Accepts::Text,
+    ),
+    row(
+        Key::NoSandbox,
+        "--no-sandbox\nkeep files and system calls that the loop does not need",
         Accepts::Nothing,
     ),
     row(

@@ -61,7 +61,7 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket @mill --socket-mode 600 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --camera-format NM12 --camera-wait 800 --frames 9 --once --realtime 50 --cpu 3 --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --camera-format NM12 --camera-wait 800 --frames 9 --once --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
@@ -95,7 +95,9 @@ fn every_run_option_arrives() {
             assert_eq!(options.camera_format, Some(Fourcc::new(*b"NM12")));
             assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));
-            assert!(options.once);
+            assert!(options.once && !options.sandbox);
+            let user = options.user.map(|user| (user.uid, user.gid));
+            assert_eq!(user, Some((1000, 44)));
             assert_eq!((options.realtime, options.cpu), (Some(50), Some(3)));
             assert_eq!(options.log, ::log::LevelFilter::Debug);
             assert_eq!(options.log_to, LogTarget::Kmsg);
@@ -377,6 +379,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "NAME") => "=main".into(),
                 (_, "KIND") => "=export".into(),
                 (_, "OCTAL") => "=777".into(),
+                (_, "UID[:GID]") => "=1000".into(),
                 (_, "LEVEL") => "=off".into(),
                 (_, "UID") => "=0".into(),
                 (_, "FOURCC" | "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),

@@ -9,7 +9,7 @@ use ::log::LevelFilter;
 
 use super::choices::{
     BitrateMode, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
-    Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
+    Pace, PushMemory, Size, SocketName, Source, StartAt, Target, User,
 };
 use crate::limits::{CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES};
 use crate::text::place;
@@ -143,6 +143,15 @@ pub(super) fn mode(text: &[u8]) -> Option<u32> {
     (mode <= 0o777).then_some(mode)
 }
 
+/// `UID` or `UID:GID`, in numbers: names would take files that a small system does not have.
+pub(super) fn identity(text: &[u8]) -> Option<User> {
+    let (uid, gid) = split(text, b':').unwrap_or((text, text));
+    // -1 asks the kernel for no change.
+    let id = |text| user(text).filter(|&id| id != u32::MAX);
+    let (uid, gid) = (id(uid)?, id(gid)?);
+    (uid != 0).then_some(User { uid, gid })
+}
+
 pub(super) fn device(text: &CStr) -> DeviceChoice<'_> {
     choice(text.to_bytes(), "auto", [DeviceChoice::Auto]).unwrap_or(DeviceChoice::Path(text))
 }
@@ -251,6 +260,28 @@ mod tests {
             Some((1, 1))
         );
         assert_eq!(rate("18446744073709551615/18446744073709551614"), None);
+    }
+
+    #[test]
+    fn users_are_numbers_and_not_root() {
+        let user = |text: &str| identity(text.as_bytes()).map(|user| (user.uid, user.gid));
+        assert_eq!(user("1000"), Some((1000, 1000)));
+        assert_eq!(user("1000:44"), Some((1000, 44)));
+        assert_eq!(user("65534:0"), Some((65534, 0)));
+        for text in [
+            "0",
+            "0:44",
+            "",
+            "a",
+            "1000:",
+            ":44",
+            "1:2:3",
+            "4294967295",
+            "1:4294967295",
+            "4294967296",
+        ] {
+            assert_eq!(user(text), None, "{text}");
+        }
     }
 
     #[test]

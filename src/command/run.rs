@@ -28,6 +28,7 @@ use crate::limits::{
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::note;
+use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::map::PacketMap;
@@ -215,6 +216,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     engine.begin_camera()?;
     let wanted = engine.memory.wanted();
+    sandbox::enter(options, path)?;
     note!(
         info,
         "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",

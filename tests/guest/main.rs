@@ -49,6 +49,7 @@ mod planes;
 mod producers;
 mod programs;
 mod reshape;
+mod sandbox;
 mod schedule;
 mod soak;
 mod sweep;

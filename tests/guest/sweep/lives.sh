@@ -6,6 +6,7 @@
 # Not here: close and munmap, which the kernel carries out whatever they answer; the clock; what cannot fail.
 calls=openat,ioctl,ppoll,sendmsg,recvfrom,sendto,accept4,socket,bind,listen,socketpair,memfd_create,ftruncate
 calls=$calls,fcntl,mmap,mlockall,signalfd4,read,write,futex,rt_sigprocmask,newfstatat,fchmodat,unlinkat
+calls=$calls,prctl,landlock_create_ruleset,landlock_add_rule,landlock_restrict_self,seccomp
 
 # No client takes as long as this, s: an answer that does not come is waited for for 5 s. No engine takes half as long to
 # start or to end as `soon` says, s.
@@ -52,7 +53,7 @@ life() {
     engine=$!
     watch_engine
     # The last call of the start, whatever came of it.
-    until grep -q '^mlockall\|^+++' trace 2>/dev/null ; do sleep 0.01; done
+    until grep -q '^seccomp\|^+++' trace 2>/dev/null ; do sleep 0.01; done
     kill $watch 2>/dev/null
     grep -q '^+++' trace || clients
     watch_engine

@@ -1,0 +1,143 @@
+//! What the engine gives up before its loop, when everything is open: its user's rights (`--user`), files, system calls.
+//!
+//! Knows the order: no new privileges first, because the rest demands it; then files (Landlock), as long as folders can be
+//! opened; then the user; system calls (seccomp) last, because the filter permits none of the calls that this takes.
+//! Knows no call's number (`filter`), and must never know what the loop does with its rights.
+
+mod filter;
+mod kernel;
+
+use core::fmt;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, chownat, open};
+use rustix::io::{Errno, Result};
+use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
+use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::cli::{RunOptions, SocketName, User};
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::note;
+use crate::v4l2::errno::Named;
+
+/// Gives up what the options say. `device` is the encoder's node.
+///
+/// # Errors
+/// When the engine cannot become `--user`. A kernel without Landlock or seccomp is warned of: the engine worked before there
+/// was either.
+#[inline(never)]
+pub fn enter(options: &RunOptions<'_>, device: &str) -> core::result::Result<(), Failure> {
+    let mut files = Ok(());
+    if options.sandbox {
+        let camera = options.camera.map(|path| path.to_bytes());
+        files = set_no_new_privs(true)
+            .and_then(|()| shut_files(device.as_bytes(), camera, &options.socket));
+    }
+    if let Some(user) = options.user {
+        become_user(user, &options.socket).map_err(|errno| {
+            failure!(
+                Exit::Resource,
+                "--user {}:{}: {}: only root can become somebody else",
+                user.uid,
+                user.gid,
+                Named(errno)
+            )
+        })?;
+    }
+    if options.sandbox {
+        let calls = filter::install();
+        if files.is_err() || calls.is_err() {
+            note!(
+                warn,
+                "the sandbox is not whole: Landlock {}, seccomp {}",
+                Answer(files),
+                Answer(calls)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Becomes the user for good, in no group but its own. The socket's file is its, so that the file's mode speaks of it.
+fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    // What is mapped later is locked like all the rest, and an ordinary user may lock little: mmap would fail.
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    setrlimit(Resource::Memlock, unlimited)?;
+    if let SocketName::Path(path) = socket {
+        chownat(CWD, *path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    }
+    // One thread: that these calls are its own affair, and not the process's, makes no difference.
+    set_thread_groups(&[])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
+}
+
+/// Leaves nothing of the file system but the nodes in the devices' folders, to open and use, and the removal of the socket's
+/// file. Folders and not nodes, because a device that comes back has a new node.
+fn shut_files(device: &[u8], camera: Option<&[u8]>, socket: &SocketName<'_>) -> Result<()> {
+    let ruleset = kernel::Ruleset::new()?;
+    for path in [Some(device), camera].into_iter().flatten() {
+        // What lies in folders of /dev is links to its nodes.
+        let folder = match path.starts_with(b"/dev/") {
+            true => b"/dev",
+            false => parent(path),
+        };
+        ruleset.allow(&folder_at(folder)?, kernel::USE)?;
+    }
+    if let SocketName::Path(path) = socket {
+        ruleset.allow(&folder_at(parent(path.to_bytes()))?, kernel::REMOVE)?;
+    }
+    ruleset.restrict()
+}
+
+fn folder_at(path: &[u8]) -> Result<OwnedFd> {
+    open(
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+/// The folder that a path's last name stands in.
+fn parent(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        None => b".",
+        Some(0) => b"/",
+        Some(at) => &path[..at],
+    }
+}
+
+/// How setting up went.
+struct Answer(Result<()>);
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(()) => f.write_str("on"),
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => f.write_str("is not in this kernel"),
+            Err(errno) => Named(errno).fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parent;
+
+    #[test]
+    fn a_path_lies_in_a_folder_however_it_is_written() {
+        for (path, folder) in [
+            ("/run/framemill.sock", "/run"),
+            ("/sock", "/"),
+            ("sock", "."),
+            ("a/b/sock", "a/b"),
+        ] {
+            assert_eq!(parent(path.as_bytes()), folder.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the engine may still do when its loop runs: a tracer in its place asks the kernel for what it never does itself.
+//! And whom it becomes.
+
+use crate::accounting::stat;
+use crate::frames::Picture;
+use crate::support::{Api, Guest, Outcome};
+
+/// `rights NAME`: what /proc says of the engine. `asked NAME CALL ARGUMENT…`: what the kernel answers to it. Calls are numbers of
+/// aarch64; -100 is AT_FDCWD.
+const TOOLS: &str = r#"
+    rights() {
+        sed -n '/^Seccomp:\|^NoNewPrivs:\|^Uid:\|^Gid:\|^Groups:\|^CapEff:\|^VmLck:/p' /proc/$run/status | tr -s '\t ' ' ' >/host/$1
+    }
+    asked() {
+        as=$1
+        shift
+        say $as "$(/host/puppet $run $@)"
+    }
+    openat=56 unlinkat=35 mmap=222 ioctl=29 here=-100
+"#;
+
+/// A line that `rights` left, without its trailing space.
+fn right(outcome: &Outcome, name: &str, key: &str) -> String {
+    let text = outcome.text(name);
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    let line = line.unwrap_or_else(|| panic!("no {key} in {text}"));
+    line.trim_start_matches(':').trim().to_owned()
+}
+
+fn granted(outcome: &Outcome, name: &str) {
+    let answer = outcome.said(name).strip_prefix("answer ");
+    let number: Option<i64> = answer.and_then(|number| number.parse().ok());
+    assert!(
+        number.is_some_and(|number| number >= 0),
+        "{name}: {}",
+        outcome.story()
+    );
+}
+
+#[test]
+fn files_and_calls_that_the_loop_does_not_need_are_out_of_reach() {
+    let guest = Guest::new("sandbox", Api::Single);
+    guest.compile("tests/vm/puppet.c", "puppet");
+    let outcome = guest.run(&format!(
+        r"{TOOLS}
+        echo text >/tmp/file
+        engine run --size 640x368 --no-sandbox
+        rights free
+        asked free-socket 198 1 1 0
+        asked free-file $openat $here =/tmp/file 0
+        asked free-make $openat $here =/tmp/made 0101 0600
+        kill $run
+        wait $run
+        engine run --size 640x368
+        rights caged
+        asked file $openat $here =/tmp/file 0
+        asked detour $openat $here =/dev/../tmp/file 1
+        asked folder $openat $here =/ 0
+        asked unlink $unlinkat $here =/tmp/file 0
+        asked format $ioctl 1 0xc0d05604 0
+        asked node $openat $here =/dev/video0 2
+        # A device that comes back has a new node.
+        cp -a /dev/video0 /dev/back
+        asked back $openat $here =/dev/back 2
+        asked memory $mmap 0 4096 3 0x22 -1 0
+        # It is none the worse for it.
+        try push framemill push --frames 8 --fps max
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        say left $(ls /run/framemill.sock 2>/dev/null | wc -l)
+        "
+    ));
+    for (name, seccomp, privileges) in [("free", "0", "0"), ("caged", "2", "1")] {
+        assert_eq!(right(&outcome, name, "Seccomp"), seccomp);
+        assert_eq!(right(&outcome, name, "NoNewPrivs"), privileges);
+    }
+    // Without a sandbox the kernel does all of it.
+    for name in [
+        "free-socket",
+        "free-file",
+        "free-make",
+        "node",
+        "back",
+        "memory",
+    ] {
+        granted(&outcome, name);
+    }
+    for (name, answer) in [
+        // EACCES
+        ("file", "answer -13"),
+        ("detour", "answer -13"),
+        ("folder", "answer -13"),
+        ("unlink", "answer -13"),
+        // ENOTTY: the filter lets it pass, and the descriptor is no device.
+        ("format", "answer -25"),
+    ] {
+        assert_eq!(outcome.said(name), answer, "{name}");
+    }
+    outcome.succeeded(&["push", "run"]);
+    assert_eq!(stat(&outcome.text("stat.json"), "frames_published"), 8);
+    assert_eq!(outcome.number("left"), 0, "the socket's file is removed");
+}
+
+#[test]
+fn a_forbidden_call_ends_the_process_before_it_is_made() {
+    const CALLS: [(&str, &str); 16] = [
+        ("execve", "221 =/bin/sh 0 0"),
+        ("clone", "220 17 0 0 0 0"),
+        ("socket", "198 2 1 0"),
+        ("kill", "129 1 0"),
+        ("mprotect", "226 0 4096 7"),
+        ("getpid", "172"),
+        ("ptrace", "117 16 1"),
+        ("setuid", "146 0"),
+        ("unknown", "0x40000027"),
+        ("make", "$openat $here =/tmp/made 0101 0600"),
+        ("truncate", "$openat $here =/dev/video0 01002"),
+        ("code", "$mmap 0 4096 5 0x22 -1 0"),
+        ("terminal", "$ioctl 0 0x5412 0"),
+        ("heap", "$ioctl 1 0xc0184800 0"),
+        ("sleep", "98 0 0"),
+        ("inet", "199 2 1 0"),
+    ];
+    let guest = Guest::new("forbidden", Api::Single);
+    guest.compile("tests/vm/puppet.c", "puppet");
+    let mut script = TOOLS.to_owned();
+    for (name, call) in CALLS {
+        script += &format!(
+            "engine run --size 640x368\nasked {name} {call}\nkill -9 $run\nwait $run\nsay {name}-status $?\n"
+        );
+    }
+    script += "say made $(ls /tmp/made 2>/dev/null | wc -l)";
+    let outcome = guest.run(&script);
+    for (name, _) in CALLS {
+        // SIGSYS
+        assert_eq!(outcome.said(name), "killed 31", "{name}");
+        assert_eq!(outcome.number(&format!("{name}-status")), 128 + 31);
+    }
+    assert_eq!(outcome.number("made"), 0);
+}
+
+#[test]
+fn a_kernel_without_landlock_or_seccomp_is_warned_of_once_and_used() {
+    let guest = Guest::new("no-landlock", Api::Single).append("lsm=");
+    let outcome = guest.run(&format!(
+        r"{TOOLS}
+        engine run --size 640x368
+        rights one
+        try push framemill push --frames 8 --fps max
+        kill $run
+        ended run
+        cp run.log /host/one.log
+        start neither strace -D -o trace -e trace=seccomp -e inject=seccomp:error=ENOSYS framemill run $encoder --size 640x368
+        until_true grep -q 'running: ' neither.log
+        run=$neither
+        rights two
+        framemill push --frames 8 --fps max 2>push.log || give_up push
+        kill $run
+        ended neither
+        cp neither.log /host/two.log
+        "
+    ));
+    outcome.succeeded(&["push", "run", "neither"]);
+    for (name, seccomp, said) in [
+        ("one", "2", "Landlock is not in this kernel, seccomp on"),
+        (
+            "two",
+            "0",
+            "Landlock is not in this kernel, seccomp is not in this kernel",
+        ),
+    ] {
+        assert_eq!(right(&outcome, name, "Seccomp"), seccomp);
+        let log = outcome.text(&format!("{name}.log"));
+        let warnings: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains("warning"))
+            .collect();
+        let expected = format!("framemill: warning: the sandbox is not whole: {said}");
+        assert_eq!(warnings, [expected], "{log}");
+    }
+}
+
+#[test]
+fn the_engine_becomes_its_user_for_good() {
+    let guest = Guest::h264("user");
+    guest.compile("tests/vm/puppet.c", "puppet");
+    let picture = Picture::new("YU12", 640, 480);
+    guest.put("in", &picture.noisy(0..8));
+    let outcome = guest.run(&format!(
+        r"{TOOLS}
+        engine run --size 640x480 --user 1000:44
+        rights user
+        say owner $(stat -c %u:%g:%a /run/framemill.sock)
+        start tap framemill tap --from oldest --all --to /host/out
+        until_true reached consumers_attached 1
+        # Root may bring memory, as before; so may the user.
+        for kind in export cma-heap export; do
+            framemill push --memory $kind --wait 5000 --from /host/in --fps max 2>push.log || give_up push $kind
+        done
+        # Opening the node again is for the node's group or owner.
+        chmod 600 /dev/video11
+        asked refused $openat $here =/dev/video11 2
+        chgrp 44 /dev/video11
+        chmod 660 /dev/video11
+        asked node $openat $here =/dev/video11 2
+        # Locked memory has no limit: an ordinary user may have 8 MiB.
+        asked memory $mmap 0 50000000 3 0x22 -1 0
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+        engine run --size 640x480 --user 1000 --no-sandbox --memory copy
+        rights alone
+        framemill push --frames 8 --fps max 2>push.log || give_up push copy
+        kill $run
+        wait $run || give_up copy
+        chmod 666 /dev/video11
+        chmod 777 /run
+        su nobody -s /bin/sh -c 'framemill run --device /dev/video11 --size 640x480 --socket @x --user 7' 2>refused.log
+        say status $?
+        cp refused.log /host/
+        "
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    for (name, ids, group, cage) in [("user", "1000", "44", "2"), ("alone", "1000", "1000", "0")] {
+        assert_eq!(right(&outcome, name, "Uid"), [ids; 4].join(" "));
+        assert_eq!(right(&outcome, name, "Gid"), [group; 4].join(" "));
+        assert_eq!(right(&outcome, name, "Groups"), "");
+        assert_eq!(right(&outcome, name, "CapEff"), "0000000000000000");
+        assert_eq!(right(&outcome, name, "Seccomp"), cage);
+        assert_ne!(right(&outcome, name, "VmLck"), "0 kB");
+    }
+    assert_eq!(outcome.said("owner"), "1000:44:660");
+    assert_eq!(outcome.said("refused"), "answer -13");
+    granted(&outcome, "node");
+    granted(&outcome, "memory");
+    let json = outcome.text("stat.json");
+    assert_eq!(
+        (
+            stat(&json, "frames_published"),
+            stat(&json, "raw_bytes_copied")
+        ),
+        (24, 0),
+        "{json}"
+    );
+    assert!(outcome.decoded("out").starts_with(&outcome.bytes("in")));
+    let log = outcome.text("refused.log");
+    assert_eq!(outcome.number("status"), 14, "{log}");
+    assert!(
+        log.contains("--user 7:7: EPERM: only root can become somebody else"),
+        "{log}"
+    );
+}
