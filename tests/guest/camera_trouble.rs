@@ -75,8 +75,15 @@ fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() {
     ));
     outcome.succeeded(&["run", "tap"]);
     only_the_picture(&outcome, &Picture::new("YU12", 320, 180));
-    let [_, _, dropped] = ended(&outcome);
-    assert_eq!(dropped, 1, "{}", outcome.story());
+    ended(&outcome);
+    // A busy machine drops some because the encoder is behind.
+    let json = outcome.text("stat.json");
+    assert!(stat(&json, "frames_dropped_camera") >= 1, "{json}");
+    assert_eq!(
+        stat(&json, "frames_dropped"),
+        stat(&json, "frames_dropped_camera") + stat(&json, "frames_dropped_behind"),
+        "{json}"
+    );
     assert_eq!(anew(&outcome), (6, 3), "{}", outcome.story());
     let log = outcome.text("run.log");
     let told = |words| log.matches(words).count();

@@ -83,7 +83,7 @@ fn raw_frames_are_not_copied_and_coded_bytes_once_with_no_call_that_touches_memo
             .filter_map(|line| line.split_whitespace().nth(1)?.split('(').next())
             .collect();
         // A producer that wants copies has the encoder set up anew; all is as it was when its frames come.
-        let begin = if name == "copy" { "mmap" } else { "mlockall" };
+        let begin = if name == "copy" { "mmap" } else { "seccomp" };
         let first = calls.iter().rposition(|call| *call == begin);
         let last = calls.iter().rposition(|call| *call == "ppoll").unwrap();
         let running = &calls[first.unwrap() + 1..last];
