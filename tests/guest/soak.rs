@@ -1,5 +1,5 @@
 //! Very many small frames, and everything that happens to an engine meanwhile: producers and consumers that die, storms of key-frame
-//! requests, stalls, drops, changes. At the end the accounting is exact, and nothing has leaked: no descriptor, no slot, no page.
+//! requests, stalls, drops, changes, other sizes. At the end the accounting is exact, and nothing has leaked: no descriptor, no slot, no page.
 //!
 //! `scripts/soak` runs it with as many frames as one likes; without it, it is short. The same seed makes the same plan.
 
@@ -71,12 +71,17 @@ const EVENTS: &str = r#"
         framemill ctl gop $((2 + $1 % 50)) >/dev/null || give_up gop
         many $1
     }
+    # resizes N: a producer of another size, for which the encoder is set up anew, and one of the usual size again.
+    resizes() {
+        framemill push --wait 5000 --size $((48 + $1 % 4 * 16))x32 --frames $1 --fps max 2>push.log || give_up resizes
+        framemill push --wait 5000 --size 32x32 --frames 3 --fps max 2>push.log || give_up resizes
+    }
     # What must not grow: descriptors, pages, locked pages.
     held() { echo $(ls /proc/$run/fd | wc -l) $(sed -n 's/^Vm\(RSS\|Lck\):[^0-9]*\([0-9]*\).*/\2/p' /proc/$run/status); }
     quiet() { [ $(counter frames_in_flight) = 0 ] && [ $(counter producers) = 0 ] && [ $(counter consumers) = 0 ]; }
 "#;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "many",
     "own",
     "producer_dies",
@@ -86,6 +91,7 @@ const NAMES: [&str; 9] = [
     "stalls",
     "drops",
     "changes",
+    "resizes",
 ];
 
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -132,7 +138,8 @@ fn nothing_is_lost_and_nothing_leaks_in_very_many_frames() {
     let outcome = guest.run(&format!(
         r#"{EVENTS}
         knob null_mode Y
-        engine run --size 32x32 --stall-ms 200 --packet-ring 64K
+        engine run --stall-ms 200 --packet-ring 64K
+        framemill push --size 32x32 --frames 1 2>push.log || give_up first
         # Once through everything, so that what is used at all has been used.
         head -n {} /host/plan.sh >plan.first
         . ./plan.first
