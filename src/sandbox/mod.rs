@@ -38,12 +38,14 @@ pub fn enter(options: &RunOptions<'_>, device: &str) -> core::result::Result<(),
         become_user(user, &options.socket).map_err(|errno| {
             failure!(
                 Exit::Resource,
-                "--user {}:{}: {}: only root can become somebody else",
-                user.uid,
-                user.gid,
+                "--user: {}: only root can become somebody else",
                 Named(errno)
             )
         })?;
+        if open_at(device.as_bytes(), OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS)
+        {
+            note!(warn, "{device}: --user cannot open it again after a fault");
+        }
     }
     if options.sandbox {
         let calls = filter::install();
@@ -87,20 +89,20 @@ fn shut_files(device: &[u8], camera: Option<&[u8]>, socket: &SocketName<'_>) -> 
             true => b"/dev",
             false => parent(path),
         };
-        ruleset.allow(&folder_at(folder)?, kernel::USE)?;
+        ruleset.allow(&open_at(folder, FOLDER)?, kernel::USE)?;
     }
     if let SocketName::Path(path) = socket {
-        ruleset.allow(&folder_at(parent(path.to_bytes()))?, kernel::REMOVE)?;
+        ruleset.allow(&open_at(parent(path.to_bytes()), FOLDER)?, kernel::REMOVE)?;
     }
     ruleset.restrict()
 }
 
-fn folder_at(path: &[u8]) -> Result<OwnedFd> {
-    open(
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
+/// To name a folder, not to look into it.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
+
+#[inline(never)]
+fn open_at(path: &[u8], flags: OFlags) -> Result<OwnedFd> {
+    open(path, flags | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// The folder that a path's last name stands in.

@@ -248,7 +248,52 @@ fn the_engine_becomes_its_user_for_good() {
     let log = outcome.text("refused.log");
     assert_eq!(outcome.number("status"), 14, "{log}");
     assert!(
-        log.contains("--user 7:7: EPERM: only root can become somebody else"),
+        log.contains("--user: EPERM: only root can become somebody else"),
         "{log}"
     );
+}
+
+#[test]
+fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it() {
+    let guest = Guest::h264("user-anew");
+    let outcome = guest.run(
+        r"
+        chgrp 44 /dev/video11
+        chmod 660 /dev/video11
+        engine run --user 1000:44 --stall-ms 200
+        # More memory than an ordinary user may lock.
+        for size in 320x240 1920x1080 640x480; do
+            framemill push --wait 5000 --size $size --frames 8 --fps max 2>push.log || give_up push $size
+        done
+        knob hang_after 12; knob streamoff_ms 10
+        start push framemill push --wait 5000 --frames 60 --fps 60
+        until_true reached stalls 1
+        knob hang_after 0
+        ended push
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        cp run.log /host/open.log
+        chmod 600 /dev/video11
+        engine run --user 1000:44 --stall-ms 200
+        knob hang_after 12
+        framemill push --wait 5000 --frames 60 --fps 60 2>push.log
+        say shut $?
+        wait $run
+        say code $?
+        cp run.log /host/shut.log
+        ",
+    );
+    outcome.succeeded(&["push", "run"]);
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "reopens"), 1, "{json}");
+    let warning = "/dev/video11: --user cannot open it again after a fault";
+    let (open, shut) = (outcome.text("open.log"), outcome.text("shut.log"));
+    assert!(
+        !open.contains(warning) && open.contains("it runs again"),
+        "{open}"
+    );
+    assert!(shut.contains(warning), "{shut}");
+    // Stalled, and not revived.
+    assert_eq!(outcome.number("code"), 7, "{shut}");
 }
