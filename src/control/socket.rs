@@ -201,7 +201,12 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
     let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut parts = [IoSliceMut::new(&mut bytes)];
-    let result = match recvmsg(socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+    let mut hear = || recvmsg(&socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC);
+    // A peer that closed without having read everything: that is told once, and before what it had said.
+    let result = match hear().or_else(|errno| match errno {
+        Errno::CONNRESET => hear(),
+        errno => Err(errno),
+    }) {
         Ok(result) => result,
         Err(Errno::AGAIN | Errno::INTR) => return Ok(Received::Nothing),
         Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::Closed),
@@ -250,6 +255,7 @@ pub fn receive_plain(socket: impl AsFd) -> Result<Received> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::message::Refusal;
     use rustix::event::{EventfdFlags, eventfd};
     use rustix::net::socketpair;
 
@@ -295,6 +301,17 @@ mod tests {
         )
         .unwrap();
         assert!(matches!(receive(&b).unwrap(), Received::Garbage));
+    }
+
+    #[test]
+    fn the_reason_of_a_peer_that_closed_with_words_of_ours_unread_arrives() {
+        let (a, b) = pair();
+        send(&a, &Message::Observe, &[]).unwrap();
+        let reason = Message::Refused(Refusal::TooManyClients);
+        send(&b, &reason, &[]).unwrap();
+        drop(b);
+        assert!(matches!(receive(&a).unwrap(), Received::Message(got, _) if got == reason));
+        assert!(matches!(receive(&a).unwrap(), Received::Closed));
     }
 
     #[test]
