@@ -371,9 +371,10 @@ impl Engine<'_> {
         let Some((place, filled, _)) = life.clients.producer() else {
             return;
         };
-        // It only wakes the loop; how often it was signalled says nothing.
-        let _ = rustix::io::read(filled, &mut [0; 64]);
-        if !self.drain_commits(time) {
+        // It only wakes the loop; how often it was signalled says nothing. The other end is open here, too, so it comes to an end
+        // only when the producer shuts it down; then it would wake the loop without end.
+        let shut = rustix::io::read(filled, &mut [0; 64]) == Ok(0);
+        if !self.drain_commits(time) || shut {
             self.cut_off(life, place, Refusal::BadFrameRing);
         }
     }
