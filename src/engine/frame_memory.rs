@@ -13,7 +13,7 @@ use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
-use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher, reset};
+use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
 use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::region::{Region, sealed_memfd};
@@ -235,19 +235,17 @@ impl FrameMemory {
         self.copying.is_some()
     }
 
-    /// Empties both queues for a new producer, and writes every word anew: the one before may have written anything.
-    pub fn attach(&mut self) {
-        self.map.stamp();
+    /// A ring of its own for a new producer: the one before may still have the other one, and write there.
+    ///
+    /// # Errors
+    /// When there is no memory for one; then the other one stays.
+    pub fn attach(&mut self) -> rustix::io::Result<()> {
+        (self.map, self.ring) = FrameMap::create()?;
         self.describe();
-        let ring = self.map.ring();
-        reset(&ring.filled);
-        reset(&ring.free);
-        ring.published.store(0, Relaxed);
-        ring.dropped.store(0, Relaxed);
-        ring.accounted.store(0, Relaxed);
         self.give = Pusher::default();
         self.take = Popper::default();
         self.told = (0, 0);
+        Ok(())
     }
 
     /// The message that lets a producer in, with the descriptors that go with it.
