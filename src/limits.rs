@@ -152,6 +152,11 @@ const _: () = assert!(PENDING_FRAMES >= 2 * FRAME_SLOTS_MAX as usize);
 /// Clients at the control socket at once: a producer, consumers, observers. Each costs 12 bytes and one poll entry.
 pub const CLIENTS: usize = 32;
 
+/// Places among these that only root, the engine's own user and users named to it may take: a crowd of strangers must not keep
+/// out the producer, nor whoever looks after the engine.
+pub const CLIENTS_RESERVED: usize = 8;
+const _: () = assert!(CLIENTS_RESERVED < CLIENTS);
+
 /// CAPTURE buffers handled in one turn, and control messages of all clients, so that no source starves another.
 pub const TURN_BUDGET: usize = 8;
 

@@ -10,7 +10,7 @@ use crate::control::socket::{Received, receive, receive_plain, send, trusted};
 use crate::engine::clients::{Client, Role, new_wake};
 use crate::engine::engine::{Engine, Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
-use crate::limits::{ACCEPT_PAUSE_MS, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
+use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::stats::Counter;
@@ -53,7 +53,12 @@ impl Engine<'_> {
         for _ in 0..most {
             match self.listener.accept() {
                 Ok(Some(socket)) => {
-                    if let Err(socket) = life.clients.add(socket, time) {
+                    let refused = if self.has_place(life, &socket) {
+                        life.clients.add(socket, time).err()
+                    } else {
+                        Some(socket)
+                    };
+                    if let Some(socket) = refused {
                         self.stats.count(Counter::ClientsRefused);
                         // Whether it hears the reason is its own affair.
                         let _ = send(&socket, &Message::Refused(Refusal::TooManyClients), &[]);
@@ -67,6 +72,13 @@ impl Engine<'_> {
                 }
             }
         }
+    }
+
+    /// Whether the last places are for this peer, too, or it does not take one of them.
+    fn has_place(&self, life: &Life, socket: &OwnedFd) -> bool {
+        life.clients.list().len() < CLIENTS - CLIENTS_RESERVED
+            || trusted(socket, &self.settings.producers)
+            || trusted(socket, &self.settings.changers)
     }
 
     /// One message of one client.
