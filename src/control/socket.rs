@@ -232,8 +232,8 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
     })
 }
 
-/// Receives one message of a client, none of which carries descriptors: those that come are never made ours, because
-/// closing somebody else's file can block.
+/// Receives one message of a client, none of which carries descriptors: those that come are never made ours. The kernel lets
+/// them go for us, here or when the socket is closed unread; nobody can keep it from doing so before Linux 6.16 (`SO_PASSRIGHTS`).
 ///
 /// # Errors
 /// Those of recv(2), except the ones that mean "nothing" or "closed".

@@ -42,6 +42,7 @@ mod errors;
 mod faults;
 mod h264;
 mod hammer;
+mod hostile;
 mod import;
 mod latency;
 mod model;

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <linux/dma-heap.h>
 #include <poll.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,15 +24,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MAGIC, VERSION, KIND, ZERO, OWN, WORDS = 16 };
-enum { PRODUCE = 1, CONSUME = 2, CHANGE = 5, IMPORT = 6, FRAMES = 16, PACKETS = 17, REFUSED = 18 };
-
-/* Where the queue of filled slots begins in the frame ring: src/shm/layout.rs. Its first word counts what was pushed. */
-enum { FILLED = 192 };
+#include "protocol.h"
 
 static void say(int fd, uint32_t kind, uint32_t first, uint32_t third)
 {
-	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = kind, [OWN] = first, [OWN + 2] = third };
+	uint32_t words[WORDS] = { [MAGIC] = MAGIC_VALUE, [VERSION] = VERSION_VALUE, [KIND] = kind, [OWN] = first, [OWN + 2] = third };
 
 	if (send(fd, words, sizeof(words), MSG_NOSIGNAL) != sizeof(words))
 		perror("send"), exit(1);
@@ -79,7 +74,7 @@ static int memory(const char *path)
 /* Two slots of one memory plane, 640 bytes from row to row. */
 static int import(int fd, const char *path, uint32_t u, uint32_t v)
 {
-	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = IMPORT, [OWN] = 2, 1, 640, 0, 0, 0, u, v };
+	uint32_t words[WORDS] = { [MAGIC] = MAGIC_VALUE, [VERSION] = VERSION_VALUE, [KIND] = IMPORT, [OWN] = 2, 1, 640, 0, 0, 0, u, v };
 	char control[CMSG_SPACE(sizeof(int) * 2)] = { 0 };
 	struct iovec iov = { words, sizeof(words) };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
@@ -105,7 +100,7 @@ static int import(int fd, const char *path, uint32_t u, uint32_t v)
 /* Frames of this size, or as the engine has them. */
 static void produce(int fd, uint32_t width, uint32_t height)
 {
-	uint32_t words[WORDS] = { [MAGIC] = 0x74634d46, [VERSION] = 1, [KIND] = PRODUCE, [OWN + 1] = width, height };
+	uint32_t words[WORDS] = { [MAGIC] = MAGIC_VALUE, [VERSION] = VERSION_VALUE, [KIND] = PRODUCE, [OWN + 1] = width, height };
 
 	if (send(fd, words, sizeof(words), MSG_NOSIGNAL) != sizeof(words))
 		perror("send"), exit(1);
@@ -151,7 +146,7 @@ static int bad(int fd)
 	ring = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, hear_ring(fd), 0);
 	if (ring == MAP_FAILED)
 		return perror("mmap"), 1;
-	filled = (volatile uint32_t *)(ring + FILLED);
+	filled = (volatile uint32_t *)ring + RING_FILLED;
 	*filled = 1000000;
 	printf("bad\n");
 	fflush(stdout);

@@ -1,0 +1,325 @@
+//! Clients that mean harm: whatever they send, write, hold on to or leave behind, the others are served byte for byte, the encoder is
+//! fed, and each offender is out with a reason that is counted.
+//!
+//! `tests/vm/hostile.c` has the clients. `scripts/hostile` gives them more time and other seeds, by the environment:
+//! `FRAMEMILL_HOSTILE_SEED`, and `FRAMEMILL_HOSTILE_SECONDS` for each, in the guest's time.
+
+use std::env;
+
+use crate::accounting::stat;
+use crate::frames::Picture;
+use crate::support::{Guest, Outcome};
+
+/// `hostile NAME MODE [USER]`: starts such a client. `honest N`: so many frames from /tmp/in. `files`: descriptors that the engine has.
+/// `load`: the processor's time that it has used, hundredths of a second.
+const CLIENTS: &str = r#"
+    encoder='--device /dev/video11 --codec H264 --size 320x240 --socket-mode 777'
+    cp /host/hostile /tmp/
+    chmod 755 /tmp/hostile
+    [ ! -e /host/in ] || cp /host/in /tmp/
+    hostile() { start $1 su ${3:-nobody} -s /bin/sh -c "exec /tmp/hostile /run/framemill.sock $seed $seconds $2" >/tmp/$1.said; }
+    honest() { framemill push --wait 20000 --from /tmp/in --loop --frames $1 ${2:---fps max} 2>push.log || give_up "push $1: $?"; }
+    files() { ls /proc/$run/fd | wc -l; }
+    load() { awk '{ print $14 + $15 }' /proc/$run/stat; }
+    ms() { awk '{ print int($1 * 1000) }' /proc/uptime; }
+"#;
+
+/// A guest with such clients; a short time for each of them, unless the environment says otherwise.
+fn guest(name: &str) -> Guest {
+    let guest = Guest::h264(name).steady().with_setup(CLIENTS);
+    guest.compile("tests/vm/hostile.c", "hostile");
+    let picture = Picture::new("YU12", 320, 240);
+    guest.put("in", &picture.noisy(0..8));
+    guest
+}
+
+fn run(guest: &Guest, script: &str) -> Outcome {
+    let number = |name: &str, default: &str| {
+        let said = env::var(name).unwrap_or_default();
+        if said.is_empty() {
+            default.to_owned()
+        } else {
+            said
+        }
+    };
+    let seed = number("FRAMEMILL_HOSTILE_SEED", "1");
+    let seconds = number("FRAMEMILL_HOSTILE_SECONDS", "2");
+    println!("FRAMEMILL_HOSTILE_SEED={seed} FRAMEMILL_HOSTILE_SECONDS={seconds}");
+    guest.run(&format!("seed={seed} seconds={seconds}\n{script}"))
+}
+
+/// That a stream is the eight frames of /host/in, over and over, and nothing else.
+fn is_the_input_over_and_over(outcome: &Outcome, name: &str) -> usize {
+    let (decoded, input) = (outcome.decoded(name), outcome.bytes("in"));
+    assert!(!decoded.is_empty(), "{}", outcome.story());
+    for (number, turn) in decoded.chunks(input.len()).enumerate() {
+        assert!(
+            turn == &input[..turn.len()],
+            "turn {number}: {}",
+            outcome.story()
+        );
+    }
+    decoded.len() / (320 * 240 * 3 / 2)
+}
+
+/// The engine's sums: every frame has one end.
+fn balanced(json: &str) {
+    assert_eq!(
+        stat(json, "frames_committed"),
+        stat(json, "frames_published")
+            + stat(json, "frames_dropped")
+            + stat(json, "frames_in_flight"),
+        "{json}"
+    );
+}
+
+#[test]
+fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine() {
+    let guest = guest("hostile-strangers");
+    let outcome = run(
+        &guest,
+        r"
+        engine run --producer-uid 0 --control-uid 0
+        start tap framemill tap --from oldest --all --to /tmp/out
+        until_true reached consumers_attached 1
+        files=$(files)
+        for mode in messages crowd flood steps seals; do hostile $mode $mode; done
+        from=$(ms)
+        frames=0
+        while [ $(($(ms) - from)) -lt $((seconds * 1000)) ]; do
+            honest 16 '--fps 60'
+            frames=$((frames + 16))
+            # Also when the crowd has every place that it can have.
+            framemill stat --json >now.json || give_up stat
+            framemill ctl key >/dev/null || give_up key
+        done
+        for mode in messages crowd flood steps seals; do ended $mode; done
+        until_true [ $(files) -le $files ]
+        say frames $frames
+        cat /tmp/*.said
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+        cp out /host/out
+        ",
+    );
+    outcome.succeeded(&["messages", "crowd", "flood", "steps", "seals", "run", "tap"]);
+    let frames = is_the_input_over_and_over(&outcome, "out");
+    assert_eq!(
+        frames as u64,
+        outcome.number("frames"),
+        "{}",
+        outcome.story()
+    );
+    let json = outcome.text("stat.json");
+    balanced(&json);
+    assert_eq!(stat(&json, "producers_cut_off"), 0, "{json}");
+    assert_eq!(
+        (stat(&json, "restarts"), stat(&json, "frames_dropped")),
+        (0, 0),
+        "{json}"
+    );
+    // Those that heard why, by reason; more were refused than listened.
+    let heard = refusals(&outcome);
+    assert!(
+        heard[TOO_MANY] > 0 && heard[BAD_MESSAGE] > 0 && heard[NOT_ALLOWED] > 0,
+        "{heard:?}"
+    );
+    assert!(
+        heard.iter().sum::<u64>() <= stat(&json, "clients_refused"),
+        "{heard:?} {json}"
+    );
+}
+
+const TOO_MANY: usize = 3;
+const BAD_MESSAGE: usize = 4;
+const BAD_FRAME_RING: usize = 5;
+const NOT_ALLOWED: usize = 11;
+
+/// How often each reason was given, as the clients' last lines say.
+fn refusals(outcome: &Outcome) -> [u64; 12] {
+    let mut sums = [0; 12];
+    for line in outcome.text.lines() {
+        let Some((_, numbers)) = line.split_once("; refused: ") else {
+            continue;
+        };
+        let numbers = numbers.split(' ').map(|n| n.parse::<u64>().expect(line));
+        sums[1..]
+            .iter_mut()
+            .zip(numbers)
+            .for_each(|(sum, n)| *sum += n);
+    }
+    sums
+}
+
+#[test]
+fn hostile_producers_leave_the_engine_to_honest_ones() {
+    let guest = guest("hostile-producers");
+    let outcome = run(
+        &guest,
+        r"
+        engine run
+        start tap framemill tap --from oldest --to /tmp/out
+        until_true reached consumers_attached 1
+        files=$(files)
+        for turn in 1 2 3; do
+            for mode in producer steps; do
+                seed=$((seed + 1))
+                hostile $mode$turn $mode root
+                ended $mode$turn
+                honest 8
+                framemill stat --json >now.json || give_up stat
+            done
+        done
+        hostile both1 producer root
+        hostile both2 producer root
+        hostile both3 messages root
+        for n in 1 2 3; do ended both$n; done
+        attached=$(counter consumers_attached)
+        start last framemill tap --from live --all --frames 8 --to /tmp/last
+        until_true reached consumers_attached $((attached + 1))
+        # A decoder can begin with the next frame.
+        sleep 0.6
+        framemill ctl key >/dev/null || give_up key
+        honest 8
+        ended last
+        until_true [ $(files) -le $files ]
+        cat /tmp/*.said
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+        cp last /host/last
+        ",
+    );
+    outcome.succeeded(&[
+        "producer1",
+        "producer2",
+        "producer3",
+        "both1",
+        "both2",
+        "both3",
+        "last",
+        "run",
+        "tap",
+    ]);
+    let json = outcome.text("stat.json");
+    balanced(&json);
+    let heard = refusals(&outcome);
+    assert!(
+        heard[BAD_FRAME_RING] > 0 && heard[BAD_MESSAGE] > 0,
+        "{heard:?}"
+    );
+    assert!(
+        stat(&json, "producers_cut_off") >= heard[BAD_FRAME_RING],
+        "{heard:?} {json}"
+    );
+    assert_eq!(
+        (
+            stat(&json, "stalls"),
+            stat(&json, "restarts"),
+            stat(&json, "reopens")
+        ),
+        (0, 0, 0),
+        "{json}"
+    );
+    assert_eq!(is_the_input_over_and_over(&outcome, "last"), 8);
+}
+
+#[test]
+fn a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next() {
+    let guest = guest("hostile-former");
+    let outcome = run(
+        &guest,
+        r"
+        engine run --memory export
+        hostile former former root
+        until_true grep -q former former.said
+        start tap framemill tap --from oldest --all --to /tmp/out
+        until_true reached consumers_attached 1
+        honest 64 '--fps 60'
+        framemill stat --json >/host/stat.json
+        ended former
+        kill $run
+        ended run
+        ended tap
+        cp out /host/out
+        ",
+    );
+    outcome.succeeded(&["former", "run", "tap"]);
+    assert_eq!(is_the_input_over_and_over(&outcome, "out"), 64);
+    let json = outcome.text("stat.json");
+    balanced(&json);
+    assert_eq!(stat(&json, "producers_cut_off"), 1, "{json}");
+}
+
+#[test]
+fn a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time() {
+    let guest = guest("hostile-mute");
+    let outcome = run(
+        &guest,
+        r"
+        engine run
+        seconds=2.5
+        hostile mute mute root
+        until_true grep -q mute mute.said
+        before=$(load)
+        sleep 2
+        say load $(($(load) - before))
+        ended mute
+        cat mute.said
+        honest 8
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["mute", "run"]);
+    assert!(outcome.number("load") < 20, "{}", outcome.story());
+    assert_eq!(stat(&outcome.text("stat.json"), "producers_cut_off"), 1);
+}
+
+#[test]
+fn floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_it() {
+    let guest = guest("hostile-flood");
+    let outcome = run(
+        &guest,
+        r#"
+        seconds=600
+        engine run --producer-uid 0 --control-uid 0
+        # Milliseconds for 600 frames beside these.
+        beside() {
+            what=$1 among=
+            shift
+            for mode; do
+                hostile beside_$mode $mode
+                among="$among $!"
+            done
+            sleep 0.2
+            from=$(ms)
+            honest 600
+            say $what $(($(ms) - from))
+            # Without a name, wait would wait for the engine.
+            [ -z "$among" ] || { kill $among; wait $among; }
+        }
+        beside nobody
+        beside spinner spin
+        for mode in messages crowd flood steps; do beside $mode $mode; done
+        kill $run
+        ended run
+        "#,
+    );
+    outcome.succeeded(&["run"]);
+    // A process that never sleeps takes its share of the one processor.
+    let spinner = outcome.number("spinner");
+    assert!(spinner > outcome.number("nobody"), "{}", outcome.story());
+    for mode in ["messages", "crowd", "flood", "steps"] {
+        let took = outcome.number(mode);
+        println!("{mode}: {took} ms, beside a spinner {spinner} ms");
+        assert!(
+            took < 2 * spinner,
+            "{mode}: {took} ms, beside a spinner {spinner} ms"
+        );
+    }
+}
