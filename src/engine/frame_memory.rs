@@ -13,7 +13,7 @@ use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
-use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
+use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher, reset};
 use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::region::{Region, sealed_memfd};
@@ -39,6 +39,8 @@ pub struct FrameMemory {
     take: Popper,
     told: (u64, u64),
     wanted: Wanted,
+    /// The ring is not for the next producer.
+    spoiled: bool,
 }
 
 /// Slots that are copied row by row into the OUTPUT buffers.
@@ -72,6 +74,7 @@ impl FrameMemory {
             take: Popper::default(),
             told: (0, 0),
             wanted: *wanted,
+            spoiled: false,
         })
     }
 
@@ -235,13 +238,29 @@ impl FrameMemory {
         self.copying.is_some()
     }
 
-    /// A ring of its own for a new producer: the one before may still have the other one, and write there.
+    /// The producer was cut off. What it has of the ring it may still write to, so that the next one gets another.
+    pub fn spoil(&mut self) {
+        self.spoiled = true;
+    }
+
+    /// Empties both queues for a new producer, and writes every word anew: the one before may have written anything.
     ///
     /// # Errors
-    /// When there is no memory for one; then the other one stays.
+    /// When there is no memory for another ring.
     pub fn attach(&mut self) -> rustix::io::Result<()> {
-        (self.map, self.ring) = FrameMap::create()?;
+        if self.spoiled {
+            (self.map, self.ring) = FrameMap::create()?;
+            self.spoiled = false;
+        } else {
+            self.map.stamp();
+        }
         self.describe();
+        let ring = self.map.ring();
+        reset(&ring.filled);
+        reset(&ring.free);
+        ring.published.store(0, Relaxed);
+        ring.dropped.store(0, Relaxed);
+        ring.accounted.store(0, Relaxed);
         self.give = Pusher::default();
         self.take = Popper::default();
         self.told = (0, 0);

@@ -258,6 +258,7 @@ impl Engine<'_> {
     pub(super) fn cut_off(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
         note!(warn, "the producer is cut off: {}", refusal.text());
         self.stats.count(Counter::ProducersCutOff);
+        self.memory.spoil();
         let client = life.clients.remove(place);
         let _ = send(&client.socket, &Message::Refused(refusal), &[]);
         self.reclaim();

@@ -5,7 +5,7 @@
 use framemill::engine::pipeline::{Pipeline, Slot};
 use framemill::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
 use framemill::shm::atomic::{AtomicU64, Ordering::Relaxed};
-use framemill::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::shm::frame_ring::{Entry, Popper, Pusher, reset};
 use framemill::shm::layout::{FRAME_RING_BYTES, Histogram};
 use framemill::shm::map::FrameMap;
 use framemill::stats::{Counter, Stats};
@@ -28,7 +28,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let slots = u32::from(input.byte()) % FRAME_SLOTS_MAX + 1;
     let mut pipeline = Pipeline::new(slots, stats);
-    let (mut map, mut fd) = FrameMap::create().expect("a ring");
+    let (map, fd) = FrameMap::create().expect("a ring");
+    let ring = map.ring();
     let (mut take, mut give) = (Popper::default(), Pusher::default());
     // What the driver has: slot and key.
     let mut inside: Vec<(u32, u64)> = Vec::new();
@@ -41,7 +42,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             break;
         }
         now += 1;
-        let ring = map.ring();
         match input.byte() % 6 {
             // The producer, honest or not.
             0 => {
@@ -84,8 +84,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 if !honest {
                     pipeline.reclaim();
-                    // The next producer gets a ring of its own.
-                    (map, fd) = FrameMap::create().expect("a ring");
+                    reset(&ring.filled);
+                    reset(&ring.free);
                     (take, give) = (Popper::default(), Pusher::default());
                     taken = 0;
                     pipeline.attach();
