@@ -28,9 +28,9 @@ use crate::v4l2::errno::Named;
 /// was either.
 #[inline(never)]
 pub fn enter(options: &RunOptions<'_>, device: &str) -> core::result::Result<(), Failure> {
+    let camera = options.camera.map(|path| path.to_bytes());
     let mut files = Ok(());
     if options.sandbox {
-        let camera = options.camera.map(|path| path.to_bytes());
         files = set_no_new_privs(true)
             .and_then(|()| shut_files(device.as_bytes(), camera, &options.socket));
     }
@@ -42,9 +42,10 @@ pub fn enter(options: &RunOptions<'_>, device: &str) -> core::result::Result<(),
                 Named(errno)
             )
         })?;
-        if open_at(device.as_bytes(), OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS)
-        {
-            note!(warn, "{device}: --user cannot open it again after a fault");
+        let shut =
+            |node| open_at(node, OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS);
+        if shut(device.as_bytes()) || camera.is_some_and(shut) {
+            note!(warn, "--user cannot open every device again after a fault");
         }
     }
     if options.sandbox {

@@ -272,8 +272,13 @@ fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it
         ended push
         framemill stat --json >/host/stat.json
         kill $run
-        ended run
+        wait $run || give_up run
         cp run.log /host/open.log
+        # The encoder's node is open to it, the camera's is not; the camera is open already.
+        chmod 600 /dev/video4
+        engine run --user 1000:44 --camera /dev/video4 --size 640x480 --format YUYV --frames 20
+        cp run.log /host/camera.log
+        ended run
         chmod 600 /dev/video11
         engine run --user 1000:44 --stall-ms 200
         knob hang_after 12
@@ -287,13 +292,14 @@ fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it
     outcome.succeeded(&["push", "run"]);
     let json = outcome.text("stat.json");
     assert_eq!(stat(&json, "reopens"), 1, "{json}");
-    let warning = "/dev/video11: --user cannot open it again after a fault";
+    let warning = "--user cannot open every device again after a fault";
     let (open, shut) = (outcome.text("open.log"), outcome.text("shut.log"));
     assert!(
         !open.contains(warning) && open.contains("it runs again"),
         "{open}"
     );
     assert!(shut.contains(warning), "{shut}");
+    assert!(outcome.text("camera.log").contains(warning));
     // Stalled, and not revived.
     assert_eq!(outcome.number("code"), 7, "{shut}");
 }
