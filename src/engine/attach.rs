@@ -91,7 +91,7 @@ impl Engine<'_> {
     /// A producer offers dma-bufs in place of the slots that it was given.
     ///
     /// # Errors
-    /// `Busy` while another producer waits, or there is no encoder.
+    /// `Busy` while there is no encoder, `Ending` when the end has begun.
     pub(super) fn offered(
         &mut self,
         life: &mut Life,
@@ -99,7 +99,6 @@ impl Engine<'_> {
         offer: &Offer,
         buffers: Descriptors,
     ) -> Result<(), Refusal> {
-        self.pipeline.reclaim();
         let wanted = self.memory.wanted();
         let buffers = buffers.into_iter().collect();
         self.wait_for_change(
@@ -109,7 +108,9 @@ impl Engine<'_> {
                 wanted,
                 slots: Slots::Given(offer.slots, offer.rows, buffers),
             },
-        )
+        )?;
+        self.pipeline.reclaim();
+        Ok(())
     }
 
     fn wait_for_change(
@@ -118,6 +119,10 @@ impl Engine<'_> {
         place: usize,
         request: Request,
     ) -> Result<(), Refusal> {
+        // Whoever changes the phase now would undo the end.
+        if life.ending {
+            return Err(Refusal::Ending);
+        }
         if life.request.is_some() || life.away.is_some() {
             return Err(Refusal::Busy);
         }

@@ -159,6 +159,22 @@ fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
     );
 }
 
+#[test]
+fn offer_that_comes_after_the_end_began_does_not_undo_it() {
+    let guest = Guest::h264("import-late");
+    guest.compile("tests/vm/peer.c", "peer");
+    let outcome = guest.run(
+        r"
+        engine run --size 640x480 --once
+        /host/peer /run/framemill.sock late /dev/null >/host/said || give_up peer
+        until_true grep -q 'ended: ' run.log
+        ended run
+        ",
+    );
+    outcome.succeeded(&["run"]);
+    assert_eq!(outcome.text("said"), "refused 2\n");
+}
+
 /// V4L2 has no way to tell where the planes begin: they must begin where the driver has them.
 #[test]
 fn planes_that_begin_elsewhere_are_refused() {

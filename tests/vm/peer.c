@@ -7,6 +7,7 @@
  *   peer SOCKET import F [U V]
  *                         joins as a producer, offers two slots of 640x480 4:2:0, each of them the file F, or of the heap F, with planes
  *                         that begin at U and V, and says `slots N` with what it gets (0: the encoder's, 2: its own), or `refused N`.
+ *   peer SOCKET late F    the same, but says before it offers that it is done.
  *   peer SOCKET rounds N  joins as a producer and leaves again, N times; each tenth time it does not wait for the answer, and each
  *                         hundredth it wants frames of another size. Says `rounds N` with those that were let in.
  *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
@@ -72,7 +73,7 @@ static int memory(const char *path)
 }
 
 /* Two slots of one memory plane, 640 bytes from row to row. */
-static int import(int fd, const char *path, uint32_t u, uint32_t v)
+static int import(int fd, int late, const char *path, uint32_t u, uint32_t v)
 {
 	uint32_t words[WORDS] = { [MAGIC] = MAGIC_VALUE, [VERSION] = VERSION_VALUE, [KIND] = IMPORT, [OWN] = 2, 1, 640, 0, 0, 0, u, v };
 	char control[CMSG_SPACE(sizeof(int) * 2)] = { 0 };
@@ -85,6 +86,8 @@ static int import(int fd, const char *path, uint32_t u, uint32_t v)
 	say(fd, PRODUCE, 0, 0);
 	if (hear(fd, &first) != FRAMES)
 		return fprintf(stderr, "not admitted\n"), 1;
+	if (late)
+		say(fd, FINISH, 0, 0);
 
 	rights->cmsg_level = SOL_SOCKET;
 	rights->cmsg_type = SCM_RIGHTS;
@@ -168,8 +171,8 @@ int main(int argc, char **argv)
 		return perror(argv[1]), 1;
 	if (argc > 2 && !strcmp(argv[2], "bad"))
 		return bad(fd);
-	if (argc > 3 && !strcmp(argv[2], "import"))
-		return import(fd, argv[3], argc > 5 ? atoi(argv[4]) : 0, argc > 5 ? atoi(argv[5]) : 0);
+	if (argc > 3 && (!strcmp(argv[2], "import") || !strcmp(argv[2], "late")))
+		return import(fd, *argv[2] == 'l', argv[3], argc > 5 ? atoi(argv[4]) : 0, argc > 5 ? atoi(argv[5]) : 0);
 	say(fd, CONSUME, 0, 0);
 	if (hear(fd, &first) != PACKETS)
 		return fprintf(stderr, "not admitted\n"), 1;
