@@ -41,7 +41,7 @@ use crate::engine::reactor::{
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{BLIND_PAUSE_MS, CLIENTS, TURN_BUDGET};
+use crate::limits::{BLIND_PAUSE_MS, CLIENTS, FRAME_SLOTS_MAX, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
@@ -290,7 +290,8 @@ impl Engine<'_> {
             life.away.is_none() && matches!(life.phase, Phase::Running | Phase::Emptying { .. });
         let told_to_stop = life.phase != Phase::Running && self.pipeline.filled() == 0;
         let next = self.may_queue(life) && self.pipeline.next().is_some();
-        if life.phase == Phase::Drained || feeding && (told_to_stop || next) {
+        let changing = life.away.is_none() && life.phase == Phase::Drained;
+        if changing || feeding && (told_to_stop || next) {
             // What came up after this turn's `feed` is not to wait for a heartbeat.
             sources.until(Some(time));
         }
@@ -305,7 +306,8 @@ impl Engine<'_> {
     /// Coded buffers out, then slots back.
     #[inline(never)]
     fn serve_encoder(&mut self, life: &mut Life, ready: Ready) -> Result<(), IoctlError> {
-        if !ready.at(ENCODER) {
+        // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
+        if !ready.at(ENCODER) || life.away.is_some() {
             return Ok(());
         }
         let mut published = 0;
@@ -381,7 +383,8 @@ impl Engine<'_> {
 
     /// Takes every slot in the frame ring, at most one round. False when what stands there makes no sense.
     pub(super) fn drain_commits(&mut self, time: u64) -> bool {
-        for _ in 0..self.encoder.slots() {
+        // As many as there can be: an encoder that is closed has none, and a producer with memory of its own has them all the same.
+        for _ in 0..FRAME_SLOTS_MAX {
             match self.memory.next_filled() {
                 Ok(None) => break,
                 Ok(Some(entry)) => {

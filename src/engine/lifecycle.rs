@@ -137,9 +137,13 @@ impl Engine<'_> {
         );
         let buffers = self.close()?;
         self.lose_frames(life);
+        // Half a packet must not be published while its frame is counted as lost.
+        self.publisher.restarted();
         let slots = if imports {
             Slots::Given(count, rows, buffers)
         } else {
+            // What was committed is a frame like any other; nonsense is nobody's.
+            let _ = self.drain_commits(now());
             self.pipeline.drop_filled(Counter::DroppedRestart);
             // A camera's pictures were copied into what is gone.
             self.detach(0);
@@ -186,6 +190,7 @@ impl Engine<'_> {
             if let Slots::Given(.., place) = &mut away.slots
                 && place.is_empty()
             {
+                // They were taken, and then it did not start.
                 *place = buffers;
             }
         }
@@ -271,13 +276,13 @@ impl Engine<'_> {
         {
             self.cut_off(life, place, Refusal::BadFrameRing);
         }
+        let deadline = time.saturating_add(self.settings.drain);
         life.phase = match life.phase {
-            Phase::Running => Phase::Emptying {
-                deadline: time.saturating_add(self.settings.drain),
-            },
+            Phase::Running | Phase::Emptying { .. } => Phase::Emptying { deadline },
+            // It was begun for a change.
+            Phase::Draining { marked, .. } => Phase::Draining { deadline, marked },
             Phase::Drained => Phase::Ended(Exit::Success),
-            // A drain that was begun for a change.
-            phase => phase,
+            phase @ Phase::Ended(_) => phase,
         };
         self.set_state(State::Draining);
     }
