@@ -15,19 +15,21 @@ use crate::media::h264::{Demand, LEVEL_MAX, level_name, profile_name};
 use crate::note;
 use crate::text::Escaped;
 use crate::v4l2::abi::{
-    CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_H264_LEVEL,
-    CID_MPEG_VIDEO_H264_MAX_QP, CID_MPEG_VIDEO_H264_MIN_QP, CID_MPEG_VIDEO_H264_PROFILE,
-    CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR, CID_MPEG_VIDEO_REPEAT_SEQ_HEADER,
+    CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_GOP_SIZE,
+    CID_MPEG_VIDEO_H264_LEVEL, CID_MPEG_VIDEO_H264_MAX_QP, CID_MPEG_VIDEO_H264_MIN_QP,
+    CID_MPEG_VIDEO_H264_PROFILE, CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR,
+    CID_MPEG_VIDEO_REPEAT_SEQ_HEADER,
 };
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
 
-/// Sets all of them.
+/// Sets all of them, and those that were changed since.
 #[inline(never)]
 pub(super) fn set_controls(
     device: &Device,
     path: &str,
     options: &RunOptions<'_>,
+    changed: &[(u32, i64)],
     size: (u32, u32),
     declared: (u32, u32),
 ) -> Result<(), Failure> {
@@ -109,6 +111,14 @@ pub(super) fn set_controls(
             level = u32::try_from(made).ok();
         }
     }
+    for &(id, value) in changed {
+        // It was taken before, for another size perhaps; the least that can be done is to try.
+        let _ = match u32::try_from(value) {
+            Ok(frames) if id == CID_MPEG_VIDEO_GOP_SIZE => controls::set_gop(device, frames),
+            _ => controls::set(device, id, value),
+        };
+    }
+    // At last, as it follows from the others, the changed ones too.
     match level {
         _ if h264 => setter.level(size, level, declared),
         Some(level) => setter.told("--level", level.into(), Err(NotSet::Absent)),

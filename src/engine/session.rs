@@ -14,8 +14,6 @@ use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::CONTROLS;
 use crate::media::fourcc::Fourcc;
-use crate::v4l2::abi::CID_MPEG_VIDEO_GOP_SIZE;
-use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::IoctlError;
@@ -53,14 +51,7 @@ impl Session<'_> {
             failure!(exit, "{path}: {refused}")
         })?;
         let size = (wanted.width, wanted.height);
-        set_controls(device, path, options, size, agreed.declared)?;
-        for &(id, value) in &self.changed {
-            // It was taken before, for another size perhaps; the least that can be done is to try.
-            let _ = match u32::try_from(value) {
-                Ok(frames) if id == CID_MPEG_VIDEO_GOP_SIZE => controls::set_gop(device, frames),
-                _ => controls::set(device, id, value),
-            };
-        }
+        set_controls(device, path, options, &self.changed, size, agreed.declared)?;
         Ok(agreed)
     }
 

@@ -217,3 +217,24 @@ fn frames_of_a_producer_that_died_are_encoded_before_the_change() {
     }
     assert_eq!(summary(&outcome.text("push.log")), (4, 4, 0));
 }
+
+#[test]
+fn bitrate_that_was_changed_is_minded_when_the_level_is_chosen() {
+    let guest = Guest::h264("reshape-level");
+    let outcome = guest.run(
+        r"
+        engine run --bitrate 1M
+        try large framemill push --size 1280x720 --frames 3
+        try ctl framemill ctl bitrate 12M
+        try small framemill push --size 320x240 --frames 3
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["large", "ctl", "small", "run"]);
+    let log = outcome.text("run.log");
+    assert!(
+        log.contains("320x240 at 30/1 frames/s, 12000000 bit/s vbr, profile high, level 3"),
+        "{log}"
+    );
+}
