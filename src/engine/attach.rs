@@ -167,6 +167,7 @@ impl Engine<'_> {
             refused = refusal;
             let mut own = Slots::Own(self.session.options.memory);
             if self.set_up(&present, &mut own).is_err() {
+                self.memory.want(&present);
                 self.open_anew(life, None)?;
                 refused = Err(Refusal::Reopened);
             }
@@ -201,7 +202,7 @@ impl Engine<'_> {
         match slots {
             Slots::Given(count, rows, buffers) => {
                 self.encoder
-                    .import(wanted, *count, rows, core::mem::take(buffers))
+                    .import(wanted, *count, rows, buffers)
                     .map_err(|error| {
                         failure!(
                             Exit::Refused,

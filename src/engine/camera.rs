@@ -313,6 +313,7 @@ impl Engine<'_> {
                         let back = wanted != present && self.bare(&present).is_ok();
                         if !back {
                             self.detach(CAMERA_PAUSE_MS);
+                            self.memory.want(&present);
                             return self.open_anew(life, None);
                         }
                         Refused::Size(size, (present.width, present.height))

@@ -210,6 +210,11 @@ impl FrameMemory {
         self.slots
     }
 
+    /// What is to be asked of the encoder next: what it was set up for last may be what it does not do.
+    pub fn want(&mut self, wanted: &Wanted) {
+        self.wanted = *wanted;
+    }
+
     /// What is asked of the encoder.
     #[must_use]
     pub fn wanted(&self) -> Wanted {

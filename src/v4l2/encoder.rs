@@ -38,6 +38,8 @@ pub struct Encoder {
     /// The producer's dma-bufs, a memory plane of a slot each. The pairing of descriptor and index never changes.
     imported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     captures: ArrayVec<Region, CAPTURE_BUFFERS_MAX>,
+    /// The driver may have buffers of ours, also where `allocate` got no further than some.
+    allocated: bool,
 }
 
 /// An OUTPUT buffer that came back.
@@ -120,6 +122,7 @@ impl Encoder {
             memory: Memory::Mmap,
             imported: ArrayVec::new(),
             captures: ArrayVec::new(),
+            allocated: false,
         };
         encoder.allocate(agreed, slots)?;
         Ok(encoder)
@@ -144,6 +147,7 @@ impl Encoder {
             .map(|&length| u64::from(length))
             .sum();
         let mut wanted = slots.max(minimum).min(FRAME_SLOTS_MAX);
+        self.allocated = true;
         let capture_bytes = u64::from(agreed.capture_bytes);
         let (outputs, count) = loop {
             let outputs = request(device, Queue::Output, wanted, frame_bytes)?;
@@ -170,14 +174,16 @@ impl Encoder {
     /// # Errors
     /// When the driver refuses.
     pub fn clear(&mut self) -> Result<()> {
-        if self.captures.is_empty() {
+        if !self.allocated {
             return Ok(());
         }
         self.clear_outputs()?;
         self.captures.clear();
         self.memory = Memory::Mmap;
         let queue = self.device.queue(Queue::Capture);
-        ioctl::reqbufs(&self.device, queue, Memory::Mmap, 0).map(|_| ())
+        ioctl::reqbufs(&self.device, queue, Memory::Mmap, 0)?;
+        self.allocated = false;
+        Ok(())
     }
 
     /// Closes the device, which frees everything that its driver holds, even where that does not answer any more. Gives the
@@ -187,6 +193,7 @@ impl Encoder {
     /// Those of dup3(2); none, in fact.
     pub fn close(&mut self, instead: BorrowedFd<'_>) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
         self.captures.clear();
+        self.allocated = false;
         self.outputs = 0;
         self.memory = Memory::Mmap;
         self.device.close(instead)?;

@@ -238,3 +238,51 @@ fn bitrate_that_was_changed_is_minded_when_the_level_is_chosen() {
         "{log}"
     );
 }
+
+/// `lived NAME FAULT`: an engine of 640x480 whose calls on the device fail as strace's FAULT says, and a producer of 800x608.
+const LIVED: &str = r"
+    lived() {
+        rm -f run.log
+        start run strace -o /tmp/$1.trace -e trace=ioctl -e $2 framemill run $encoder --frame-slots 2
+        until_true grep -q 'running: ' run.log
+        try $1 framemill push --size 800x608 --frames 3
+        until_true sh -c '! framemill stat --json | grep -q recovering'
+        say $1.width $(counter width)
+        say $1.reopens $(counter reopens)
+        try $1.after framemill push --wait 5000 --frames 3
+        kill $(counter pid)
+        wait $run
+        say $1.run $?
+        cp run.log /host/$1.run
+    }
+    lived good inject=ioctl:error=EIO:when=60000
+";
+
+#[test]
+fn memory_that_is_short_for_another_size_leaves_the_old_one() {
+    let guest = Guest::h264("reshape-memory");
+    let outcome = guest.run(&format!(
+        r"{LIVED}
+        at=$(grep -n 'VIDIOC_REQBUFS.*CAPTURE.*count=4' good.trace | sed -n 2p | cut -d : -f 1)
+        lived short inject=ioctl:error=ENOMEM:when=$at..$((at + 2))
+        "
+    ));
+    outcome.succeeded(&["good", "good.after", "good.run", "short.after", "short.run"]);
+    let numbers = ["short", "short.width", "short.reopens"].map(|name| outcome.number(name));
+    assert_eq!(numbers, [10, 640, 0], "{}", outcome.text("short.run"));
+}
+
+#[test]
+fn size_that_does_not_start_is_not_tried_again_when_the_encoder_is_opened_anew() {
+    let guest = Guest::h264("reshape-start");
+    let outcome = guest.run(&format!(
+        r"{LIVED}
+        # And the call after it, which would have led back.
+        at=$(grep -n 'VIDIOC_STREAMON' good.trace | sed -n 3p | cut -d : -f 1)
+        lived odd inject=ioctl:error=EIO:when=$at..$((at + 1))
+        "
+    ));
+    outcome.succeeded(&["good", "good.after", "good.run", "odd.after", "odd.run"]);
+    let numbers = ["odd", "odd.width", "odd.reopens"].map(|name| outcome.number(name));
+    assert_eq!(numbers, [10, 640, 1], "{}", outcome.text("odd.run"));
+}

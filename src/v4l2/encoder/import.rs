@@ -26,18 +26,33 @@ impl Encoder {
     /// stopped for this; `start` begins a new stream, with headers and a key frame.
     ///
     /// # Errors
-    /// When the driver cannot use them; then there are no OUTPUT buffers: `clear`, and `allocate` the driver's own.
+    /// When the driver cannot use them; then they stay where they are, and there are no OUTPUT buffers: `clear`, and `allocate` the
+    /// driver's own.
     #[inline(never)]
     pub fn import(
         &mut self,
         wanted: &Wanted,
         slots: u32,
         rows: &Placement,
-        buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>,
+        buffers: &mut ArrayVec<OwnedFd, OUTPUT_PLANES>,
     ) -> core::result::Result<(), NotImported> {
         self.clear_outputs()?;
         self.memory = Memory::Dmabuf;
-        self.imported = buffers;
+        core::mem::swap(&mut self.imported, buffers);
+        let answer = self.take_imported(wanted, slots, rows);
+        if answer.is_err() {
+            core::mem::swap(&mut self.imported, buffers);
+            self.memory = Memory::Mmap;
+        }
+        answer
+    }
+
+    fn take_imported(
+        &mut self,
+        wanted: &Wanted,
+        slots: u32,
+        rows: &Placement,
+    ) -> core::result::Result<(), NotImported> {
         let (_, layout) = output(&self.device, wanted, &rows.bytesperline)?;
         if self.imported.len() != (slots * layout.memory_plane_count) as usize
             || layout.placement() != *rows
