@@ -7,7 +7,7 @@ use rustix::net::SendFlags;
 use super::slots::{Planes, load_layout, map_slots, mapping, valid};
 use super::{ClientError, Step};
 use crate::control::SocketName;
-use crate::control::message::{Message, Offer, SlotMemory, Wish};
+use crate::control::message::{Message, Offer, Refusal, SlotMemory, Wish};
 use crate::control::socket::{Descriptors, send};
 use crate::limits::{ANSWER_MS, FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
@@ -261,8 +261,9 @@ impl FrameProducer {
             match self.wait(deadline) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                // An engine that ends counts everything before it closes.
-                Err(ClientError::Gone) if self.all_accounted() => {}
+                // An engine that ends or opens its encoder anew counts everything before it closes.
+                Err(ClientError::Gone | ClientError::Refused(Refusal::Reopened))
+                    if self.all_accounted() => {}
                 Err(error) => return Err(error),
             }
         }

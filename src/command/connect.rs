@@ -40,7 +40,7 @@ fn try_again(
         error,
         ClientError::NoEngine(_)
             | ClientError::Gone
-            | ClientError::Refused(Refusal::ProducerPresent | Refusal::Busy)
+            | ClientError::Refused(Refusal::ProducerPresent | Refusal::Busy | Refusal::Reopened)
     );
     if !may_change || wait_ms == 0 {
         return Err(lost(socket, error));
