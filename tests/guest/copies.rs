@@ -82,9 +82,11 @@ fn raw_frames_are_not_copied_and_coded_bytes_once_with_no_call_that_touches_memo
             .lines()
             .filter_map(|line| line.split_whitespace().nth(1)?.split('(').next())
             .collect();
-        // A producer that wants copies has the encoder set up anew; all is as it was when its frames come.
-        let begin = if name == "copy" { "mmap" } else { "seccomp" };
-        let first = calls.iter().rposition(|call| *call == begin);
+        // The start ends with `seccomp`. A producer's coming takes memory for its ring, and for slots if it wants copies; all is
+        // there when its frames come.
+        let first = calls
+            .iter()
+            .rposition(|call| ["seccomp", "mmap", "munmap"].contains(call));
         let last = calls.iter().rposition(|call| *call == "ppoll").unwrap();
         let running = &calls[first.unwrap() + 1..last];
         let forbidden: Vec<_> = running
