@@ -128,7 +128,6 @@ impl Engine<'_> {
             None => note!(warn, "{device}: no progress: opening it anew"),
             Some(error) => note!(warn, "{device}: {error}: opening it anew"),
         }
-        self.set_state(State::Recovering);
         self.stats.count(Counter::Reopens);
         let imports = self.encoder.imports();
         let (count, rows) = (
@@ -155,6 +154,7 @@ impl Engine<'_> {
             }
             Slots::Own(self.session.options.memory)
         };
+        self.set_state(State::Recovering);
         let time = now();
         let pause = u64::from(DEVICE_RETRY_MS) * MS;
         let patience = RETURN_MS.max(self.session.options.wait_device_ms);

@@ -45,7 +45,8 @@ pub fn only_the_picture_copied(outcome: &Outcome, picture: &Picture) {
     every_frame_is(outcome, picture);
 }
 
-fn every_frame_is(outcome: &Outcome, picture: &Picture) -> usize {
+/// That every frame of the stream is the picture, and that no frame was lost without a count. Gives how many frames there are.
+pub fn every_frame_is(outcome: &Outcome, picture: &Picture) -> usize {
     let expected = picture.subsampled(&outcome.bytes("picture"));
     let decoded = outcome.decoded("coded");
     let frames = decoded.chunks(expected.len());

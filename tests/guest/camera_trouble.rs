@@ -1,7 +1,7 @@
 //! A camera that fails, leaves, comes back, or has no signal: the engine goes on, and no frame is lost without a count.
 
 use crate::accounting::{index, stat};
-use crate::camera::{CAMERA, ended, only_the_picture, only_the_picture_copied};
+use crate::camera::{CAMERA, ended, every_frame_is, only_the_picture, only_the_picture_copied};
 use crate::frames::Picture;
 use crate::support::{Guest, Outcome};
 
@@ -368,4 +368,45 @@ fn size_that_the_user_fixed_is_waited_for() {
     let log = outcome.text("run.log");
     let sentence = "/dev/video4: the driver does not take 640x480: the nearest it offers is 800x600: waiting for a signal";
     assert_eq!(log.matches(sentence).count(), 1, "{log}");
+}
+
+/// An engine whose encoder goes away and comes back, beside a camera.
+fn encoder_opened_anew(guest: &Guest, options: &str) -> Outcome {
+    let outcome = guest.run(&format!(
+        "{CAMERA} options='{options}'{}",
+        r"
+        picture 640 480 YU12
+        camera --size 640x480 $options
+        until_true reached packets 5
+        knob away 1
+        until_true in_state recovering
+        knob away 0
+        until_true in_state running
+        more 5
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+        ",
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "reopens"), 1, "{json}");
+    outcome
+}
+
+#[test]
+fn encoder_that_is_opened_anew_imports_the_camera_again() {
+    let guest = Guest::h264("camera-reopened");
+    let outcome = encoder_opened_anew(&guest, "");
+    only_the_picture(&outcome, &Picture::new("YU12", 640, 480));
+}
+
+#[test]
+fn encoder_that_is_opened_anew_gets_copies_of_the_cameras_pictures_again() {
+    let guest = Guest::h264("camera-reopened-copy");
+    let outcome = encoder_opened_anew(&guest, "--memory copy");
+    every_frame_is(&outcome, &Picture::new("YU12", 640, 480));
+    let json = outcome.text("stat.json");
+    assert!(json.contains("\"memory\":\"copy\""), "{json}");
 }
