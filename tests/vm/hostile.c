@@ -6,6 +6,7 @@
  *   crowd      has up to 200 connections at once and takes new ones for those that it loses; most never read
  *   flood      stays one client, and says the little that it may say without end: key frames, as a consumer
  *   producer   is the producer, and writes what it likes into each word and slot; also what is right, twice, or not its own
+ *   wishes     the same, and wants other frames each time: sizes, formats and rates that the encoder does, or does not
  *   former     was the producer, was cut off, and goes on writing into the frame ring that it still has
  *   mute       is the producer, and shuts down each socket that it was given, but not the connection
  *   steps      stops, dies or closes at each step of a client's life
@@ -27,6 +28,21 @@ struct producer {
 	size_t bytes;
 };
 
+static int with_wishes;
+
+static void wish(uint32_t *own)
+{
+	static const uint32_t sides[][2] = { { 0, 0 }, { 320, 240 }, { 64, 48 }, { 642, 362 }, { 17, 19 }, { 1920, 1080 }, { 8192, 8192 } };
+	static const char *formats[] = { "\0\0\0\0", "YU12", "NV12", "YUYV", "GREY", "junk" };
+
+	memcpy(own, formats[chance(6)], 4);
+	memcpy(own + 1, sides[chance(7)], 8);
+	if (chance(2)) {
+		own[3] = 1 + chance(70);
+		own[4] = 1 + chance(3);
+	}
+}
+
 static int attach(struct producer *producer)
 {
 	struct peer *peer = &producer->peer;
@@ -38,6 +54,8 @@ static int attach(struct producer *producer)
 		return 0;
 	begin(words, PRODUCE);
 	words[OWN + 5] = !chance(3);
+	if (with_wishes)
+		wish(words + OWN);
 	tell(peer->fd, words, sizeof(words), NULL, 0);
 	/* It may take the encoder a drain. */
 	if (hear(peer, 3000) != FRAMES || peer->count <= FIRST_PLANE) {
@@ -183,6 +201,12 @@ static void produce(void)
 			break;
 	}
 	detach(&producer);
+}
+
+static void wishes(void)
+{
+	with_wishes = 1;
+	produce();
 }
 
 static void former(void)
@@ -375,7 +399,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*go)(void);
-	} modes[] = { { "messages", messages }, { "crowd", crowd }, { "flood", flood }, { "producer", produce }, { "former", former },
+	} modes[] = { { "messages", messages }, { "crowd", crowd }, { "flood", flood }, { "producer", produce }, { "wishes", wishes }, { "former", former },
 		      { "mute", mute }, { "steps", steps }, { "seals", seals }, { "spin", spin } };
 
 	if (argc != 5)

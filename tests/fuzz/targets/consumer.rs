@@ -74,13 +74,23 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut reader = Reader::new(&ring, start);
     let mut steps = 0;
     loop {
-        match reader.next(&ring, &mut target) {
+        let next = if shape & 128 == 0 {
+            reader.next(&ring, &mut target)
+        } else {
+            let mut piece = [0; 64];
+            let at = usize::from(input.byte()) * 31;
+            reader.next_in_place(&ring, |payload| {
+                let count = payload.read(at, &mut piece);
+                assert_eq!(count, payload.len().saturating_sub(at).min(piece.len()));
+            })
+        };
+        match next {
             Next::Empty => break,
             Next::TooSmall(length) => {
-                assert!(length as usize > target.len());
+                assert!(length as usize > target.len().min(map.data_bytes()));
                 reader.skip();
             }
-            Next::Packet(packet) => assert!(packet.length as usize <= target.len()),
+            Next::Packet(packet) => assert!(packet.length as usize <= map.data_bytes()),
             Next::Lapped(lost) => assert!(lost > 0),
         }
         // A descriptor is the packet of one sequence: a ring that stands still has no more packets than descriptors.
