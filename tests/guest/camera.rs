@@ -6,7 +6,8 @@ use crate::support::{Api, Guest, Outcome};
 
 /// Pictures that stand still, one of them as v4l2-ctl takes it, and the camera through the engine.
 pub const CAMERA: &str = r"
-    v4l2-ctl -d /dev/video4 --set-ctrl osd_text_mode=2 || give_up osd
+    # Squares, which differ from row to row; and no text.
+    v4l2-ctl -d /dev/video4 --set-ctrl osd_text_mode=2 --set-ctrl test_pattern=4 || give_up osd
     inject() { v4l2-ctl -d /dev/video4 --set-ctrl $1=1 || give_up inject $1; }
     # The bridge: its source sends this one of the timings (23: 800x600, 0: 640x480), or is in that mode (1: no signal).
     bridge() { v4l2-ctl -d /dev/video4 --set-input 3 || give_up bridge; }
