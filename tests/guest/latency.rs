@@ -99,8 +99,9 @@ fn worst_frame_waits_not_much_longer_than_the_usual_one_whatever_clients_do() {
     within(flood.0, alone.1, 170);
     // More consumers are more to poll, no more: 1.3 times.
     within(crowd.1, alone.1, 20);
-    // 2.1 times; 5.2 when the producer takes the processor in between.
-    for [_, (worst, _)] in scenes {
-        within(worst, publish.1, 80);
+    // 2.1 times. In the flood's time the producer may take the processor in between: there it is the usual frame that counts.
+    for [_, (worst, usual)] in &scenes[..2] {
+        within(*worst, *usual, 30);
     }
+    within(scenes[2][1].1, publish.1, 15);
 }

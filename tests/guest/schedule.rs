@@ -1,6 +1,7 @@
 //! What makes the engine's time predictable: its schedule, its memory, and a log that frames do not write to.
 
 use crate::accounting::stat;
+use crate::frames::Picture;
 use crate::support::{Api, Guest};
 
 #[test]
@@ -39,14 +40,33 @@ fn engine_takes_the_priority_and_the_processor_it_is_told_to_or_does_not_start()
     }
 }
 
-/// Each way of a frame into the encoder, for some hundred frames, while consumers and observers come and go.
+/// Each way of a frame into the encoder, from the first frame on, while consumers and observers come and go. What a producer's own
+/// coming costs is counted before: it waits for its input then.
 #[test]
 fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
     let guest = Guest::h264("faults");
+    guest.put("in", &Picture::new("YU12", 160, 96).noisy(0..30));
     let outcome = guest.run(
         r#"
         faults() { cut -d ' ' -f 10,12 /proc/$run/stat; }
-        # measured NAME: page faults, minor and major, from before the first client until 300 frames have passed.
+        cp /host/in in
+        # frames NAME MEMORY: 300 frames, as soon as there is a file to say so.
+        frames() {
+            rm -f go
+            (until [ -e go ]; do sleep 0.02; done; for each in 1 2 3 4 5 6 7 8 9 10; do cat in; done) |
+                framemill push --memory $2 --raw --from - --fps max 2>push.log &
+            push=$!
+            until_true reached producers_attached 1
+            # What the engine does after that is done by its next turn but one.
+            sleep 1
+            say $1.before "$(faults)"
+            touch go
+            measured $1
+            ended push
+            kill $run
+            ended run
+        }
+        # measured NAME: page faults, minor and major, once 300 frames have passed.
         measured() {
             framemill tap --from oldest --frames 2 --to /dev/null 2>other.log
             until_true reached packets 300
@@ -55,20 +75,10 @@ fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
         }
         for memory in export copy; do
             engine run --size 160x96 --memory $memory
-            say $memory.before "$(faults)"
-            start push framemill push --frames 400 --fps max
-            measured $memory
-            ended push
-            kill $run
-            ended run
+            frames $memory export
         done
         engine run --size 160x96
-        say import.before "$(faults)"
-        start push framemill push --memory cma-heap --frames 400 --fps max
-        measured import
-        ended push
-        kill $run
-        ended run
+        frames import cma-heap
         engine run --camera /dev/video4 --size 320x180 --fps 60
         say camera.before "$(faults)"
         measured camera
