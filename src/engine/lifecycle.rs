@@ -150,6 +150,8 @@ impl Engine<'_> {
                 self.memory.account(self.pipeline.accounts());
                 let client = life.clients.remove(place);
                 let _ = send(&client.socket, &Message::Refused(Refusal::Reopened), &[]);
+                // It may be in the middle of a frame, and commit it.
+                self.memory.spoil();
                 self.reclaim();
             }
             Slots::Own(self.session.options.memory)
@@ -278,6 +280,10 @@ impl Engine<'_> {
         }
         let deadline = time.saturating_add(self.settings.drain);
         life.phase = match life.phase {
+            // Nobody has to come back for nothing.
+            _ if life.away.is_some() && self.pipeline.in_flight() == 0 => {
+                Phase::Ended(Exit::Success)
+            }
             Phase::Running | Phase::Emptying { .. } => Phase::Emptying { deadline },
             // It was begun for a change.
             Phase::Draining { marked, .. } => Phase::Draining { deadline, marked },

@@ -106,3 +106,21 @@ fn poll_that_fails_while_the_encoder_is_away_is_survived() {
     );
     outcome.succeeded(&["push", "run"]);
 }
+
+#[test]
+fn end_that_is_asked_for_while_nothing_is_inside_does_not_wait_for_the_encoder() {
+    let guest = Guest::h264("away-empty");
+    let outcome = guest.run(
+        r"
+        engine run --wait-device 30000 --drain-ms 20000
+        knob away 1
+        until_true sh -c 'framemill stat --json | grep -q recovering'
+        begin=$(sed 's/\..*//' /proc/uptime)
+        kill $run
+        ended run
+        say seconds $(($(sed 's/\..*//' /proc/uptime) - begin))
+        ",
+    );
+    outcome.succeeded(&["run"]);
+    assert!(outcome.number("seconds") < 3, "{}", outcome.story());
+}
