@@ -354,9 +354,13 @@ fn too_many_words_end_with_one_sentence() {
     let output = run(&words);
     assert_eq!(output.status.code(), Some(2));
     let sentence = String::from_utf8(output.stderr).unwrap();
+    let most = framemill::limits::ARGUMENTS;
     assert_eq!(
         sentence,
-        "framemill: 129 words are more than the 128 that a command line may have\n"
+        format!(
+            "framemill: {} words are more than the {most} that a command line may have\n",
+            most + 1
+        )
     );
     // One fewer is for the command line's own rules.
     let sentence = String::from_utf8(run(&words[1..]).stderr).unwrap();
