@@ -204,7 +204,7 @@ pub const PADDING_PIXELS: u32 = 31;
 /// Fewest buffers of a queue that are worth a try when memory is short: one in work, one on its way.
 pub const BUFFERS_MIN: u32 = 2;
 
-/// Restarts in a row, with no packet between, after which the encoder is given up: one clears a hiccup of the
+/// Restarts in a row, with no packet between, after which the encoder is opened anew: one clears a hiccup of the
 /// firmware, a second one in a row shows that it was none.
 pub const RESTARTS: u32 = 2;
 

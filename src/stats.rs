@@ -38,7 +38,7 @@ counters! {
     DroppedError = "frames_dropped_error",
     /// Frames that the driver refused to queue.
     DroppedRefused = "frames_dropped_refused",
-    /// Frames inside the encoder when it was restarted.
+    /// Frames inside the encoder when it was restarted or opened anew, or when the time for a change was up.
     DroppedRestart = "frames_dropped_restart",
     /// Frames committed after the end was announced, or still inside when the drain's deadline passed.
     DroppedStopping = "frames_dropped_stopping",

@@ -92,7 +92,7 @@ impl FrameProducer {
     /// ```
     ///
     /// # Errors
-    /// When the engine refuses: only root and its own user may offer, and only where `run --memory` leaves it to producers.
+    /// As `connect`. Not everybody may offer, and not every `run --memory` leaves it to producers: then it is not taken.
     pub fn import(self, rows: Placement, buffers: Buffers) -> Result<Self, ClientError> {
         let memory_planes = self.layout.memory_plane_count;
         let offer = Offer {
@@ -100,7 +100,9 @@ impl FrameProducer {
             memory_planes,
             rows,
         };
-        let Self { socket, .. } = self;
+        let Self { socket, planes, .. } = self;
+        // Memory may be short: what was given is let go before something else is asked for.
+        drop(planes);
         let offered: ArrayVec<BorrowedFd<'_>, { SLOTS * PLANES }> =
             buffers.iter().map(AsFd::as_fd).collect();
         let deadline = now().saturating_add(u64::from(ANSWER_MS) * MS);

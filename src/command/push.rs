@@ -3,7 +3,7 @@
 use ::log::LevelFilter;
 use core::mem::ManuallyDrop;
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, SocketName, Source};
+use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source};
 use crate::client::{ClientError, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
 use crate::command::frames::{cut_short, draw, media_time, read, sleep_until};
@@ -140,18 +140,13 @@ fn attach(options: &PushOptions<'_>, wish: &Wish, wait_ms: u32) -> Result<FrameP
                 }
                 Ok(producer)
             }
-            kind => with_own_slots(socket, wish, producer, kind),
+            kind => with_own_slots(producer, kind),
         }
     })
 }
 
 /// Offers slots of its own in place of the engine's. A refusal is told, and costs no more than the memory that the engine has.
-fn with_own_slots(
-    socket: &SocketName<'_>,
-    wish: &Wish,
-    producer: FrameProducer,
-    kind: PushMemory,
-) -> Result<FrameProducer, ClientError> {
+fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProducer, ClientError> {
     let rows = producer.layout().planes[0].allocated_rows;
     let shape = lookup(producer.format())
         .and_then(|format| shape(format, producer.size(), rows).ok())
@@ -166,23 +161,14 @@ fn with_own_slots(
             return Ok(producer);
         }
     };
-    match producer.import(shape.rows, buffers) {
-        Ok(producer) => {
-            if !producer.imported() {
-                note!(
-                    warn,
-                    "the encoder cannot use this memory, as the engine's log says: the engine's slots instead"
-                );
-            }
-            Ok(producer)
-        }
-        // Not everybody may, and not every engine takes any.
-        Err(error @ ClientError::Refused(Refusal::BadMessage)) => {
-            note!(warn, "{error}: the engine's slots instead");
-            FrameProducer::connect_with(socket, wish)
-        }
-        Err(error) => Err(error),
+    let producer = producer.import(shape.rows, buffers)?;
+    if !producer.imported() {
+        note!(
+            warn,
+            "this memory is not taken, as the engine's log says: the engine's slots instead"
+        );
     }
+    Ok(producer)
 }
 
 /// Whether the frames are the engine's; gives the format that they have in the file.

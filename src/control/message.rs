@@ -147,7 +147,8 @@ pub enum Message {
     /// Client, as its first and only message: change this.
     Change(Change),
     /// Producer, before its first frame: take these dma-bufs of mine as slots. With the descriptors: each slot's memory planes in order.
-    /// Only root, the engine's own user and those that it was told of may. The answer is `Frames` again, whatever the slots are then.
+    /// Of others than root, the engine's own user and those that it was told of nothing is taken. The answer is `Frames` again, whatever
+    /// the slots are then.
     Import(Offer),
     /// Engine: what came of the change; the connection is closed after this.
     Changed(Outcome),

@@ -242,7 +242,10 @@ pub fn receive_plain(socket: impl AsFd) -> Result<Received> {
     Ok(match recv(socket, &mut bytes, RecvFlags::empty()) {
         Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => Received::Closed,
         Ok((length, _)) => match Message::decode(&bytes[..length]) {
-            Some(message) if message.descriptors() == 0 => {
+            // Of an offer it is to be told that nothing of it was taken.
+            Some(message)
+                if message.descriptors() == 0 || matches!(message, Message::Import(_)) =>
+            {
                 Received::Message(message, Descriptors::new())
             }
             _ => Received::Garbage,

@@ -42,6 +42,13 @@ pub(super) struct Request {
     slots: Slots,
 }
 
+impl Request {
+    /// Whether it is a producer already, which offered memory.
+    pub(super) fn offers(&self) -> bool {
+        matches!(self.slots, Slots::Given(..))
+    }
+}
+
 impl Engine<'_> {
     /// A producer wants to be let in. It is, at once, when nothing has to change for it; else it waits.
     ///

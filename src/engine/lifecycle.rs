@@ -125,7 +125,7 @@ impl Engine<'_> {
         }
         life.reopened = true;
         match error {
-            None => note!(warn, "{device}: no progress: opening it anew"),
+            None => note!(warn, "{device}: nothing else helps: opening it anew"),
             Some(error) => note!(warn, "{device}: {error}: opening it anew"),
         }
         self.stats.count(Counter::Reopens);

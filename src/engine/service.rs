@@ -7,6 +7,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::control::message::{Change, Message, Outcome, Refusal};
 use crate::control::socket::{Received, receive, receive_plain, send, trusted};
+use crate::engine::attach::Request;
 use crate::engine::clients::{Client, Role, new_wake};
 use crate::engine::engine::{Engine, Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
@@ -118,6 +119,11 @@ impl Engine<'_> {
             (Message::Produce(wish), Role::New) => self
                 .may_produce(life)
                 .and_then(|()| self.wish(life, place, &wish)),
+            (Message::Import(_), Role::Producer { .. }) if descriptors.is_empty() => {
+                note!(warn, "a producer offers memory and may not: it has to copy");
+                self.reclaim();
+                self.admit_producer(life, place)
+            }
             (Message::Import(offer), Role::Producer { .. }) => {
                 self.offered(life, place, &offer, descriptors)
             }
@@ -218,9 +224,12 @@ impl Engine<'_> {
             // What it committed before it went is a frame like any other; nonsense is nobody's.
             let _ = self.drain_commits(time);
         }
-        life.clients.remove(place);
+        let client = life.clients.remove(place);
         if producer {
             self.reclaim();
+        }
+        let offered = life.request.as_ref().is_some_and(Request::offers);
+        if producer || offered && matches!(client.role, Role::Waiting) {
             self.producer_left(life, time);
         }
     }

@@ -310,7 +310,7 @@ impl Encoder {
     /// The next OUTPUT buffer that the encoder is done with.
     ///
     /// # Errors
-    /// When the queue is in error: `restart`, or give the device up.
+    /// When the queue is in error: `stop` and `start`, or give the device up.
     pub fn dequeue_frame(&self) -> Result<Option<Returned>> {
         let mut buffer = Buffer::new(self.device.queue(Queue::Output), self.memory, 0);
         Ok(match ioctl::dqbuf(self.device.as_fd(), &mut buffer)? {
@@ -325,7 +325,7 @@ impl Encoder {
     /// The next CAPTURE buffer.
     ///
     /// # Errors
-    /// When the queue is in error: `restart`, or give the device up.
+    /// When the queue is in error: `stop` and `start`, or give the device up.
     pub fn dequeue_coded(&self) -> Result<Answer> {
         let mut buffer = Buffer::new(self.device.queue(Queue::Capture), Memory::Mmap, 0);
         match ioctl::dqbuf(self.device.as_fd(), &mut buffer)? {
