@@ -150,11 +150,7 @@ impl<'a> Life<'a> {
         if name == "write" || (fault.forever && name == "ppoll") {
             return;
         }
-        let errno = match &fault.errno[..] {
-            // It has no name in the sentence, but its number.
-            "EINTR" => "errno 4",
-            errno => errno,
-        };
+        let errno = &fault.errno[..];
         let exit = self.statuses("engine").last().copied();
         // Where the device refuses, it is not we who are short of something.
         if fault.call == "ioctl" && exit == Some(RESOURCE) && fault.errno != "ENOMEM" {
