@@ -34,15 +34,15 @@
 //! * Every committed frame ends in exactly one counter: published, or dropped for a named reason. What is in neither
 //!   is still inside (`engine::pipeline`).
 //! * Once the loop runs, it does not allocate, map or unmap memory; buffers are mapped anew only when the encoder is set up
-//!   anew, between two producers or after it failed, and the frame ring after a producer was cut off. There is no heap at all; each capacity stands in `limits`, with its reason.
+//!   anew, between two producers, for a camera that came back or changed its size, or after it failed, and the frame ring after a producer was cut off. There is no heap at all; each capacity stands in `limits`, with its reason.
 //! * The work of a turn is bounded: no client and no queue can keep the others waiting.
 //! * What a peer writes is an allegation. The engine keeps its own cursors and its own record of who has which slot;
 //!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a
 //!   producer can write into the pictures it was given for as long as it lives.
 //! * Consumers can map the packet ring for reading only; the kernel's seals see to that.
 //! * Before the loop, a failure ends the process with a code of `error`'s table and one sentence. After that only a
-//!   signal, the end of the first producer (where that was asked for), or an encoder that cannot be revived ends it.
-//!   Everything that the engine waits for has a deadline.
+//!   signal, the end of the first producer (where that was asked for), an encoder that cannot be revived or a camera that does
+//!   not come back ends it. Everything that the engine waits for has a deadline, except a producer and a camera's signal.
 //! * The loop has no right that it does not need: files and system calls are given up before it (`sandbox`).
 //! * A parameter is changed between two frames. Nothing is torn down for it: a firmware survives few teardowns. Only another
 //!   size, format, rate or memory sets the encoder up anew, when it is empty.

@@ -3,7 +3,8 @@
 //! `reactor` waits, `engine` takes turns, and each part does one thing: `frame_memory` holds the slots, `pipeline`
 //! follows
 //! the frames, `publisher` makes packets, `clients` keeps the connections, `session` and `controls` set the encoder up.
-//! `service`, `changes`, `attach` and `lifecycle` are the engine's dealings with clients, with their wishes and with trouble.
+//! `camera` is a producer in the loop; `service`, `changes`, `attach` and `lifecycle` are the engine's dealings with clients,
+//! with their wishes and with trouble.
 
 pub mod attach;
 pub mod camera;
