@@ -48,7 +48,7 @@ pub(super) fn raw_formats(
     let takes = offered(device, device.queue(Queue::Output), options.format);
     let mut first = None;
     while let Some(pair) = pair(gives, takes) {
-        if camera.takes(pair.camera.fourcc, size) {
+        if camera.takes(pair.camera, size) {
             return Some(pair);
         }
         // None in this size: the first will say so.

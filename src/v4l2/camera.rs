@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::abi::{
     Api, BUF_FLAG_ERROR, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
     DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT,
-    FIELD_INTERLACED_TB, FIELD_NONE, Format, Fract, Memory, Queue,
+    FIELD_INTERLACED_TB, FIELD_NONE, Fract, Memory, Queue,
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
@@ -22,7 +22,6 @@ use super::memory::map_buffer;
 use super::negotiate::{Refused, Wanted, layout, raw_format};
 use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
 use crate::media::format::RawFormat;
-use crate::media::fourcc::Fourcc;
 use crate::media::layout::FrameLayout;
 use crate::shm::region::Region;
 
@@ -142,15 +141,11 @@ impl Camera {
         Ok(ioctl::g_fmt(self.as_fd(), self.queue)?.size())
     }
 
-    /// Whether it can take pictures of this size in this format.
+    /// Whether it takes pictures of this size in this format; it is set to it then.
     #[must_use]
-    pub fn takes(&self, code: Fourcc, size: (u32, u32)) -> bool {
-        let mut format = Format::new(self.queue);
-        format.set_size(size.0, size.1);
-        format.set_pixelformat(code);
-        format.set_field(FIELD_NONE);
-        ioctl::try_fmt(self.as_fd(), &format)
-            .is_ok_and(|given| given.size() == size && given.pixelformat() == code)
+    pub fn takes(&self, raw: &RawFormat, size: (u32, u32)) -> bool {
+        raw_format(self.as_fd(), self.queue, raw, size, &[0; PLANES])
+            .is_ok_and(|given| given.size() == size)
     }
 
     /// Sets format, size and rate, and asks for so many bytes from one row to the next in each memory plane (0: its
