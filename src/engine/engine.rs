@@ -11,7 +11,7 @@
 //! | filled slots | each slot once; of the wake socket 64 bytes |
 //! | pictures of a camera | each slot once |
 //! | frames into the encoder | each slot once, with `--memory copy` each copied once |
-//! | deadlines | `PENDING_FRAMES` given up; one restart of the encoder |
+//! | deadlines | `PENDING_FRAMES` given up; the encoder restarted, or opened anew, once |
 //! | free slots | each slot once |
 //! | connections | `TURN_BUDGET` messages, each of another client, and new clients, one of which is let in in any case |
 //! | waking consumers | one futex call and `CLIENTS` sends, at most three times |
