@@ -201,12 +201,15 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
     let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut parts = [IoSliceMut::new(&mut bytes)];
-    let mut hear = || recvmsg(&socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC);
-    // A peer that closed without having read everything: that is told once, and before what it had said.
-    let result = match hear().or_else(|errno| match errno {
-        Errno::CONNRESET => hear(),
-        errno => Err(errno),
-    }) {
+    let mut reset = false;
+    let answer = loop {
+        match recvmsg(&socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+            // A peer that closed without having read everything: that is told once, and before what it had said.
+            Err(Errno::CONNRESET) if !reset => reset = true,
+            answer => break answer,
+        }
+    };
+    let result = match answer {
         Ok(result) => result,
         Err(Errno::AGAIN | Errno::INTR) => return Ok(Received::Nothing),
         Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::Closed),
