@@ -11,7 +11,8 @@ pub mod attach;
 
 use rustix::io::Errno;
 
-use crate::engine::engine::{Engine, Life, Phase, lost};
+use crate::engine::engine::{Engine, lost};
+use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
 use crate::engine::reactor::{CAMERA_EVENT, FILLED, Ready};
 use crate::error::{Exit, Failure};

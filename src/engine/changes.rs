@@ -7,7 +7,8 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use crate::control::message::{Change, Outcome, Refusal};
-use crate::engine::engine::{Engine, Life};
+use crate::engine::engine::Engine;
+use crate::engine::life::Life;
 use crate::limits::KEY_FRAME_PAUSE_MS;
 use crate::media::h264;
 use crate::note;

@@ -18,36 +18,29 @@
 //!
 //! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it.
 
-use rustix::event::PollFlags;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
-use crate::cli::MemoryChoice;
-use crate::cli::Users;
+use crate::cli::{MemoryChoice, Users};
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
-use crate::engine::attach::Request;
 use crate::engine::camera::CameraFeed;
-use crate::engine::changes::KeyRequest;
-use crate::engine::clients::{Clients, signal};
+use crate::engine::clients::signal;
 use crate::engine::frame_memory::FrameMemory;
-use crate::engine::lifecycle::Away;
+use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
-use crate::engine::reactor::{
-    CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources,
-};
+use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, Ready, SIGNALS};
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{BLIND_PAUSE_MS, CLIENTS, FRAME_SLOTS_MAX, TURN_BUDGET};
+use crate::limits::{CLIENTS, FRAME_SLOTS_MAX, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::signals::Signals;
 use crate::stats::{Counter, Stats};
-use crate::time::{MS, now, timespec};
+use crate::time::now;
 use crate::v4l2::encoder::{Answer, Encoder};
 use crate::v4l2::errno::{Call, IoctlError};
 
@@ -72,24 +65,6 @@ pub struct Settings {
     pub producers: Users,
     /// Who may change the engine while it runs.
     pub changers: Users,
-}
-
-/// Where the engine is on its way to the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    Running,
-    /// For the end, or for a change: no more frames are taken; those in the frame ring go into the encoder first.
-    Emptying {
-        deadline: u64,
-    },
-    /// The encoder was told to stop; `marked` when it will mark its last buffer.
-    Draining {
-        deadline: u64,
-        marked: bool,
-    },
-    /// Nothing is inside: for a change, after which it runs again.
-    Drained,
-    Ended(Exit),
 }
 
 /// Everything the engine owns.
@@ -120,41 +95,6 @@ pub struct Engine<'a> {
     pub settings: Settings,
 }
 
-/// What changes while the engine runs.
-pub(super) struct Life {
-    pub(super) clients: Clients,
-    pub(super) phase: Phase,
-    /// Restarts since the latest packet.
-    pub(super) restarts: u32,
-    /// The listening socket is left alone until then.
-    pub(super) accept_again: u64,
-    /// The place of the client whose turn is next.
-    pub(super) next_client: usize,
-    pub(super) finished: bool,
-    /// A client asked for the end.
-    pub(super) end_wanted: bool,
-    /// The end has begun.
-    pub(super) ending: bool,
-    /// What the client that waits to be the producer waits for.
-    pub(super) request: Option<Request>,
-    /// The encoder is closed, and to be opened anew.
-    pub(super) away: Option<Away>,
-    /// It was opened anew since the latest packet.
-    pub(super) reopened: bool,
-    pub(super) key: KeyRequest,
-}
-
-impl Life {
-    /// The encoder is empty, or had time enough: the end, or the change that this was for.
-    pub(super) fn drained(&mut self, exit: Exit) {
-        self.phase = if self.ending {
-            Phase::Ended(exit)
-        } else {
-            Phase::Drained
-        };
-    }
-}
-
 impl Engine<'_> {
     /// Runs until a signal, the end of the first producer (with `once`) or the loss of the encoder; drains; publishes
     /// the end mark.
@@ -163,20 +103,7 @@ impl Engine<'_> {
     /// When the encoder was lost or the drain did not end; the end mark is published all the same.
     #[inline(never)]
     pub fn run(mut self) -> Result<(), Failure> {
-        let mut life = Life {
-            clients: Clients::default(),
-            phase: Phase::Running,
-            restarts: 0,
-            accept_again: 0,
-            next_client: 0,
-            finished: false,
-            end_wanted: false,
-            ending: false,
-            request: None,
-            away: None,
-            reopened: false,
-            key: KeyRequest::new(self.settings.all_intra),
-        };
+        let mut life = Life::new(self.settings.all_intra);
         self.set_state(State::Running);
         let result = loop {
             if let Phase::Ended(exit) = life.phase {
@@ -231,76 +158,6 @@ impl Engine<'_> {
         }
         self.header.status.heartbeat.store(now(), Relaxed);
         Ok(())
-    }
-
-    /// Waits for the next event or deadline.
-    #[inline(never)]
-    fn sleep(&self, life: &Life) -> Ready {
-        let time = now();
-        let mut sources = Sources::new(time);
-        let wanted = if self.pipeline.stalls(0).is_some() {
-            PollFlags::IN | PollFlags::OUT
-        } else {
-            PollFlags::IN
-        };
-        if let Some(away) = &life.away {
-            sources.until(Some(away.again));
-        } else {
-            sources.add(ENCODER, self.encoder.as_fd(), wanted);
-        }
-        sources.add(SIGNALS, self.signals.as_fd(), PollFlags::IN);
-        if life.accept_again <= time {
-            sources.add(LISTENER, self.listener.as_fd(), PollFlags::IN);
-        } else {
-            sources.until(Some(life.accept_again));
-        }
-        if let Some((_, filled, _)) = life.clients.producer() {
-            sources.add(FILLED, filled.as_fd(), PollFlags::IN);
-        } else if let Some(feed) = &self.camera
-            && life.phase == Phase::Running
-        {
-            if let Some(camera) = &feed.camera {
-                sources.add(CAMERA_EVENT, camera.as_fd(), PollFlags::PRI);
-                if feed.due().is_none() {
-                    sources.add(FILLED, camera.as_fd(), PollFlags::IN);
-                }
-            }
-            if self.may_attach(life) {
-                sources.until(feed.due());
-            }
-        }
-        for (index, client) in life.clients.list().iter().enumerate() {
-            let deaf = client.deaf_until > time;
-            let wanted = if deaf {
-                PollFlags::empty()
-            } else {
-                PollFlags::IN
-            };
-            sources.add(FIRST_CLIENT + index, client.socket.as_fd(), wanted);
-            sources.until(client.hello_deadline());
-            sources.until(deaf.then_some(client.deaf_until));
-        }
-        sources.until(self.pipeline.stalls(self.settings.stall));
-        sources.until(self.pipeline.expires(self.settings.stall));
-        sources.until(self.publisher.expires());
-        if let Phase::Emptying { deadline } | Phase::Draining { deadline, .. } = life.phase {
-            sources.until(Some(deadline));
-        }
-        let feeding =
-            life.away.is_none() && matches!(life.phase, Phase::Running | Phase::Emptying { .. });
-        let told_to_stop = life.phase != Phase::Running && self.pipeline.filled() == 0;
-        let next = self.may_queue(life) && self.pipeline.next().is_some();
-        let changing = life.away.is_none() && life.phase == Phase::Drained;
-        if changing || feeding && (told_to_stop || next) {
-            // What came up after this turn's `feed` is not to wait for a heartbeat.
-            sources.until(Some(time));
-        }
-        sources.wait(time).unwrap_or_else(|_| {
-            // Nothing that is asked below waits, so that a kernel short of memory costs latency and no more.
-            let pause = timespec(u64::from(BLIND_PAUSE_MS) * MS);
-            let _: NanosleepRelativeResult = nanosleep(&pause);
-            Ready::PERHAPS
-        })
     }
 
     /// Coded buffers out, then slots back.

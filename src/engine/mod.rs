@@ -1,7 +1,6 @@
 //! The engine: the frame's life, the poll loop, and the one structure that owns everything.
 //!
-//! `reactor` waits, `engine` takes turns, and each part does one thing: `frame_memory` holds the slots, `pipeline`
-//! follows
+//! `wait` and `reactor` wait, `engine` takes turns, and each part does one thing: `frame_memory` holds the slots, `pipeline` follows
 //! the frames, `publisher` makes packets, `clients` keeps the connections, `session` and `controls` set the encoder up.
 //! `camera` is a producer in the loop; `service`, `changes`, `attach` and `lifecycle` are the engine's dealings with clients,
 //! with their wishes and with trouble.
@@ -17,9 +16,11 @@ mod controls;
 )]
 pub mod engine;
 pub mod frame_memory;
+mod life;
 mod lifecycle;
 pub mod pipeline;
 pub mod publisher;
 pub mod reactor;
 mod service;
 pub mod session;
+mod wait;

@@ -1,0 +1,79 @@
+//! What changes while the engine runs: where it is on its way to the end, and what it is in the middle of.
+//!
+//! Knows no step: those are the engine's, file by file.
+
+use crate::engine::attach::Request;
+use crate::engine::changes::KeyRequest;
+use crate::engine::clients::Clients;
+use crate::engine::lifecycle::Away;
+use crate::error::Exit;
+
+/// Where the engine is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    /// For the end, or for a change: no more frames are taken; those in the frame ring go into the encoder first.
+    Emptying {
+        deadline: u64,
+    },
+    /// The encoder was told to stop; `marked` when it will mark its last buffer.
+    Draining {
+        deadline: u64,
+        marked: bool,
+    },
+    /// Nothing is inside: for a change, after which it runs again.
+    Drained,
+    Ended(Exit),
+}
+
+/// What changes while the engine runs.
+pub(super) struct Life {
+    pub(super) clients: Clients,
+    pub(super) phase: Phase,
+    /// Restarts since the latest packet.
+    pub(super) restarts: u32,
+    /// The listening socket is left alone until then.
+    pub(super) accept_again: u64,
+    /// The place of the client whose turn is next.
+    pub(super) next_client: usize,
+    pub(super) finished: bool,
+    /// A client asked for the end.
+    pub(super) end_wanted: bool,
+    /// The end has begun.
+    pub(super) ending: bool,
+    /// What the client that waits to be the producer waits for.
+    pub(super) request: Option<Request>,
+    /// The encoder is closed, and to be opened anew.
+    pub(super) away: Option<Away>,
+    /// It was opened anew since the latest packet.
+    pub(super) reopened: bool,
+    pub(super) key: KeyRequest,
+}
+
+impl Life {
+    pub(super) fn new(all_intra: bool) -> Self {
+        Self {
+            clients: Clients::default(),
+            phase: Phase::Running,
+            restarts: 0,
+            accept_again: 0,
+            next_client: 0,
+            finished: false,
+            end_wanted: false,
+            ending: false,
+            request: None,
+            away: None,
+            reopened: false,
+            key: KeyRequest::new(all_intra),
+        }
+    }
+
+    /// The encoder is empty, or had time enough: the end, or the change that this was for.
+    pub(super) fn drained(&mut self, exit: Exit) {
+        self.phase = if self.ending {
+            Phase::Ended(exit)
+        } else {
+            Phase::Drained
+        };
+    }
+}
