@@ -22,6 +22,7 @@ use crate::v4l2::abi::{
 };
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
+use crate::v4l2::errno::IoctlError;
 
 /// Sets all of them, and those that were changed since.
 #[inline(never)]
@@ -185,7 +186,8 @@ impl Setter<'_> {
         declared: (u32, u32),
     ) -> Result<(), Failure> {
         let (device, path) = (self.device, self.path);
-        let combination = combination(device, size, declared);
+        let combination = combination(device, size, declared)
+            .map_err(|error| failure!(Exit::Device, "{path}: {error}"))?;
         let demand = &combination.demand;
         let quirks = device.quirks;
         let high = demand.profile >= 4;
@@ -255,17 +257,21 @@ pub(super) struct Combination {
 }
 
 /// The settings that the driver has.
-pub(super) fn combination(device: &Device, size: (u32, u32), declared: (u32, u32)) -> Combination {
-    let bitrate = controls::get(device, CID_MPEG_VIDEO_BITRATE);
-    Combination {
+pub(super) fn combination(
+    device: &Device,
+    size: (u32, u32),
+    declared: (u32, u32),
+) -> Result<Combination, IoctlError> {
+    let bitrate = controls::read(device, CID_MPEG_VIDEO_BITRATE)?;
+    Ok(Combination {
         demand: Demand {
             size,
             rate: declared,
             bitrate: bitrate.map_or(0, |bits| u32::try_from(bits).unwrap_or(0)),
-            profile: controls::get(device, CID_MPEG_VIDEO_H264_PROFILE).unwrap_or(0),
+            profile: controls::read(device, CID_MPEG_VIDEO_H264_PROFILE)?.unwrap_or(0),
         },
-        constant: controls::get(device, CID_MPEG_VIDEO_BITRATE_MODE) == Some(1),
-    }
+        constant: controls::read(device, CID_MPEG_VIDEO_BITRATE_MODE)? == Some(1),
+    })
 }
 
 impl Display for Combination {

@@ -68,18 +68,15 @@ impl Session<'_> {
     /// When the driver refuses.
     #[inline(never)]
     pub fn start(&self, encoder: &Encoder, wanted: &Wanted) -> Result<(), Failure> {
-        let path = self.path;
-        encoder.start().map_err(|error| match error.errno {
-            Errno::SRCH if wanted.codec == Fourcc::H264 => failure!(
-                Exit::Refused,
-                "{path}: {error}: {}",
-                combination(
-                    encoder.device(),
-                    (wanted.width, wanted.height),
-                    encoder.agreed().declared
-                )
-            ),
-            _ => self.at_device(&error),
+        let size = (wanted.width, wanted.height);
+        encoder.start().map_err(|error| {
+            if error.errno == Errno::SRCH
+                && wanted.codec == Fourcc::H264
+                && let Ok(all) = combination(encoder.device(), size, encoder.agreed().declared)
+            {
+                return failure!(Exit::Refused, "{}: {error}: {all}", self.path);
+            }
+            self.at_device(&error)
         })
     }
 

@@ -121,15 +121,24 @@ pub fn force_key_frame(device: &Device) -> Result<(), IoctlError> {
     ioctl::s_ext_ctrl(device, CID_MPEG_VIDEO_FORCE_KEY_FRAME, Scalar::Bits32, 1).map(|_| ())
 }
 
-/// The value of a control that holds a number of 32 bits, if the driver has it.
+/// The value of a control that holds a number of 32 bits; `None` when the driver has none to read.
+///
+/// # Errors
+/// When the driver fails to say.
+pub fn read(device: &Device, id: u32) -> Result<Option<i64>, IoctlError> {
+    match ioctl::g_ext_ctrl(device, id, Scalar::Bits32) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.errno, Errno::INVAL | Errno::NOTTY | Errno::ACCESS) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The same, where a failure is as good as none.
 #[must_use]
 pub fn get(device: &Device, id: u32) -> Option<i64> {
-    match ioctl::g_ext_ctrl(device, id, Scalar::Bits32) {
-        Ok(value) => Some(value),
-        // There is none, or it cannot be read.
-        Err(error) if matches!(error.errno, Errno::INVAL | Errno::NOTTY | Errno::ACCESS) => None,
-        Err(error) => taken_for_absent(error),
-    }
+    read(device, id).unwrap_or_else(taken_for_absent)
 }
 
 /// The control with this number, if the driver has it.

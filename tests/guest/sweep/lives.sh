@@ -73,12 +73,13 @@ clients() {
     tap=$!
     # Connected, or never.
     while kill -0 $tap && [ ! -e out1 ] && [ ! -e out2 ]; do sleep 0.01; done
-    twice first client push --from /tmp/in --fps max --frames 5
-    twice key client ctl key >>key.log
+    # An encoder that is being opened anew is waited for.
+    twice first client push --wait 1000 --from /tmp/in --fps max --frames 5
+    twice key client ctl key --wait 1000 >>key.log
     wc -l <trace >mark
-    twice second client push --from /tmp/in --fps max --frames 7
+    twice second client push --wait 1000 --from /tmp/in --fps max --frames 7
     twice stat client stat --json >stat.json
-    twice third client push --from /tmp/in --fps max --frames 6 &
+    twice third client push --wait 1000 --from /tmp/in --fps max --frames 6 &
     # Time for some of its frames.
     sleep "$third_after"
     kill $engine 2>/dev/null
