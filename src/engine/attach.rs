@@ -180,6 +180,9 @@ impl Engine<'_> {
                 refused = Err(Refusal::Reopened);
             }
         }
+        if life.away.is_none() {
+            self.new_generation();
+        }
         self.pipeline.replace_slots(self.encoder.slots());
         if let Some(place) = place
             && let Err(refusal) = refused.and_then(|()| self.admit_producer(life, place))
@@ -189,7 +192,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Sets the encoder up anew, and starts it: a new generation. No frame is inside, and no producer has a slot.
+    /// Sets the encoder up anew, and starts it. The caller raises the generation when it has all that it wants. No frame is inside, and no producer has a slot.
     ///
     /// # Errors
     /// When that cannot be done; then nothing runs, and another try may follow.
@@ -228,7 +231,6 @@ impl Engine<'_> {
         }
         session.start(self.encoder, wanted)?;
         describe(self.header, wanted, self.encoder, self.memory.kind());
-        self.new_generation();
         Ok(())
     }
 }

@@ -317,6 +317,7 @@ impl Engine<'_> {
                             self.memory.want(&present);
                             return self.open_anew(life, None);
                         }
+                        self.new_generation();
                         Refused::Size(size, (present.width, present.height))
                     }
                 }

@@ -182,6 +182,7 @@ impl Engine<'_> {
         if let Ok(device) = Device::open(self.session.node) {
             self.encoder.reopen(device);
             if self.set_up(&self.memory.wanted(), &mut away.slots).is_ok() {
+                self.new_generation();
                 if !self.encoder.imports() {
                     self.pipeline.replace_slots(self.encoder.slots());
                 }

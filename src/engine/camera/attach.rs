@@ -67,7 +67,6 @@ impl Engine<'_> {
         terms: Terms<'_>,
         wanted: &Wanted,
     ) -> Result<(), NotAttached> {
-        let generation = self.header.status.generation.load(Relaxed);
         let size = (wanted.width, wanted.height);
         let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
         if !sides.contains(&size.0) || !sides.contains(&size.1) {
@@ -97,11 +96,8 @@ impl Engine<'_> {
             return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM).into());
         }
         self.pipeline.replace_slots(self.memory.slots());
-        let now = &self.header.status.generation;
-        if now.load(Relaxed) != generation {
-            // However many steps it took.
-            now.store(generation.wrapping_add(1), Relaxed);
-        }
+        // One, however many steps it took.
+        self.new_generation();
         fill(camera, self.pipeline)?;
         Ok(camera.start()?)
     }
