@@ -123,7 +123,7 @@ impl Input {
     pub(super) fn fill(&mut self, target: &mut [u8]) -> Result<Filled, Failure> {
         let mut done = self.ahead.len().min(target.len());
         target[..done].copy_from_slice(&self.ahead[..done]);
-        self.ahead.drain(..done);
+        self.took(done);
         while done < target.len() {
             match self.read(&mut target[done..])? {
                 0 => return Ok(Filled::Short(done)),
@@ -147,6 +147,11 @@ impl Input {
         Ok(&self.ahead[..self.ahead.len().min(count)])
     }
 
+    /// So many of the bytes that were read ahead are done with.
+    fn took(&mut self, count: usize) {
+        self.ahead = self.ahead.iter().skip(count).copied().collect();
+    }
+
     /// Takes a line; gives its length, or `None` at the input's end.
     fn line(&mut self, target: &mut [u8; y4m::LINE_BYTES]) -> Result<Option<usize>, Failure> {
         let ahead = self.peek(y4m::LINE_BYTES)?;
@@ -158,7 +163,7 @@ impl Input {
             .map_err(|error| failure!(Exit::Input, "{error}"))?
             .ok_or_else(cut_short)?;
         target[..length].copy_from_slice(&ahead[..length]);
-        self.ahead.drain(..length);
+        self.took(length);
         Ok(Some(length))
     }
 

@@ -181,7 +181,9 @@ impl<'a> Pipeline<'a> {
         let Some((slot, key)) = self.next() else {
             return;
         };
-        let (_, mut frame) = self.filled.remove(0);
+        let Some((_, mut frame)) = take(&mut self.filled, 0) else {
+            return;
+        };
         if self.idle() {
             self.progress = now;
         }
@@ -201,12 +203,10 @@ impl<'a> Pipeline<'a> {
 
     /// The driver refused the slot that `next` named: its frame is dropped.
     pub fn refused(&mut self) {
-        if self.filled.is_empty() {
-            return;
+        if let Some((slot, frame)) = take(&mut self.filled, 0) {
+            self.slots[slot as usize] = Slot::Free;
+            self.dropped(Counter::DroppedRefused, &frame);
         }
-        let (slot, frame) = self.filled.remove(0);
-        self.slots[slot as usize] = Slot::Free;
-        self.dropped(Counter::DroppedRefused, &frame);
     }
 
     /// The driver gave a slot back. One that it did not have is ignored.
@@ -228,7 +228,7 @@ impl<'a> Pipeline<'a> {
         self.progress = now;
         self.mute = 0;
         let place = self.pending.iter().position(|pending| pending.key == key)?;
-        let claimed = self.pending.remove(place).frame;
+        let claimed = take(&mut self.pending, place)?.frame;
         for earlier in &mut self.pending[..place] {
             earlier.overtaken += 1;
         }
@@ -236,9 +236,9 @@ impl<'a> Pipeline<'a> {
             .pending
             .first()
             .is_some_and(|first| first.overtaken > REORDER_FRAMES)
+            && let Some(given_up) = take(&mut self.pending, 0)
         {
-            let given_up = self.pending.remove(0).frame;
-            self.dropped(Counter::DroppedEncoder, &given_up);
+            self.dropped(Counter::DroppedEncoder, &given_up.frame);
         }
         Some(claimed)
     }
@@ -275,9 +275,9 @@ impl<'a> Pipeline<'a> {
     pub fn expire(&mut self, now: u64, limit: u64) {
         while let Some(place) = self.pending.iter().position(|pending| {
             pending.returned != 0 && now.saturating_sub(pending.returned) > limit
-        }) {
-            let given_up = self.pending.remove(place).frame;
-            self.dropped(Counter::DroppedEncoder, &given_up);
+        }) && let Some(given_up) = take(&mut self.pending, place)
+        {
+            self.dropped(Counter::DroppedEncoder, &given_up.frame);
             self.mute += 1;
         }
     }
@@ -300,7 +300,7 @@ impl<'a> Pipeline<'a> {
         for slot in self.slots.iter_mut().filter(|slot| **slot == Slot::Queued) {
             *slot = Slot::Free;
         }
-        while let Some(pending) = self.pending.pop_at(0) {
+        while let Some(pending) = self.pending.pop() {
             self.dropped(reason, &pending.frame);
         }
         self.progress = now;
@@ -326,7 +326,7 @@ impl<'a> Pipeline<'a> {
 
     /// Drops the frames that wait to be queued.
     pub fn drop_filled(&mut self, reason: Counter) {
-        while let Some((slot, frame)) = self.filled.pop_at(0) {
+        while let Some((slot, frame)) = self.filled.pop() {
             self.slots[slot as usize] = Slot::Free;
             self.dropped(reason, &frame);
         }
@@ -361,4 +361,13 @@ impl<'a> Pipeline<'a> {
     pub fn accounts(&self) -> (u64, u64) {
         (self.published_here, self.dropped_here)
     }
+}
+
+/// Takes an entry out; the others keep their order. Lists are of a few frames, so shifting them step by step is as good as
+/// `ArrayVec::remove`, and does without libc's memmove.
+fn take<T, const N: usize>(list: &mut ArrayVec<T, N>, place: usize) -> Option<T> {
+    for next in place + 1..list.len() {
+        list.swap(next - 1, next);
+    }
+    list.pop()
 }
