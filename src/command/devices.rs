@@ -42,6 +42,7 @@ pub(super) fn find_camera(
             Signal::Lost(error) => {
                 return Err(failure!(Exit::NoDevice, "{name}: {error}"));
             }
+            Signal::Failed(error) => return Err(failure!(Exit::Device, "{name}: {error}")),
             _ => return Ok(camera),
         }
     }

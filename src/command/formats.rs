@@ -3,7 +3,7 @@
 //! Nothing here converts pixels, so the two must be one format (possibly under two names), or differ in how the colour
 //! planes are spread over memory planes alone, which costs a copy. Knows lists of formats; sets none.
 
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 
 use crate::cli::RunOptions;
 use crate::limits;
@@ -32,45 +32,55 @@ impl RawFormats {
 }
 
 /// Formats by their places in `FORMATS`, a bit for each.
-type Set = u64;
+pub(super) type Set = u64;
 const _: () = assert!(FORMATS.len() <= 64);
 
 /// What the user leaves open is chosen: the first of `FORMATS` that both offer, with the camera in this size where it has a
 /// choice. `None` when nothing fits.
+///
+/// # Errors
+/// When the encoder does not say what it takes.
 #[inline(never)]
 pub(super) fn raw_formats(
     camera: &Camera,
+    mut gives: Set,
     device: &Device,
     options: &RunOptions<'_>,
     size: (u32, u32),
-) -> Option<RawFormats> {
-    let mut gives = offered(camera, camera.queue_type(), options.camera_format);
-    let takes = offered(device, device.queue(Queue::Output), options.format);
+) -> ioctl::Result<Option<RawFormats>> {
+    let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
     let mut first = None;
     while let Some(pair) = pair(gives, takes) {
         if camera.takes(pair.camera, size) {
-            return Some(pair);
+            return Ok(Some(pair));
         }
         // None in this size: the first will say so.
         first = first.or(Some(pair));
         gives &= !bit(pair.camera.fourcc);
     }
-    first
+    Ok(first)
 }
 
 /// What is asked for, whether it is offered or not: the driver has the last word. Otherwise all that is offered.
-fn offered(device: impl AsFd, queue: BufferType, asked: Option<Fourcc>) -> Set {
+///
+/// # Errors
+/// When the device does not say what it offers.
+pub(super) fn offered(
+    device: BorrowedFd<'_>,
+    queue: BufferType,
+    asked: Option<Fourcc>,
+) -> ioctl::Result<Set> {
     if let Some(asked) = asked {
-        return bit(asked);
+        return Ok(bit(asked));
     }
     let mut set = 0;
     for index in 0..limits::FORMATS {
-        let Ok(Some(format)) = ioctl::enum_fmt(device.as_fd(), queue, index) else {
+        let Some(format) = ioctl::enum_fmt(device, queue, index)? else {
             break;
         };
         set |= bit(format.pixelformat);
     }
-    set
+    Ok(set)
 }
 
 /// The format alone; nothing when it is not known here.

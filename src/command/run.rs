@@ -5,13 +5,14 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
 use arrayvec::ArrayVec;
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
 
 use crate::cli::{DEFAULT_FORMAT, DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
-use crate::command::formats::{RawFormats, fit, raw_formats};
+use crate::command::formats::{RawFormats, fit, offered, raw_formats};
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
 use crate::engine::camera::attach::Terms;
@@ -63,22 +64,29 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         Some(path) => Some((find_camera(path, options, &signals)?, path)),
         None => None,
     };
-    let (width, height) = match &camera {
-        _ if options.size.width != 0 => (options.size.width, options.size.height),
-        // The camera's present one.
-        Some((camera, node)) => camera
-            .size()
-            .map_err(|error| failure!(Exit::Device, "{}: {error}", Escaped(node.to_bytes())))?,
-        None => SIZE_DEFAULT,
-    };
+    let mut gives = 0;
+    let (mut width, mut height) = (options.size.width, options.size.height);
+    if let Some((camera, node)) = &camera {
+        let failed = |error| failure!(Exit::Device, "{}: {error}", Escaped(node.to_bytes()));
+        if width == 0 {
+            // The camera's present one.
+            (width, height) = camera.size().map_err(failed)?;
+        }
+        let queue = camera.queue_type();
+        gives = offered(camera.as_fd(), queue, options.camera_format).map_err(failed)?;
+    } else if width == 0 {
+        (width, height) = SIZE_DEFAULT;
+    }
     let raw = |device: &Device| match &camera {
-        Some((camera, _)) => raw_formats(camera, device, options, (width, height)),
-        None => lookup(options.format.unwrap_or(DEFAULT_FORMAT)).map(RawFormats::both),
+        Some((camera, _)) => raw_formats(camera, gives, device, options, (width, height)),
+        None => Ok(lookup(options.format.unwrap_or(DEFAULT_FORMAT)).map(RawFormats::both)),
     };
     let (device, path) = find(options, &signals, &|device| {
-        raw(device).is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
+        let raw = raw(device).ok().flatten();
+        raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
     })?;
-    let raw = raw(&device).ok_or_else(|| {
+    let raw = raw(&device).map_err(|error| failure!(Exit::Device, "{path}: {error}"))?;
+    let raw = raw.ok_or_else(|| {
         failure!(
             Exit::Refused,
             "the camera gives no raw format that {path} takes: they need one with the same samples"

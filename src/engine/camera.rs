@@ -292,7 +292,8 @@ impl Engine<'_> {
         let signal = camera.signal();
         let lost: Refused = match signal {
             Signal::Lost(error) => error.into(),
-            _ => {
+            Signal::Failed(error) => return self.camera_left(&error.into()),
+            Signal::Own | Signal::Steady => {
                 if let (Signal::Steady, 0, Ok(size)) =
                     (signal, self.session.options.size.width, camera.size())
                 {

@@ -57,6 +57,8 @@ pub enum Signal {
     Steady,
     /// There is none, or none that can be worked with.
     Lost(IoctlError),
+    /// The device does not say: it failed.
+    Failed(IoctlError),
 }
 
 impl Camera {
@@ -75,9 +77,15 @@ impl Camera {
         if caps & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) == 0 || caps & CAP_STREAMING == 0 {
             return Err(NotUsable::NotM2m(capability));
         }
-        // Before the signal is looked at, so that no change is missed. Most cameras have no such event.
-        let input = ioctl::g_input(fd.as_fd()).unwrap_or(0);
-        let _ = ioctl::subscribe_event(fd.as_fd(), EVENT_SOURCE_CHANGE, input);
+        // Before the signal is looked at, so that no change is missed. Most cameras have neither inputs nor such an event.
+        let watched = ioctl::g_input(fd.as_fd())
+            .and_then(|input| ioctl::subscribe_event(fd.as_fd(), EVENT_SOURCE_CHANGE, input));
+        match watched {
+            Err(error) if !error.is_missing() && error.errno != Errno::INVAL => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
         Ok(Self {
             fd,
             queue: BufferType::new(Queue::Capture, api),
@@ -106,7 +114,14 @@ impl Camera {
             Ok(()) => Signal::Steady,
             // ENODATA: not this input.
             Err(error) if error.is_missing() || error.errno == Errno::NODATA => Signal::Own,
-            Err(error) => Signal::Lost(error),
+            // As the two calls' pages in the kernel's documentation have it.
+            Err(error)
+                if matches!(error.errno, Errno::NOLINK | Errno::NOLCK | Errno::RANGE)
+                    || error == IoctlError::new(Call::SDvTimings, Errno::INVAL) =>
+            {
+                Signal::Lost(error)
+            }
+            Err(error) => Signal::Failed(error),
         }
     }
 
