@@ -66,7 +66,7 @@ counters! {
     SlotsReclaimed = "slots_reclaimed",
     /// Consumers that attached.
     Consumers = "consumers_attached",
-    /// Clients refused: too many, a bad message, a second producer.
+    /// Clients refused, for whatever reason.
     ClientsRefused = "clients_refused",
     /// Times that no progress was seen for `--stall-ms`.
     Stalls = "stalls",
@@ -90,6 +90,28 @@ counters! {
     CodedBytesCopied = "coded_bytes_copied",
     /// Times that the camera was started again, or attached anew.
     CameraRestarts = "camera_restarts",
+    /// Clients turned away or cut off, by the reason that they were told: a counter for each `Refusal`, in the order of its numbers.
+    RefusedProducerPresent = "refused_producer_present",
+    /// `Refusal::Ending`
+    RefusedEnding = "refused_ending",
+    /// `Refusal::TooManyClients`
+    RefusedTooMany = "refused_too_many",
+    /// `Refusal::BadMessage`
+    RefusedBadMessage = "refused_bad_message",
+    /// `Refusal::BadFrameRing`
+    RefusedBadFrameRing = "refused_bad_frame_ring",
+    /// `Refusal::Resources`
+    RefusedResources = "refused_resources",
+    /// `Refusal::Busy`
+    RefusedBusy = "refused_busy",
+    /// `Refusal::Fixed`
+    RefusedFixed = "refused_fixed",
+    /// `Refusal::NotEncoded`
+    RefusedNotEncoded = "refused_not_encoded",
+    /// `Refusal::Reopened`
+    RefusedReopened = "refused_reopened",
+    /// `Refusal::NotAllowed`
+    RefusedNotAllowed = "refused_not_allowed",
 }
 
 const _: () = assert!(
@@ -148,6 +170,11 @@ impl Stats<'_> {
     /// Adds one to a counter.
     pub fn count(&self, counter: Counter) {
         self.add(counter, 1);
+    }
+
+    /// Adds one to the counter that stands so many places behind `first`.
+    pub fn count_behind(&self, first: Counter, places: usize) {
+        bump(&self.counters[first as usize + places], 1);
     }
 
     /// The counter's value.

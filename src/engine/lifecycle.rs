@@ -7,8 +7,7 @@
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, OwnedFd};
 
-use crate::control::message::{Message, Refusal};
-use crate::control::socket::send;
+use crate::control::message::Refusal;
 use crate::engine::attach::Slots;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
@@ -150,7 +149,7 @@ impl Engine<'_> {
             if let Some((place, ..)) = life.clients.producer() {
                 self.memory.account(self.pipeline.accounts());
                 let client = life.clients.remove(place);
-                let _ = send(&client.socket, &Message::Refused(Refusal::Reopened), &[]);
+                self.turn_away(&client.socket, Refusal::Reopened);
                 // It may be in the middle of a frame, and commit it.
                 self.memory.spoil();
                 self.reclaim();

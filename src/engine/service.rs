@@ -19,6 +19,12 @@ use crate::stats::Counter;
 use crate::time::{MS, now};
 use crate::v4l2::errno::Named;
 
+const _: () = assert!(
+    Counter::RefusedNotAllowed as usize - Counter::RefusedProducerPresent as usize
+        == Refusal::NotAllowed as usize - Refusal::ProducerPresent as usize,
+    "each reason has its counter"
+);
+
 impl Engine<'_> {
     #[inline(never)]
     pub(super) fn serve_clients(&mut self, life: &mut Life, ready: Ready, time: u64) {
@@ -62,8 +68,7 @@ impl Engine<'_> {
                     };
                     if let Some(socket) = refused {
                         self.stats.count(Counter::ClientsRefused);
-                        // Whether it hears the reason is its own affair.
-                        let _ = send(&socket, &Message::Refused(Refusal::TooManyClients), &[]);
+                        self.turn_away(&socket, Refusal::TooManyClients);
                     }
                 }
                 Ok(None) => break,
@@ -261,7 +266,15 @@ impl Engine<'_> {
         }
         self.stats.count(Counter::ClientsRefused);
         let client = life.clients.remove(place);
-        let _ = send(&client.socket, &Message::Refused(refusal), &[]);
+        self.turn_away(&client.socket, refusal);
+    }
+
+    /// Tells a client why its connection ends, and counts the reason.
+    pub(super) fn turn_away(&self, socket: &OwnedFd, reason: Refusal) {
+        let first = Counter::RefusedProducerPresent;
+        self.stats.count_behind(first, reason as usize - 1);
+        // Whether it hears it is its own affair.
+        let _ = send(socket, &Message::Refused(reason), &[]);
     }
 
     /// Ends the producer's connection because of what it did.
@@ -270,7 +283,7 @@ impl Engine<'_> {
         self.stats.count(Counter::ProducersCutOff);
         self.memory.spoil();
         let client = life.clients.remove(place);
-        let _ = send(&client.socket, &Message::Refused(refusal), &[]);
+        self.turn_away(&client.socket, refusal);
         self.reclaim();
         self.producer_left(life, now());
     }
