@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use crate::accounting::{Line, index};
+use crate::camera::CAMERA;
 use crate::frames::{Picture, fwht_packets};
 use crate::support::{Api, Guest, Outcome};
 use life::{End, Life, RightBytes, Undisturbed};
@@ -23,7 +24,7 @@ const SAMPLE: usize = 30;
 /// Lives in one boot: half a minute to a minute.
 const LIVES: usize = 40;
 
-/// An encoder under sweep.
+/// What is under sweep: an encoder that producers feed, or one with a camera.
 #[derive(Clone, Copy)]
 struct Subject {
     /// Its name for `scripts/sweep --device`.
@@ -31,8 +32,20 @@ struct Subject {
     api: Api,
     setup: &'static str,
     size: (u32, u32),
-    /// Only the calls that have to do with the encoder.
+    /// Only the calls that have to do with a device.
     device_only: bool,
+    right: Right,
+}
+
+/// Which bytes are right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Right {
+    /// Coded without loss: a decoder gives back the input.
+    Input,
+    /// Coded without loss: a decoder gives back the picture that the camera shows.
+    Shown,
+    /// Packets of the life without a fault.
+    Packets,
 }
 
 const H264: Subject = Subject {
@@ -41,6 +54,7 @@ const H264: Subject = Subject {
     setup: "encoder='--device /dev/video11 --codec H264 --gop 4' size='--size 64x48' third_after=0.008\nknob encode_us 2000",
     size: (64, 48),
     device_only: false,
+    right: Right::Input,
 };
 
 /// Key frames only: then each packet can be compared with that of a life without a fault, whatever came before it.
@@ -53,12 +67,33 @@ const SINGLE: Subject = Subject {
     setup: FWHT,
     size: (640, 368),
     device_only: true,
+    right: Right::Packets,
 };
 
 const MULTI: Subject = Subject {
     name: "fwht-multi",
     api: Api::Multi,
     ..SINGLE
+};
+
+/// A webcam whose buffers the encoder imports.
+const CAMERA_IMPORT: Subject = Subject {
+    name: "camera",
+    api: Api::Multi,
+    setup: "encoder='--device /dev/video11 --codec H264 --gop 4' size='--size 320x180 --camera /dev/video4 --camera-wait 300'
+        clients=watchers\npicture 320 180 YU12",
+    size: (320, 180),
+    device_only: true,
+    right: Right::Shown,
+};
+
+/// A bridge whose signal is lost and comes back, and whose pictures are copied.
+const CAMERA_BRIDGE: Subject = Subject {
+    name: "bridge",
+    setup: "encoder='--device /dev/video11 --codec H264 --gop 4' size='--memory copy --camera /dev/video4 --camera-wait 300'
+        clients=watchers begin=signal middle=lose_signal\nbridge\nsource_sends 0\npicture 640 480 YU12",
+    size: (640, 480),
+    ..CAMERA_IMPORT
 };
 
 #[test]
@@ -76,6 +111,16 @@ fn every_fault_of_the_multi_planar_encoder_is_recovered_from_or_told() {
     sweep(&MULTI);
 }
 
+#[test]
+fn every_fault_of_the_camera_is_recovered_from_or_told() {
+    sweep(&CAMERA_IMPORT);
+}
+
+#[test]
+fn every_fault_of_the_bridge_is_recovered_from_or_told() {
+    sweep(&CAMERA_BRIDGE);
+}
+
 impl Subject {
     fn picture(&self) -> Picture {
         Picture::new("YU12", self.size.0, self.size.1)
@@ -84,10 +129,11 @@ impl Subject {
     /// A boot in which these lives are lived: `NAME CALL WHEN ERRNO`.
     fn live(&self, boot: usize, lives: &str) -> (Guest, Outcome) {
         let name = format!("sweep-{}-{}-{boot}", self.name, std::process::id());
-        let guest = Guest::new(&name, self.api).steady().with_setup(self.setup);
+        let guest = Guest::new(&name, self.api).steady();
         guest.put("in", &self.picture().noisy(0..8));
         guest.put("plan", lives.as_bytes());
-        let outcome = guest.run(include_str!("sweep/lives.sh"));
+        let lives = include_str!("sweep/lives.sh");
+        let outcome = guest.run(&format!("{CAMERA}\n{}\n{lives}", self.setup));
         (guest, outcome)
     }
 }
@@ -179,6 +225,7 @@ fn sweep(subject: &Subject) {
     let undisturbed_life = Life::new(&first, "undisturbed".to_owned());
     let undisturbed = Undisturbed {
         slots: undisturbed_life.slots(),
+        camera: subject.right == Right::Shown,
     };
     let right = right_bytes(subject, &first);
     let nothing = Fault::parse("none 1 EIO").expect("a fault");
@@ -240,9 +287,11 @@ fn sweep(subject: &Subject) {
 fn right_bytes(subject: &Subject, undisturbed: &Outcome) -> Box<RightBytes<'static>> {
     let picture = subject.picture();
     let frame_bytes = picture.frame_bytes();
-    if subject.name == H264.name {
-        // Without loss: a decoder gives back the input.
-        let source = picture.noisy(0..8);
+    if subject.right != Right::Packets {
+        let (source, period) = match subject.right {
+            Right::Shown => (undisturbed.bytes("picture"), 0),
+            _ => (picture.noisy(0..8), 30),
+        };
         return Box::new(move |outcome, stream, lines| {
             if lines.is_empty() {
                 return Ok(());
@@ -256,7 +305,7 @@ fn right_bytes(subject: &Subject, undisturbed: &Outcome) -> Box<RightBytes<'stat
                     frames.len()
                 ));
             }
-            let place = |line: &Line| (line.timestamp * 30).div_ceil(1_000_000_000) as usize;
+            let place = |line: &Line| (line.timestamp * period).div_ceil(1_000_000_000) as usize;
             let differs = |(frame, line): &(&&[u8], &Line)| {
                 **frame != &source[place(line) * frame_bytes..][..frame_bytes]
             };

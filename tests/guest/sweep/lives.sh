@@ -41,8 +41,12 @@ consume() {
     client tap --from oldest --all --to "out$attempt" --index "index$attempt"
 }
 
+# What a subject leaves as it is: producers are the engine's clients, and nothing has to be put right before a life or happens in it.
+: "${clients:=producers}" "${begin:=:}" "${middle:=:}"
+
 life() {
     life=$1 fault=
+    $begin
     [ "$2" = none ] || fault="-e inject=$2:error=$4:when=$3"
     socket=/run/$life.sock
     mkdir "/tmp/$life" || give_up "$life"
@@ -55,7 +59,7 @@ life() {
     # The last call of the start, whatever came of it.
     until grep -q '^seccomp\|^+++' trace 2>/dev/null ; do sleep 0.01; done
     kill $watch 2>/dev/null
-    grep -q '^+++' trace || clients
+    grep -q '^+++' trace || $clients
     watch_engine
     wait $engine
     echo "engine $?" >>statuses
@@ -68,7 +72,7 @@ life() {
 }
 
 # The third producer is still at it when the engine is told to end.
-clients() {
+producers() {
     twice tap consume &
     tap=$!
     # Connected, or never.
@@ -83,6 +87,32 @@ clients() {
     # Time for some of its frames.
     sleep "$third_after"
     kill $engine 2>/dev/null
+}
+
+# A camera is the producer: the second consumer sees what comes after the fault.
+watchers() {
+    twice tap consume &
+    tap=$!
+    while kill -0 $tap && [ ! -e out1 ] && [ ! -e out2 ]; do sleep 0.01; done
+    twice first client tap --wait 1000 --frames 4 --to /dev/null
+    twice key client ctl key --wait 1000 >>key.log
+    $middle
+    wc -l <trace >mark
+    twice second client tap --wait 1000 --from live --frames 12 --to /dev/null
+    twice stat client stat --json >stat.json
+    kill $engine 2>/dev/null
+}
+
+signal() { source_is 4; }
+
+# It is there again while the engine looks for it, or has not noticed yet.
+lose_signal() {
+    source_is 1
+    for moment in 1 2 3 4 5 6 7 8 9 10; do
+        sleep 0.05
+        client stat --json | grep -q '"no-signal"' && break
+    done
+    source_is 4
 }
 
 cp /host/in /tmp/in

@@ -56,6 +56,8 @@ pub struct Traced<'a> {
     pub call: &'a str,
     /// The same, an ioctl by its request.
     pub name: &'a str,
+    /// Which device an ioctl asks, and which of its queues; empty where it says neither.
+    pub whom: (&'a str, &'a str),
     pub line: &'a str,
 }
 
@@ -69,34 +71,47 @@ pub fn calls(trace: &str) -> impl Iterator<Item = Traced<'_>> {
         {
             return None;
         }
-        let name = if call == "ioctl" {
-            let end = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-            rest.split_once(", ")?.1.split(end).next()?
+        let end = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+        let (name, whom) = if call == "ioctl" {
+            let (device, request) = rest.split_once(", ")?;
+            let queue = request.split_once("V4L2_BUF_TYPE_");
+            let queue = queue.and_then(|(_, queue)| queue.split(end).next());
+            (request.split(end).next()?, (device, queue.unwrap_or("")))
         } else {
-            call
+            (call, ("", ""))
         };
-        Some(Traced { call, name, line })
+        Some(Traced {
+            call,
+            name,
+            whom,
+            line,
+        })
     })
 }
 
 /// All faults of the life that was traced. Of a call that happens often: the first ones, one in the middle, the last
 /// ones. `device_only` leaves out what has nothing to do with the encoder.
 pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
-    // By name, the calls' numbers.
-    let mut places = BTreeMap::<(&str, &str), Vec<usize>>::new();
+    // By name and whom they ask, the calls' numbers.
+    let mut places = BTreeMap::<_, Vec<usize>>::new();
     let mut counts = BTreeMap::<&str, usize>::new();
     for traced in calls(trace) {
         let count = counts.entry(traced.call).or_default();
         *count += 1;
         if !device_only || OF_THE_DEVICE.contains(&traced.call) {
             places
-                .entry((traced.call, traced.name))
+                .entry((traced.call, traced.name, traced.whom))
                 .or_default()
                 .push(*count);
         }
     }
+    let encoders: BTreeSet<_> = places
+        .keys()
+        .filter(|(.., (_, queue))| queue.contains("OUTPUT"))
+        .map(|(.., (device, _))| *device)
+        .collect();
     let mut faults = Vec::new();
-    for ((call, _), numbers) in places {
+    for ((call, name, (device, _)), numbers) in places {
         let last = numbers.len() - 1;
         let once: BTreeSet<_> = if last < 8 {
             (0..=last).collect()
@@ -104,6 +119,7 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
             [0, 1, 2, last / 4, last / 2, last * 3 / 4, last - 1, last].into()
         };
         let forever: BTreeSet<_> = [0, last / 2, last].into();
+        let picture = name == "VIDIOC_DQBUF" && !encoders.contains(device);
         for errno in ERRNOS {
             // A wake-up for which there is no room finds its reader awake.
             if call == "sendto" && errno == "EAGAIN" {
@@ -118,8 +134,9 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
                 });
             };
             once.iter().for_each(|place| add(place, false));
-            // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken.
-            let again = errno == "EAGAIN" && call != "ioctl";
+            // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken. An encoder that
+            // is that way has stalled.
+            let again = errno == "EAGAIN" && (call != "ioctl" || picture);
             // Without `read` no signal can be heard, and without `sendto` nobody can be woken.
             if errno != "EINTR" && !again && !["read", "sendto"].contains(&call) {
                 forever.iter().for_each(|place| add(place, true));
