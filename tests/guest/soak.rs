@@ -1,5 +1,5 @@
 //! Very many small frames, and everything that happens to an engine meanwhile: producers and consumers that die, storms of key-frame
-//! requests, stalls, drops, changes, other sizes. At the end the accounting is exact, and nothing has leaked: no descriptor, no slot, no page.
+//! requests, stalls, drops, changes, other sizes and formats. At the end the accounting is exact, and nothing has leaked: no descriptor, no slot, no page.
 //!
 //! `scripts/soak` runs it with as many frames as one likes; without it, it is short. The same seed makes the same plan.
 
@@ -71,10 +71,11 @@ const EVENTS: &str = r#"
         framemill ctl gop $((2 + $1 % 50)) >/dev/null || give_up gop
         many $1
     }
-    # resizes N: a producer of another size, for which the encoder is set up anew, and one of the usual size again.
-    resizes() {
-        framemill push --wait 5000 --size $((48 + $1 % 4 * 16))x32 --frames $1 --fps max 2>push.log || give_up resizes
-        framemill push --wait 5000 --size 32x32 --frames 3 --fps max 2>push.log || give_up resizes
+    # reshapes N: a producer of another size and format, for which the encoder is set up anew, and one of the usual again.
+    reshapes() {
+        set -- $1 $(echo YU12 NV12 YUYV | cut -d ' ' -f $((1 + $1 % 3)))
+        framemill push --wait 5000 --size $((48 + $1 % 4 * 16))x32 --format $2 --frames $1 --fps max 2>push.log || give_up reshapes
+        framemill push --wait 5000 --size 32x32 --format YU12 --frames 3 --fps max 2>push.log || give_up reshapes
     }
     # What must not grow: descriptors, pages, locked pages.
     held() { echo $(ls /proc/$run/fd | wc -l) $(sed -n 's/^Vm\(RSS\|Lck\):[^0-9]*\([0-9]*\).*/\2/p' /proc/$run/status); }
@@ -91,7 +92,7 @@ const NAMES: [&str; 10] = [
     "stalls",
     "drops",
     "changes",
-    "resizes",
+    "reshapes",
 ];
 
 fn number(name: &str, otherwise: u64) -> u64 {
