@@ -138,8 +138,8 @@ impl fmt::Display for Trace {
             if address == 0 {
                 break;
             }
-            // The call itself: behind one that never returns another function begins.
-            write!(f, " {:#x}", address.wrapping_sub(1))?;
+            // The call itself: behind one that never returns another function begins. The program lies below 4 GiB.
+            write!(f, " {:#x}", address.wrapping_sub(1) as u32)?;
             if above <= frame || above - frame > STACK || !above.is_multiple_of(size_of::<usize>())
             {
                 break;

@@ -1,6 +1,7 @@
 //! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
 //! runs, it stays.
 
+use core::cell::Cell;
 use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
@@ -116,6 +117,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         options,
         slots: options.frame_slots.unwrap_or(usual),
         changed: ArrayVec::new(),
+        bitrate: Cell::new(0),
     };
     let agreed = session.agree(&device, &wanted)?;
     let at_device = |error: IoctlError| session.at_device(&error);

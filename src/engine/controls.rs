@@ -3,6 +3,7 @@
 //! An absent one is told and passed over, unless the user named it; a refused value ends the start. Knows what each
 //! option means to an encoder; how a control is set is `v4l2::controls`' business.
 
+use core::cell::Cell;
 use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
@@ -24,7 +25,7 @@ use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
 use crate::v4l2::errno::IoctlError;
 
-/// Sets all of them, and those that were changed since.
+/// Sets all of them, and those that were changed since. The level allows `most` bit/s, too, which rises to what is set.
 #[inline(never)]
 pub(super) fn set_controls(
     device: &Device,
@@ -33,6 +34,7 @@ pub(super) fn set_controls(
     changed: &[(u32, i64)],
     size: (u32, u32),
     declared: (u32, u32),
+    most: &Cell<u32>,
 ) -> Result<(), Failure> {
     let h264 = options.codec == Fourcc::H264;
     let setter = Setter { device, path };
@@ -121,7 +123,7 @@ pub(super) fn set_controls(
     }
     // At last, as it follows from the others, the changed ones too.
     match level {
-        _ if h264 => setter.level(size, level, declared),
+        _ if h264 => setter.level(size, level, declared, most),
         Some(level) => setter.told("--level", level.into(), Err(NotSet::Absent)),
         None => Ok(()),
     }
@@ -184,6 +186,7 @@ impl Setter<'_> {
         size: (u32, u32),
         asked: Option<u32>,
         declared: (u32, u32),
+        most: &Cell<u32>,
     ) -> Result<(), Failure> {
         let (device, path) = (self.device, self.path);
         let combination = combination(device, size, declared)
@@ -211,7 +214,12 @@ impl Setter<'_> {
                 quirks.macroblocks_max
             );
         }
-        let Some(lowest) = demand.level() else {
+        most.set(demand.bitrate.max(most.get()));
+        let ever = Demand {
+            bitrate: most.get(),
+            ..*demand
+        };
+        let Some(lowest) = ever.level() else {
             return Err(failure!(
                 Exit::Refused,
                 "{path}: {combination}: no H.264 level allows it"

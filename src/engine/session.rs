@@ -3,6 +3,7 @@
 //!
 //! Knows options, the order of the steps, and what to say when one fails. Knows no frame and no client.
 
+use core::cell::Cell;
 use core::ffi::CStr;
 
 use arrayvec::ArrayVec;
@@ -31,6 +32,9 @@ pub struct Session<'a> {
     pub slots: u32,
     /// Controls that clients changed since the start, with their values.
     pub changed: ArrayVec<(u32, i64), CONTROLS>,
+    /// The highest bitrate that the encoder was ever set up with, bit/s. An H.264 level allows it from then on: a bitrate that was
+    /// lowered for a while can be raised again.
+    pub bitrate: Cell<u32>,
 }
 
 impl Session<'_> {
@@ -51,7 +55,16 @@ impl Session<'_> {
             failure!(exit, "{path}: {refused}")
         })?;
         let size = (wanted.width, wanted.height);
-        set_controls(device, path, options, &self.changed, size, agreed.declared)?;
+        let (changed, bitrate) = (&self.changed, &self.bitrate);
+        set_controls(
+            device,
+            path,
+            options,
+            changed,
+            size,
+            agreed.declared,
+            bitrate,
+        )?;
         Ok(agreed)
     }
 

@@ -239,6 +239,28 @@ fn bitrate_that_was_changed_is_minded_when_the_level_is_chosen() {
     );
 }
 
+#[test]
+fn bitrate_that_was_lowered_can_be_raised_again_after_another_size() {
+    let guest = Guest::h264("reshape-lowered");
+    let outcome = guest.run(
+        r"
+        engine run --bitrate 8M
+        try lower framemill ctl bitrate 1M
+        try small framemill push --size 320x240 --frames 3
+        try back framemill ctl bitrate 8M
+        try again framemill push --size 640x480 --frames 3
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["lower", "small", "back", "again", "run"]);
+    let log = outcome.text("run.log");
+    assert!(
+        log.contains("320x240 at 30/1 frames/s, 1000000 bit/s vbr, profile high, level 3"),
+        "{log}"
+    );
+}
+
 /// `lived NAME FAULT`: an engine of 640x480 whose calls on the device fail as strace's FAULT says, and a producer of 800x608.
 const LIVED: &str = r"
     lived() {
