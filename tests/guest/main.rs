@@ -45,6 +45,7 @@ mod h264;
 mod hammer;
 mod hostile;
 mod import;
+mod ladder;
 mod latency;
 mod model;
 mod planes;

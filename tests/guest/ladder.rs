@@ -1,0 +1,87 @@
+//! When each step of the ladder is taken for an encoder that no longer works: in instruction-counted time, so that it repeats.
+
+use crate::support::{Guest, Outcome};
+
+/// When the engine said this, ms of the guest's time, by its lines in the kernel's log; each time.
+fn said_at(outcome: &Outcome, words: &str) -> Vec<u64> {
+    let log = outcome.text("dmesg");
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("framemill: ") && line.contains(words));
+    lines
+        .map(|line| {
+            let time = line.trim_start_matches(['[', ' ']).split(']').next();
+            let seconds: f64 = time.expect("a time").parse().expect(line);
+            (seconds * 1000.0) as u64
+        })
+        .collect()
+}
+
+/// That a step took at least `least` ms, and no more than what the machine adds.
+fn within(what: &str, took: u64, least: u64) {
+    println!("{what}: {took} ms, of {least}");
+    assert!(
+        (least..least + 60).contains(&took),
+        "{what}: {took} ms, not {least}"
+    );
+}
+
+#[test]
+fn stalled_encoder_is_restarted_opened_anew_and_given_up_in_its_time() {
+    let guest = Guest::h264("ladder").steady();
+    let outcome = guest.run(
+        r"
+        # Restarts do not help; nor does opening it. STREAMOFF takes 200 ms, for each of the two queues.
+        knob hang_after 3; knob streamoff_ms 100
+        start run framemill run $encoder --size 320x240 --stall-ms 300 --log-to kmsg
+        until_true framemill stat --check
+        start push framemill push --fps 60
+        until_true reached restarts 2
+        knob streamoff_ms 0; knob hang_after 0; knob pause_at 1; knob pause_ms 3600000
+        ended run
+        ended push
+        dmesg >/host/dmesg
+        ",
+    );
+    assert_eq!(outcome.number("run"), 7, "{}", outcome.text("dmesg"));
+    let restarts = said_at(&outcome, "no progress for 300 ms: restarting the encoder");
+    let anew = said_at(&outcome, "nothing else helps: opening it anew");
+    let back = said_at(&outcome, "it runs again");
+    let given_up = said_at(&outcome, "the encoder stalled again");
+    assert_eq!(
+        [restarts.len(), anew.len(), back.len(), given_up.len()],
+        [2, 1, 1, 1],
+        "{}",
+        outcome.text("dmesg")
+    );
+    within("second restart", restarts[1] - restarts[0], 300 + 200);
+    within("opened anew", anew[0] - restarts[1], 300 + 200);
+    within("there again", back[0] - anew[0], 50);
+    within("given up", given_up[0] - back[0], 300);
+}
+
+#[test]
+fn encoder_that_is_gone_is_looked_for_with_growing_pauses_and_then_given_up() {
+    let guest = Guest::h264("ladder-gone").steady();
+    let outcome = guest.run(
+        r"
+        start run strace -o /tmp/trace -e trace=openat framemill run $encoder --size 320x240 --log-to kmsg
+        until_true framemill stat --check
+        start push framemill push --fps 60
+        until_true reached packets 5
+        before=$(grep -c /dev/video11 trace)
+        knob away 1
+        ended run
+        ended push
+        say tries $(($(grep -c /dev/video11 trace) - before))
+        dmesg >/host/dmesg
+        ",
+    );
+    assert_eq!(outcome.number("run"), 6, "{}", outcome.text("dmesg"));
+    // After 50, 100, 200, 400, 800 ms, and when the three seconds are over.
+    assert_eq!(outcome.number("tries"), 6, "{}", outcome.story());
+    let gone = said_at(&outcome, "opening it anew");
+    let given_up = said_at(&outcome, "the encoder is gone");
+    assert_eq!([gone.len(), given_up.len()], [1, 1]);
+    within("given up", given_up[0] - gone[0], 3000);
+}
