@@ -24,6 +24,13 @@ pub const CAMERA: &str = r"
         engine run --camera /dev/video4 $@
         start tap framemill tap --from oldest --all --to /host/coded --index /host/index
     }
+    # What stat says in the end, and how both ended.
+    over() {
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        ended tap
+    }
 ";
 
 /// That every frame of the stream is the picture, and that stat's numbers say that none was copied or lost without a count.
@@ -120,10 +127,7 @@ fn camera_without_a_size_keeps_its_own() {
         picture 320 180 YU12
         camera
         until_true reached packets 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         framemill run $encoder --camera /dev/video4 --size 640x368 2>/host/refused.log
         say refused $?
         framemill run $encoder --camera /dev/video0 --size 640x480 2>/host/other.log
@@ -158,10 +162,7 @@ fn slow_encoder_costs_pictures_and_they_are_counted() {
         knob encode_us 150000
         camera --size 320x180 --fps 30
         until_true reached frames_dropped_behind 20
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         ",
     ));
     outcome.succeeded(&["run", "tap"]);
@@ -183,10 +184,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
         picture 320 180 NV12
         camera --device auto --size 320x180 --camera-format NV12
         until_true reached packets 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         say format $(grep -c '.format.:.NV12' /host/stat.json)
         # Alike but for the name.
         start renamed framemill run --device /dev/video0 --codec FWHT --camera /dev/video4 --camera-format AR24 --size 640x480 --frames 5
@@ -232,10 +230,7 @@ fn rows_of_the_camera_lie_as_the_encoder_wants_them() {
         source_sends 23
         camera
         until_true reached packets 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         picture 800 600 YU12
         ",
     ));
@@ -252,10 +247,7 @@ fn memory_that_the_encoder_cannot_read_costs_one_copy() {
         picture 640 360 YUYV
         camera --size 640x360 --format YUYV --fps 25
         until_true reached packets 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         try refused framemill run $encoder --camera /dev/video4 --memory export
         ",
     ));
@@ -327,10 +319,7 @@ both_apis! {
             picture 640 480 YU12
             camera --size 640x480
             until_true reached packets 3
-            framemill stat --json >/host/stat.json
-            kill $run
-            ended run
-            ended tap
+            over
             ",
         ));
         outcome.succeeded(&["run", "tap"]);
@@ -349,10 +338,7 @@ both_apis! {
             cat /tmp/picture /tmp/picture >two
             camera --size 640x360
             until_true reached packets 3
-            framemill stat --json >/host/stat.json
-            kill $run
-            ended run
-            ended tap
+            over
             reference 640 360 YU12 two /host/reference
             ",
         ));

@@ -66,10 +66,7 @@ fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() {
             --set-ctrl inject_fatal_streaming_error=1
         until_true reached generation 3
         more 10
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         "
         .replace("for error", "restarts=0; for error"),
     ));
@@ -114,10 +111,7 @@ fn camera_that_leaves_and_comes_back_goes_on_where_it_was() {
             more 5
         done
         say files $(($(ls /proc/$run/fd | wc -l) - files))
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         ",
     ));
     outcome.succeeded(&["run", "tap"]);
@@ -143,10 +137,7 @@ fn camera_whose_pictures_are_copied_comes_back_too() {
         inject disconnect
         until_true reached generation 2
         more 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         ",
     ));
     outcome.succeeded(&["run", "tap"]);
@@ -174,10 +165,7 @@ fn camera_that_stays_away_is_waited_for_and_then_ends_the_engine() {
         release
         until_true reached generation 2
         more 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
 
         # The end in good order, while it is away.
         engine stopped --camera /dev/video4
@@ -230,10 +218,7 @@ fn signal_that_is_lost_is_waited_for() {
             until_true in_state running
             more 5
         done
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         picture 640 480 YU12
 
         source_is 1
@@ -284,10 +269,7 @@ fn change_of_the_signals_size_is_followed() {
         source_sends 0
         until_true in_state running
         more 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         picture 640 480 NV12
         cp /host/picture /host/small
         source_sends 23
@@ -356,10 +338,7 @@ fn size_that_the_user_fixed_is_waited_for() {
         source_sends 0
         until_true reached generation 2
         more 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         picture 640 480 YU12
         ",
     ));
@@ -383,10 +362,7 @@ fn encoder_opened_anew(guest: &Guest, options: &str) -> Outcome {
         knob away 0
         until_true in_state running
         more 5
-        framemill stat --json >/host/stat.json
-        kill $run
-        ended run
-        ended tap
+        over
         ",
     ));
     outcome.succeeded(&["run", "tap"]);
