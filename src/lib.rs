@@ -33,8 +33,9 @@
 //!
 //! * Every committed frame ends in exactly one counter: published, or dropped for a named reason. What is in neither
 //!   is still inside (`engine::pipeline`).
-//! * Once the loop runs, it does not allocate, map or unmap memory; buffers are mapped anew only when the encoder is set up
-//!   anew, between two producers, for a camera that came back or changed its size, or after it failed, and the frame ring after a producer was cut off. There is no heap at all; each capacity stands in `limits`, with its reason.
+//! * While frames flow, it does not allocate, map or unmap memory. Buffers are mapped anew only when the encoder is set up
+//!   anew, between two producers, for a camera that came back or changed its size, or after it failed; and each producer gets a frame
+//!   ring that nobody had before. There is no heap at all; each capacity stands in `limits`, with its reason.
 //! * The work of a turn is bounded: no client and no queue can keep the others waiting.
 //! * What a peer writes is an allegation. The engine keeps its own cursors and its own record of who has which slot;
 //!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a

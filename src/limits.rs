@@ -208,6 +208,10 @@ pub const BUFFERS_MIN: u32 = 2;
 /// firmware, a second one in a row shows that it was none.
 pub const RESTARTS: u32 = 2;
 
+/// An encoder that was opened anew, gave no packet since and fails again is given up within so long, ms, and twice `--stall-ms`. Later
+/// it is another trouble: nobody may have sent a frame in between.
+pub const REOPENED_MS: u32 = 10_000;
+
 /// An encoder that does not answer, or is gone, is opened anew for so long at least, ms: the kernel makes a node again in
 /// less, and a supervisor can start over better than a process that only waits. `--wait-device` makes it longer.
 pub const RETURN_MS: u32 = 3000;
@@ -218,6 +222,9 @@ const _: () = assert!(CHANGE_DRAIN_MS < ANSWER_MS);
 
 /// Picture size until a producer brings another one, pixels: no encoder is too small for it.
 pub const SIZE_DEFAULT: (u32, u32) = (640, 480);
+
+/// From one line in the log about what a client did to the next, ms: no client can fill it.
+pub const TELL_PAUSE_MS: u32 = 1000;
 
 /// How long the listening socket is left alone after an accept that failed (out of descriptors), ms.
 pub const ACCEPT_PAUSE_MS: u32 = 250;

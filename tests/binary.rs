@@ -14,8 +14,8 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 /// Most bytes of the stripped file: what an initramfs can spare beside a kernel of a few MiB. It was 96 KiB before the options
 /// of H.264, `ctl` and key frames on request, which cost 9 KiB (8 of which were found elsewhere), and the import of dma-bufs,
 /// which costs 7, and the camera in the loop, 4. From 112 to 128 KiB: changes of size and format while it runs, cameras that
-/// change or come back, and the cage.
-const MOST_BYTES: usize = 128 * 1024;
+/// change or come back, and the cage. From 128 to 130 KiB: what becomes of two troubles at once.
+const MOST_BYTES: usize = 130 * 1024;
 
 const STRIPPED: &str = "target/aarch64-unknown-linux-musl/release/framemill";
 const UNSTRIPPED: &str = "target/aarch64-unknown-linux-musl/release/framemill.unstripped";

@@ -122,7 +122,7 @@ proptest! {
                 Event::Return(n) => {
                     if let Some(place) = inside.iter_mut().filter(|f| !f.2).nth(n) {
                         place.2 = true;
-                        pipeline.returned(place.0, place.1, now);
+                        pipeline.returned(place.0, now);
                         returned += 1;
                         prop_assert_ne!(pipeline.slot(place.0), Some(Slot::Queued));
                     }
@@ -176,7 +176,7 @@ fn encode(pipeline: &mut Pipeline<'_>, count: u64, now: u64) -> Vec<u64> {
         pipeline.commit(slot, n, now, now).unwrap();
         let (slot, key) = pipeline.next().unwrap();
         pipeline.queued(now);
-        pipeline.returned(slot, key, now);
+        pipeline.returned(slot, now);
         keys.push(key);
     }
     keys

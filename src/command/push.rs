@@ -36,7 +36,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         frame: 0,
         begun: false,
     };
-    let (mut pushed, mut accounts) = (0, (0, 0));
+    let (mut pushed, mut accounts) = (0, (0u64, 0u64));
     let mut wait_ms = options.wait_ms;
     let result = loop {
         let producer = match attach(options, &wish, wait_ms) {
@@ -50,7 +50,9 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         let finished = producer.finish(None);
         let (published, dropped) = producer.accounts();
         pushed += producer.committed();
-        accounts = (accounts.0 + published, accounts.1 + dropped);
+        // What stands in the ring is what the engine says.
+        accounts.0 = accounts.0.saturating_add(published);
+        accounts.1 = accounts.1.saturating_add(dropped);
         match result.and(finished.map(|_| ()).map_err(Ended::Lost)) {
             Err(Ended::Lost(ClientError::Refused(Refusal::Reopened))) => {
                 note!(info, "{}: attaching again", Refusal::Reopened.text());
@@ -71,7 +73,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         "{pushed} frames pushed: {published} published, {dropped} dropped"
     );
     // Committed when the engine had looked for the last time: it cannot count them.
-    let late = pushed.saturating_sub(published + dropped);
+    let late = pushed.saturating_sub(published.saturating_add(dropped));
     if late > 0 {
         note!(
             info,

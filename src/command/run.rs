@@ -145,6 +145,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             frames: options.frames,
             health: Health::Streaming,
             failed: 0,
+            attached: 0,
         }),
         None => {
             let filled = memory.fill(&encoder, &wanted, options.memory);

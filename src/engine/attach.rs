@@ -188,6 +188,10 @@ impl Engine<'_> {
             && let Err(refusal) = refused.and_then(|()| self.admit_producer(life, place))
         {
             self.refuse(life, place, refusal);
+            if let Slots::Given(..) = slots {
+                // It was the producer until then.
+                self.producer_left(life, now());
+            }
         }
         Ok(())
     }

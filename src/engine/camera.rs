@@ -41,6 +41,8 @@ pub struct CameraFeed<'a> {
     pub health: Health,
     /// The first failure since the latest picture, `CLOCK_MONOTONIC` ns; 0: none.
     pub failed: u64,
+    /// When it was attached, `CLOCK_MONOTONIC` ns; 0 while it is away.
+    pub attached: u64,
 }
 
 /// How the camera is.
@@ -224,7 +226,9 @@ impl Engine<'_> {
             return Ok(());
         };
         let time = now();
-        if feed.failed == 0 {
+        // One that was there for so long since may have had nothing to show: it is another failure.
+        let attached = core::mem::take(&mut feed.attached);
+        if feed.failed == 0 || attached != 0 && time.saturating_sub(attached) > patience {
             feed.failed = time;
             note!(
                 warn,
@@ -263,6 +267,11 @@ impl Engine<'_> {
 
     fn keep_camera(&mut self, camera: Camera, health: Health) {
         if let Some(feed) = &mut self.camera {
+            feed.attached = now();
+            if let Health::NoSignal(_) = health {
+                // It works, as far as it can.
+                feed.failed = 0;
+            }
             feed.camera = Some(camera);
             feed.health = health;
         }

@@ -101,17 +101,15 @@ impl Engine<'_> {
         if life.ending {
             return Err(Refusal::Ending);
         }
-        if life.away.is_some() {
-            return Err(Refusal::Busy);
-        }
         let device = self.encoder.device();
         let (id, value) = match change {
-            Change::KeyFrame => (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1),
             Change::Drain => {
                 note!(info, "told by a client to stop: draining");
                 life.end_wanted = true;
                 return Ok(Outcome::Done(1));
             }
+            _ if life.away.is_some() => return Err(Refusal::Busy),
+            Change::KeyFrame => (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1),
             Change::Bitrate(bits) => (CID_MPEG_VIDEO_BITRATE, i64::from(bits)),
             Change::Gop(frames) => (CID_MPEG_VIDEO_GOP_SIZE, i64::from(frames)),
             Change::ControlId(id, value) => (id, value),

@@ -175,7 +175,7 @@ impl Engine<'_> {
         taken?;
         for _ in 0..self.encoder.slots() {
             match self.encoder.dequeue_frame()? {
-                Some(returned) => self.pipeline.returned(returned.slot, returned.key, now()),
+                Some(returned) => self.pipeline.returned(returned.slot, now()),
                 None => break,
             }
         }
@@ -212,7 +212,7 @@ impl Engine<'_> {
     pub(super) fn announce(&mut self, life: &mut Life, published: u32) {
         if published > 0 {
             life.restarts = 0;
-            life.reopened = false;
+            life.reopened = None;
             self.publisher.wake();
             life.clients.notify_consumers();
         }

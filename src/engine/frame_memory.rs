@@ -13,7 +13,7 @@ use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
-use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher, reset};
+use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
 use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::region::{Region, sealed_memfd};
@@ -39,8 +39,8 @@ pub struct FrameMemory {
     take: Popper,
     told: (u64, u64),
     wanted: Wanted,
-    /// The ring is not for the next producer.
-    spoiled: bool,
+    /// Somebody had the ring: the next producer gets another.
+    used: bool,
 }
 
 /// Slots that are copied row by row into the OUTPUT buffers.
@@ -74,7 +74,7 @@ impl FrameMemory {
             take: Popper::default(),
             told: (0, 0),
             wanted: *wanted,
-            spoiled: false,
+            used: false,
         })
     }
 
@@ -243,29 +243,15 @@ impl FrameMemory {
         self.copying.is_some()
     }
 
-    /// The producer was cut off. What it has of the ring it may still write to, so that the next one gets another.
-    pub fn spoil(&mut self) {
-        self.spoiled = true;
-    }
-
-    /// Empties both queues for a new producer, and writes every word anew: the one before may have written anything.
+    /// A ring for a new producer, which nobody had before: whoever had one may still write to it.
     ///
     /// # Errors
     /// When there is no memory for another ring.
     pub fn attach(&mut self) -> rustix::io::Result<()> {
-        if self.spoiled {
+        if core::mem::replace(&mut self.used, true) {
             (self.map, self.ring) = FrameMap::create()?;
-            self.spoiled = false;
-        } else {
-            self.map.stamp();
         }
         self.describe();
-        let ring = self.map.ring();
-        reset(&ring.filled);
-        reset(&ring.free);
-        ring.published.store(0, Relaxed);
-        ring.dropped.store(0, Relaxed);
-        ring.accounted.store(0, Relaxed);
         self.give = Pusher::default();
         self.take = Popper::default();
         self.told = (0, 0);

@@ -7,6 +7,8 @@ use crate::engine::changes::KeyRequest;
 use crate::engine::clients::Clients;
 use crate::engine::lifecycle::Away;
 use crate::error::Exit;
+use crate::limits::TELL_PAUSE_MS;
+use crate::time::MS;
 
 /// Where the engine is on its way to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +47,11 @@ pub(super) struct Life {
     pub(super) request: Option<Request>,
     /// The encoder is closed, and to be opened anew.
     pub(super) away: Option<Away>,
-    /// It was opened anew since the latest packet.
-    pub(super) reopened: bool,
+    /// When it was opened anew, if no packet came since; `CLOCK_MONOTONIC` ns.
+    pub(super) reopened: Option<u64>,
     pub(super) key: KeyRequest,
+    /// Until then the log says nothing of what clients do, `CLOCK_MONOTONIC` ns.
+    tell_again: u64,
 }
 
 impl Life {
@@ -63,9 +67,19 @@ impl Life {
             ending: false,
             request: None,
             away: None,
-            reopened: false,
+            reopened: None,
             key: KeyRequest::new(all_intra),
+            tell_again: 0,
         }
+    }
+
+    /// Whether what a client did may be told in the log: once a second, so that nobody can fill it. Counters tell the rest.
+    pub(super) fn may_tell(&mut self, time: u64) -> bool {
+        let may = time >= self.tell_again;
+        if may {
+            self.tell_again = time.saturating_add(u64::from(TELL_PAUSE_MS) * MS);
+        }
+        may
     }
 
     /// The encoder is empty, or had time enough: the end, or the change that this was for.

@@ -13,7 +13,7 @@ use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{DEVICE_RETRY_MS, RESTARTS, RETURN_MS};
+use crate::limits::{CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
@@ -98,6 +98,10 @@ impl Engine<'_> {
         if let Phase::Draining { deadline, .. } = life.phase {
             life.phase = Phase::Emptying { deadline };
         }
+        if matches!(life.phase, Phase::Emptying { .. }) && self.pipeline.in_flight() == 0 {
+            // There is nothing left to wait for.
+            life.drained(Exit::Success);
+        }
     }
 
     fn recovered(&mut self, life: &Life) {
@@ -120,10 +124,12 @@ impl Engine<'_> {
         error: Option<IoctlError>,
     ) -> Result<(), Failure> {
         let device = self.session.path;
-        if life.reopened {
+        let time = now();
+        let lately = self.settings.stall.saturating_mul(2);
+        let lately = lately.saturating_add(u64::from(REOPENED_MS) * MS);
+        if life.reopened.is_some_and(|at| time - at < lately) {
             return Err(self.given_up(error));
         }
-        life.reopened = true;
         match error {
             None => note!(warn, "{device}: nothing else helps: opening it anew"),
             Some(error) => note!(warn, "{device}: {error}: opening it anew"),
@@ -141,23 +147,10 @@ impl Engine<'_> {
         let slots = if imports {
             Slots::Given(count, rows, buffers)
         } else {
-            // What was committed is a frame like any other; nonsense is nobody's.
-            let _ = self.drain_commits(now());
-            self.pipeline.drop_filled(Counter::DroppedRestart);
-            // A camera's pictures were copied into what is gone.
-            self.detach(0);
-            if let Some((place, ..)) = life.clients.producer() {
-                self.memory.account(self.pipeline.accounts());
-                let client = life.clients.remove(place);
-                self.turn_away(&client.socket, Refusal::Reopened);
-                // It may be in the middle of a frame, and commit it.
-                self.memory.spoil();
-                self.reclaim();
-            }
+            self.lose_slots(life);
             Slots::Own(self.session.options.memory)
         };
         self.set_state(State::Recovering);
-        let time = now();
         let pause = u64::from(DEVICE_RETRY_MS) * MS;
         let patience = RETURN_MS.max(self.session.options.wait_device_ms);
         life.away = Some(Away {
@@ -168,6 +161,20 @@ impl Engine<'_> {
             slots,
         });
         Ok(())
+    }
+
+    /// The slots are gone: those of a camera, or a producer's, which has to attach again.
+    fn lose_slots(&mut self, life: &mut Life) {
+        // What was committed is a frame like any other; nonsense is nobody's.
+        let _ = self.drain_commits(now());
+        self.pipeline.drop_filled(Counter::DroppedRestart);
+        self.detach(0);
+        if let Some((place, ..)) = life.clients.producer() {
+            self.memory.account(self.pipeline.accounts());
+            let client = life.clients.remove(place);
+            self.turn_away(&client.socket, Refusal::Reopened);
+            self.reclaim();
+        }
     }
 
     /// Opens the encoder again when it is time for the next try.
@@ -185,22 +192,22 @@ impl Engine<'_> {
                 if !self.encoder.imports() {
                     self.pipeline.replace_slots(self.encoder.slots());
                 }
+                life.reopened = Some(time);
                 note!(info, "{}: it runs again", self.session.path);
                 self.recovered(life);
                 return Ok(());
             }
-            let buffers = self.close()?;
-            if let Slots::Given(.., place) = &mut away.slots
-                && place.is_empty()
-            {
-                // They were taken, and then it did not start.
-                *place = buffers;
+            self.close()?;
+            if let Slots::Given(..) = away.slots {
+                // It may be their fault: the next try does without.
+                self.lose_slots(life);
+                away.slots = Slots::Own(self.session.options.memory);
             }
         }
         if time >= away.until {
             return Err(self.given_up(away.error));
         }
-        away.pause *= 2;
+        away.pause = (away.pause * 2).min(u64::from(CAMERA_PAUSE_MS) * MS);
         away.again = (time + away.pause).min(away.until);
         life.away = Some(away);
         Ok(())
@@ -254,7 +261,7 @@ impl Engine<'_> {
             self.recover(life, None)?;
         }
         match life.phase {
-            Phase::Draining { marked: false, .. } if self.pipeline.in_flight() == 0 => {
+            Phase::Draining { marked: false, .. } if self.pipeline.inside() == 0 => {
                 life.drained(Exit::Success);
             }
             Phase::Emptying { deadline } | Phase::Draining { deadline, .. } if deadline <= time => {

@@ -50,6 +50,7 @@ pub struct Frame {
 struct Pending {
     /// V4L2 timestamp, us; unique and rising.
     key: u64,
+    slot: u32,
     frame: Frame,
     /// When its slot came back, ns; 0 before.
     returned: u64,
@@ -192,6 +193,7 @@ impl<'a> Pipeline<'a> {
         self.slots[slot as usize] = Slot::Queued;
         self.pending.push(Pending {
             key,
+            slot,
             frame,
             returned: 0,
             overtaken: 0,
@@ -210,14 +212,16 @@ impl<'a> Pipeline<'a> {
     }
 
     /// The driver gave a slot back. One that it did not have is ignored.
-    pub fn returned(&mut self, slot: u32, key: u64, now: u64) {
+    pub fn returned(&mut self, slot: u32, now: u64) {
         let Some(state @ Slot::Queued) = self.slots.get_mut(slot as usize) else {
             return;
         };
         *state = Slot::Free;
         self.progress = now;
         self.stats.count(Counter::FramesReturned);
-        if let Some(pending) = self.pending.iter_mut().find(|pending| pending.key == key) {
+        // Not by its timestamp: a driver need not give back there what it was given.
+        let mut pending = self.pending.iter_mut();
+        if let Some(pending) = pending.find(|one| one.slot == slot && one.returned == 0) {
             pending.returned = now.max(1);
         }
     }
@@ -348,6 +352,12 @@ impl<'a> Pipeline<'a> {
     #[must_use]
     pub fn filled(&self) -> usize {
         self.filled.len()
+    }
+
+    /// Frames that the encoder took and whose packet did not come yet.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        self.pending.len()
     }
 
     /// Frames committed and not accounted for yet.

@@ -126,7 +126,11 @@ impl Engine<'_> {
                 .may_produce(life)
                 .and_then(|()| self.wish(life, place, &wish)),
             (Message::Import(_), Role::Producer { .. }) if descriptors.is_empty() => {
-                note!(warn, "a producer offers memory and may not: it has to copy");
+                // It need not say so more often.
+                client.deaf_until = time.saturating_add(u64::from(KEY_FRAME_PAUSE_MS) * MS);
+                if life.may_tell(time) {
+                    note!(warn, "a producer offers memory and may not: it has to copy");
+                }
                 self.reclaim();
                 self.admit_producer(life, place)
             }
@@ -230,17 +234,24 @@ impl Engine<'_> {
             // What it committed before it went is a frame like any other; nonsense is nobody's.
             let _ = self.drain_commits(time);
         }
-        let client = life.clients.remove(place);
+        self.dismiss(life, place, time);
         if producer {
             self.reclaim();
-        }
-        let offered = life.request.as_ref().is_some_and(Request::offers);
-        if producer || offered && matches!(client.role, Role::Waiting) {
             self.producer_left(life, time);
         }
     }
 
-    fn producer_left(&mut self, life: &mut Life, time: u64) {
+    /// Takes a client off the list. One that waits with memory of its own was the producer.
+    fn dismiss(&mut self, life: &mut Life, place: usize, time: u64) -> Client {
+        let client = life.clients.remove(place);
+        let offered = life.request.as_ref().is_some_and(Request::offers);
+        if offered && matches!(client.role, Role::Waiting) {
+            self.producer_left(life, time);
+        }
+        client
+    }
+
+    pub(super) fn producer_left(&mut self, life: &mut Life, time: u64) {
         life.finished = true;
         if self.settings.once {
             self.begin_end(life, time);
@@ -265,7 +276,7 @@ impl Engine<'_> {
             return self.cut_off(life, place, refusal);
         }
         self.stats.count(Counter::ClientsRefused);
-        let client = life.clients.remove(place);
+        let client = self.dismiss(life, place, now());
         self.turn_away(&client.socket, refusal);
     }
 
@@ -279,9 +290,10 @@ impl Engine<'_> {
 
     /// Ends the producer's connection because of what it did.
     pub(super) fn cut_off(&mut self, life: &mut Life, place: usize, refusal: Refusal) {
-        note!(warn, "the producer is cut off: {}", refusal.text());
+        if life.may_tell(now()) {
+            note!(warn, "the producer is cut off: {}", refusal.text());
+        }
         self.stats.count(Counter::ProducersCutOff);
-        self.memory.spoil();
         let client = life.clients.remove(place);
         self.turn_away(&client.socket, refusal);
         self.reclaim();

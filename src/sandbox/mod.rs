@@ -71,6 +71,13 @@ fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
         maximum: None,
     };
     setrlimit(Resource::Memlock, unlimited)?;
+    // Descriptors on their way to clients that do not read count as this user's, and past this limit nobody is sent any. As many as
+    // kernels allow a process, unless this one was told otherwise.
+    let many = Rlimit {
+        current: Some(1 << 20),
+        maximum: Some(1 << 20),
+    };
+    let _ = setrlimit(Resource::Nofile, many);
     if let SocketName::Path(path) = socket {
         chownat(CWD, *path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
     }
@@ -84,13 +91,10 @@ fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
 /// file. Folders and not nodes, because a device that comes back has a new node.
 fn shut_files(device: &[u8], camera: Option<&[u8]>, socket: &SocketName<'_>) -> Result<()> {
     let ruleset = kernel::Ruleset::new()?;
-    for path in [Some(device), camera].into_iter().flatten() {
-        // What lies in folders of /dev is links to its nodes.
-        let folder = match path.starts_with(b"/dev/") {
-            true => b"/dev",
-            false => parent(path),
-        };
-        ruleset.allow(&open_at(folder, FOLDER)?, kernel::USE)?;
+    // What lies in folders of /dev is links to its nodes, and a link elsewhere leads there, too.
+    let paths = [Some(b"/dev/".as_slice()), Some(device), camera];
+    for path in paths.into_iter().flatten() {
+        ruleset.allow(&open_at(parent(path), FOLDER)?, kernel::USE)?;
     }
     if let SocketName::Path(path) = socket {
         ruleset.allow(&open_at(parent(path.to_bytes()), FOLDER)?, kernel::REMOVE)?;

@@ -80,12 +80,6 @@ impl Popper {
     }
 }
 
-/// Empties a queue for the next producer.
-pub fn reset(queue: &Queue) {
-    queue.head.store(0, Relaxed);
-    queue.tail.store(0, Relaxed);
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

@@ -144,16 +144,11 @@ impl FrameMap {
             region: Region::map(&fd, FRAME_RING_BYTES, true)?,
         };
         map.region.touch();
-        map.stamp();
-        Ok((map, fd))
-    }
-
-    /// Writes what a producer checks first. A producer before it may have written something else there.
-    pub fn stamp(&self) {
-        let ring = self.ring();
+        let ring = map.ring();
         ring.abi_version.store(ABI_VERSION, Relaxed);
         ring.total_bytes.store(FRAME_RING_BYTES as u32, Relaxed);
         ring.magic.store(FRAME_MAGIC, Release); // pairs with the Acquire of `open`
+        Ok((map, fd))
     }
 
     /// Maps an engine's frame ring.

@@ -55,6 +55,8 @@ mod reshape;
 mod sandbox;
 mod schedule;
 mod soak;
+mod strangers;
 mod sweep;
+mod troubles;
 mod users;
 mod watch;

@@ -8,6 +8,10 @@
  *   producer   is the producer, and writes what it likes into each word and slot; also what is right, twice, or not its own
  *   wishes     the same, and wants other frames each time: sizes, formats and rates that the encoder does, or does not
  *   former     was the producer, was cut off, and goes on writing into the frame ring that it still has
+ *   left       the same, but it left by itself;  offered: right after it had offered memory;  waited: with its last frame in the encoder
+ *   blunder    commits a frame, offers memory, and says garbage before the answer can be there; once
+ *   empty      is the producer, and offers memory without a descriptor, without end
+ *   hoard      asks for packets and says garbage before it reads the answer, 400 times, and keeps every connection
  *   mute       is the producer, and shuts down each socket that it was given, but not the connection
  *   steps      stops, dies or closes at each step of a client's life
  *   seals      tries to write to, cut or lengthen what it was given to read
@@ -18,86 +22,6 @@
  */
 #include "hostile.h"
 
-/* A producer's view of the ring and of one plane a slot. */
-struct producer {
-	struct peer peer;
-	volatile uint32_t *ring;
-	uint32_t slots, pushed, popped;
-	uint32_t owned[64], owned_count;
-	unsigned char *memory[64];
-	size_t bytes;
-};
-
-static int with_wishes;
-
-static void wish(uint32_t *own)
-{
-	static const uint32_t sides[][2] = { { 0, 0 }, { 320, 240 }, { 64, 48 }, { 642, 362 }, { 17, 19 }, { 1920, 1080 }, { 8192, 8192 } };
-	static const char *formats[] = { "\0\0\0\0", "YU12", "NV12", "YUYV", "GREY", "junk" };
-
-	memcpy(own, formats[chance(6)], 4);
-	memcpy(own + 1, sides[chance(7)], 8);
-	if (chance(2)) {
-		own[3] = 1 + chance(70);
-		own[4] = 1 + chance(3);
-	}
-}
-
-static int attach(struct producer *producer)
-{
-	struct peer *peer = &producer->peer;
-	uint32_t words[WORDS];
-
-	memset(producer, 0, sizeof(*producer));
-	peer->fd = dial();
-	if (peer->fd < 0)
-		return 0;
-	begin(words, PRODUCE);
-	words[OWN + 5] = !chance(3);
-	if (with_wishes)
-		wish(words + OWN);
-	tell(peer->fd, words, sizeof(words), NULL, 0);
-	/* It may take the encoder a drain. */
-	if (hear(peer, 3000) != FRAMES || peer->count <= FIRST_PLANE) {
-		leave(peer);
-		pause_us(2000);
-		return 0;
-	}
-	producer->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, peer->fds[RING], 0);
-	if (producer->ring == MAP_FAILED)
-		perror("mmap"), exit(2);
-	producer->slots = producer->ring[RING_SLOTS] & 63;
-	producer->bytes = producer->ring[RING_MEMORY_BYTES];
-	for (uint32_t slot = 0; slot < producer->slots && FIRST_PLANE + (int)slot < peer->count; slot++) {
-		producer->memory[slot] =
-			mmap(NULL, producer->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, peer->fds[FIRST_PLANE + slot], 0);
-		if (producer->memory[slot] == MAP_FAILED)
-			producer->memory[slot] = NULL;
-	}
-	return 1;
-}
-
-static void detach(struct producer *producer)
-{
-	munmap((void *)producer->ring, RING_BYTES);
-	for (uint32_t slot = 0; slot < producer->slots; slot++)
-		if (producer->memory[slot])
-			munmap(producer->memory[slot], producer->bytes);
-	leave(&producer->peer);
-}
-
-static void commit(struct producer *producer, uint32_t slot)
-{
-	volatile uint32_t *queue = producer->ring + RING_FILLED;
-	volatile uint32_t *entry = queue + QUEUE_FIRST + producer->pushed % QUEUE_ENTRIES * QUEUE_ENTRY;
-
-	entry[0] = slot;
-	for (int word = 2; word < QUEUE_ENTRY; word++)
-		entry[word] = chance(UINT32_MAX);
-	__atomic_store_n(queue + QUEUE_HEAD, ++producer->pushed, __ATOMIC_RELEASE);
-	(void)!send(producer->peer.fds[FILLED_SOCKET], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static void scribble(unsigned char *memory, size_t bytes)
 {
 	if (memory && bytes)
@@ -105,21 +29,11 @@ static void scribble(unsigned char *memory, size_t bytes)
 			memory[chance(bytes)] = chance(256);
 }
 
-/* Takes slots that the engine gives. */
-static void take(struct producer *producer)
-{
-	volatile uint32_t *queue = producer->ring + RING_FREE;
-
-	while (producer->popped != queue[QUEUE_HEAD] && producer->owned_count < 64)
-		producer->owned[producer->owned_count++] =
-			queue[QUEUE_FIRST + producer->popped++ % QUEUE_ENTRIES * QUEUE_ENTRY] & 63;
-}
-
 static void act(struct producer *producer)
 {
 	volatile uint32_t *queue = producer->ring + RING_FILLED;
 	struct peer *peer = &producer->peer;
-	uint32_t words[WORDS];
+	uint32_t words[WORDS], slots, row;
 	int fds[8], which;
 
 	switch (chance(24)) {
@@ -154,14 +68,12 @@ static void act(struct producer *producer)
 		words[OWN] = CHANGE_KEY;
 		return tell(peer->fd, words, sizeof(words), NULL, 0);
 	case 8:
-		begin(words, IMPORT);
-		words[OWN] = 1 + chance(4);
-		words[OWN + 1] = 1;
-		words[OWN + 2] = chance(4096);
-		for (uint32_t n = 0; n < words[OWN]; n++)
+		slots = 1 + chance(4);
+		row = chance(4096);
+		for (uint32_t n = 0; n < slots; n++)
 			fds[n] = junk();
-		tell(peer->fd, words, sizeof(words), fds, words[OWN]);
-		for (uint32_t n = 0; n < words[OWN]; n++)
+		offer(peer->fd, slots, row, fds, slots);
+		for (uint32_t n = 0; n < slots; n++)
 			close(fds[n]);
 		return;
 	case 9:
@@ -209,22 +121,134 @@ static void wishes(void)
 	produce();
 }
 
-static void former(void)
+/* Two slots that the encoder cannot import. */
+static void offer_two(struct producer *producer)
+{
+	int memory = memfd_create("slot", MFD_CLOEXEC), fds[] = { memory, memory };
+
+	offer(producer->peer.fd, 2, 320, fds, 2);
+	close(memory);
+}
+
+/* A frame that the engine has taken: what is asked for next has to wait for it. */
+static void commit_one(struct producer *producer)
+{
+	for (take(producer); !producer->owned_count; take(producer))
+		pause_us(1000);
+	commit(producer, producer->owned[0]);
+	while (producer->ring[RING_FILLED + QUEUE_TAIL] != producer->pushed)
+		pause_us(1000);
+}
+
+static void be_cut_off(struct producer *producer)
+{
+	commit(producer, 77);
+	if (hear(&producer->peer, 3000) != -1)
+		must_fail("a slot that is not there", 1);
+}
+
+static void walk_out(struct producer *producer)
+{
+	close(producer->peer.fd);
+	/* What it writes before the engine has seen it leave counts as its own. */
+	pause_us(500000);
+}
+
+/* Whatever the way it goes, it writes on. */
+static void haunt(const char *name, void (*go)(struct producer *))
 {
 	static struct producer producer;
 
 	if (!producer.ring) {
 		if (!attach(&producer))
 			return;
-		commit(&producer, 77);
-		if (hear(&producer.peer, 3000) != -1)
-			must_fail("a slot that is not there", 1);
-		printf("former\n");
+		go(&producer);
+		printf("%s\n", name);
 		fflush(stdout);
 	}
 	for (int at = 0; at < RING_BYTES / 4; at++)
 		producer.ring[at] = chance(2) ? chance(70) : chance(UINT32_MAX);
 	pause_us(500);
+}
+
+static void former(void)
+{
+	haunt("former", be_cut_off);
+}
+
+static void left(void)
+{
+	haunt("left", walk_out);
+}
+
+static void offer_and_walk_out(struct producer *producer)
+{
+	offer_two(producer);
+	walk_out(producer);
+}
+
+static void offered(void)
+{
+	haunt("offered", offer_and_walk_out);
+}
+
+static void wait_and_walk_out(struct producer *producer)
+{
+	commit_one(producer);
+	offer_and_walk_out(producer);
+}
+
+static void waited(void)
+{
+	haunt("waited", wait_and_walk_out);
+}
+
+static void blunder(void)
+{
+	static struct producer producer;
+
+	if (producer.ring)
+		return pause_us(10000);
+	if (!attach(&producer))
+		return;
+	commit_one(&producer);
+	offer_two(&producer);
+	(void)!send(producer.peer.fd, "x", 1, MSG_NOSIGNAL);
+	hear(&producer.peer, 3000);
+	leave(&producer.peer);
+}
+
+static void empty(void)
+{
+	static struct producer producer;
+
+	if (producer.ring && producer.peer.fd < 0)
+		return pause_us(10000);
+	if (!producer.ring && !attach(&producer))
+		return;
+	offer(producer.peer.fd, 2, 320, NULL, 0);
+	if (hear(&producer.peer, 100) < 0)
+		leave(&producer.peer);
+}
+
+static void hoard(void)
+{
+	static int held;
+	struct pollfd answer = { .events = POLLIN };
+
+	if (held == 400)
+		return pause_us(10000);
+	answer.fd = dial();
+	if (answer.fd < 0)
+		return;
+	say(answer.fd, CONSUME);
+	poll(&answer, 1, 1000);
+	(void)!send(answer.fd, "x", 1, MSG_NOSIGNAL);
+	unanswered++;
+	if (++held == 400) {
+		printf("hoard\n");
+		fflush(stdout);
+	}
 }
 
 static void mute(void)
@@ -400,6 +424,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*go)(void);
 	} modes[] = { { "messages", messages }, { "crowd", crowd }, { "flood", flood }, { "producer", produce }, { "wishes", wishes }, { "former", former },
+		      { "left", left }, { "offered", offered }, { "waited", waited }, { "blunder", blunder }, { "empty", empty }, { "hoard", hoard },
 		      { "mute", mute }, { "steps", steps }, { "seals", seals }, { "spin", spin } };
 
 	if (argc != 5)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * What the modes of hostile.c share: seeded numbers, connections that take everything down that the engine says, messages that are
- * wrong in some way, descriptors that nobody wants.
+ * wrong in some way, descriptors that nobody wants, and a producer that is let in as any other.
  */
 #ifndef HOSTILE_H
 #define HOSTILE_H
@@ -120,6 +120,18 @@ static void say(int fd, uint32_t kind)
 
 	begin(words, kind);
 	tell(fd, words, sizeof(words), NULL, 0);
+}
+
+/* Memory of its own as slots, one descriptor each, rows so many bytes long. */
+static void offer(int fd, uint32_t slots, uint32_t row, const int *fds, int count)
+{
+	uint32_t words[WORDS];
+
+	begin(words, IMPORT);
+	words[OWN] = slots;
+	words[OWN + 1] = 1;
+	words[OWN + 2] = row;
+	tell(fd, words, sizeof(words), fds, count);
 }
 
 /* The kind of the next message; 0: none within that time, -1: the connection is at its end. Counts refusals. */
@@ -241,6 +253,96 @@ static void blurt(int fd)
 	tell(fd, bytes, length, fds, count);
 	if (count)
 		close(fds[0]);
+}
+
+/* A producer's view of the ring and of one plane a slot. */
+struct producer {
+	struct peer peer;
+	volatile uint32_t *ring;
+	uint32_t slots, pushed, popped;
+	uint32_t owned[64], owned_count;
+	unsigned char *memory[64];
+	size_t bytes;
+};
+
+static int with_wishes;
+
+static void wish(uint32_t *own)
+{
+	static const uint32_t sides[][2] = { { 0, 0 }, { 320, 240 }, { 64, 48 }, { 642, 362 }, { 17, 19 }, { 1920, 1080 }, { 8192, 8192 } };
+	static const char *formats[] = { "\0\0\0\0", "YU12", "NV12", "YUYV", "GREY", "junk" };
+
+	memcpy(own, formats[chance(6)], 4);
+	memcpy(own + 1, sides[chance(7)], 8);
+	if (chance(2)) {
+		own[3] = 1 + chance(70);
+		own[4] = 1 + chance(3);
+	}
+}
+
+static int attach(struct producer *producer)
+{
+	struct peer *peer = &producer->peer;
+	uint32_t words[WORDS];
+
+	memset(producer, 0, sizeof(*producer));
+	peer->fd = dial();
+	if (peer->fd < 0)
+		return 0;
+	begin(words, PRODUCE);
+	words[OWN + 5] = !chance(3);
+	if (with_wishes)
+		wish(words + OWN);
+	tell(peer->fd, words, sizeof(words), NULL, 0);
+	/* It may take the encoder a drain. */
+	if (hear(peer, 3000) != FRAMES || peer->count <= FIRST_PLANE) {
+		leave(peer);
+		pause_us(2000);
+		return 0;
+	}
+	producer->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, peer->fds[RING], 0);
+	if (producer->ring == MAP_FAILED)
+		perror("mmap"), exit(2);
+	producer->slots = producer->ring[RING_SLOTS] & 63;
+	producer->bytes = producer->ring[RING_MEMORY_BYTES];
+	for (uint32_t slot = 0; slot < producer->slots && FIRST_PLANE + (int)slot < peer->count; slot++) {
+		producer->memory[slot] =
+			mmap(NULL, producer->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, peer->fds[FIRST_PLANE + slot], 0);
+		if (producer->memory[slot] == MAP_FAILED)
+			producer->memory[slot] = NULL;
+	}
+	return 1;
+}
+
+static void detach(struct producer *producer)
+{
+	munmap((void *)producer->ring, RING_BYTES);
+	for (uint32_t slot = 0; slot < producer->slots; slot++)
+		if (producer->memory[slot])
+			munmap(producer->memory[slot], producer->bytes);
+	leave(&producer->peer);
+}
+
+static void commit(struct producer *producer, uint32_t slot)
+{
+	volatile uint32_t *queue = producer->ring + RING_FILLED;
+	volatile uint32_t *entry = queue + QUEUE_FIRST + producer->pushed % QUEUE_ENTRIES * QUEUE_ENTRY;
+
+	entry[0] = slot;
+	for (int word = 2; word < QUEUE_ENTRY; word++)
+		entry[word] = chance(UINT32_MAX);
+	__atomic_store_n(queue + QUEUE_HEAD, ++producer->pushed, __ATOMIC_RELEASE);
+	(void)!send(producer->peer.fds[FILLED_SOCKET], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Takes slots that the engine gives. */
+static void take(struct producer *producer)
+{
+	volatile uint32_t *queue = producer->ring + RING_FREE;
+
+	while (producer->popped != queue[QUEUE_HEAD] && producer->owned_count < 64)
+		producer->owned[producer->owned_count++] =
+			queue[QUEUE_FIRST + producer->popped++ % QUEUE_ENTRIES * QUEUE_ENTRY] & 63;
 }
 
 static void sum(const char *mode)

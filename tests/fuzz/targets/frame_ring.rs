@@ -5,7 +5,7 @@
 use framemill::engine::pipeline::{Pipeline, Slot};
 use framemill::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
 use framemill::shm::atomic::{AtomicU64, Ordering::Relaxed};
-use framemill::shm::frame_ring::{Entry, Popper, Pusher, reset};
+use framemill::shm::frame_ring::{Entry, Popper, Pusher};
 use framemill::shm::layout::{FRAME_RING_BYTES, Histogram};
 use framemill::shm::map::FrameMap;
 use framemill::stats::{Counter, Stats};
@@ -84,8 +84,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 };
                 if !honest {
                     pipeline.reclaim();
-                    reset(&ring.filled);
-                    reset(&ring.free);
+                    // The next one's, which is empty.
+                    for queue in [&ring.filled, &ring.free] {
+                        queue.head.store(0, Relaxed);
+                        queue.tail.store(0, Relaxed);
+                    }
                     (take, give) = (Popper::default(), Pusher::default());
                     taken = 0;
                     pipeline.attach();
@@ -116,7 +119,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             _ => {
                 if !inside.is_empty() {
                     let (slot, key) = inside.remove(0);
-                    pipeline.returned(slot, key, now);
+                    pipeline.returned(slot, now);
                     if let Some(frame) = pipeline.claim(key, now) {
                         pipeline.published(&frame);
                     }

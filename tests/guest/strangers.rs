@@ -1,0 +1,156 @@
+//! Clients that leave something behind, or come where they may not: it is their own affair.
+
+use crate::accounting::stat;
+use crate::frames::Picture;
+use crate::support::{Guest, Outcome};
+
+/// `hostile NAME MODE SECONDS [USER]`: a client of `tests/vm/hostile.c`, its words in NAME.said. `honest N`: so many frames of /host/in
+/// at 60 a second.
+const CLIENTS: &str = r#"
+    encoder='--device /dev/video11 --codec H264 --size 320x240'
+    echo user1001:x:1001:1001::/:/bin/sh >>/etc/passwd
+    cp /host/hostile /tmp/
+    chmod 755 /tmp/hostile
+    hostile() { start $1 su ${4:-root} -s /bin/sh -c "exec /tmp/hostile /run/framemill.sock 1 $3 $2" >/tmp/$1.said; }
+    honest() { framemill push --wait 5000 --from /host/in --loop --frames $1 --fps 60; }
+"#;
+
+fn guest(name: &str) -> Guest {
+    let guest = Guest::h264(name).steady().with_setup(CLIENTS);
+    guest.compile("tests/vm/hostile.c", "hostile");
+    guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
+    guest
+}
+
+/// A producer that left in this way goes on writing into its frame ring while an honest one, after it, pushes a second's frames.
+fn the_next_one_has_a_ring_of_its_own(way: &str, setup: &str) {
+    let guest = guest(&format!("strangers-{way}"));
+    let outcome = guest.run(&format!(
+        r"
+        {setup}
+        start tap framemill tap --from oldest --all --to /tmp/out
+        until_true reached consumers_attached 1
+        hostile gone {way} 5
+        until_true grep -q {way} gone.said
+        knob encode_us 0
+        try push honest 60
+        framemill stat --json >/host/stat.json
+        say there $(kill -0 $gone && echo 1)
+        ended gone
+        kill $run
+        ended run
+        ended tap
+        cp out /host/out
+        "
+    ));
+    outcome.succeeded(&["push", "gone", "run", "tap"]);
+    assert_eq!(outcome.number("there"), 1, "it left the ring too early");
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "producers_cut_off"), 0, "{json}");
+    assert_eq!(stat(&json, "frames_dropped"), 0, "{json}");
+    ends_with_the_input(&outcome, 60);
+}
+
+/// That so many frames at a stream's end are those of /host/in, over and over.
+fn ends_with_the_input(outcome: &Outcome, frames: usize) {
+    let (decoded, input) = (outcome.decoded("out"), outcome.bytes("in"));
+    let bytes = frames * input.len() / 8;
+    assert!(decoded.len() >= bytes, "{}", outcome.story());
+    let expected = input.iter().cycle().take(bytes);
+    assert!(
+        decoded[decoded.len() - bytes..].iter().eq(expected),
+        "{}",
+        outcome.story()
+    );
+}
+
+#[test]
+fn a_producer_that_left_by_itself_cannot_reach_the_ring_of_the_next() {
+    the_next_one_has_a_ring_of_its_own("left", "engine run --memory export");
+}
+
+/// The encoder stops so slowly that it is gone before its answer.
+#[test]
+fn a_producer_that_left_right_after_an_offer_cannot_reach_the_ring_of_the_next() {
+    the_next_one_has_a_ring_of_its_own("offered", "engine run; knob streamoff_ms 50");
+}
+
+/// Its last frame takes the encoder longer than it stays.
+#[test]
+fn a_producer_that_left_while_it_waited_cannot_reach_the_ring_of_the_next() {
+    the_next_one_has_a_ring_of_its_own("waited", "engine run; knob encode_us 200000");
+}
+
+/// Descriptors that are on their way to somebody who does not read count against the user that the engine became.
+#[test]
+fn answers_that_a_stranger_never_reads_keep_nobody_else_from_being_served() {
+    let guest = guest("strangers-hoard");
+    let outcome = guest.run(
+        r"
+        engine run --user 1000:44 --socket-mode 777
+        honest 8 2>before.log || give_up push
+        for n in 1 2 3 4; do hostile hoard$n hoard 600 user1001; done
+        for n in 1 2 3 4; do until_true grep -q hoard hoard$n.said; done
+        try stat framemill stat
+        try tap framemill tap --from oldest --frames 1 --to /dev/null
+        try push honest 8
+        framemill stat --json >/host/stat.json
+        kill $hoard1 $hoard2 $hoard3 $hoard4
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["stat", "tap", "push", "run"]);
+    let json = outcome.text("stat.json");
+    // Each came by, and was told off.
+    assert!(stat(&json, "clients_refused") >= 4 * 400, "{json}");
+}
+
+#[test]
+fn offers_without_descriptors_do_not_fill_the_log() {
+    let guest = guest("strangers-empty");
+    let outcome = guest.run(
+        r"
+        engine run --memory export
+        hostile empty empty 3
+        ended empty
+        say lines $(wc -l <run.log)
+        try push honest 8
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["empty", "push", "run"]);
+    assert!(outcome.number("lines") < 50, "{}", outcome.story());
+}
+
+/// Its frame keeps the encoder busy meanwhile, so that the offer has to wait.
+#[test]
+fn a_producer_that_is_refused_while_it_waits_was_the_one_for_once() {
+    let guest = guest("strangers-once");
+    let outcome = guest.run(
+        r"
+        engine run --once
+        knob encode_us 200000
+        hostile blunder blunder 2
+        ended blunder
+        cat blunder.said
+        until_true grep -q 'ended: ' run.log
+        ended run
+        ",
+    );
+    outcome.succeeded(&["blunder", "run"]);
+    // Once, for a bad message; its frame was a frame like any other.
+    assert!(
+        outcome.text.contains("; refused: 0 0 0 1 0"),
+        "{}",
+        outcome.story()
+    );
+    assert!(
+        outcome
+            .text("run.log")
+            .contains("ended: 1 frames in, 1 packets out, 0 frames dropped"),
+        "{}",
+        outcome.story()
+    );
+}
