@@ -110,8 +110,11 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
         .filter(|(.., (_, queue))| queue.contains("OUTPUT"))
         .map(|(.., (device, _))| *device)
         .collect();
+    let camera = places
+        .keys()
+        .any(|(_, name, (device, _))| *name == "VIDIOC_DQBUF" && !encoders.contains(device));
     let mut faults = Vec::new();
-    for ((call, name, (device, _)), numbers) in places {
+    for ((call, name, _), numbers) in places {
         let last = numbers.len() - 1;
         let once: BTreeSet<_> = if last < 8 {
             (0..=last).collect()
@@ -119,7 +122,7 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
             [0, 1, 2, last / 4, last / 2, last * 3 / 4, last - 1, last].into()
         };
         let forever: BTreeSet<_> = [0, last / 2, last].into();
-        let picture = name == "VIDIOC_DQBUF" && !encoders.contains(device);
+        let picture = name == "VIDIOC_DQBUF" && camera;
         for errno in ERRNOS {
             // A wake-up for which there is no room finds its reader awake.
             if call == "sendto" && errno == "EAGAIN" {
