@@ -106,7 +106,7 @@ both_apis! {
         let outcome = guest.run(
             r"
             engine run
-            left() { [ "$(counter producers)" = 0 ]; }
+            left() { [ $(counter producers) = 0 ]; }
             framemill push --from /host/in --fps max 2>push.log || give_up push
             until_true left
             files=$(ls /proc/$run/fd | wc -l)
