@@ -208,8 +208,8 @@ pub const BUFFERS_MIN: u32 = 2;
 /// firmware, a second one in a row shows that it was none.
 pub const RESTARTS: u32 = 2;
 
-/// An encoder that was opened anew, gave no packet since and fails again is given up within so long, ms, and twice `--stall-ms`. Later
-/// it is another trouble: nobody may have sent a frame in between.
+/// How long after it was opened anew an encoder that gave no packet fails for the same reason, ms, besides twice `--stall-ms`: then it
+/// is given up. Later it is opened anew once more, because nobody may have sent a frame in between.
 pub const REOPENED_MS: u32 = 10_000;
 
 /// An encoder that does not answer, or is gone, is opened anew for so long at least, ms: the kernel makes a node again in

@@ -98,8 +98,12 @@ impl Engine<'_> {
         if let Phase::Draining { deadline, .. } = life.phase {
             life.phase = Phase::Emptying { deadline };
         }
+        self.wait_for_nothing(life);
+    }
+
+    /// Where frames were lost on the way to the end, or to a change, there may be none left to wait for.
+    fn wait_for_nothing(&self, life: &mut Life) {
         if matches!(life.phase, Phase::Emptying { .. }) && self.pipeline.in_flight() == 0 {
-            // There is nothing left to wait for.
             life.drained(Exit::Success);
         }
     }
@@ -175,6 +179,7 @@ impl Engine<'_> {
             self.turn_away(&client.socket, Refusal::Reopened);
             self.reclaim();
         }
+        self.wait_for_nothing(life);
     }
 
     /// Opens the encoder again when it is time for the next try.
