@@ -122,7 +122,7 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
             [0, 1, 2, last / 4, last / 2, last * 3 / 4, last - 1, last].into()
         };
         let forever: BTreeSet<_> = [0, last / 2, last].into();
-        let picture = name == "VIDIOC_DQBUF" && camera;
+        let picture = camera && ["VIDIOC_DQBUF", "VIDIOC_DQEVENT"].contains(&name);
         for errno in ERRNOS {
             // A wake-up for which there is no room finds its reader awake.
             if call == "sendto" && errno == "EAGAIN" {
