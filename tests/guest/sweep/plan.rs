@@ -105,16 +105,8 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
                 .push(*count);
         }
     }
-    let encoders: BTreeSet<_> = places
-        .keys()
-        .filter(|(.., (_, queue))| queue.contains("OUTPUT"))
-        .map(|(.., (device, _))| *device)
-        .collect();
-    let camera = places
-        .keys()
-        .any(|(_, name, (device, _))| *name == "VIDIOC_DQBUF" && !encoders.contains(device));
     let mut faults = Vec::new();
-    for ((call, name, _), numbers) in places {
+    for ((call, ..), numbers) in places {
         let last = numbers.len() - 1;
         let once: BTreeSet<_> = if last < 8 {
             (0..=last).collect()
@@ -122,7 +114,6 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
             [0, 1, 2, last / 4, last / 2, last * 3 / 4, last - 1, last].into()
         };
         let forever: BTreeSet<_> = [0, last / 2, last].into();
-        let picture = camera && ["VIDIOC_DQBUF", "VIDIOC_DQEVENT"].contains(&name);
         for errno in ERRNOS {
             // A wake-up for which there is no room finds its reader awake.
             if call == "sendto" && errno == "EAGAIN" {
@@ -137,9 +128,8 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
                 });
             };
             once.iter().for_each(|place| add(place, false));
-            // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken. An encoder that
-            // is that way has stalled.
-            let again = errno == "EAGAIN" && (call != "ioctl" || picture);
+            // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken.
+            let again = errno == "EAGAIN" && call != "ioctl";
             // Without `read` no signal can be heard, and without `sendto` nobody can be woken.
             if errno != "EINTR" && !again && !["read", "sendto"].contains(&call) {
                 forever.iter().for_each(|place| add(place, true));
