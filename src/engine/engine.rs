@@ -175,7 +175,7 @@ impl Engine<'_> {
         taken?;
         for _ in 0..self.encoder.slots() {
             match self.encoder.dequeue_frame()? {
-                Some(returned) => self.pipeline.returned(returned.slot, now()),
+                Some(slot) => self.pipeline.returned(slot, now()),
                 None => break,
             }
         }

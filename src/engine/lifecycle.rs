@@ -86,9 +86,11 @@ impl Engine<'_> {
         self.set_state(State::Recovering);
         self.stats.count(Counter::Restarts);
         let answer = self.encoder.stop().and_then(|()| self.encoder.start());
-        self.lose_frames(life);
-        self.new_generation();
-        self.recovered(life);
+        if answer.is_ok() {
+            self.lose_frames(life);
+            self.new_generation();
+            self.recovered(life);
+        }
         answer.or_else(|error| self.open_anew(life, Some(error)))
     }
 

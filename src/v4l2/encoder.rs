@@ -42,15 +42,6 @@ pub struct Encoder {
     allocated: bool,
 }
 
-/// An OUTPUT buffer that came back.
-#[derive(Clone, Copy, Debug)]
-pub struct Returned {
-    /// Its index: the slot.
-    pub slot: u32,
-    /// The timestamp that it was queued with, us.
-    pub key: u64,
-}
-
 /// A CAPTURE buffer that came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Coded {
@@ -307,17 +298,14 @@ impl Encoder {
         ioctl::qbuf(self.device.as_fd(), &mut buffer)
     }
 
-    /// The next OUTPUT buffer that the encoder is done with.
+    /// The slot of the next OUTPUT buffer that the encoder is done with.
     ///
     /// # Errors
     /// When the queue is in error: `stop` and `start`, or give the device up.
-    pub fn dequeue_frame(&self) -> Result<Option<Returned>> {
+    pub fn dequeue_frame(&self) -> Result<Option<u32>> {
         let mut buffer = Buffer::new(self.device.queue(Queue::Output), self.memory, 0);
         Ok(match ioctl::dqbuf(self.device.as_fd(), &mut buffer)? {
-            Dequeued::Buffer => Some(Returned {
-                slot: buffer.index(),
-                key: buffer.timestamp(),
-            }),
+            Dequeued::Buffer => Some(buffer.index()),
             Dequeued::Nothing | Dequeued::Drained => None,
         })
     }

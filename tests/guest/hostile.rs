@@ -96,7 +96,11 @@ fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after
         start tap framemill tap --from oldest --all --to /tmp/out
         until_true reached consumers_attached 1
         files=$(files)
-        for mode in messages crowd flood steps seals; do hostile $mode $mode; done
+        # Those that are to hear what they did wrong, before the crowd has every place.
+        for mode in messages steps; do hostile $mode $mode; done
+        until_true reached refused_bad_message 1
+        until_true reached refused_not_allowed 1
+        for mode in crowd flood seals; do hostile $mode $mode; done
         from=$(ms)
         frames=0
         while [ $(($(ms) - from)) -lt $((seconds * 1000)) ]; do
