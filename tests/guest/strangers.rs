@@ -124,6 +124,31 @@ fn offers_without_descriptors_do_not_fill_the_log() {
     assert!(outcome.number("lines") < 50, "{}", outcome.story());
 }
 
+#[test]
+fn producers_that_are_cut_off_and_come_again_do_not_fill_the_log() {
+    let guest = guest("strangers-again");
+    let outcome = guest.run(
+        r"
+        engine run --memory export
+        hostile again again 2
+        ended again
+        cat again.said
+        say rounds $(counter producers_cut_off)
+        say lines $(grep -c 'cut off' run.log)
+        try push honest 8
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["again", "push", "run"]);
+    let [rounds, lines] = ["rounds", "lines"].map(|name| outcome.number(name));
+    assert!(
+        rounds > 50 && (1..=5).contains(&lines),
+        "{}",
+        outcome.story()
+    );
+}
+
 /// Its frame keeps the encoder busy meanwhile, so that the offer has to wait.
 #[test]
 fn a_producer_that_is_refused_while_it_waits_was_the_one_for_once() {

@@ -9,6 +9,7 @@
  *   wishes     the same, and wants other frames each time: sizes, formats and rates that the encoder does, or does not
  *   former     was the producer, was cut off, and goes on writing into the frame ring that it still has
  *   left       the same, but it left by itself;  offered: right after it had offered memory;  waited: with its last frame in the encoder
+ *   again      was the producer, was cut off, and comes again, without end
  *   blunder    commits a frame, offers memory, and says garbage before the answer can be there; once
  *   empty      is the producer, and offers memory without a descriptor, without end
  *   hoard      asks for packets and says garbage before it reads the answer, 400 times, and keeps every connection
@@ -145,6 +146,16 @@ static void be_cut_off(struct producer *producer)
 	commit(producer, 77);
 	if (hear(&producer->peer, 3000) != -1)
 		must_fail("a slot that is not there", 1);
+}
+
+static void again(void)
+{
+	struct producer producer;
+
+	if (!attach(&producer))
+		return;
+	be_cut_off(&producer);
+	detach(&producer);
 }
 
 static void walk_out(struct producer *producer)
@@ -424,7 +435,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*go)(void);
 	} modes[] = { { "messages", messages }, { "crowd", crowd }, { "flood", flood }, { "producer", produce }, { "wishes", wishes }, { "former", former },
-		      { "left", left }, { "offered", offered }, { "waited", waited }, { "blunder", blunder }, { "empty", empty }, { "hoard", hoard },
+		      { "left", left }, { "offered", offered }, { "waited", waited }, { "again", again }, { "blunder", blunder }, { "empty", empty }, { "hoard", hoard },
 		      { "mute", mute }, { "steps", steps }, { "seals", seals }, { "spin", spin } };
 
 	if (argc != 5)
