@@ -226,8 +226,9 @@ fn idle_engine_gives_up_a_device_that_leaves_again_at_once() {
         sleep 12
         begin=$(up)
         leave 0.2
-        ended run
+        until_true told 'ended: ' 1
         since $begin
+        ended run
         ",
     );
     assert_eq!(outcome.number("run"), 6, "{}", outcome.story());
