@@ -15,6 +15,10 @@ pub const CONTROLS: usize = 32;
 /// Users that `run` can name for each right: more are a group, and the socket's mode is for those.
 pub const USERS: usize = 8;
 
+/// Highest id of a control: `V4L2_CTRL_ID_MASK`. The kernel leaves the bits above out, so with them each control would have more names,
+/// by which what is forbidden to the one would be open to the others.
+pub const CONTROL_ID_MAX: u32 = 0x0fff_ffff;
+
 /// Longest control name accepted, bytes: `struct v4l2_queryctrl` has 32 with the NUL.
 pub const CONTROL_NAME_BYTES: usize = 31;
 
@@ -219,6 +223,10 @@ pub const RETURN_MS: u32 = 3000;
 /// The drain before a change of size, format or memory may take so long, ms. The producer that asked for it waits meanwhile.
 pub const CHANGE_DRAIN_MS: u32 = 3000;
 const _: () = assert!(CHANGE_DRAIN_MS < ANSWER_MS);
+
+/// How long a producer whose slots were lost has to attach again, ms: so long `push` tries, and so long `--once` waits for it when the
+/// encoder is back.
+pub const ATTACH_AGAIN_MS: u32 = 2 * RETURN_MS;
 
 /// Picture size until a producer brings another one, pixels: no encoder is too small for it.
 pub const SIZE_DEFAULT: (u32, u32) = (640, 480);

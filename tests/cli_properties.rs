@@ -8,8 +8,8 @@ use framemill::cli::{
     MemoryChoice, RunOptions, Size, SocketName, User, Users, parse,
 };
 use framemill::limits::{
-    CAMERA_WAIT_MS_DEFAULT, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_RATE_MAX,
-    FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
+    CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
+    FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
 use framemill::media::fourcc::Fourcc;
 use framemill::media::h264;
@@ -307,7 +307,7 @@ prop_compose! {
         rate in (1u64..=FRAME_RATE_MAX.into(), 1u64..=1000),
         numbers in (of(1u32..1 << 31), of(1u32..1 << 31), of(FRAME_SLOTS_MIN..=FRAME_SLOTS_MAX)),
         h264 in h264(),
-        controls in vec((prop_oneof![(1u32..).prop_map(Ok), "[a-z][a-z0-9_ ]{0,30}".prop_map(Err)], any::<i64>()), 0..=CONTROLS),
+        controls in vec((prop_oneof![(1..=CONTROL_ID_MAX).prop_map(Ok), "[a-z][a-z0-9_ ]{0,30}".prop_map(Err)], any::<i64>()), 0..=CONTROLS),
         socket in (any::<bool>(), "[/a-z][!-~]{0,106}"),
         mode in 0u32..=0o777,
         users in (of(0..u32::MAX), of(0..u32::MAX)),

@@ -4,6 +4,7 @@
 use framemill::control::message::{
     Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory, Wish,
 };
+use framemill::limits::CONTROL_ID_MAX;
 use framemill::media::layout::Placement;
 use proptest::prelude::*;
 
@@ -13,7 +14,7 @@ fn change() -> impl Strategy<Value = Change> {
         any::<u32>().prop_map(Change::Bitrate),
         any::<u32>().prop_map(Change::Gop),
         Just(Change::Drain),
-        any::<(u32, i64)>().prop_map(|(id, value)| Change::ControlId(id, value)),
+        (0..=CONTROL_ID_MAX, any::<i64>()).prop_map(|(id, value)| Change::ControlId(id, value)),
         any::<([u8; 32], i64)>().prop_map(|(name, value)| Change::ControlName(name, value)),
     ]
 }

@@ -11,7 +11,9 @@ use super::choices::{
     BitrateMode, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
     Pace, PushMemory, Size, SocketName, Source, StartAt, Target, User,
 };
-use crate::limits::{CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES};
+use crate::limits::{
+    CONTROL_ID_MAX, CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES,
+};
 use crate::text::place;
 
 /// Digits of a radix up to 16 and nothing else: no sign, no spaces, at least one digit, no overflow.
@@ -104,7 +106,9 @@ pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
     let is_id = name.starts_with(b"0x") || name.iter().all(u8::is_ascii_digit);
     let name = if is_id {
         let id = u32::try_from(id(name)?).ok()?;
-        (id != 0).then_some(ControlName::Id(id))?
+        (1..=CONTROL_ID_MAX)
+            .contains(&id)
+            .then_some(ControlName::Id(id))?
     } else {
         let printable = name.iter().all(|&b| b == b' ' || b.is_ascii_graphic());
         if !printable || name.len() > CONTROL_NAME_BYTES {
@@ -298,7 +302,15 @@ mod tests {
         assert_eq!(name(c"3a_lock=1"), Some(ControlName::Name(b"3a_lock")));
         assert_eq!(name(c"0x990967=1"), Some(ControlName::Id(0x99_0967)));
         assert_eq!(name(c"42=1"), Some(ControlName::Id(42)));
-        for text in [c"=1", c"0=1", c"0xzz=1", c"4294967296=1", c"a\xff=1", c"a"] {
+        for text in [
+            c"=1",
+            c"0=1",
+            c"0xzz=1",
+            c"0x109909ce=1",
+            c"4294967296=1",
+            c"a\xff=1",
+            c"a",
+        ] {
             assert_eq!(name(text), None, "{text:?}");
         }
         assert_eq!(name(c"a_name_that_is_longer_than_31_bytes=1"), None);

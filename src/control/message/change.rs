@@ -2,7 +2,7 @@
 //! value of 64 bits; a change's last eight words are a control's name, an outcome's next ones the control's range and step.
 
 use super::WORDS;
-use crate::limits::CONTROL_NAME_BYTES;
+use crate::limits::{CONTROL_ID_MAX, CONTROL_NAME_BYTES};
 
 const _: () = assert!(CHANGE_NAME_BYTES / 4 + 8 == WORDS && CHANGE_NAME_BYTES.is_multiple_of(4));
 
@@ -70,7 +70,7 @@ pub(super) fn decode_change(words: &[u32; WORDS]) -> Option<Change> {
         2 => Change::Bitrate(u32::try_from(value).ok()?),
         3 => Change::Gop(u32::try_from(value).ok()?),
         4 => Change::Drain,
-        5 => Change::ControlId(words[5], value),
+        5 if words[5] <= CONTROL_ID_MAX => Change::ControlId(words[5], value),
         6 => {
             let mut name = [0; CHANGE_NAME_BYTES];
             for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(&words[8..]) {
