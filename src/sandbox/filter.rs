@@ -42,10 +42,6 @@ mod table {
     const FSTATAT: Sysno = Sysno::fstatat;
     #[cfg(target_arch = "x86_64")]
     const FSTATAT: Sysno = Sysno::newfstatat;
-    #[cfg(target_arch = "aarch64")]
-    const UNLINK: Sysno = Sysno::unlinkat;
-    #[cfg(target_arch = "x86_64")]
-    const UNLINK: Sysno = Sysno::unlink;
 
     const FUTEX_WAKE: u32 = 1;
     const SO_PEERCRED: u32 = 17;
@@ -102,7 +98,7 @@ mod table {
         (Sysno::munmap, Any),
         // The end: the socket's file, if it still is ours, and the process.
         (FSTATAT, Any),
-        (UNLINK, Any),
+        (Sysno::unlinkat, Any),
         (Sysno::exit_group, Any),
     ];
 

@@ -7,7 +7,7 @@ use core::fmt::Write;
 
 use heapless::String;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{DupFlags, Errno, dup3};
 
 use super::abi::{
@@ -51,8 +51,9 @@ impl From<IoctlError> for NotUsable {
 #[inline(never)]
 pub(super) fn open_node(path: &CStr) -> Result<(OwnedFd, Capability), IoctlError> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd =
-        open(path, flags, Mode::empty()).map_err(|errno| IoctlError::new(Call::Open, errno))?;
+    // By openat(2) on each architecture, as the sandbox allows.
+    let fd = openat(CWD, path, flags, Mode::empty())
+        .map_err(|errno| IoctlError::new(Call::Open, errno))?;
     let capability = ioctl::querycap(fd.as_fd())?;
     Ok((fd, capability))
 }
