@@ -258,6 +258,7 @@ impl<'a> Publisher<'a> {
     pub fn restarted(&mut self) {
         self.writer.discard();
         self.open = None;
+        self.gathered.clear();
         self.restarted = true;
     }
 
@@ -307,6 +308,8 @@ mod tests {
 
     const SPS: &[u8] = b"\0\0\0\x01\x67\x42\0\0\0\x01\x68\xce";
     const IDR: &[u8] = b"\0\0\0\x01\x65\x88\x84";
+    /// In place of a coded buffer: the encoder is restarted.
+    const RESTART: &[u8] = b"restart";
 
     /// Puts `frames` frames into an encoder that answers with these coded buffers: key (counted from 1; 0 unknown), bytes,
     /// full. Gives the packets, their bytes, and the counters asked for.
@@ -343,6 +346,10 @@ mod tests {
         }
         let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, Fourcc::H264);
         for &(key, bytes, full) in buffers {
+            if bytes == RESTART {
+                publisher.restarted();
+                continue;
+            }
             let coded = Coded::sample(keys[key as usize], bytes.len(), full);
             publisher.take(&coded, bytes, 7000, &mut pipeline);
             look(header);
@@ -420,6 +427,25 @@ mod tests {
         assert_eq!(packets[0].1, [both.clone(), IDR.to_vec()].concat());
         // Nothing before the picture, and what comes after it is not whole yet.
         assert_eq!(kept, [std::vec![], std::vec![], both.clone(), both]);
+    }
+
+    #[test]
+    fn codec_headers_of_a_stream_that_was_cut_off_are_not_the_next_ones() {
+        let (old, new) = (b"\0\0\0\x01\x67\x42", b"\0\0\0\x01\x67\x64");
+        let parts: &[(u64, &[u8], bool)] = &[
+            (0, old, false),
+            (0, RESTART, false),
+            (0, new, false),
+            (1, IDR, false),
+        ];
+        let mut kept = Vec::new();
+        let (packets, _) = answer_and(1, parts, &[], |header| {
+            let mut target = [0; CODEC_HEADER_BYTES];
+            let length = load_codec_headers(&header.codec_headers, &mut target);
+            kept = target[..length].to_vec();
+        });
+        assert_eq!(packets[0].1, [&new[..], IDR].concat());
+        assert_eq!(kept, new);
     }
 
     #[test]
