@@ -18,6 +18,7 @@ use crate::limits::CHANGE_DRAIN_MS;
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::Placement;
+use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::layout::{PacketHeader, State};
 use crate::stats::Counter;
@@ -65,7 +66,7 @@ impl Engine<'_> {
         let present = self.memory.wanted();
         let mut wanted = present;
         if wish.format != 0 {
-            wanted.format = lookup(Fourcc(wish.format)).ok_or(Refusal::NotEncoded)?;
+            wanted.format = lookup(Fourcc(wish.format)).ok_or_else(|| not_known(life))?;
         }
         if wish.size != (0, 0) {
             (wanted.width, wanted.height) = wish.size;
@@ -76,7 +77,7 @@ impl Engine<'_> {
         }
         if wish.rate != (0, 0) && !fixed {
             let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
-            let rate = rate.ok_or(Refusal::NotEncoded)?;
+            let rate = rate.ok_or_else(|| not_known(life))?;
             wanted.rate = (rate.numerator, rate.denominator);
         }
         let choice = match self.session.options.memory {
@@ -188,9 +189,11 @@ impl Engine<'_> {
             && let Err(refusal) = refused.and_then(|()| self.admit_producer(life, place))
         {
             self.refuse(life, place, refusal);
-            if let Slots::Given(..) = slots {
+            match slots {
                 // It was the producer until then.
-                self.producer_left(life, now());
+                Slots::Given(..) if refusal == Refusal::Reopened => self.lost_its_slots(life),
+                Slots::Given(..) => self.producer_left(life, now()),
+                Slots::Own(_) | Slots::Bare => {}
             }
         }
         Ok(())
@@ -237,6 +240,18 @@ impl Engine<'_> {
         describe(self.header, wanted, self.encoder, self.memory.kind());
         Ok(())
     }
+}
+
+/// Frames that no encoder is asked for.
+#[inline(never)]
+fn not_known(life: &mut Life) -> Refusal {
+    if life.may_tell(now()) {
+        note!(
+            warn,
+            "a producer wants a format or a rate that is unknown here"
+        );
+    }
+    Refusal::NotEncoded
 }
 
 /// Writes what the stream is, for those who look; before the generation rises.

@@ -49,6 +49,9 @@ pub(super) struct Life {
     pub(super) away: Option<Away>,
     /// When it was opened anew, if no packet came since; `CLOCK_MONOTONIC` ns.
     pub(super) reopened: Option<u64>,
+    /// The producer, whose slots were lost, is to attach again until then, or it was the one for `--once`; `CLOCK_MONOTONIC` ns,
+    /// `u64::MAX` while it cannot.
+    pub(super) expected: Option<u64>,
     pub(super) key: KeyRequest,
     /// Until then the log says nothing of what clients do, `CLOCK_MONOTONIC` ns.
     tell_again: u64,
@@ -68,9 +71,15 @@ impl Life {
             request: None,
             away: None,
             reopened: None,
+            expected: None,
             key: KeyRequest::new(all_intra),
             tell_again: 0,
         }
+    }
+
+    /// Until when the producer has to attach again, `CLOCK_MONOTONIC` ns, unless one is about to be let in.
+    pub(super) fn deadline_to_attach(&self) -> Option<u64> {
+        self.expected.filter(|_| self.request.is_none())
     }
 
     /// Whether what a client did may be told in the log: once a second, so that nobody can fill it. Counters tell the rest.

@@ -6,20 +6,24 @@
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::engine::attach::Slots;
+use crate::engine::camera::Health;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS};
+use crate::limits::{
+    ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS,
+};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::stats::Counter;
 use crate::time::{MS, now};
-use crate::v4l2::device::Device;
+use crate::v4l2::device::{Device, NotUsable};
 use crate::v4l2::encoder::OUTPUT_PLANES;
 use crate::v4l2::errno::IoctlError;
 
@@ -111,10 +115,11 @@ impl Engine<'_> {
     }
 
     fn recovered(&mut self, life: &Life) {
-        self.set_state(if life.phase == Phase::Running {
-            State::Running
-        } else {
-            State::Draining
+        self.set_state(match self.camera.as_ref().map(|feed| feed.health) {
+            _ if life.phase != Phase::Running => State::Draining,
+            None | Some(Health::Streaming) => State::Running,
+            Some(Health::Away(_)) => State::NoCamera,
+            Some(Health::NoSignal(_)) => State::NoSignal,
         });
     }
 
@@ -134,7 +139,7 @@ impl Engine<'_> {
         let lately = self.settings.stall.saturating_mul(2);
         let lately = lately.saturating_add(u64::from(REOPENED_MS) * MS);
         if life.reopened.is_some_and(|at| time - at < lately) {
-            return Err(self.given_up(error));
+            return Err(self.given_up(life, error));
         }
         match error {
             None => note!(warn, "{device}: nothing else helps: opening it anew"),
@@ -180,8 +185,14 @@ impl Engine<'_> {
             let client = life.clients.remove(place);
             self.turn_away(&client.socket, Refusal::Reopened);
             self.reclaim();
+            self.lost_its_slots(life);
         }
         self.wait_for_nothing(life);
+    }
+
+    /// The producer was told to attach again: with `once` it is the one for which the engine runs.
+    pub(super) fn lost_its_slots(&self, life: &mut Life) {
+        life.expected = self.settings.once.then_some(u64::MAX);
     }
 
     /// Opens the encoder again when it is time for the next try.
@@ -192,7 +203,11 @@ impl Engine<'_> {
         let Some(mut away) = life.away.take_if(|away| away.again <= time) else {
             return Ok(());
         };
-        if let Ok(device) = Device::open(self.session.node) {
+        let opened = Device::open(self.session.node);
+        if let Err(NotUsable::Call(error)) = opened {
+            away.error = Some(error);
+        }
+        if let Ok(device) = opened {
             self.encoder.reopen(device);
             if self.set_up(&self.memory.wanted(), &mut away.slots).is_ok() {
                 self.new_generation();
@@ -200,6 +215,8 @@ impl Engine<'_> {
                     self.pipeline.replace_slots(self.encoder.slots());
                 }
                 life.reopened = Some(time);
+                let attached = time + u64::from(ATTACH_AGAIN_MS) * MS;
+                life.expected = life.expected.map(|_| attached);
                 note!(info, "{}: it runs again", self.session.path);
                 self.recovered(life);
                 return Ok(());
@@ -212,7 +229,7 @@ impl Engine<'_> {
             }
         }
         if time >= away.until {
-            return Err(self.given_up(away.error));
+            return Err(self.given_up(life, away.error));
         }
         away.pause = (away.pause * 2).min(u64::from(CAMERA_PAUSE_MS) * MS);
         away.again = (time + away.pause).min(away.until);
@@ -227,15 +244,19 @@ impl Engine<'_> {
     }
 
     /// Nothing helped.
-    fn given_up(&self, error: Option<IoctlError>) -> Failure {
+    fn given_up(&self, life: &Life, error: Option<IoctlError>) -> Failure {
         let device = self.session.path;
         match error {
-            Some(error) if lost(error.errno) => {
+            Some(error) if lost(error.errno) || error.errno == Errno::NOENT => {
                 failure!(Exit::DeviceLost, "{device}: the encoder is gone: {error}")
             }
             Some(error) => failure!(
                 Exit::Stalled,
                 "{device}: the encoder still fails after {RESTARTS} restarts and when opened anew: {error}"
+            ),
+            None if life.restarts == 0 => failure!(
+                Exit::Stalled,
+                "{device}: the encoder could not be set up again, also when opened anew"
             ),
             None => failure!(
                 Exit::Stalled,
@@ -278,6 +299,11 @@ impl Engine<'_> {
         }
         if life.phase == Phase::Drained && life.away.is_none() {
             self.carry_out(life)?;
+        }
+        if life.deadline_to_attach().is_some_and(|at| at <= time) {
+            life.expected = None;
+            note!(info, "the producer did not attach again");
+            self.producer_left(life, time);
         }
         Ok(())
     }

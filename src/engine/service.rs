@@ -36,9 +36,12 @@ impl Engine<'_> {
         for place in (0..clients).map(|step| (begin + step) % clients) {
             if ready.at(FIRST_CLIENT + place) {
                 if budget > 0 {
-                    budget -= 1;
                     life.next_client = place + 1;
-                    self.serve_client(life, place, time);
+                }
+                let mut more = true;
+                while more && budget > 0 {
+                    budget -= 1;
+                    more = self.serve_client(life, place, time);
                 }
             } else if let Some(client) = life.clients.list().get(place)
                 && client.hello_deadline().is_some_and(|at| at <= time)
@@ -88,11 +91,11 @@ impl Engine<'_> {
             || trusted(socket, &self.settings.changers)
     }
 
-    /// One message of one client.
+    /// One message of one client. Whether there may be more of the kind that are one with it.
     #[inline(never)]
-    fn serve_client(&mut self, life: &mut Life, place: usize, time: u64) {
+    fn serve_client(&mut self, life: &mut Life, place: usize, time: u64) -> bool {
         let Some(client) = life.clients.get_mut(place) else {
-            return;
+            return false;
         };
         // Only who may import may send descriptors at all, and to connect is not enough for that.
         let received = match client.role {
@@ -105,22 +108,31 @@ impl Engine<'_> {
         };
         let (message, descriptors) = match received {
             Ok(Received::Message(message, descriptors)) => (message, descriptors),
-            Ok(Received::Nothing) => return,
-            Ok(Received::Garbage) => return self.refuse(life, place, Refusal::BadMessage),
-            Ok(Received::Closed) | Err(_) => return self.leave(life, place, time),
+            Ok(Received::Nothing) => return false,
+            Ok(Received::Garbage) => {
+                self.refuse(life, place, Refusal::BadMessage);
+                return false;
+            }
+            Ok(Received::Closed) | Err(_) => {
+                self.leave(life, place, time);
+                return false;
+            }
         };
         let answer = match (message, &client.role) {
             (message, Role::New) if !self.allows(&message, &client.socket) => {
                 Err(Refusal::NotAllowed)
             }
             (Message::Change(change), Role::New) => match self.change(life, change) {
-                Ok(outcome) => return self.answer(life, place, outcome),
+                Ok(outcome) => {
+                    self.answer(life, place, outcome);
+                    Ok(())
+                }
                 Err(refusal) => Err(refusal),
             },
             (Message::Change(Change::KeyFrame), Role::Consumer(_) | Role::Producer { .. }) => {
                 client.deaf_until = time.saturating_add(u64::from(KEY_FRAME_PAUSE_MS) * MS);
                 self.want_key_frame(life);
-                return;
+                return true;
             }
             (Message::Produce(wish), Role::New) => self
                 .may_produce(life)
@@ -142,12 +154,16 @@ impl Engine<'_> {
                 client.role = Role::Observer;
                 self.send_ring(client, None)
             }
-            (Message::Finish, Role::Producer { .. }) => return self.finish_producer(life, time),
+            (Message::Finish, Role::Producer { .. }) => {
+                self.finish_producer(life, time);
+                Ok(())
+            }
             _ => Err(Refusal::BadMessage),
         };
         if let Err(refusal) = answer {
             self.refuse(life, place, refusal);
         }
+        false
     }
 
     /// Whether there is room for a producer.
@@ -189,6 +205,7 @@ impl Engine<'_> {
         sent.map_err(|_| Refusal::Resources)?;
         client.role = Role::Producer { filled, held, free };
         self.pipeline.attach();
+        life.expected = None;
         self.stats.count(Counter::Producers);
         self.give_slots(life);
         Ok(())

@@ -65,6 +65,7 @@ impl Engine<'_> {
         sources.until(self.pipeline.stalls(self.settings.stall));
         sources.until(self.pipeline.expires(self.settings.stall));
         sources.until(self.publisher.expires());
+        sources.until(life.deadline_to_attach());
         if let Phase::Emptying { deadline } | Phase::Draining { deadline, .. } = life.phase {
             sources.until(Some(deadline));
         }
