@@ -23,23 +23,33 @@ const fn set(signals: &[u32]) -> u64 {
     bits
 }
 
+/// Blocks these signals for the rest of the process's life.
+fn block(signals: &[u32]) -> rustix::io::Result<()> {
+    const BLOCK: usize = 0;
+    let blocked = set(signals);
+    // SAFETY: reads the eight bytes of `blocked`, writes nothing (no old set is asked for).
+    unsafe { syscall!(Sysno::rt_sigprocmask, BLOCK, &raw const blocked, 0, 8) }.map_err(errno)?;
+    Ok(())
+}
+
+/// Blocks SIGPIPE: that nobody reads any more what is written, output or log, is an error like any other.
+pub fn block_pipe() {
+    // It fails for wrong arguments only.
+    let _ = block(&[PIPE]);
+}
+
 /// SIGTERM and SIGINT as a descriptor.
 #[derive(Debug)]
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks SIGTERM, SIGINT and SIGPIPE for the rest of the process's life, and opens a descriptor for the first two.
-    /// A log that nobody reads any more must not end the engine, hence SIGPIPE.
+    /// Blocks SIGTERM and SIGINT for the rest of the process's life, and opens a descriptor for them.
     ///
     /// # Errors
     /// Those of signalfd(2).
     pub fn block() -> rustix::io::Result<Self> {
-        const BLOCK: usize = 0;
         const NONBLOCK_CLOEXEC: usize = 0o2_004_000;
-        let blocked = set(&[INT, PIPE, TERM]);
-        // SAFETY: reads the eight bytes of `blocked`, writes nothing (no old set is asked for).
-        unsafe { syscall!(Sysno::rt_sigprocmask, BLOCK, &raw const blocked, 0, 8) }
-            .map_err(errno)?;
+        block(&[INT, TERM])?;
         let wanted = set(&[INT, TERM]);
         let none = -1isize as usize;
         // SAFETY: reads the eight bytes of `wanted`; -1 asks for a new descriptor.

@@ -150,7 +150,9 @@ mod tests {
             format!("1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX},"),
             format!("up to {CONTROLS} times"),
             format!("up to {USERS} times"),
-            format!("default {FRAME_SLOTS_DEFAULT}, or the driver's minimum"),
+            format!(
+                "default {FRAME_SLOTS_DEFAULT}, with a camera {CAMERA_SLOTS_DEFAULT}, or the driver's minimum"
+            ),
             format!("; {FRAME_SLOTS_MIN} to {FRAME_SLOTS_MAX}\n"),
             format!("; {DEADLINE_MS_MIN} to {DEADLINE_MS_MAX}\n"),
         ] {

@@ -183,7 +183,7 @@ static RUN: [Row; 35] = [
     ),
     row(
         Key::FrameSlots,
-        "--frame-slots N\nslots of the frame ring; default 4, or the driver's minimum",
+        "--frame-slots N\nslots of the frame ring; default 4, with a camera 6, or the driver's minimum",
         number(FRAME_SLOTS_MIN, FRAME_SLOTS_MAX),
     ),
     row(

@@ -65,10 +65,14 @@ impl PacketConsumer {
         hello: Message,
         start: Start,
     ) -> Result<Self, ClientError> {
+        let asked = matches!(hello, Message::Consume { wake: true });
         let answer = super::ask(engine, patience_ms, &hello, &[])?;
-        let (socket, Message::Packets { .. }, mut descriptors) = answer else {
+        let (socket, Message::Packets { wake }, mut descriptors) = answer else {
             return Err(ClientError::Protocol);
         };
+        if wake != asked {
+            return Err(ClientError::Protocol);
+        }
         let event = (descriptors.len() == 2)
             .then(|| descriptors.pop())
             .flatten();
@@ -182,20 +186,23 @@ impl PacketConsumer {
         self.socket.as_fd()
     }
 
-    /// Asks for a key frame, soon. Requests of all clients are merged and limited in number; there is no answer, and
+    /// Asks for a key frame, soon; never waits. Requests of all clients are merged and limited in number; there is no answer, and
     /// an encoder that cannot do it does not.
     ///
     /// # Errors
     /// `Gone` when the engine is; otherwise those of sendmsg(2).
     pub fn request_key_frame(&self) -> Result<(), ClientError> {
-        send(&self.socket, &Message::Change(Change::KeyFrame), &[]).map_err(super::sending)
+        match send(&self.socket, &Message::Change(Change::KeyFrame), &[]) {
+            // So many wait to be heard that one more says nothing new.
+            Err(Errno::AGAIN) => Ok(()),
+            sent => sent.map_err(super::sending),
+        }
     }
 
     /// Resets the descriptor that `event` gives.
     pub fn clear(&self) {
         if let Some(event) = &self.event {
-            // Nothing to read means nothing was signalled since.
-            let _ = rustix::io::read(event, &mut [0; 64]);
+            super::clear(event);
         }
     }
 

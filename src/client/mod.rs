@@ -57,8 +57,9 @@ mod slots;
 use core::fmt;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use crate::control::SocketName;
 pub use crate::control::message::{Change, Outcome, Wish};
@@ -96,7 +97,7 @@ pub enum Step {
     Mapping,
     /// `DMA_BUF_IOCTL_SYNC` around writes.
     Sync,
-    /// Waiting for the engine's answer.
+    /// Waiting for the engine's answer: it is there, and does not give one.
     Answer,
     /// recvmsg(2).
     Receiving,
@@ -122,6 +123,7 @@ impl fmt::Display for ClientError {
             Self::Refused(reason) => f.write_str(reason.text()),
             Self::Gone => f.write_str("the engine closed the connection"),
             Self::Protocol => f.write_str("what answers there is no engine of this version"),
+            Self::System(Step::Answer, _) => f.write_str("the engine does not answer"),
             Self::System(call, errno) => {
                 write!(
                     f,
@@ -199,7 +201,7 @@ fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool,
         Err(errno) => return Err(ClientError::System(Step::Polling, errno)),
     }
     // An end of file is the engine's end; its reason, if any, is at the connection.
-    if set[0].revents().contains(PollFlags::IN) && rustix::io::read(event, &mut [0; 64]) != Ok(0) {
+    if set[0].revents().contains(PollFlags::IN) && !clear(event) {
         return Ok(true);
     }
     // The engine has nothing to say to a client that is in, but why it is out.
@@ -209,6 +211,11 @@ fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool,
         Received::Nothing => Ok(true),
         _ => Err(ClientError::Protocol),
     }
+}
+
+/// Empties a wake socket, which may be as blocking as whoever made it likes. Whether it is at its end.
+fn clear(event: impl AsFd) -> bool {
+    matches!(recv(event, &mut [0; 64], RecvFlags::DONTWAIT), Ok((0, _)))
 }
 
 fn sending(errno: Errno) -> ClientError {

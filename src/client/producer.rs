@@ -258,7 +258,11 @@ impl FrameProducer {
     /// When the engine is gone or cut this producer off.
     pub fn finish(&mut self, timeout: Option<u64>) -> Result<bool, ClientError> {
         let deadline = timeout.map(|ns| now().saturating_add(ns));
-        send(&self.socket, &Message::Finish, &[]).map_err(super::sending)?;
+        match send(&self.socket, &Message::Finish, &[]).map_err(super::sending) {
+            // A connection that has ended has a reason to tell, if need be.
+            Ok(()) | Err(ClientError::Gone) => {}
+            Err(error) => return Err(error),
+        }
         while !self.all_accounted() {
             match self.wait(deadline) {
                 Ok(true) => {}

@@ -5,7 +5,7 @@ use core::fmt;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::SocketName;
-use crate::client::ClientError;
+use crate::client::{ClientError, Step};
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -13,7 +13,7 @@ use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 
-/// Connects, again and again for `wait_ms` while there is no engine or it has another producer.
+/// Connects, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(
     socket: &SocketName<'_>,
     wait_ms: u32,
@@ -40,6 +40,7 @@ fn try_again(
         error,
         ClientError::NoEngine(_)
             | ClientError::Gone
+            | ClientError::System(Step::Answer, _)
             | ClientError::Refused(Refusal::ProducerPresent | Refusal::Busy | Refusal::Reopened)
     );
     if !may_change || wait_ms == 0 {
@@ -64,7 +65,10 @@ pub(super) fn lost(socket: &SocketName<'_>, error: ClientError) -> Failure {
 
 fn exit(error: &ClientError) -> Exit {
     match error {
-        ClientError::NoEngine(_) | ClientError::Gone | ClientError::Protocol => Exit::Socket,
+        ClientError::NoEngine(_)
+        | ClientError::Gone
+        | ClientError::Protocol
+        | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
         ClientError::System(..) => Exit::Resource,
     }

@@ -20,13 +20,14 @@ use core::fmt::Write;
 
 use crate::cli::{self, Command};
 use crate::error::{Exit, Failure};
-use crate::{failure, stdio};
+use crate::{failure, signals, stdio};
 use output::Output;
 
 /// Runs the command that the arguments (without the program's name) ask for; gives the exit code.
 #[must_use]
 pub fn main(arguments: &[&CStr]) -> u8 {
     stdio::secure();
+    signals::block_pipe();
     let result = match cli::parse(arguments) {
         Ok(command) => dispatch(&command),
         Err(misuse) => Err(failure!(Exit::Usage, "{misuse}")),

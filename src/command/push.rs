@@ -12,7 +12,7 @@ use crate::command::input::Input;
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::RETURN_MS;
+use crate::limits::{ATTACH_AGAIN_MS, FRAME_SIDE_MAX, FRAME_SIDE_MIN};
 use crate::log;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
@@ -29,7 +29,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         Source::Pattern => None,
         source => Some(Input::open(source, options.container)?),
     };
-    let wish = wish(options, frames.as_ref());
+    let wish = wish(options, frames.as_ref())?;
     let mut job = Job {
         options,
         wish,
@@ -56,7 +56,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         match result.and(finished.map(|_| ()).map_err(Ended::Lost)) {
             Err(Ended::Lost(ClientError::Refused(Refusal::Reopened))) => {
                 note!(info, "{}: attaching again", Refusal::Reopened.text());
-                wait_ms = wait_ms.max(2 * RETURN_MS);
+                wait_ms = wait_ms.max(ATTACH_AGAIN_MS);
                 drop(ManuallyDrop::into_inner(producer));
             }
             result => break result,
@@ -101,21 +101,38 @@ impl From<Failure> for Ended {
 }
 
 /// What is asked of the engine: what the options say, or the input.
-fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Wish {
+///
+/// # Errors
+/// When the input says otherwise, or nobody could take its frames.
+fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failure> {
     let header = input.and_then(Input::header);
-    let size = options.size.map(|size| (size.width, size.height));
+    let mut size = options.size.map(|size| (size.width, size.height));
+    if let Some(header) = header {
+        let (width, height) = (header.width, header.height);
+        let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
+        let taken = sides.contains(&width) && sides.contains(&height);
+        if !taken || *size.get_or_insert((width, height)) != (width, height) {
+            return Err(failure!(
+                Exit::Input,
+                "the input has frames of {width}x{height}, {}",
+                if taken {
+                    "--size asks for others"
+                } else {
+                    "which no encoder takes"
+                }
+            ));
+        }
+    }
     let rate = match options.pace {
         Pace::Rate(rate) => Some((rate.numerator, rate.denominator)),
         _ => header.and_then(|header| header.frame_rate),
     };
-    Wish {
+    Ok(Wish {
         format: options.format.map_or(0, |format| format.0),
-        size: size
-            .or(header.map(|header| (header.width, header.height)))
-            .unwrap_or_default(),
+        size: size.unwrap_or_default(),
         rate: rate.unwrap_or_default(),
         copied: options.memory == PushMemory::Copy,
-    }
+    })
 }
 
 /// Connects, with memory of its own where that was asked for and the encoder can use it.

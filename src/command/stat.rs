@@ -7,11 +7,11 @@
 //!
 //! | name | unit | meaning |
 //! |---|---|---|
-//! | `state` | | `starting`, `running`, `draining`, `recovering` or `ended` |
+//! | `state` | | `starting`, `running`, `draining`, `recovering`, `no-camera`, `no-signal` or `ended` |
 //! | `generation` | | 1, and one more with each re-initialisation of the encoder |
 //! | `pid` | | the engine's process id |
 //! | `uptime_ms` | ms | since the engine made its rings |
-//! | `heartbeat_age_ms` | ms | since the engine's latest turn; more than a few seconds is a stuck engine |
+//! | `heartbeat_age_ms` | ms | since the engine's latest turn; more than ten seconds is a stuck engine |
 //! | `device` | | path of the encoder's node |
 //! | `driver`, `card` | | names that the driver gives itself |
 //! | `api` | | `single-planar` or `multi-planar` |
@@ -35,6 +35,7 @@
 //! | `max_us` | us | the longest |
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::{FrameRate, StatOptions};
 use crate::client::{ClientError, PacketConsumer, Step};
@@ -52,12 +53,19 @@ use crate::time::{MS, now, timespec};
 #[inline(never)]
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let patience = options.check_ms.unwrap_or(ANSWER_MS);
-    let engine = match PacketConsumer::observe_within(&options.socket, patience) {
-        Ok(engine) => engine,
-        Err(error) => return unanswered(options, error),
+    let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
+    let engine = loop {
+        match PacketConsumer::observe_within(&options.socket, patience) {
+            Ok(engine) => break engine,
+            Err(error) => unanswered(options, error)?,
+        }
+        // It lives, and has no place for us. An interrupted sleep is as good as a whole one.
+        if options.watch_ms.is_none() {
+            return Ok(());
+        }
+        let _: NanosleepRelativeResult = nanosleep(&timespec(pause));
     };
     let mut report = Report::new(options.json);
-    let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
     loop {
         // Asked before, so that the end is printed, too.
         let last = options.watch_ms.is_none() || ended(&engine);
@@ -145,7 +153,7 @@ fn describe(report: &mut Report, header: &PacketHeader) {
         .wrapping_sub(published)
         .wrapping_sub(dropped);
     let (heartbeat, created) = (long(&status.heartbeat), long(&status.created));
-    let ms_since = |time: i64| (now().cast_signed() - time) / MS.cast_signed();
+    let ms_since = |time: i64| now().cast_signed().wrapping_sub(time) / MS.cast_signed();
 
     report.open("", b'{');
     let state = State::name(status.state.load(Relaxed));

@@ -14,6 +14,7 @@ use crate::failure;
 use crate::limits::CODEC_HEADER_BYTES;
 use crate::log;
 use crate::note;
+use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::flag;
 use crate::shm::region::Region;
 use crate::v4l2::errno::Named;
@@ -112,11 +113,14 @@ fn take(
                     return Ok(());
                 }
                 if headers_due && packet.flags & flag::KEY != 0 {
-                    headers_due = false;
-                    if packet.flags & flag::CONFIG == 0 {
+                    headers_due = packet.flags & flag::CONFIG == 0;
+                    // Those that the engine keeps are the present generation's.
+                    let present = consumer.header().status.generation.load(Relaxed);
+                    if headers_due && packet.generation == present as u16 {
                         let mut headers = [0; CODEC_HEADER_BYTES];
                         let length = consumer.codec_headers(&mut headers);
                         output.write_bytes(&headers[..length])?;
+                        headers_due = length == 0;
                     }
                 }
                 output.write_bytes(&buffer[..packet.length as usize])?;

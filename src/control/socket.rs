@@ -146,7 +146,7 @@ pub fn dial(name: &SocketName<'_>, deadline: u64) -> Result<OwnedFd> {
     }
 }
 
-/// Sends a message with its descriptors. Never raises SIGPIPE; never blocks on a non-blocking socket.
+/// Sends a message with its descriptors. Never raises SIGPIPE, and never waits.
 ///
 /// # Errors
 /// `AGAIN` when the peer does not read, `PIPE` when it is gone; otherwise those of sendmsg(2).
@@ -162,7 +162,7 @@ pub fn send(socket: impl AsFd, message: &Message, descriptors: &[BorrowedFd<'_>]
         socket,
         &[IoSlice::new(&bytes)],
         &mut control,
-        SendFlags::NOSIGNAL,
+        SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
     )?;
     Ok(())
 }
@@ -192,7 +192,7 @@ pub enum Received {
     Nothing,
 }
 
-/// Receives one message.
+/// Receives one message; never waits.
 ///
 /// # Errors
 /// Those of recvmsg(2), except the ones that mean "nothing" or "closed".
@@ -203,7 +203,8 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let mut reset = false;
     let answer = loop {
-        match recvmsg(&socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+        match recvmsg(&socket, &mut parts, &mut control, flags) {
             // A peer that closed without having read everything: that is told once, and before what it had said.
             Err(Errno::CONNRESET) if !reset => reset = true,
             answer => break answer,
@@ -242,7 +243,7 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
 /// Those of recv(2), except the ones that mean "nothing" or "closed".
 pub fn receive_plain(socket: impl AsFd) -> Result<Received> {
     let mut bytes = [0; MESSAGE_SIZE + 1];
-    Ok(match recv(socket, &mut bytes, RecvFlags::empty()) {
+    Ok(match recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
         Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => Received::Closed,
         Ok((length, _)) => match Message::decode(&bytes[..length]) {
             // Of an offer it is to be told that nothing of it was taken.

@@ -123,7 +123,7 @@ pub struct Cursors {
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Status {
-    /// `CLOCK_MONOTONIC` ns of the loop's latest turn; older than a few seconds means a stuck loop.
+    /// `CLOCK_MONOTONIC` ns of the loop's latest turn; older than ten seconds means a stuck loop.
     pub heartbeat: AtomicU64,
     /// `CLOCK_MONOTONIC` ns at which the ring was made.
     pub created: AtomicU64,

@@ -8,6 +8,8 @@
  *       controls by name and by number, nonsense, observers and consumers who want key frames. Answers are read, and who was sent
  *       away comes again. On SIGTERM it says how many messages it sent, `flood=N`, and on standard error when it had the processor: a
  *       line `BEGIN END` for each burst, ns of CLOCK_MONOTONIC.
+ *   load keys SOCKET TIMES
+ *       is a consumer that asks for a key frame so often, at once, and then stays for ever.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -114,6 +116,20 @@ static int flood(const char *path, long period)
 	return 0;
 }
 
+static int keys(const char *path, int times)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) || !say(fd, CONSUME, 0, 0, ""))
+		return 1;
+	for (; times; times--)
+		if (!say(fd, CHANGE, KEY_FRAME, 0, ""))
+			return 1;
+	return pause();
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 3 && !strcmp(argv[1], "fifo")) {
@@ -126,5 +142,7 @@ int main(int argc, char **argv)
 	}
 	if (argc == 4 && !strcmp(argv[1], "flood"))
 		return flood(argv[2], atol(argv[3]));
+	if (argc == 4 && !strcmp(argv[1], "keys"))
+		return keys(argv[2], atoi(argv[3]));
 	return 2;
 }

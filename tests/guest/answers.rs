@@ -1,0 +1,228 @@
+//! What a client gets from an engine that is busy, stopped, at its end, or set up for something else: the right code, one sentence, and
+//! bytes that can be decoded.
+
+use crate::accounting::{stat, summary};
+use crate::camera::ended;
+use crate::frames::Picture;
+use crate::support::{Guest, Outcome};
+
+fn guest(name: &str) -> Guest {
+    Guest::h264(name).steady()
+}
+
+/// That the command ended so, and said this in one sentence.
+fn told(outcome: &Outcome, name: &str, exit: u64, sentence: &str) {
+    let log = outcome.text(&format!("{name}.log"));
+    assert_eq!(outcome.number(name), exit, "{name}: {log}");
+    assert!(log.contains(sentence), "{name}: {log}");
+    assert_eq!(log.lines().count(), 1, "{name}: {log}");
+}
+
+#[test]
+fn engine_that_is_stopped_does_not_answer_and_may_be_waited_for() {
+    let guest = guest("answers-stopped");
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240
+        kill -STOP $run
+        try tap framemill tap --to /dev/null
+        try push framemill push --frames 1
+        try ctl framemill ctl gop 30
+        try stat framemill stat
+        start patient framemill push --wait 60000 --frames 3
+        # Its first try is over by then.
+        sleep 8
+        kill -0 $patient || give_up patient
+        kill -CONT $run
+        ended patient
+        kill $run
+        ended run
+        ",
+    );
+    for name in ["tap", "push", "ctl", "stat"] {
+        let sentence = "/run/framemill.sock: the engine does not answer";
+        told(&outcome, name, 9, sentence);
+    }
+    outcome.succeeded(&["patient", "run"]);
+}
+
+#[test]
+fn input_of_another_size_than_asked_for_or_than_any_encoder_takes_is_refused_at_once() {
+    let guest = guest("answers-y4m");
+    let header = |size: &str| format!("YUV4MPEG2 {size} C420jpeg\nFRAME\n").into_bytes();
+    guest.put(
+        "small.y4m",
+        &[header("W320 H240"), vec![0; 115_200]].concat(),
+    );
+    guest.put("tiny.y4m", &header("W8 H8"));
+    guest.put("huge.y4m", &header("W16 H100000"));
+    guest.put("fast.y4m", &header("W320 H240 F90000:1"));
+    // No engine is there: none is asked.
+    let outcome = guest.run(
+        r"
+        try other framemill push --from /host/small.y4m --size 640x480
+        try tiny framemill push --from /host/tiny.y4m
+        try huge framemill push --from /host/huge.y4m
+        engine run
+        try same framemill push --from /host/small.y4m --size 320x240
+        try fast framemill push --from /host/fast.y4m
+        try unknown framemill push --size 320x240 --format JUNK
+        kill $run
+        ended run
+        ",
+    );
+    told(
+        &outcome,
+        "other",
+        11,
+        "the input has frames of 320x240, --size asks for others",
+    );
+    told(
+        &outcome,
+        "tiny",
+        11,
+        "frames of 8x8, which no encoder takes",
+    );
+    told(&outcome, "huge", 11, "frames of 16x100000, which no ");
+    outcome.succeeded(&["same", "run"]);
+    // The client says that the engine's log says why.
+    for name in ["fast", "unknown"] {
+        told(&outcome, name, 10, "the engine's log says why");
+    }
+    let log = outcome.text("run.log");
+    assert!(
+        log.contains("a producer wants a format or a rate that is unknown here"),
+        "{log}"
+    );
+}
+
+#[test]
+fn key_frames_that_a_consumer_asks_for_in_a_row_are_one() {
+    let guest = guest("answers-keys");
+    guest.compile("tests/vm/load.c", "load");
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240 --gop 600
+        start push framemill push --fps 30
+        until_true reached packets 3
+        start keys /host/load keys /run/framemill.sock 7
+        until_true reached key_frames_requested 7
+        sleep 3
+        framemill stat --json >/host/stat.json
+        kill $keys $push
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["run"]);
+    let json = outcome.text("stat.json");
+    // The engine may begin to listen in the middle of them.
+    assert_eq!(stat(&json, "key_frames_requested"), 7, "{json}");
+    assert!(
+        (1..=2).contains(&stat(&json, "key_frames_forced")),
+        "{json}"
+    );
+}
+
+#[test]
+fn packets_of_a_size_that_was_are_not_given_the_headers_of_the_present_one() {
+    let guest = guest("answers-headers");
+    let outcome = guest.run(
+        r"
+        engine run --gop 4 --repeat-headers off
+        for size in 320x240 640x480; do
+            framemill push --size $size --frames 12 --fps max 2>push.log || give_up push
+            framemill tap --from oldest --frames 12 --to /host/$size.early 2>tap.log || give_up tap
+        done
+        start whole framemill tap --from oldest --all --to /host/whole
+        until_true reached consumers_attached 3
+        kill $run
+        ended run
+        ended whole
+        ",
+    );
+    outcome.succeeded(&["run", "whole"]);
+    // All that was ever published is in the ring: nothing was added, and nothing left out.
+    let (early, whole) = (outcome.bytes("320x240.early"), outcome.bytes("whole"));
+    assert!(whole.starts_with(&early), "{}", outcome.story());
+}
+
+#[test]
+fn frames_that_are_accounted_for_are_no_failure_when_the_engine_ended_meanwhile() {
+    let guest = guest("answers-finish");
+    guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240
+        rest() { cat /host/in; until [ -e /tmp/over ]; do sleep 0.1; done; }
+        rest | framemill push --from - 2>push.log &
+        push=$!
+        until_true reached frames_published 8
+        try drain framemill ctl drain
+        ended run
+        touch /tmp/over
+        ended push
+        ",
+    );
+    outcome.succeeded(&["drain", "run", "push"]);
+    assert_eq!(summary(&outcome.text("push.log")), (8, 8, 0));
+}
+
+/// Its slots were the encoder's own, and it does not read what the engine says: it waits for its input.
+#[test]
+fn once_is_over_when_the_producer_does_not_attach_again() {
+    let guest = guest("answers-once");
+    guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240 --memory export --once
+        rest() { cat /host/in; until [ -e /tmp/over ]; do sleep 0.1; done; }
+        rest | framemill push --from - 2>push.log &
+        until_true reached frames_published 8
+        knob away 1; sleep 0.2; knob away 0
+        until_true grep -q 'it runs again' run.log
+        from=$(awk '{ print int($1 * 1000) }' /proc/uptime)
+        until_true grep -q 'ended: ' run.log
+        ended run
+        say took $(($(awk '{ print int($1 * 1000) }' /proc/uptime) - from))
+        touch /tmp/over
+        ",
+    );
+    outcome.succeeded(&["run"]);
+    let took = outcome.number("took");
+    assert!((5500..7000).contains(&took), "{took} ms");
+    assert_eq!(ended(&outcome), [8, 8, 0], "{}", outcome.story());
+    assert!(
+        outcome
+            .text("run.log")
+            .contains("the producer did not attach again"),
+        "{}",
+        outcome.story()
+    );
+}
+
+/// It could not be opened for want of memory, and then it left.
+#[test]
+fn encoder_that_left_while_it_was_opened_anew_is_gone_and_not_stalled() {
+    let guest = guest("answers-left");
+    let outcome = guest.run(
+        r"
+        knob hang_after 5; knob streamoff_ms 0
+        engine run --size 320x240 --stall-ms 200
+        start push framemill push --fps 60
+        until_true grep -q 'restarting the encoder' run.log
+        knob refuse_errno 12
+        until_true grep -q 'opening it anew' run.log
+        sleep 0.2
+        knob away 1
+        ended run
+        kill $push
+        ",
+    );
+    assert_eq!(outcome.number("run"), 6, "{}", outcome.story());
+    let log = outcome.text("run.log");
+    assert!(
+        log.contains("/dev/video11: the encoder is gone: open: "),
+        "{log}"
+    );
+}
