@@ -34,13 +34,15 @@ fn producer_with_memory_of_its_own_goes_on_when_the_encoder_is_back() {
 
 #[test]
 fn change_whose_time_is_up_waits_for_the_encoder_asleep() {
-    let guest = Guest::h264("away-change");
+    let guest = Guest::h264("away-change").steady();
     let outcome = guest.run(
         r"
         ticks() { awk '{ print $14 + $15 }' /proc/$run/stat; }
         knob pause_at 25; knob pause_ms 60000
         engine run --wait-device 30000 --stall-ms 60000
         start dying framemill push --size 320x240 --fps max
+        # It pauses, and is full.
+        until_true reached packets 24
         until_true reached frames_in_flight 4
         kill -9 $dying
         start push framemill push --size 640x480 --fps max --frames 5
@@ -66,12 +68,14 @@ fn change_whose_time_is_up_waits_for_the_encoder_asleep() {
 
 #[test]
 fn end_that_is_asked_for_while_a_change_drains_has_its_own_deadline() {
-    let guest = Guest::h264("away-end");
+    let guest = Guest::h264("away-end").steady();
     let outcome = guest.run(
         r"
         knob pause_at 25; knob pause_ms 60000
         engine run --drain-ms 300 --stall-ms 60000
         start dying framemill push --size 320x240 --fps max
+        # It pauses, and is full.
+        until_true reached packets 24
         until_true reached frames_in_flight 4
         kill -9 $dying
         start push framemill push --size 640x480 --frames 5

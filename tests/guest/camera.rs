@@ -48,7 +48,12 @@ pub fn only_the_picture_copied(outcome: &Outcome, picture: &Picture) {
         stat(&json, "raw_bytes_copied"),
         stat(&json, "frames_queued"),
     );
-    assert_eq!(bytes, queued * picture.frame_bytes() as u64, "{json}");
+    // The engine runs: bytes are counted before their frame is.
+    let frame = picture.frame_bytes() as u64;
+    assert!(
+        bytes == queued * frame || bytes == (queued + 1) * frame,
+        "{json}"
+    );
     assert!(json.contains("\"memory\":\"copy\""), "{json}");
     every_frame_is(outcome, picture);
 }
@@ -262,6 +267,17 @@ fn memory_that_the_encoder_cannot_read_costs_one_copy() {
     assert_eq!(outcome.number("refused"), 4, "{}", outcome.story());
 }
 
+/// That vicodec's first packet is the one that it makes of the picture for others, too.
+fn begins_with_the_reference(outcome: &Outcome) {
+    let (coded, reference) = (outcome.bytes("coded"), outcome.bytes("reference"));
+    let (first, _) = fwht_packets(&reference)[0];
+    assert!(
+        first > 1000 && coded.starts_with(&reference[..first]),
+        "{}",
+        outcome.story()
+    );
+}
+
 #[test]
 fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
     let guest = Guest::h264("camera-planes").append("vivid.multiplanar=2");
@@ -317,16 +333,18 @@ both_apis! {
             "{CAMERA}{}",
             r"
             picture 640 480 YU12
+            cat /tmp/picture /tmp/picture >two
             camera --size 640x480
             until_true reached packets 3
             over
+            reference 640 480 YU12 two /host/reference
             ",
         ));
         outcome.succeeded(&["run", "tap"]);
         let json = outcome.text("stat.json");
         assert!(json.contains("\"memory\":\"import\""), "{json}");
         assert_eq!(stat(&json, "raw_bytes_copied"), 0);
-        assert!(!fwht_packets(&outcome.bytes("coded")).is_empty());
+        begins_with_the_reference(&outcome);
     }
 
     fn rows_that_vicodec_wants_below_the_picture_cost_a_copy(guest: &Guest) {
@@ -347,8 +365,6 @@ both_apis! {
         assert!(json.contains("\"memory\":\"copy\""), "{json}");
         let log = outcome.text("run.log");
         assert!(log.contains("cannot be imported (the driver lays rows out differently)"), "{log}");
-        let (coded, reference) = (outcome.bytes("coded"), outcome.bytes("reference"));
-        let (first, _) = fwht_packets(&reference)[0];
-        assert!(first > 1000 && coded[..first] == reference[..first], "{}", outcome.story());
+        begins_with_the_reference(&outcome);
     }
 }

@@ -18,7 +18,7 @@ both_apis! {
             slow=$!
             start stopped framemill tap --from oldest --all --to /host/stopped
             start killed framemill tap --from oldest --all --to /dev/null
-            until_true reached consumers_attached 4
+            until_true reached consumers_attached 5
             kill -STOP $stopped
             start push framemill push --frames 16 --fps max
             until_true reached packets 3
@@ -130,18 +130,32 @@ fn consumer_cannot_write_to_the_packet_ring_and_a_reader_that_fails_is_told() {
         r"
         engine run --size 640x368
         try push framemill push --frames 2 --fps max
-        # The ring is a memfd that only the engine can write.
-        for fd in /proc/$run/fd/*; do
-            case $(readlink $fd) in *framemill-packets*) ring=$fd ;; esac
+        # The ring is a memfd, which root can open anew where a consumer has mapped it. Any other file can be written to so.
+        start tap framemill tap --from oldest --to /dev/null
+        until_true reached consumers_attached 1
+        for mapped in /proc/$tap/map_files/*; do
+            case $(readlink $mapped) in *framemill-packets*) ring=$mapped ;; esac
         done
-        say ring ${ring:-none}
+        try file sh -c 'echo x 1<>$0' file
+        try ring sh -c 'echo x 1<>$0' ${ring:-none}
         # A tap into a full device, and into a pipe that nobody reads.
         try full framemill tap --from oldest --frames 2 --to /dev/full
-        framemill tap --from oldest --frames 2 2>pipe.log | true
+        { sleep 1; framemill tap --from oldest --frames 2 2>pipe.log; say pipe $? >pipe.status; } | true
+        cat pipe.status
         kill $run
         ended run
+        ended tap
         ",
     );
-    outcome.succeeded(&["push", "run"]);
+    outcome.succeeded(&["push", "run", "tap", "file"]);
+    assert_ne!(outcome.number("ring"), 0, "{}", outcome.story());
+    let log = outcome.text("ring.log");
+    assert!(
+        log.contains("write error: Operation not permitted"),
+        "{log}"
+    );
     assert_eq!(outcome.number("full"), 12, "{}", outcome.story());
+    assert_eq!(outcome.number("pipe"), 12, "{}", outcome.story());
+    let log = outcome.text("pipe.log");
+    assert!(log.contains("EPIPE"), "{log}");
 }

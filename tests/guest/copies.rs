@@ -82,13 +82,13 @@ fn raw_frames_are_not_copied_and_coded_bytes_once_with_no_call_that_touches_memo
             .lines()
             .filter_map(|line| line.split_whitespace().nth(1)?.split('(').next())
             .collect();
-        // The start ends with `seccomp`. A producer's coming takes memory for its ring, and for slots if it wants copies; all is
-        // there when its frames come.
-        let first = calls
-            .iter()
-            .rposition(|call| ["seccomp", "mmap", "munmap"].contains(call));
+        // A producer's coming takes memory for its ring, and for slots if it wants copies; all is there when its first frame is
+        // queued.
+        let first = trace
+            .lines()
+            .position(|line| line.contains("VIDIOC_QBUF") && line.contains("_VIDEO_OUTPUT"));
         let last = calls.iter().rposition(|call| *call == "ppoll").unwrap();
-        let running = &calls[first.unwrap() + 1..last];
+        let running = &calls[first.unwrap()..last];
         let forbidden: Vec<_> = running
             .iter()
             .filter(|call| !CALLS.contains(call))

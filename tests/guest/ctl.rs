@@ -147,7 +147,7 @@ both_apis! {
 
 #[test]
 fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
-    let guest = Guest::h264("ctl-consumer");
+    let guest = Guest::h264("ctl-consumer").steady();
     guest.compile("tests/vm/peer.c", "peer");
     let outcome = guest.run(&streaming(
         r"
@@ -218,6 +218,7 @@ fn a_drain_that_ends_a_bad_producer_too_is_no_harm() {
         r"
         engine run --size 320x240
         start tap framemill tap --from oldest --to /dev/null --index /host/index
+        until_true reached consumers_attached 1
         /host/peer /run/framemill.sock bad >/host/peer.said &
         peer=$!
         until_true grep -q bad /host/peer.said

@@ -97,10 +97,10 @@ fn socket_file_of_a_dead_engine_is_replaced_and_ones_own_removed() {
     let guest = Guest::new("socket", Api::Single);
     let outcome = guest.run(
         r"
-        engine run --size 640x368
+        engine killed --size 640x368
         say mode $(stat -c %a /run/framemill.sock)
-        kill -9 $run
-        ended run
+        kill -9 $killed
+        wait $killed
         [ -S /run/framemill.sock ]; say left $?
         engine run --size 640x368 --socket-mode 600
         say own_mode $(stat -c %a /run/framemill.sock)

@@ -290,7 +290,8 @@ fn device_that_appears_late_is_waited_for() {
         ended run
         try never framemill run --device /dev/video99 --codec FWHT --size 640x368 --wait-device 300
         start told framemill run --device /dev/video99 --codec FWHT --size 640x368 --wait-device 60000
-        sleep 0.3
+        # SIGTERM is blocked: it is for the descriptor that says so.
+        until_true grep -q '^SigBlk:.*[4-7c-f]...$' /proc/$told/status
         kill $told
         ended told
         ",

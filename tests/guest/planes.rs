@@ -122,6 +122,8 @@ fn frames_of_one_plane_spread_over_several_and_producers_take_turns() {
         framemill stat --json >/host/stat.json
         # The memory of the last one is the slots until the next one comes: as many descriptors as were exported.
         framemill push --wait 5000 --frames 1 2>push.log || give_up push
+        left() { [ $(counter producers) = 0 ]; }
+        until_true left
         say files $(($(ls /proc/$run/fd | wc -l) - files))
         kill $run
         ended run

@@ -136,7 +136,7 @@ fn size_that_was_given_is_kept() {
 
 #[test]
 fn size_that_the_encoder_does_not_do_is_refused_and_the_stream_goes_on() {
-    let guest = Guest::h264("refused");
+    let guest = Guest::h264("reshape-refused");
     guest.put("in", &Picture::new("YU12", 640, 480).noisy(0..4));
     let outcome = guest.run(
         r"
@@ -175,7 +175,7 @@ fn size_that_the_encoder_does_not_do_is_refused_and_the_stream_goes_on() {
 
 #[test]
 fn frames_of_a_producer_that_died_are_encoded_before_the_change() {
-    let guest = Guest::h264("drained");
+    let guest = Guest::h264("drained").steady();
     let (small, large) = (
         Picture::new("YU12", 320, 240),
         Picture::new("YU12", 640, 480),
@@ -190,6 +190,7 @@ fn frames_of_a_producer_that_died_are_encoded_before_the_change() {
         until_true reached consumers_attached 1
         start dying framemill push --from /host/small --size 320x240 --fps max
         # It pauses, and is full.
+        until_true reached packets 24
         until_true reached frames_in_flight 4
         kill -9 $dying
         try push framemill push --from /host/large --size 640x480 --fps max --wait 5000

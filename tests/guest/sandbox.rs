@@ -255,7 +255,7 @@ fn the_engine_becomes_its_user_for_good() {
 
 #[test]
 fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it() {
-    let guest = Guest::h264("user-anew");
+    let guest = Guest::h264("user-anew").steady();
     let outcome = guest.run(
         r"
         chgrp 44 /dev/video11

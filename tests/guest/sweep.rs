@@ -237,7 +237,7 @@ fn sweep(subject: &Subject) {
     );
 
     let faults = chosen(subject, &undisturbed_life.text("trace"));
-    let (mut table, mut forbidden) = (Table::default(), Vec::new());
+    let (mut table, mut forbidden, mut missed) = (Table::default(), Vec::new(), 0);
     for (boot, faults) in faults.chunks(LIVES).enumerate() {
         let name = |at: usize| format!("life{at}");
         let plan: String = faults
@@ -249,6 +249,7 @@ fn sweep(subject: &Subject) {
         for (at, fault) in faults.iter().enumerate() {
             let life = Life::new(&outcome, name(at));
             let (end, wrong) = life.judge(fault, &undisturbed, &*right);
+            missed += usize::from(end == End::NotReached);
             let struck = life.struck().unwrap_or_else(|| fault.call.clone());
             let text = match end {
                 _ if !wrong.is_empty() => "!".to_owned(),
@@ -279,6 +280,13 @@ fn sweep(subject: &Subject) {
         "{}: {} of {} faults are not dealt with",
         subject.name,
         forbidden.len(),
+        faults.len()
+    );
+    // Which calls are made late in a life differs a little from life to life.
+    assert!(
+        2 * missed <= faults.len(),
+        "{}: {missed} of {} faults did not strike",
+        subject.name,
         faults.len()
     );
 }

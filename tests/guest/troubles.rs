@@ -1,6 +1,6 @@
 //! Two troubles at once: an end, a change or a failure in the middle of another one.
 
-use crate::accounting::{balance, stat, summary};
+use crate::accounting::{ends_as_it_was, stat, summary};
 use crate::camera::{CAMERA, ended};
 use crate::support::{Guest, Outcome};
 
@@ -133,6 +133,32 @@ fn last_frames_of_a_camera_that_the_encoder_keeps_are_lost_and_counted() {
     );
 }
 
+#[test]
+fn second_signal_ends_an_end_that_takes_its_time() {
+    let guest = Guest::h264("troubles-signals").steady();
+    let outcome = run(
+        &guest,
+        r"
+        knob hang_after 5; knob streamoff_ms 0
+        engine run --size 320x240 --stall-ms 60000 --drain-ms 60000
+        start push framemill push --fps 60
+        until_true reached packets 5
+        until_true reached frames_in_flight 4
+        kill $run
+        until_true in_state draining
+        sleep 1
+        begin=$(up)
+        kill $run
+        ended run
+        since $begin
+        ended push
+        ",
+    );
+    assert_eq!(outcome.number("run"), 8, "{}", outcome.story());
+    assert_eq!(within(&outcome, 500), 4, "{}", outcome.story());
+    says(&outcome, 1, "the drain was cut short: 4 frames are lost");
+}
+
 /// Where each frame is to be a key frame by force, one is in the encoder and the others wait outside, in slots of the encoder's.
 #[test]
 fn end_in_which_the_encoder_leaves_is_over_once_the_frames_outside_are_lost_with_their_slots() {
@@ -188,7 +214,7 @@ fn change_in_which_the_encoder_stalls_is_made_once_nothing_is_inside() {
     let (pushed, published, dropped) = summary(&outcome.text("push.log"));
     assert_eq!((pushed, published + dropped), (20, 20));
     assert!(published > 10, "{}", outcome.story());
-    balance(&outcome.text("stat.json"));
+    ends_as_it_was(&outcome, &outcome.text("stat.json"));
 }
 
 #[test]

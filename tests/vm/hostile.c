@@ -2,7 +2,8 @@
 /*
  * Clients that mean harm:  hostile SOCKET SEED SECONDS MODE
  *
- *   messages   connects without end, says what is wrong, cut off, too long, not its turn to say, or right, with descriptors
+ *   messages   connects without end, says what is wrong, cut off, too long, not its turn to say, or right, with descriptors;
+ *              first of all that it would produce, and what is no message at all, and then `told`
  *   crowd      has up to 200 connections at once and takes new ones for those that it loses; most never read
  *   flood      stays one client, and says the little that it may say without end: key frames, as a consumer
  *   producer   is the producer, and writes what it likes into each word and slot; also what is right, twice, or not its own
@@ -282,12 +283,34 @@ static void mute(void)
 		detach(&producer);
 }
 
+/* One message of this kind, and the engine's answer to it. */
+static void ask(uint32_t kind)
+{
+	struct peer peer = { .fd = -1 };
+
+	while (peer.fd < 0 && now() < until)
+		peer.fd = dial();
+	say(peer.fd, kind);
+	hear(&peer, 3000);
+	leave(&peer);
+}
+
 static void messages(void)
 {
 	static struct peer held[16];
-	struct peer peer = { .fd = dial() };
-	int place = chance(16);
+	static int told;
+	struct peer peer;
+	int place;
 
+	if (!told) {
+		/* What chance sends is refused for these reasons too seldom to count on it. */
+		ask(PRODUCE);
+		ask(99);
+		told = printf("told\n");
+		fflush(stdout);
+	}
+	peer = (struct peer){ .fd = dial() };
+	place = chance(16);
 	if (peer.fd < 0)
 		return;
 	for (uint32_t n = chance(4); n; n--)

@@ -7,15 +7,17 @@
  *   peer SOCKET import F [U V]
  *                         joins as a producer, offers two slots of 640x480 4:2:0, each of them the file F, or of the heap F, with planes
  *                         that begin at U and V, and says `slots N` with what it gets (0: the encoder's, 2: its own), or `refused N`.
- *   peer SOCKET late F    the same, but says before it offers that it is done.
+ *   peer SOCKET late F    the same, but says before it offers that it is done; the engine is stopped until it has said both.
  *   peer SOCKET rounds N  joins as a producer and leaves again, N times; each tenth time it does not wait for the answer, and each
  *                         hundredth it wants frames of another size. Says `rounds N` with those that were let in.
  *   peer SOCKET bad       joins as a producer, writes nonsense into the frame ring, wakes nobody, says `bad`, and stays until the
  *                         engine cuts it off.
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/dma-heap.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +74,23 @@ static int memory(const char *path)
 	return ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &data) ? fd : (int)data.fd;
 }
 
+/* Whoever made the socket that this one is connected to. */
+static pid_t engine(int fd)
+{
+	struct ucred peer;
+	socklen_t bytes = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes))
+		perror("SO_PEERCRED"), exit(1);
+	return peer.pid;
+}
+
+static void tell(pid_t process, int signal)
+{
+	if (kill(process, signal))
+		perror("kill"), exit(1);
+}
+
 /* Two slots of one memory plane, 640 bytes from row to row. */
 static int import(int fd, int late, const char *path, uint32_t u, uint32_t v)
 {
@@ -86,8 +105,11 @@ static int import(int fd, int late, const char *path, uint32_t u, uint32_t v)
 	say(fd, PRODUCE, 0, 0);
 	if (hear(fd, &first) != FRAMES)
 		return fprintf(stderr, "not admitted\n"), 1;
-	if (late)
+	/* An engine that has nothing more to do would be gone before it is asked. */
+	if (late) {
+		tell(engine(fd), SIGSTOP);
 		say(fd, FINISH, 0, 0);
+	}
 
 	rights->cmsg_level = SOL_SOCKET;
 	rights->cmsg_type = SCM_RIGHTS;
@@ -95,6 +117,8 @@ static int import(int fd, int late, const char *path, uint32_t u, uint32_t v)
 	memcpy(CMSG_DATA(rights), files, sizeof(files));
 	if (sendmsg(fd, &message, MSG_NOSIGNAL) != sizeof(words))
 		return perror("sendmsg"), 1;
+	if (late)
+		tell(engine(fd), SIGCONT);
 	if (recv(fd, words, sizeof(words), 0) != sizeof(words))
 		return fprintf(stderr, "no whole message\n"), 1;
 	return printf("%s %u\n", words[KIND] == FRAMES ? "slots" : "refused", words[words[KIND] == FRAMES ? OWN + 2 : OWN]), 0;
