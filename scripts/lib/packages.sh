@@ -61,7 +61,8 @@ _packages_update() {
     for arch in $(_packages_foreign "$@"); do dpkg --add-architecture "$arch" 1>&2; done
     # Another apt may hold the lock of the lists for a while.
     for _ in 1 2 3 4 5 6; do
-        _packages_apt update && return 0
+        # Lists that could not be fetched are no error to apt.
+        _packages_apt update && _packages_known "$@" && return 0
         sleep 10
     done
     echo "packages: apt-get update failed" >&2

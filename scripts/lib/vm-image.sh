@@ -40,10 +40,10 @@ _image_build() (
     echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >>etc/passwd
     printf 'root:x:0:\nvideo:x:44:\nnogroup:x:65534:\n' >etc/group
     echo '127.0.0.1 localhost' >etc/hosts
-    cp "$work/packages/bin/busybox" bin/
+    cp "$work/packages/bin/busybox" bin/ || exit 1
     queue=()
     for program in "${_image_programs[@]}"; do
-        cp "$work/packages/$program" bin/
+        cp "$work/packages/$program" bin/ || exit 1
         queue+=("bin/${program##*/}")
     done
     # Walk the libraries that each file needs until no new one turns up.
