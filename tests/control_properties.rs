@@ -115,6 +115,12 @@ proptest! {
     }
 
     #[test]
+    fn a_control_has_one_id(id in CONTROL_ID_MAX + 1.., value in any::<i64>()) {
+        let bytes = Message::Change(Change::ControlId(id, value)).encode();
+        prop_assert_eq!(Message::decode(&bytes), None);
+    }
+
+    #[test]
     fn garbage_is_never_a_message(bytes in proptest::collection::vec(any::<u8>(), 0..130)) {
         prop_assert_eq!(Message::decode(&bytes), None);
     }
