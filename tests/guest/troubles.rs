@@ -352,6 +352,32 @@ fn bridge_that_fails_now_and_then_while_there_is_no_signal_is_waited_for() {
 }
 
 #[test]
+fn encoder_that_comes_back_while_there_is_no_signal_does_not_make_one() {
+    let guest = Guest::h264("troubles-bridge-away").steady();
+    let outcome = run(
+        &guest,
+        r"
+        bridge
+        source_sends 0
+        engine run --camera /dev/video4 --format YUYV
+        until_true reached packets 5
+        source_is 1
+        until_true in_state no-signal
+        leave 0.2
+        until_true told 'it runs again' 1
+        say running $(framemill stat --json | grep -c '.state.:.running')
+        until_true in_state no-signal
+        source_is 4
+        more 10
+        kill $run
+        ended run
+        ",
+    );
+    outcome.succeeded(&["running", "run"]);
+    counted(&outcome);
+}
+
+#[test]
 fn encoder_that_was_away_for_long_is_taken_up_soon_after_its_return() {
     let guest = Guest::h264("troubles-long").steady();
     let outcome = run(
