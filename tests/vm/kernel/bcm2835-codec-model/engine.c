@@ -95,7 +95,7 @@ static bool deliver_end(struct model_context *context)
 	if (!buffer)
 		return false;
 	vbuf = &buffer->m2m.vb;
-	context->end_reached = false;
+	WRITE_ONCE(context->end_reached, false);
 	vb2_set_plane_payload(&vbuf->vb2_buf, 0, 0);
 	vbuf->field = V4L2_FIELD_NONE;
 	vbuf->vb2_buf.timestamp = 0;

@@ -245,7 +245,10 @@ int model_try_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd
 	return cmd->cmd == V4L2_ENC_CMD_STOP || cmd->cmd == V4L2_ENC_CMD_START ? 0 : -EINVAL;
 }
 
-/* STOP queues a marker behind the OUTPUT buffers. There is one marker: while it is on its way, STOP again is nothing. */
+/*
+ * STOP queues a marker behind the OUTPUT buffers. There is one marker: until its buffer is delivered, for which CAPTURE buffers may
+ * be wanting, STOP again is nothing.
+ */
 int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd)
 {
 	struct model_context *context = model_context_of(file);
@@ -256,7 +259,7 @@ int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cm
 	if (ret || cmd->cmd != V4L2_ENC_CMD_STOP)
 		return ret;
 	spin_lock_irqsave(&context->lock, flags);
-	if (output->on && list_empty(&context->end))
+	if (output->on && list_empty(&context->end) && !READ_ONCE(context->end_reached))
 		list_add_tail(&context->end, &output->waiting);
 	spin_unlock_irqrestore(&context->lock, flags);
 	model_engine_kick(context);
