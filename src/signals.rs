@@ -1,4 +1,4 @@
-//! Signals as a file descriptor, so that the one poll loop waits for them too.
+//! Signals as a file descriptor, so that the one poll loop waits for them too; and SIGPIPE out of everybody's way.
 //!
 //! rustix has neither `sigprocmask` nor `signalfd`; these are the two raw system calls.
 #![expect(unsafe_code, reason = "raw system calls")]

@@ -3,7 +3,13 @@
 # host what came of them as lines NAME=VALUE on standard output. Logs are in /host afterwards.
 set -u
 cd /tmp || exit 99
-trap 'cp /tmp/*.log /host/ 2>/dev/null' EXIT
+# A log that is lost on the way to the host looks like a program that said nothing.
+keep_logs() {
+    for log in /tmp/*.log; do
+        [ ! -e "$log" ] || { cp "$log" /host/ && cmp "$log" "/host/${log#/tmp/}"; } || echo "$log is not whole on the host" >&2
+    done
+}
+trap keep_logs EXIT
 # A test that hangs is ended from outside; what the logs say by then is worth having. Nobody's child: a `wait` for all
 # must not wait for it.
 ( (sleep 110; cp /tmp/*.log /host/ 2>/dev/null) & )
