@@ -21,10 +21,6 @@ fn main() {
     let argument = |text: String| println!("cargo::rustc-link-arg-bins={text}");
     let scripts = Path::new(&variable("CARGO_MANIFEST_DIR")).join("linker");
     argument(format!("-T{}", scripts.join("framemill.ld").display()));
-    // Unoptimised builds are as large as they are.
-    if variable("PROFILE") == "release" {
-        argument(format!("-T{}", scripts.join("budgets.ld").display()));
-    }
     // Buys: the linker's idea of a page is the script's on every architecture; kernels with 16 KiB pages (Raspberry Pi 5) and
     // 64 KiB pages load the program. Costs: address space only; with 4 KiB the file is not a byte smaller.
     argument("-zmax-page-size=0x10000".into());

@@ -103,7 +103,7 @@ unsafe fn words(count: usize, argv: *const *const c_char) -> ArrayVec<&'static C
 }
 
 /// Ends the process after a bug of our own: one bounded line, then the exit code that a supervisor can tell from all others.
-fn last_words(what: &dyn fmt::Display) -> ! {
+fn panic_line(what: &dyn fmt::Display) -> ! {
     // Set for good by the first panic. A second one can only come from writing the first one's line; then the code alone
     // must do. Relaxed: one thread, and nothing else is published by it.
     static DYING: AtomicBool = AtomicBool::new(false);
@@ -113,12 +113,20 @@ fn last_words(what: &dyn fmt::Display) -> ! {
     exit(Exit::Internal as u8)
 }
 
-/// What the panic says is not looked at: then the compiler drops all panic texts and places, a tenth of the file. The
-/// return addresses say where it was, given the unstripped program: `addr2line -e framemill.unstripped ADDRESS`.
+/// Writes the place of the panic, and the return addresses: `addr2line -e framemill.unstripped ADDRESS` names their functions.
+/// The message is left out, and with it the compiler drops the texts of all panics.
 #[cfg(target_env = "musl")]
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    last_words(&Trace(frame_pointer()))
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    let trace = Trace(frame_pointer());
+    match info.location() {
+        Some(place) => panic_line(&format_args!(
+            "at {}:{}, called from{trace}",
+            place.file(),
+            place.line()
+        )),
+        None => panic_line(&format_args!("called from{trace}")),
+    }
 }
 
 /// The frames below this one, each a pair of words: the frame above, and the address to return to.
@@ -130,7 +138,6 @@ impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const STACK: usize = 8 << 20;
         let mut frame = self.0;
-        f.write_str("at")?;
         for _ in 0..TRACE {
             // SAFETY: a frame pointer of our own code, or of the start code: both words lie on the stack. The checks below
             // end the walk where the chain does, and where a function kept no frame.
@@ -170,5 +177,5 @@ fn frame_pointer() -> usize {
 /// The same end where std owns the panic handler.
 #[cfg(not(target_env = "musl"))]
 fn panic(info: &std::panic::PanicHookInfo<'_>) {
-    last_words(info)
+    panic_line(info)
 }
