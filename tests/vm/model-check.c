@@ -165,6 +165,79 @@ static void data(void)
 	close(fd);
 }
 
+/* Frames that stay inside: two of them, then the rest at the end of the stream, in order. */
+static void look_ahead(void)
+{
+	int fd;
+
+	knob("look_ahead", "2");
+	fd = started();
+	for (int i = 0; i < 2; i++)
+		CHECK(!queue(fd, OUT, i, 0, 1 + i) && !dequeue(fd, OUT) && dequeue(fd, CAP) == EAGAIN);
+	CHECK(!frame(fd, 3) && got.timestamp.tv_usec == 1 && (got.flags & V4L2_BUF_FLAG_KEYFRAME));
+	CHECK(dequeue(fd, CAP) == EAGAIN);
+	CHECK(!stop(fd) && !dequeue(fd, CAP) && got.timestamp.tv_usec == 2 && !(got.flags & V4L2_BUF_FLAG_LAST));
+	CHECK(!dequeue(fd, CAP) && got.timestamp.tv_usec == 3 && !dequeue(fd, CAP) && (got.flags & V4L2_BUF_FLAG_LAST));
+	/* What STREAMOFF discards does not come later. */
+	CHECK(!stream(fd, CAP, 0) && !stream(fd, CAP, 1) && !queue(fd, CAP, 0, 0, 0));
+	CHECK(!queue(fd, OUT, 0, 0, 4) && !dequeue(fd, OUT) && !stream(fd, OUT, 0) && !stream(fd, OUT, 1));
+	knob("look_ahead", "0");
+	CHECK(!frame(fd, 5) && got.timestamp.tv_usec == 5 && (got.flags & V4L2_BUF_FLAG_KEYFRAME));
+	close(fd);
+
+	knob("end_early", "2");
+	knob("start_resumes", "1");
+	fd = started();
+	CHECK(!frame(fd, 1) && !frame(fd, 2) && !dequeue(fd, CAP) && (got.flags & V4L2_BUF_FLAG_LAST) && dequeue(fd, CAP) == EPIPE);
+	CHECK(!start(fd) && !queue(fd, CAP, 0, 0, 0) && !frame(fd, 3) && got.timestamp.tv_usec == 3);
+	close(fd);
+	knob("end_early", "0");
+	knob("start_resumes", "0");
+}
+
+/* A driver that narrows down, fails or answers falsely. */
+static void oddities(void)
+{
+	struct v4l2_selection crop = { .type = V4L2_BUF_TYPE_VIDEO_OUTPUT, .target = V4L2_SEL_TGT_CROP, .r = { 0, 0, 60, 44 } };
+	struct v4l2_fmtdesc description = { .type = OUT };
+	struct v4l2_plane plane;
+	struct v4l2_buffer b = { .type = CAP, .memory = V4L2_MEMORY_MMAP, .m.planes = &plane, .length = 1 };
+	struct v4l2_exportbuffer export = { .type = CAP };
+	struct v4l2_format f;
+	int fd;
+
+	knob("only_format", "0x3231564e");
+	knob("crop_align", "16");
+	fd = open("/dev/video11", O_RDWR);
+	CHECK(!call(fd, VIDIOC_ENUM_FMT, &description) && description.pixelformat == V4L2_PIX_FMT_NV12);
+	description.index = 1;
+	CHECK(call(fd, VIDIOC_ENUM_FMT, &description) == EINVAL);
+	CHECK(!set_format(fd, OUT, V4L2_PIX_FMT_YUV420, W, H, &f) && f.fmt.pix_mp.pixelformat == V4L2_PIX_FMT_NV12);
+	CHECK(!call(fd, VIDIOC_S_SELECTION, &crop) && crop.r.width == 48 && crop.r.height == 32);
+	knob("only_format", "0");
+	knob("crop_align", "0");
+	close(fd);
+
+	fd = started();
+	knob("qbuf_errno", "22");
+	CHECK(queue(fd, OUT, 0, 0, 0) == EINVAL && queue(fd, OUT, 1, 0, 0) == EINVAL);
+	knob("qbuf_errno", "0");
+	knob("poll_error", "1");
+	CHECK((await(fd, POLLIN) & POLLERR) && dequeue(fd, CAP) == EAGAIN && !frame(fd, 1));
+	knob("poll_error", "2");
+	CHECK((await(fd, POLLIN) & POLLERR) && dequeue(fd, CAP) == EIO);
+	knob("poll_error", "0");
+	close(fd);
+
+	fd = started();
+	knob("false_answers", "31");
+	CHECK(!call(fd, VIDIOC_EXPBUF, &export) && export.fd == -1);
+	CHECK(!call(fd, VIDIOC_QUERYBUF, &b) && plane.length >= 16 << 20);
+	CHECK(!frame(fd, 1) && got.index >= 32 && got_plane.bytesused > got_plane.length && got_plane.data_offset > got_plane.bytesused);
+	knob("false_answers", "0");
+	close(fd);
+}
+
 static void drain(void)
 {
 	struct v4l2_event_subscription all = { .type = V4L2_EVENT_EOS };
@@ -242,6 +315,7 @@ static void hangs(void)
 /* Another process is killed, or the node goes away, while frames are at work. */
 static void ends(void)
 {
+	struct v4l2_capability capability;
 	double began;
 	pid_t child;
 	int fd, other;
@@ -303,11 +377,16 @@ static void ends(void)
 	knob("away", "0");
 	CHECK(access("/dev/video11", F_OK) && !access("/dev/video31", F_OK));
 	knob("encode_us", "0");
+	knob("no_m2m", "1");
 	close(fd);
 	for (int i = 0; i < 100 && access("/dev/video11", F_OK); i++)
 		usleep(10000);
 	usleep(100000);
+	knob("no_m2m", "0");
 	fd = started();
+	CHECK(!call(fd, VIDIOC_QUERYCAP, &capability));
+	CHECK((capability.device_caps & (V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_VIDEO_OUTPUT_MPLANE | V4L2_CAP_VIDEO_M2M_MPLANE)) ==
+	      (V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_VIDEO_OUTPUT_MPLANE));
 	CHECK(!frame(fd, 1));
 	close(fd);
 }
@@ -318,6 +397,8 @@ int main(void)
 	refusals();
 	data();
 	drain();
+	look_ahead();
+	oddities();
 	imports();
 	hangs();
 	ends();

@@ -129,6 +129,13 @@ static int dequeue(int fd, int type)
 	return call(fd, VIDIOC_DQBUF, &got);
 }
 
+static int start(int fd)
+{
+	struct v4l2_encoder_cmd c = { .cmd = V4L2_ENC_CMD_START };
+
+	return call(fd, VIDIOC_ENCODER_CMD, &c);
+}
+
 static int stop(int fd)
 {
 	struct v4l2_encoder_cmd c = { .cmd = V4L2_ENC_CMD_STOP };

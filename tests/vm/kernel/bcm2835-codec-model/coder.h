@@ -64,6 +64,9 @@ struct h264 {
 	u32 constraint_flags;		/* constraint_set0..5 as they stand in the byte after profile_idc */
 	u32 level_idc;			/* 10 .. 51; level 1b is 11 with constraint_set3, or 9 for High */
 	u32 rate_numerator, rate_denominator;	/* frames per second, for the VUI's timing */
+	bool signal_colour;			/* whether the VUI has a video_signal_type; the next four are its numbers */
+	bool full_range;
+	u32 primaries, transfer, matrix;
 	u32 frame_num, idr_pic_id;	/* state; zero at the start */
 };
 

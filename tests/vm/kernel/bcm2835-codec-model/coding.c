@@ -46,6 +46,32 @@ static void profile_and_level(struct h264 *h264, u32 profile, u32 level)
 	h264->constraint_flags |= one_b ? 0x10 : 0;
 }
 
+/* What the formats say, in the numbers of the standard's tables E-3 to E-5; 2 is unspecified. */
+static void colour(struct h264 *h264, const struct model_context *context)
+{
+	u32 ycbcr = context->ycbcr_enc ?: V4L2_MAP_YCBCR_ENC_DEFAULT(context->colorspace);
+	u32 transfer = context->xfer_func ?: V4L2_MAP_XFER_FUNC_DEFAULT(context->colorspace);
+
+	h264->signal_colour = READ_ONCE(model_knobs.signal_colour);
+	h264->full_range = context->quantization == V4L2_QUANTIZATION_FULL_RANGE ||
+			   (!context->quantization && context->colorspace == V4L2_COLORSPACE_JPEG);
+	switch (context->colorspace) {
+	case V4L2_COLORSPACE_SMPTE170M:
+		h264->primaries = 6;
+		break;
+	case V4L2_COLORSPACE_470_SYSTEM_BG:
+		h264->primaries = 5;
+		break;
+	case V4L2_COLORSPACE_BT2020:
+		h264->primaries = 9;
+		break;
+	default:
+		h264->primaries = context->colorspace ? 1 : 2;
+	}
+	h264->transfer = transfer == V4L2_XFER_FUNC_SRGB ? 13 : transfer == V4L2_XFER_FUNC_709 ? 1 : 2;
+	h264->matrix = ycbcr == V4L2_YCBCR_ENC_709 ? 1 : ycbcr == V4L2_YCBCR_ENC_BT2020 ? 9 : 6;
+}
+
 /* At STREAMON(OUTPUT): sizes and headers are settled here. Numbering goes on, so that a decoder can tell one stream from the next. */
 int model_coding_start(struct model_context *context)
 {
@@ -78,11 +104,13 @@ int model_coding_start(struct model_context *context)
 	context->h264.rate_numerator = context->rate_numerator;
 	context->h264.rate_denominator = context->rate_denominator;
 	profile_and_level(&context->h264, context->profile, context->level);
+	colour(&context->h264, context);
 	return 0;
 }
 
 void model_coding_release(struct model_context *context)
 {
+	model_forget(context);
 	vfree(context->pictures);
 	vfree(context->coded.sink.bytes);
 	context->pictures = NULL;

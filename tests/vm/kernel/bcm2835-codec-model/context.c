@@ -74,7 +74,7 @@ const struct v4l2_file_operations model_file_operations = {
 	.owner = THIS_MODULE,
 	.open = context_open,
 	.release = context_release,
-	.poll = v4l2_m2m_fop_poll,
+	.poll = model_poll,
 	.unlocked_ioctl = video_ioctl2,
 	.mmap = v4l2_m2m_fop_mmap,
 };
@@ -119,10 +119,10 @@ const struct v4l2_ioctl_ops model_ioctl_ops = {
 	.vidioc_s_parm = model_s_parm,
 
 	.vidioc_reqbufs = v4l2_m2m_ioctl_reqbufs,
-	.vidioc_querybuf = v4l2_m2m_ioctl_querybuf,
+	.vidioc_querybuf = model_querybuf,
 	.vidioc_create_bufs = v4l2_m2m_ioctl_create_bufs,
 	.vidioc_prepare_buf = v4l2_m2m_ioctl_prepare_buf,
-	.vidioc_expbuf = v4l2_m2m_ioctl_expbuf,
+	.vidioc_expbuf = model_expbuf,
 	.vidioc_qbuf = model_qbuf,
 	.vidioc_dqbuf = model_dqbuf,
 	.vidioc_streamon = v4l2_m2m_ioctl_streamon,

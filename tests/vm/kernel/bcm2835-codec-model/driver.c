@@ -89,7 +89,9 @@ static int node_register(enum model_role role)
 	node->vfd.ioctl_ops = &model_ioctl_ops;
 	node->vfd.release = video_device_release_empty;
 	node->vfd.vfl_dir = VFL_DIR_M2M;
-	node->vfd.device_caps = V4L2_CAP_VIDEO_M2M_MPLANE | V4L2_CAP_STREAMING;
+	node->vfd.device_caps = V4L2_CAP_STREAMING |
+				(READ_ONCE(model_knobs.no_m2m) ? V4L2_CAP_VIDEO_CAPTURE_MPLANE | V4L2_CAP_VIDEO_OUTPUT_MPLANE :
+								 V4L2_CAP_VIDEO_M2M_MPLANE);
 	node->vfd.lock = &node->lock;
 	node->vfd.v4l2_dev = &node->v4l2_dev;
 	strscpy(node->vfd.name, roles[role].name, sizeof(node->vfd.name));

@@ -147,8 +147,8 @@ static bool encode(struct model_context *context, struct model_buffer *buffer)
 	struct vb2_v4l2_buffer *vbuf = &buffer->m2m.vb;
 	struct model_coded *coded = &context->coded;
 	u32 every = READ_ONCE(model_knobs.drop_every);
+	bool drop, held = false;
 	unsigned long flags;
-	bool drop;
 	ktime_t begin;
 	u64 stamp;
 
@@ -173,16 +173,18 @@ static bool encode(struct model_context *context, struct model_buffer *buffer)
 	/* The firmware counts microseconds. */
 	stamp = vbuf->vb2_buf.timestamp;
 	do_div(stamp, NSEC_PER_USEC);
-	spin_lock_irqsave(&context->lock, flags);
-	list_del(&buffer->node);
 	if (!drop) {
 		coded->timestamp = stamp * NSEC_PER_USEC;
 		coded->error |= context->frames == READ_ONCE(model_knobs.error_at);
 		coded->sent = 0;
-		coded->pending = true;
+		held = model_hold(context);
 	}
-	/* The flag on a frame ends the stream as STOP does. */
-	if (vbuf->flags & V4L2_BUF_FLAG_LAST)
+	spin_lock_irqsave(&context->lock, flags);
+	list_del(&buffer->node);
+	if (!drop)
+		coded->pending = !held;
+	/* The flag on a frame ends the stream as STOP does; so does an encoder that has a will of its own. */
+	if (vbuf->flags & V4L2_BUF_FLAG_LAST || context->frames == READ_ONCE(model_knobs.end_early))
 		context->end_reached = true;
 	spin_unlock_irqrestore(&context->lock, flags);
 	vb2_buffer_done(&vbuf->vb2_buf, VB2_BUF_STATE_DONE);
@@ -200,6 +202,8 @@ static bool step(struct model_context *context)
 		return false;
 	if (context->coded.pending)
 		return deliver(context);
+	if (model_let_go(context, context->end_reached))
+		return true;
 	if (context->end_reached)
 		return deliver_end(context);
 	spin_lock_irqsave(&context->lock, flags);
@@ -229,5 +233,6 @@ void model_engine_init(struct model_context *context)
 	spin_lock_init(&context->lock);
 	init_waitqueue_head(&context->hurry);
 	INIT_LIST_HEAD(&context->end);
+	INIT_LIST_HEAD(&context->held);
 	INIT_WORK(&context->work, run);
 }

@@ -51,18 +51,38 @@ static const struct model_format *const *list(const struct model_context *contex
 	return lists[context->node->role][V4L2_TYPE_IS_OUTPUT(type) ? MODEL_OUTPUT : MODEL_CAPTURE];
 }
 
-/* Formats of several memory planes are at the end: without the knob the list is over there. */
-static bool offered(const struct model_format *format)
+/* Whether the knobs leave the format in its list. */
+static bool offered(const struct model_context *context, u32 type, const struct model_format *format)
 {
-	return format && (!format->apart || READ_ONCE(model_knobs.memory_planes));
+	u32 only = READ_ONCE(model_knobs.only_format);
+
+	if (only && only != format->fourcc && context->node->role == ENCODE && V4L2_TYPE_IS_OUTPUT(type))
+		return false;
+	return !format->apart || READ_ONCE(model_knobs.memory_planes);
+}
+
+/* The format of this index among those that are offered, or NULL. */
+static const struct model_format *at(const struct model_context *context, u32 type, u32 index)
+{
+	const struct model_format *const *entry;
+
+	for (entry = list(context, type); *entry; entry++)
+		if (offered(context, type, *entry) && !index--)
+			return *entry;
+	return NULL;
+}
+
+static const struct model_format *first(const struct model_context *context, u32 type)
+{
+	return at(context, type, 0) ?: *list(context, type);
 }
 
 static const struct model_format *find(const struct model_context *context, u32 type, u32 fourcc)
 {
 	const struct model_format *const *entry;
 
-	for (entry = list(context, type); offered(*entry); entry++)
-		if ((*entry)->fourcc == fourcc)
+	for (entry = list(context, type); *entry; entry++)
+		if ((*entry)->fourcc == fourcc && offered(context, type, *entry))
 			return *entry;
 	return NULL;
 }
@@ -93,31 +113,30 @@ void model_formats_init(struct model_context *context)
 {
 	const enum v4l2_buf_type types[] = { V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE };
 	struct model_queue *queue;
+	unsigned int plane;
 	int i;
 
 	for (i = 0; i < 2; i++) {
 		queue = &context->queues[i];
 		INIT_LIST_HEAD(&queue->waiting);
-		queue->format = *list(context, types[i]);
+		queue->format = first(context, types[i]);
 		queue->width = queue->height = queue->crop_height = LEAST;
-		/* The first format has one memory plane. */
-		queue->bytesperline[0] = queue->format->depth ? line_bytes(queue->format, 0, LEAST, LEAST) : 0;
-		queue->sizeimage[0] = plane_bytes(queue->format, 0, queue->bytesperline[0], LEAST, LEAST);
+		for (plane = 0; plane <= queue->format->apart; plane++) {
+			queue->bytesperline[plane] = queue->format->depth ? line_bytes(queue->format, plane, LEAST, LEAST) : 0;
+			queue->sizeimage[plane] = plane_bytes(queue->format, plane, queue->bytesperline[plane], LEAST, LEAST);
+		}
 	}
 	context->colorspace = V4L2_COLORSPACE_REC709;
 }
 
 static int enumerate(struct file *file, struct v4l2_fmtdesc *f, u32 type)
 {
-	const struct model_format *const *entry = list(model_context_of(file), type);
-	u32 i;
+	const struct model_format *format = at(model_context_of(file), type, f->index);
 
-	for (i = 0; offered(*entry) && i < f->index; i++)
-		entry++;
-	if (!offered(*entry))
+	if (!format)
 		return -EINVAL;
-	f->pixelformat = (*entry)->fourcc;
-	f->flags = (*entry)->depth ? 0 : V4L2_FMT_FLAG_COMPRESSED;
+	f->pixelformat = format->fourcc;
+	f->flags = format->depth ? 0 : V4L2_FMT_FLAG_COMPRESSED;
 	/* The core warns of a format that it cannot describe. */
 	if (f->pixelformat == V4L2_PIX_FMT_NV12_COL128)
 		strscpy(f->description, "Y/CbCr 4:2:0 (128b cols)", sizeof(f->description));
@@ -183,7 +202,7 @@ int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
 {
 	struct model_context *context = model_context_of(file);
 	struct v4l2_pix_format_mplane *pix = &f->fmt.pix_mp;
-	const struct model_format *format = find(context, f->type, pix->pixelformat) ?: *list(context, f->type);
+	const struct model_format *format = find(context, f->type, pix->pixelformat) ?: first(context, f->type);
 	unsigned int plane;
 
 	pix->pixelformat = format->fourcc;
@@ -218,7 +237,7 @@ int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	if (vb2_is_busy(v4l2_m2m_get_vq(context->fh.m2m_ctx, f->type)))
 		return -EBUSY;
 	/* The knob may have been turned since. */
-	queue->format = find(context, f->type, pix->pixelformat) ?: *list(context, f->type);
+	queue->format = find(context, f->type, pix->pixelformat) ?: first(context, f->type);
 	queue->width = pix->width;
 	queue->height = pix->height;
 	/* As asked for, before rounding: the image encoder's rows of padding are not part of the picture. */
@@ -276,6 +295,7 @@ int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s)
 int model_s_selection(struct file *file, void *priv, struct v4l2_selection *s)
 {
 	struct model_queue *queue = &model_context_of(file)->queues[MODEL_OUTPUT];
+	u32 align = READ_ONCE(model_knobs.crop_align);
 
 	if (s->type != V4L2_BUF_TYPE_VIDEO_OUTPUT || s->target != V4L2_SEL_TGT_CROP)
 		return -EINVAL;
@@ -283,6 +303,10 @@ int model_s_selection(struct file *file, void *priv, struct v4l2_selection *s)
 	s->r.top = 0;
 	s->r.width = min(s->r.width, queue->width);
 	s->r.height = min(s->r.height, queue->height);
+	if (align) {
+		s->r.width = rounddown(s->r.width, align);
+		s->r.height = rounddown(s->r.height, align);
+	}
 	queue->width = s->r.width;
 	queue->crop_height = s->r.height;
 	queue->selected = true;

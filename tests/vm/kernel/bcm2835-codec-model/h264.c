@@ -33,7 +33,17 @@ static void vui(const struct h264 *coder, struct nal *nal)
 {
 	bool timing = coder->rate_numerator && coder->rate_denominator && coder->rate_numerator <= 0x7fffffff;
 
-	nal_bits(nal, 4, 0);	/* no aspect_ratio, overscan, video_signal_type, chroma_loc */
+	nal_bits(nal, 2, 0);	/* no aspect_ratio, overscan */
+	nal_bits(nal, 1, coder->signal_colour);
+	if (coder->signal_colour) {
+		nal_bits(nal, 3, 5);	/* video_format: unspecified */
+		nal_bits(nal, 1, coder->full_range);
+		nal_bits(nal, 1, 1);	/* colour_description_present_flag */
+		nal_bits(nal, 8, coder->primaries);
+		nal_bits(nal, 8, coder->transfer);
+		nal_bits(nal, 8, coder->matrix);
+	}
+	nal_bits(nal, 1, 0);	/* no chroma_loc */
 	nal_bits(nal, 1, timing);
 	if (timing) {
 		nal_bits(nal, 32, coder->rate_denominator);	/* num_units_in_tick */

@@ -41,6 +41,16 @@ KNOB(qbuf_eio_capture, uint);
 KNOB(dqbuf_eio_output, uint);
 KNOB(dqbuf_eio_capture, uint);
 KNOB(streamoff_ms, uint);
+KNOB(look_ahead, uint);
+KNOB(end_early, uint);
+KNOB(start_resumes, bool);
+KNOB(only_format, uint);
+KNOB(crop_align, uint);
+KNOB(signal_colour, bool);
+KNOB(qbuf_errno, uint);
+KNOB(poll_error, uint);
+KNOB(false_answers, uint);
+KNOB(no_m2m, bool);
 
 static int set_away(const char *value, const struct kernel_param *param)
 {

@@ -69,6 +69,13 @@ struct model_coded {
 	u64 timestamp;
 };
 
+/* A coded frame that look-ahead keeps; its bytes follow. */
+struct model_held {
+	struct list_head node;
+	struct model_coded coded;
+	u8 bytes[];
+};
+
 struct model_context {
 	struct v4l2_fh fh;
 	struct model_node *node;
@@ -99,6 +106,8 @@ struct model_context {
 	void *pictures;
 	u32 visible_width, visible_height;
 	struct model_coded coded;
+	struct list_head held;	/* model_held, oldest first */
+	u32 held_count;
 	u32 frames, since_key, delivered;
 	bool key_due, headers_due;
 	struct rnd_state random;
@@ -115,6 +124,18 @@ struct model_knobs {
 	bool header_first, first_stamp_zero, quirk_hangs, memory_planes;
 	unsigned int qbuf_eio_output, qbuf_eio_capture, dqbuf_eio_output, dqbuf_eio_capture;
 	unsigned int streamoff_ms;
+	unsigned int look_ahead, end_early, only_format, crop_align, qbuf_errno, poll_error, false_answers;
+	bool start_resumes, signal_colour, no_m2m;
+};
+
+/* What `false_answers` is made of. */
+enum {
+	FALSE_EXPBUF = 1,
+	FALSE_LENGTH = 2,
+	FALSE_INDEX = 4,
+	FALSE_BYTESUSED = 8,
+	FALSE_OFFSET = 16,
+	FALSE_SHORT = 32,
 };
 
 extern struct model_knobs model_knobs;
@@ -160,6 +181,9 @@ int model_limits_check(const struct model_context *context);
 int model_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *capture);
 int model_qbuf(struct file *file, void *priv, struct v4l2_buffer *b);
 int model_dqbuf(struct file *file, void *priv, struct v4l2_buffer *b);
+int model_querybuf(struct file *file, void *priv, struct v4l2_buffer *b);
+int model_expbuf(struct file *file, void *priv, struct v4l2_exportbuffer *e);
+__poll_t model_poll(struct file *file, struct poll_table_struct *table);
 int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd);
 int model_try_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd);
 
@@ -175,5 +199,10 @@ extern struct workqueue_struct *model_workqueue;
 int model_coding_start(struct model_context *context);
 void model_coding_release(struct model_context *context);
 void model_code(struct model_context *context, const struct model_buffer *frame, bool key);
+
+/* ahead.c */
+bool model_hold(struct model_context *context);
+bool model_let_go(struct model_context *context, bool all);
+void model_forget(struct model_context *context);
 
 #endif

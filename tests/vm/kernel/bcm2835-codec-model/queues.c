@@ -114,6 +114,7 @@ static void give_back(struct model_context *context, struct model_queue *queue, 
 	unsigned long flags;
 	LIST_HEAD(all);
 
+	model_forget(context);
 	spin_lock_irqsave(&context->lock, flags);
 	queue->on = false;
 	if (queue == &context->queues[MODEL_OUTPUT]) {
@@ -203,6 +204,11 @@ int model_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *ca
 	return ret;
 }
 
+static bool is_false(unsigned int answer)
+{
+	return READ_ONCE(model_knobs.false_answers) & answer;
+}
+
 /* A failed call counts: the next one succeeds. */
 static bool fails_now(struct model_queue *queue, u32 *count, const unsigned int *when)
 {
@@ -217,6 +223,8 @@ int model_qbuf(struct file *file, void *priv, struct v4l2_buffer *b)
 	struct model_queue *queue = model_queue_of(model_context_of(file), b->type);
 	int ret;
 
+	if (V4L2_TYPE_IS_OUTPUT(b->type) && READ_ONCE(model_knobs.qbuf_errno))
+		return -(int)READ_ONCE(model_knobs.qbuf_errno);
 	if (fails_now(queue, &queue->qbufs,
 		      V4L2_TYPE_IS_OUTPUT(b->type) ? &model_knobs.qbuf_eio_output : &model_knobs.qbuf_eio_capture))
 		return -EIO;
@@ -235,9 +243,48 @@ int model_dqbuf(struct file *file, void *priv, struct v4l2_buffer *b)
 		      V4L2_TYPE_IS_OUTPUT(b->type) ? &model_knobs.dqbuf_eio_output : &model_knobs.dqbuf_eio_capture))
 		return -EIO;
 	ret = v4l2_m2m_ioctl_dqbuf(file, priv, b);
-	if (!ret)
-		queue->dqbufs++;
+	if (ret)
+		return ret;
+	queue->dqbufs++;
+	if (is_false(FALSE_INDEX))
+		b->index += VIDEO_MAX_FRAME;
+	if (is_false(FALSE_BYTESUSED))
+		b->m.planes[0].bytesused = b->m.planes[0].length + 1;
+	if (is_false(FALSE_OFFSET))
+		b->m.planes[0].data_offset = b->m.planes[0].bytesused + 1;
+	return 0;
+}
+
+int model_querybuf(struct file *file, void *priv, struct v4l2_buffer *b)
+{
+	int ret = v4l2_m2m_ioctl_querybuf(file, priv, b);
+
+	if (!ret && is_false(FALSE_LENGTH))
+		b->m.planes[0].length += 1 << 24;
+	if (!ret && is_false(FALSE_SHORT))
+		b->m.planes[0].length = 4096;
 	return ret;
+}
+
+int model_expbuf(struct file *file, void *priv, struct v4l2_exportbuffer *e)
+{
+	if (!is_false(FALSE_EXPBUF))
+		return v4l2_m2m_ioctl_expbuf(file, priv, e);
+	e->fd = -1;
+	return 0;
+}
+
+/* With the knob at 1 there is only poll's word for it; at 2 DQBUF answers EIO until STREAMOFF, as after a failure of the hardware. */
+__poll_t model_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct model_context *context = model_context_of(file);
+	unsigned int error = READ_ONCE(model_knobs.poll_error);
+
+	if (error == 2) {
+		vb2_queue_error(v4l2_m2m_get_src_vq(context->fh.m2m_ctx));
+		vb2_queue_error(v4l2_m2m_get_dst_vq(context->fh.m2m_ctx));
+	}
+	return v4l2_m2m_fop_poll(file, table) | (error ? EPOLLERR : 0);
 }
 
 int model_try_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd)
@@ -256,8 +303,13 @@ int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cm
 	int ret = model_try_encoder_cmd(file, priv, cmd);
 	unsigned long flags;
 
-	if (ret || cmd->cmd != V4L2_ENC_CMD_STOP)
+	if (ret)
 		return ret;
+	if (cmd->cmd == V4L2_ENC_CMD_START) {
+		if (READ_ONCE(model_knobs.start_resumes))
+			vb2_clear_last_buffer_dequeued(v4l2_m2m_get_dst_vq(context->fh.m2m_ctx));
+		return 0;
+	}
 	spin_lock_irqsave(&context->lock, flags);
 	if (output->on && list_empty(&context->end) && !READ_ONCE(context->end_reached))
 		list_add_tail(&context->end, &output->waiting);
