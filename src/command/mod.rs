@@ -27,7 +27,7 @@ use output::Output;
 #[must_use]
 pub fn main(arguments: &[&CStr]) -> u8 {
     stdio::secure();
-    signals::block_pipe();
+    signals::block_write_signals();
     let result = match cli::parse(arguments) {
         Ok(command) => dispatch(&command),
         Err(misuse) => Err(failure!(Exit::Usage, "{misuse}")),

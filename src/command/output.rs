@@ -20,15 +20,19 @@ use crate::v4l2::errno::Named;
 pub(super) struct Output {
     /// `None` is standard output.
     file: Option<OwnedFd>,
+    /// What is written is text for whoever wants to read it: that nobody does any more is no failure.
+    text: bool,
     buffer: ArrayVec<u8, OUTPUT_BYTES>,
     error: Option<Errno>,
 }
 
 impl Output {
-    /// Standard output.
+    /// Standard output, for text: a reader that has seen enough (`framemill probe | head`) ends the command with `Exit::Success`
+    /// and without a sentence.
     pub(super) fn stdout() -> Self {
         Self {
             file: None,
+            text: true,
             buffer: ArrayVec::new(),
             error: None,
         }
@@ -37,7 +41,10 @@ impl Output {
     /// Standard output, or a file that is made, or cut to nothing.
     pub(super) fn to(target: Target<'_>) -> Result<Self, Failure> {
         let Target::File(path) = target else {
-            return Ok(Self::stdout());
+            return Ok(Self {
+                text: false,
+                ..Self::stdout()
+            });
         };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
         let file = open(path, flags, Mode::from_raw_mode(0o666)).map_err(|errno| {
@@ -50,6 +57,7 @@ impl Output {
         })?;
         Ok(Self {
             file: Some(file),
+            text: false,
             buffer: ArrayVec::new(),
             error: None,
         })
@@ -78,6 +86,9 @@ impl Output {
     fn check(&self) -> Result<(), Failure> {
         match self.error {
             None => Ok(()),
+            Some(Errno::PIPE) if self.text => Err(Failure {
+                exit: Exit::Success,
+            }),
             Some(errno) => Err(failure!(
                 Exit::Output,
                 "writing the output failed: {}",

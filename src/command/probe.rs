@@ -79,7 +79,8 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
         }
     }
     let result = report.finish();
-    if found || result.is_err() {
+    // A reader that has seen enough does not hide that nothing was found.
+    if found || result.is_err_and(|failure| failure.exit != Exit::Success) {
         return result;
     }
     Err(failure!(

@@ -36,7 +36,7 @@ use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::Writer;
 use crate::shm::region::seal_for_readers;
-use crate::signals::Signals;
+use crate::signals::{Signals, block_strays};
 use crate::stats::Stats;
 use crate::text::Escaped;
 use crate::time::{MS, now};
@@ -58,6 +58,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         )
     })?;
     take_place(options)?;
+    block_strays();
     let signals = Signals::block()
         .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
     known_formats(options)?;

@@ -45,7 +45,7 @@ pub(super) struct Away {
 impl Engine<'_> {
     /// A signal ends the engine in good order; a second one at once.
     pub(super) fn take_signal(&mut self, life: &mut Life, time: u64) {
-        // Each of the two can wait once; a flood of them is left for later turns.
+        // Two end it at once; more are left for later turns.
         for _ in 0..2 {
             if !self.signals.take() {
                 break;

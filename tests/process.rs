@@ -1,0 +1,49 @@
+//! The program as a process of the host: what it does with the descriptors, signals and limits that it was started with.
+//!
+//! The host has no device; what needs one is in the guest's tests (tests/guest/process.rs).
+
+use std::io;
+use std::process::{Command, Output, Stdio};
+
+fn framemill() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_framemill"))
+}
+
+/// Runs a line of shell in which `$0` is the program.
+fn shell(line: &str) -> Output {
+    Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_framemill")])
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn text_for_a_reader_that_has_gone_is_no_failure() {
+    for arguments in [&["help"][..], &["--version"], &["run", "--help"]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = framemill()
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        assert_eq!(said(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn text_that_cannot_be_written_is_a_failure() {
+    let output = shell("\"$0\" help >/dev/full");
+    assert_eq!(output.status.code(), Some(12), "{output:?}");
+    assert_eq!(
+        said(&output),
+        "framemill: writing the output failed: ENOSPC\n"
+    );
+}
