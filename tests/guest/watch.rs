@@ -90,9 +90,9 @@ fn check_finds_an_engine_that_hangs_inside_the_driver() {
     outcome.succeeded(&["patient"]);
 }
 
-/// README's second block of shell that begins with the engine's loop.
+/// The second block of src/command/README.md of shell that begins with the engine's loop.
 fn loops_of_the_readme() -> String {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let readme = fs::read_to_string(root().join("src/command/README.md")).unwrap();
     let begin = "```sh\n# The engine, started again when it ends.\n";
     let (_, rest) = readme.split_once(begin).expect("the loops are in README");
     rest.split("```").next().unwrap().to_owned()
