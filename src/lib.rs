@@ -92,6 +92,7 @@ pub mod command;
 pub mod control;
 #[cfg(not(loom))]
 pub mod engine;
+pub mod errnos;
 #[cfg(not(loom))]
 pub mod error;
 pub mod limits;

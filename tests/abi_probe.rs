@@ -9,8 +9,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 
+use framemill::errnos::ERRNOS;
 use framemill::v4l2::abi::{CONSTANTS, Constant, IOCTLS, LAYOUTS, OTHER_CONSTANTS};
-use framemill::v4l2::errno::{ERRNOS, NAMES};
 
 /// A C compiler with the headers of the kernel and of its C library.
 struct Compiler {
@@ -149,10 +149,9 @@ fn assertions(width: usize) -> String {
     for Constant { c_name, value } in CONSTANTS.iter().chain(OTHER_CONSTANTS).chain(IOCTLS) {
         claim(&mut text, "value", c_name, c_name, value[width]);
     }
-    assert_eq!(NAMES.split(' ').count(), ERRNOS.len());
-    for (errno, c_name) in ERRNOS.iter().zip(NAMES.split(' ')) {
-        let number = errno.raw_os_error().unsigned_abs();
-        claim(&mut text, "value", c_name, c_name, number.into());
+    for row in ERRNOS {
+        let number = row.errno.raw_os_error().unsigned_abs();
+        claim(&mut text, "value", row.name, row.name, number.into());
     }
     text
 }

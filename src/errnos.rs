@@ -1,0 +1,250 @@
+//! Every errno by its C name, and what it means whatever the call.
+//!
+//! One table, one row an errno. Knows no call and no device: what an errno means of a certain call is `errno`'s business.
+
+use core::fmt;
+
+use rustix::io::Errno;
+
+/// An errno by its C name: `EINVAL`, or `errno 200` when the kernel has no such errno.
+#[derive(Clone, Copy, Debug)]
+pub struct Named(pub Errno);
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows = ERRNOS.iter().chain(KERNEL_ERRNOS);
+        match rows.find(|row| row.errno == self.0) {
+            Some(row) => f.write_str(row.name),
+            None => write!(f, "errno {}", self.0.raw_os_error()),
+        }
+    }
+}
+
+/// An errno by its C name and, where one is known, its cause, for a call that is not made on a device:
+/// `EFBIG: larger than a file may become here: raise ulimit -f`.
+#[derive(Clone, Copy, Debug)]
+pub struct Explained(pub Errno);
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Named(self.0).fmt(f)?;
+        match cause(self.0) {
+            "" => Ok(()),
+            cause => write!(f, ": {cause}"),
+        }
+    }
+}
+
+/// What this errno means of any call; empty when its name says it all.
+#[must_use]
+pub fn cause(errno: Errno) -> &'static str {
+    let mut rows = ERRNOS.iter();
+    rows.find(|row| row.errno == errno)
+        .map_or("", |row| row.cause)
+}
+
+/// What is known of an errno whatever the call.
+#[derive(Debug)]
+pub struct Row {
+    /// Its number.
+    pub errno: Errno,
+    /// Its C name.
+    pub name: &'static str,
+    /// The likely cause, for a user; empty when the name says it all.
+    pub cause: &'static str,
+}
+
+/// Rows: rustix's name, C's name, and the cause where there is one to tell.
+macro_rules! errnos {
+    ($($errno:ident $name:ident $($cause:literal)?,)*) => {
+        &[$(Row {
+            errno: Errno::$errno,
+            name: stringify!($name),
+            cause: concat!($($cause)?),
+        },)*]
+    };
+}
+
+/// Every errno of Linux, in the order of their numbers: a driver may answer any of them.
+pub const ERRNOS: &[Row] = errnos! {
+    PERM EPERM "no permission",
+    NOENT ENOENT,
+    SRCH ESRCH,
+    INTR EINTR,
+    IO EIO,
+    NXIO ENXIO,
+    TOOBIG E2BIG,
+    NOEXEC ENOEXEC,
+    BADF EBADF,
+    CHILD ECHILD,
+    AGAIN EAGAIN,
+    NOMEM ENOMEM "out of memory",
+    ACCESS EACCES "no permission",
+    FAULT EFAULT,
+    NOTBLK ENOTBLK,
+    BUSY EBUSY,
+    EXIST EEXIST,
+    XDEV EXDEV,
+    NODEV ENODEV,
+    NOTDIR ENOTDIR,
+    ISDIR EISDIR,
+    INVAL EINVAL,
+    NFILE ENFILE "too many open files in the whole system",
+    MFILE EMFILE "too many open files: raise ulimit -n",
+    NOTTY ENOTTY,
+    TXTBSY ETXTBSY,
+    FBIG EFBIG "larger than a file may become here: raise ulimit -f",
+    NOSPC ENOSPC "no space left",
+    SPIPE ESPIPE,
+    ROFS EROFS "the file system is read-only",
+    MLINK EMLINK,
+    PIPE EPIPE,
+    DOM EDOM,
+    RANGE ERANGE,
+    DEADLK EDEADLK,
+    NAMETOOLONG ENAMETOOLONG "the name is too long",
+    NOLCK ENOLCK,
+    NOSYS ENOSYS "this kernel does not have the call",
+    NOTEMPTY ENOTEMPTY,
+    LOOP ELOOP "too many links",
+    NOMSG ENOMSG,
+    IDRM EIDRM,
+    CHRNG ECHRNG,
+    L2NSYNC EL2NSYNC,
+    L3HLT EL3HLT,
+    L3RST EL3RST,
+    LNRNG ELNRNG,
+    UNATCH EUNATCH,
+    NOCSI ENOCSI,
+    L2HLT EL2HLT,
+    BADE EBADE,
+    BADR EBADR,
+    XFULL EXFULL,
+    NOANO ENOANO,
+    BADRQC EBADRQC,
+    BADSLT EBADSLT,
+    BFONT EBFONT,
+    NOSTR ENOSTR,
+    NODATA ENODATA,
+    TIME ETIME,
+    NOSR ENOSR,
+    NONET ENONET,
+    NOPKG ENOPKG,
+    REMOTE EREMOTE,
+    NOLINK ENOLINK,
+    ADV EADV,
+    SRMNT ESRMNT,
+    COMM ECOMM,
+    PROTO EPROTO,
+    MULTIHOP EMULTIHOP,
+    DOTDOT EDOTDOT,
+    BADMSG EBADMSG,
+    OVERFLOW EOVERFLOW,
+    NOTUNIQ ENOTUNIQ,
+    BADFD EBADFD,
+    REMCHG EREMCHG,
+    LIBACC ELIBACC,
+    LIBBAD ELIBBAD,
+    LIBSCN ELIBSCN,
+    LIBMAX ELIBMAX,
+    LIBEXEC ELIBEXEC,
+    ILSEQ EILSEQ,
+    RESTART ERESTART,
+    STRPIPE ESTRPIPE,
+    USERS EUSERS,
+    NOTSOCK ENOTSOCK,
+    DESTADDRREQ EDESTADDRREQ,
+    MSGSIZE EMSGSIZE,
+    PROTOTYPE EPROTOTYPE,
+    NOPROTOOPT ENOPROTOOPT,
+    PROTONOSUPPORT EPROTONOSUPPORT,
+    SOCKTNOSUPPORT ESOCKTNOSUPPORT,
+    NOTSUP EOPNOTSUPP,
+    PFNOSUPPORT EPFNOSUPPORT,
+    AFNOSUPPORT EAFNOSUPPORT,
+    ADDRINUSE EADDRINUSE,
+    ADDRNOTAVAIL EADDRNOTAVAIL,
+    NETDOWN ENETDOWN,
+    NETUNREACH ENETUNREACH,
+    NETRESET ENETRESET,
+    CONNABORTED ECONNABORTED,
+    CONNRESET ECONNRESET,
+    NOBUFS ENOBUFS,
+    ISCONN EISCONN,
+    NOTCONN ENOTCONN,
+    SHUTDOWN ESHUTDOWN,
+    TOOMANYREFS ETOOMANYREFS,
+    TIMEDOUT ETIMEDOUT,
+    CONNREFUSED ECONNREFUSED,
+    HOSTDOWN EHOSTDOWN,
+    HOSTUNREACH EHOSTUNREACH,
+    ALREADY EALREADY,
+    INPROGRESS EINPROGRESS,
+    STALE ESTALE,
+    UCLEAN EUCLEAN,
+    NOTNAM ENOTNAM,
+    NAVAIL ENAVAIL,
+    ISNAM EISNAM,
+    REMOTEIO EREMOTEIO,
+    DQUOT EDQUOT "the user has no space left",
+    NOMEDIUM ENOMEDIUM,
+    MEDIUMTYPE EMEDIUMTYPE,
+    CANCELED ECANCELED,
+    NOKEY ENOKEY,
+    KEYEXPIRED EKEYEXPIRED,
+    KEYREVOKED EKEYREVOKED,
+    KEYREJECTED EKEYREJECTED,
+    OWNERDEAD EOWNERDEAD,
+    NOTRECOVERABLE ENOTRECOVERABLE,
+    RFKILL ERFKILL,
+    HWPOISON EHWPOISON,
+};
+
+/// Errnos of the kernel's own, which drivers let out by mistake. The C headers do not have them.
+const KERNEL_ERRNOS: &[Row] = &[
+    internal(512, "ERESTARTSYS"),
+    internal(515, "ENOIOCTLCMD"),
+    internal(517, "EPROBE_DEFER"),
+    internal(524, "ENOTSUPP"),
+];
+
+const fn internal(number: i32, name: &'static str) -> Row {
+    Row {
+        errno: Errno::from_raw_os_error(number),
+        name,
+        cause: "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn every_errno_of_linux_has_a_name() {
+        // 41 and 58 are the two numbers that Linux left out.
+        for number in (1..=133).filter(|number| ![41, 58].contains(number)) {
+            let name = Named(Errno::from_raw_os_error(number)).to_string();
+            assert!(!name.starts_with("errno"), "{number}: {name}");
+        }
+    }
+
+    #[test]
+    fn an_errno_outside_the_table_is_shown_as_a_number() {
+        assert_eq!(
+            Named(Errno::from_raw_os_error(200)).to_string(),
+            "errno 200"
+        );
+    }
+
+    #[test]
+    fn a_cause_follows_the_name_where_there_is_one() {
+        assert_eq!(
+            Explained(Errno::FBIG).to_string(),
+            "EFBIG: larger than a file may become here: raise ulimit -f"
+        );
+        assert_eq!(Explained(Errno::DOM).to_string(), "EDOM");
+    }
+}
