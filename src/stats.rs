@@ -112,6 +112,10 @@ counters! {
     RefusedReopened = "refused_reopened",
     /// `Refusal::NotAllowed`
     RefusedNotAllowed = "refused_not_allowed",
+    /// `Refusal::CameraFeeds`
+    RefusedCameraFeeds = "refused_camera_feeds",
+    /// `Refusal::Costly`
+    RefusedCostly = "refused_costly",
 }
 
 const _: () = assert!(

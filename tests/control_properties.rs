@@ -58,6 +58,8 @@ fn message() -> impl Strategy<Value = Message> {
         Just(Refusal::NotEncoded),
         Just(Refusal::Reopened),
         Just(Refusal::NotAllowed),
+        Just(Refusal::CameraFeeds),
+        Just(Refusal::Costly),
     ];
     let memory = prop_oneof![
         Just(SlotMemory::Exported),

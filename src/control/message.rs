@@ -58,10 +58,14 @@ pub enum Refusal {
     Reopened = 10,
     /// The engine was told which users may do this, and this one is not among them.
     NotAllowed = 11,
+    /// The engine's frames come from a camera: there is no frame ring.
+    CameraFeeds = 12,
+    /// Each wake-up of this client takes the engine too long: too many wait on what the engine signals.
+    Costly = 13,
 }
 
 impl Refusal {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::ProducerPresent,
         Self::Ending,
         Self::TooManyClients,
@@ -73,6 +77,8 @@ impl Refusal {
         Self::NotEncoded,
         Self::Reopened,
         Self::NotAllowed,
+        Self::CameraFeeds,
+        Self::Costly,
     ];
 
     /// The reason in words.
@@ -90,6 +96,12 @@ impl Refusal {
             Self::NotEncoded => "the encoder does not do this; the engine's log says why",
             Self::Reopened => "the encoder was opened anew, and its slots are gone",
             Self::NotAllowed => "the engine does not allow it to this user",
+            Self::CameraFeeds => {
+                "a camera feeds the engine, so it takes no producer (run --camera)"
+            }
+            Self::Costly => {
+                "too many wait on this client's wake-ups: each takes the engine too long"
+            }
         }
     }
 }

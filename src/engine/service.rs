@@ -20,8 +20,8 @@ use crate::time::{MS, now};
 use crate::v4l2::errno::Named;
 
 const _: () = assert!(
-    Counter::RefusedNotAllowed as usize - Counter::RefusedProducerPresent as usize
-        == Refusal::NotAllowed as usize - Refusal::ProducerPresent as usize,
+    Counter::RefusedCostly as usize - Counter::RefusedProducerPresent as usize
+        == Refusal::Costly as usize - Refusal::ProducerPresent as usize,
     "each reason has its counter"
 );
 
@@ -174,7 +174,10 @@ impl Engine<'_> {
         if life.phase != Phase::Running {
             return Err(Refusal::Busy);
         }
-        if life.clients.producer().is_some() || self.camera.is_some() {
+        if self.camera.is_some() {
+            return Err(Refusal::CameraFeeds);
+        }
+        if life.clients.producer().is_some() {
             return Err(Refusal::ProducerPresent);
         }
         if life.away.is_some() {

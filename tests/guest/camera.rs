@@ -103,8 +103,12 @@ fn camera_reaches_the_stream_without_a_copy() {
         ",
     ));
     outcome.succeeded(&["run", "tap"]);
-    // There is one producer.
+    // The camera is the producer, and whoever comes is told so.
     assert_eq!(outcome.number("second"), 10);
+    let second = outcome.text("second.log");
+    assert!(second.contains("a camera feeds the engine"), "{second}");
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "refused_camera_feeds"), 1, "{json}");
     let log = outcome.text("run.log");
     let published = only_the_picture(&outcome, &Picture::new("YUYV", 640, 480));
     let [frames, packets, dropped] = ended(&outcome);
