@@ -8,17 +8,18 @@
 //! `--help` or `-h` anywhere asks for the command's help and nothing else is looked at.
 
 mod choices;
-mod complaint;
 mod help;
+mod number;
+mod option;
 mod options;
-mod read;
-mod row;
-mod settings;
+mod parse;
+mod rules;
 mod table;
+mod usage_error;
 mod value;
+mod wants;
 
 use core::ffi::CStr;
-use core::fmt;
 
 pub use choices::{
     Action, BitrateMode, Container, ControlName, ControlSetting, DEFAULT_SOCKET, DeviceChoice,
@@ -30,41 +31,24 @@ pub use options::{
     RunOptions, StatOptions, TapOptions, Topic,
 };
 
-use complaint::Complaint;
-use read::read;
-use settings::{check_ctl, check_push, check_run};
+use parse::parse_options;
+use rules::check;
 use table::{COMMANDS, Entry};
+use usage_error::Mistake;
+pub use usage_error::UsageError;
 
 use crate::text::place;
-
-/// What is wrong with a command line: `Display` writes one printable sentence that names the option, the value, and what is
-/// accepted.
-#[derive(Clone, Copy)]
-pub struct Misuse<'a>(Complaint<'a>);
-
-impl fmt::Debug for Misuse<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Display for Misuse<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What the arguments after `argv[0]` ask for.
 ///
 /// # Errors
 /// When they are no command with its options.
-#[inline(never)]
-pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Misuse<'a>> {
-    understand(arguments).map_err(Misuse)
+pub fn parse<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, UsageError<'a>> {
+    parse_args(arguments).map_err(UsageError)
 }
 
-fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> {
-    let (first, words) = arguments.split_first().ok_or(Complaint::NoCommand)?;
+fn parse_args<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Mistake<'a>> {
+    let (first, words) = arguments.split_first().ok_or(Mistake::NoCommand)?;
     if is(first, "--version") {
         return Ok(Command::Version);
     }
@@ -78,46 +62,10 @@ fn understand<'a>(arguments: &[&'a CStr]) -> Result<Command<'a>, Complaint<'a>> 
     if asks_for_help(words) {
         return Ok(Command::Help(entry.topic));
     }
-    Ok(match entry.topic {
-        Topic::Run => {
-            // Width 0 stands for a size not given; no `--size` can say it.
-            let mut options = RunOptions::new(Size {
-                width: 0,
-                height: 0,
-            });
-            read(entry, words, &mut options)?;
-            check_run(&options)?;
-            Command::Run(options)
-        }
-        Topic::Push => {
-            let mut options = PushOptions::default();
-            read(entry, words, &mut options)?;
-            check_push(&options)?;
-            Command::Push(options)
-        }
-        Topic::Tap => {
-            let mut options = TapOptions::default();
-            read(entry, words, &mut options)?;
-            Command::Tap(options)
-        }
-        Topic::Stat => {
-            let mut options = StatOptions::default();
-            read(entry, words, &mut options)?;
-            Command::Stat(options)
-        }
-        Topic::Ctl => {
-            let mut options = CtlOptions::default();
-            read(entry, words, &mut options)?;
-            check_ctl(&options)?;
-            Command::Ctl(options)
-        }
-        Topic::Probe => {
-            let mut options = ProbeOptions::default();
-            read(entry, words, &mut options)?;
-            Command::Probe(options)
-        }
-        Topic::Main => Command::Help(Topic::Main),
-    })
+    let mut command = (entry.defaults)();
+    parse_options(entry, words, &mut command)?;
+    check(&command)?;
+    Ok(command)
 }
 
 /// What asks for help in a command's place.
@@ -129,11 +77,11 @@ fn is(word: &CStr, list: &str) -> bool {
 }
 
 /// The command of this name.
-fn entry<'a>(word: &'a CStr) -> Result<&'static Entry, Complaint<'a>> {
+fn entry<'a>(word: &'a CStr) -> Result<&'static Entry, Mistake<'a>> {
     COMMANDS
         .iter()
         .find(|entry| entry.name.as_bytes() == word.to_bytes())
-        .ok_or(Complaint::UnknownCommand(word.to_bytes()))
+        .ok_or(Mistake::UnknownCommand(word.to_bytes()))
 }
 
 /// Whether a word before any `--` is `--help` or `-h`.

@@ -101,6 +101,8 @@ pub mod log;
 #[cfg(not(loom))]
 pub mod media;
 #[cfg(not(loom))]
+pub mod nearest;
+#[cfg(not(loom))]
 pub mod sandbox;
 #[cfg(not(loom))]
 pub mod schedule;

@@ -270,3 +270,6 @@ pub const CPU_MAX: u32 = 1023;
 
 /// Return addresses that the last line of a process with a bug names.
 pub const TRACE: usize = 8;
+
+/// Longest word for which a nearest one is looked for, bytes: every option, command, control and format has fewer.
+pub const NEAREST_BYTES: usize = 32;

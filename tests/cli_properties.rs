@@ -11,6 +11,7 @@ use framemill::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
     FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
+use framemill::media::format::FORMATS;
 use framemill::media::fourcc::Fourcc;
 use framemill::media::h264;
 use log::LevelFilter;
@@ -303,7 +304,7 @@ prop_compose! {
     fn wanted()(
         device in of("/[ -~äß]{1,40}"),
         size in (FRAME_SIDE_MIN..=FRAME_SIDE_MAX, FRAME_SIDE_MIN..=FRAME_SIDE_MAX),
-        codes in ("[!-,.-~][!-~]{0,3}", "[!-,.-~][!-~]{0,3}"),
+        codes in (proptest::sample::select(FORMATS).prop_map(|format| format.fourcc.to_string()), "[!-,.-@\\[-`{-~][!-~]{0,3}"),
         rate in (1u64..=FRAME_RATE_MAX.into(), 1u64..=1000),
         numbers in (of(1u32..1 << 31), of(1u32..1 << 31), of(FRAME_SLOTS_MIN..=FRAME_SLOTS_MAX)),
         h264 in h264(),
@@ -330,8 +331,8 @@ prop_compose! {
 proptest! {
     #[test]
     fn arbitrary_words_give_a_command_or_one_printable_sentence(words in vec(word(), 0..12)) {
-        if let Err(misuse) = parse(&borrowed(&words)) {
-            let sentence = misuse.to_string();
+        if let Err(error) = parse(&borrowed(&words)) {
+            let sentence = error.to_string();
             prop_assert!(!sentence.is_empty());
             prop_assert!(sentence.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{sentence}");
             // Never cut: the sentence's own end is what helps.

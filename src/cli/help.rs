@@ -4,11 +4,11 @@
 
 use core::fmt;
 
-use super::complaint::Range;
+use super::option::{CliOption, Takes};
 use super::options::Topic;
-use super::row::Accepts;
 use super::table::{COMMANDS, Entry};
 use crate::error::EXIT_CODES;
+use crate::text::Text;
 
 impl Topic {
     /// The word after `framemill`; empty for the program itself.
@@ -50,18 +50,26 @@ fn command(entry: &Entry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "framemill {0}: {1}\n\nusage: framemill {0}{2} [OPTION]...\n\n",
         entry.name, entry.summary, entry.required
     )?;
-    for row in entry.rows {
-        line(f, row.synopsis(), row.help())?;
-        if let Accepts::Number { .. } = row.accepts {
-            write!(f, "; {}", Range(row.accepts))?;
+    for option in entry.options {
+        line(f, option, option.help)?;
+        if let Takes::Number(numbers) = option.takes {
+            write!(f, "; {numbers}")?;
         }
         f.write_str("\n")?;
     }
     Ok(())
 }
 
+/// `--fps N[/D]`: the name and, after a space, what the value looks like.
+impl fmt::Display for CliOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gap = if self.placeholder.is_empty() { "" } else { " " };
+        f.pad(Text::new(format_args!("{}{gap}{}", self.name, self.placeholder)).as_str())
+    }
+}
+
 /// A name and what it is, in two columns; the second is as wide as the longest name needs.
-fn line(f: &mut fmt::Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+fn line(f: &mut fmt::Formatter<'_>, name: impl fmt::Display, text: &str) -> fmt::Result {
     write!(f, "  {name:<25}  {text}")
 }
 
@@ -106,12 +114,12 @@ mod tests {
     fn every_option_promised_is_in_the_commands_help_and_no_other() {
         for (topic, usage) in USAGE {
             let help = topic.to_string();
-            let rows = topic.entry().unwrap().rows;
+            let rows = topic.entry().unwrap().options;
             for row in rows {
-                let bracketed = format!("[{}]", row.synopsis());
+                let bracketed = format!("[{}]", row);
                 let promised = usage.contains(&bracketed);
-                assert!(promised, "{} is not in the usage", row.synopsis());
-                assert!(help.contains(row.synopsis()));
+                assert!(promised, "{} is not in the usage", row);
+                assert!(help.contains(&row.to_string()));
             }
             let values = rows.iter().filter(|row| row.optional()).count();
             let brackets = usage.matches(" [").count() - values;
@@ -136,8 +144,8 @@ mod tests {
         }
         assert!(all.ends_with('\n') && all.is_ascii());
         assert!(all.lines().all(|line| line.len() <= 132), "{all}");
-        let widest = COMMANDS.iter().flat_map(|entry| entry.rows);
-        assert_eq!(widest.map(|row| row.synopsis().len()).max(), Some(25));
+        let widest = COMMANDS.iter().flat_map(|entry| entry.options);
+        assert_eq!(widest.map(|row| row.to_string().len()).max(), Some(25));
         assert!(all.len() < 9 * 1024, "{} bytes of help", all.len());
     }
 
@@ -158,10 +166,10 @@ mod tests {
         ] {
             assert!(run.contains(&range), "{range}");
         }
-        let socket = &Topic::Stat.entry().unwrap().rows[0];
+        let socket = &Topic::Stat.entry().unwrap().options[0];
         assert!(
             socket
-                .help()
+                .help
                 .contains(&format!("1 to {SOCKET_NAME_BYTES} bytes"))
         );
     }

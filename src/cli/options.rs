@@ -43,6 +43,27 @@ pub enum Command<'a> {
     Version,
 }
 
+/// What the commands that talk to an engine have in common.
+pub(super) struct EngineOptions<'o, 'a> {
+    pub(super) socket: &'o mut SocketName<'a>,
+    /// `None`: the command does not wait.
+    pub(super) wait_ms: Option<&'o mut u32>,
+}
+
+impl<'a> Command<'a> {
+    /// The options that say which engine the command talks to; `None` when it talks to none.
+    pub(super) fn engine(&mut self) -> Option<EngineOptions<'_, 'a>> {
+        let (socket, wait_ms) = match self {
+            Self::Push(options) => (&mut options.socket, Some(&mut options.wait_ms)),
+            Self::Tap(options) => (&mut options.socket, Some(&mut options.wait_ms)),
+            Self::Ctl(options) => (&mut options.socket, Some(&mut options.wait_ms)),
+            Self::Stat(options) => (&mut options.socket, None),
+            _ => return None,
+        };
+        Some(EngineOptions { socket, wait_ms })
+    }
+}
+
 /// What help can be asked about. `Display` writes the help text, many lines with a newline at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {

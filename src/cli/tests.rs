@@ -7,7 +7,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::row::Accepts;
+use super::option::Takes;
 use super::*;
 use crate::limits::{CHECK_MS_DEFAULT, CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
 use crate::media::fourcc::Fourcc;
@@ -20,7 +20,7 @@ fn words(line: &str) -> Vec<CString> {
 }
 
 /// Parses a line and hands the result on while its words live.
-fn with<T>(line: &str, then: impl FnOnce(Result<Command<'_>, Misuse<'_>>) -> T) -> T {
+fn with<T>(line: &str, then: impl FnOnce(Result<Command<'_>, UsageError<'_>>) -> T) -> T {
     let words = words(line);
     then(parse(
         &words.iter().map(|w| w.as_c_str()).collect::<Vec<_>>(),
@@ -37,7 +37,7 @@ fn run<T>(line: &str, then: impl FnOnce(RunOptions<'_>) -> T) -> T {
     )
 }
 
-fn complaint(line: &str) -> String {
+fn usage_error(line: &str) -> String {
     with(line, |parsed| parsed.expect_err(line).to_string())
 }
 
@@ -191,14 +191,14 @@ fn a_value_in_brackets_may_be_left_out() {
         "; {CHECK_MS_DEFAULT} if not given; 100 to 600000\n"
     )));
     assert_eq!(
-        complaint("stat --check 99"),
-        "--check: \"99\" is not a number from 100 to 600000"
+        usage_error("stat --check 99"),
+        "--check wants milliseconds, 100 to 600000, or a time such as 2s, not \"99\""
     );
     assert_eq!(
-        complaint("stat --check="),
-        "--check: the value is empty; give [MS]"
+        usage_error("stat --check="),
+        "--check wants milliseconds, 100 to 600000, or a time such as 2s, not \"\""
     );
-    assert!(complaint("stat --check 100 100").contains("neither an option nor"));
+    assert!(usage_error("stat --check 100 100").contains("neither an option nor"));
 }
 
 #[test]
@@ -229,31 +229,36 @@ fn ctl_takes_one_action_and_its_value() {
         };
         assert_eq!(parsed.unwrap(), Command::Ctl(expected));
     });
-    assert!(complaint("ctl").starts_with("ctl: no action given; give key, "));
+    assert!(usage_error("ctl").starts_with("ctl: no action given; give key, "));
     assert_eq!(
-        complaint("ctl bitrate"),
-        "bitrate: the value is missing; give BPS"
+        usage_error("ctl bitrate"),
+        "bitrate wants bits per second, 1 to 2147483647, such as 800k or 4M; its value is missing"
     );
     assert_eq!(
-        complaint("ctl gop 0"),
-        "gop: \"0\" is not a number from 1 to 2147483647"
+        usage_error("ctl gop 0"),
+        "gop wants a number from 1 to 2147483647, not \"0\""
     );
-    for line in [
-        "ctl key drain",
-        "ctl key 5",
-        "ctl --key",
-        "ctl quit",
-        "ctl -- --wait 5",
+    for (line, end) in [
+        ("ctl key drain", "; did you mean drain?"),
+        ("ctl key 5", "; see framemill ctl --help"),
+        ("ctl --key", "; did you mean key?"),
+        ("ctl bitrte 5", "; did you mean bitrate?"),
+        ("ctl quit", "; see framemill ctl --help"),
+        ("ctl -- --wait 5", "; did you mean --wait?"),
     ] {
-        assert!(complaint(line).contains("ctl --help"), "{line}");
+        assert!(
+            usage_error(line).ends_with(end),
+            "{line}: {}",
+            usage_error(line)
+        );
     }
-    assert!(complaint("tap -- --all").starts_with("tap: \"--all\" is neither"));
+    assert!(usage_error("tap -- --all").starts_with("tap: \"--all\" is neither"));
 }
 
 #[test]
 fn options_of_a_camera_go_with_a_camera() {
     for (option, value) in [("--frames", "5"), ("--camera-format", "NV12")] {
-        let sentence = complaint(&std::format!("run --size 640x480 {option} {value}"));
+        let sentence = usage_error(&std::format!("run --size 640x480 {option} {value}"));
         let expected = " goes with a camera; give --camera PATH";
         assert_eq!(sentence, std::format!("{option}{expected}"));
     }
@@ -264,7 +269,7 @@ fn quantisers_must_not_cross() {
     run("--min-qp 30 --max-qp 30", |options| {
         assert_eq!(options.min_qp, options.max_qp);
     });
-    let sentence = complaint("run --size 640x480 --min-qp 31 --max-qp 30");
+    let sentence = usage_error("run --size 640x480 --min-qp 31 --max-qp 30");
     assert_eq!(sentence, "--min-qp is greater than --max-qp");
 }
 
@@ -280,8 +285,8 @@ fn the_last_of_two_wins_but_controls_collect() {
     );
     let most = " --control a=1".repeat(CONTROLS);
     run(&most, |options| assert!(options.controls.is_full()));
-    let sentence = complaint(&format!("run --size 640x480{most} --control a=1"));
-    assert!(sentence.starts_with("--control: more than 32"));
+    let sentence = usage_error(&format!("run --size 640x480{most} --control a=1"));
+    assert_eq!(sentence, "--control wants to be given 32 times at most");
 }
 
 #[test]
@@ -299,9 +304,9 @@ fn packet_ring_is_rounded_up_to_a_power_of_two_within_its_range() {
         assert_eq!(o.packet_ring, PACKET_RING_MAX)
     });
     for size in ["65535", "268435457", "257M", "0"] {
-        let sentence = complaint(&format!("run --size 640x480 --packet-ring {size}"));
-        let end = format!("\"{size}\" is not a number from 64K to 256M");
-        assert_eq!(sentence, format!("--packet-ring: {end}"));
+        let sentence = usage_error(&format!("run --size 640x480 --packet-ring {size}"));
+        let expected = format!("--packet-ring wants bytes, 64K to 256M, not \"{size}\"");
+        assert_eq!(sentence, expected);
     }
 }
 
@@ -316,15 +321,15 @@ fn defaults_in_help_are_the_defaults() {
             Topic::Ctl => "ctl key",
             _ => entry.name,
         };
-        for row in entry.rows {
-            let Some((_, default)) = row.help().split_once("; default ") else {
+        for row in entry.options {
+            let Some((_, default)) = row.help.split_once("; default ") else {
                 continue;
             };
             let default = first_word(default);
             if ["all", "at", "by", "none", "once", "the", "4"].contains(&default.as_str()) {
                 continue;
             }
-            let line = format!("{start} {} {default}", row.name());
+            let line = format!("{start} {} {default}", row.name);
             with(start, |plain| {
                 with(&line, |said| assert_eq!(plain.unwrap(), said.unwrap()))
             });
@@ -360,8 +365,8 @@ fn help_is_given_wherever_it_is_asked_for() {
     with("tap --to=--help", |parsed| {
         assert!(matches!(parsed, Ok(Command::Tap(_))))
     });
-    assert!(complaint("tap -- --help").contains("neither an option nor"));
-    assert!(complaint("help bogus").starts_with("\"bogus\" is not a command"));
+    assert!(usage_error("tap -- --help").contains("neither an option nor"));
+    assert!(usage_error("help bogus").starts_with("\"bogus\" is not a command"));
 }
 
 #[test]
@@ -370,10 +375,10 @@ fn every_option_of_every_row_is_acted_on() {
     for entry in &COMMANDS {
         let mut lines = Vec::new();
         let mut actions = Vec::new();
-        for row in entry.rows {
-            let value = match (row.accepts, row.placeholder()) {
-                (Accepts::Number { min, .. }, _) => format!("={min}"),
-                (Accepts::Nothing, _) => String::new(),
+        for row in entry.options {
+            let value = match (row.takes, row.placeholder) {
+                (Takes::Number(numbers), _) => format!("={}", numbers.min),
+                (Takes::Nothing, _) => String::new(),
                 (_, "WxH") => "=640x480".into(),
                 (_, "NAME|ID=VALUE") => "=a=1".into(),
                 (_, "NAME") => "=main".into(),
@@ -382,10 +387,11 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "UID[:GID]") => "=1000".into(),
                 (_, "LEVEL") => "=off".into(),
                 (_, "UID") => "=0".into(),
-                (_, "FOURCC" | "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
+                (_, "FOURCC") => "=NV12".into(),
+                (_, "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
                 (_, choices) => format!("={}", choices.split('|').next().unwrap()),
             };
-            let text = format!("{}{value}", row.name());
+            let text = format!("{}{value}", row.name);
             if text.starts_with('-') {
                 lines.push(text);
             } else {

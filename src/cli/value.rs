@@ -1,7 +1,6 @@
-//! One value's bytes to one value. `None` says "not that"; the sentence about it is in the option's row (`table`).
+//! One value's bytes to one value, or what the option wants instead.
 //!
-//! Knows how numbers, rates, names and words are written. Knows no option. Integer arithmetic only: floating point would bring
-//! its formatting and parsing into the binary.
+//! Knows how sizes, rates, names and words are written. Knows no option.
 
 use core::ffi::CStr;
 
@@ -11,47 +10,16 @@ use super::choices::{
     BitrateMode, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
     Pace, PushMemory, Size, SocketName, Source, StartAt, Target, User,
 };
+use super::number::{decimal, digits};
+use super::wants::Wants;
 use crate::limits::{
     CONTROL_ID_MAX, CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES,
 };
-use crate::text::place;
+use crate::media::fourcc::Fourcc;
+use crate::media::{h264, names};
+use crate::text::{place, words};
 
-/// Digits of a radix up to 16 and nothing else: no sign, no spaces, at least one digit, no overflow.
-pub(super) fn digits(text: &[u8], radix: u32) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, &byte| {
-        let digit = char::from(byte).to_digit(radix)?;
-        number.checked_mul(radix.into())?.checked_add(digit.into())
-    })
-}
-
-/// A decimal number, or with `kilo` not 0 also one with the suffix `k`, `K` (times `kilo`) or `M` (times its square). A suffixed
-/// number may have a fraction, `2.5M`, if the product is whole.
-pub(super) fn number(text: &[u8], kilo: u32) -> Option<u64> {
-    let kilo = u64::from(kilo);
-    let (factor, text) = match text.split_last()? {
-        (b'k' | b'K', rest) if kilo != 0 => (kilo, rest),
-        (b'M', rest) if kilo != 0 => (kilo.checked_mul(kilo)?, rest),
-        _ => return digits(text, 10),
-    };
-    let (numerator, denominator) = decimal(text)?;
-    let product = numerator.checked_mul(factor)?;
-    (product % denominator == 0).then_some(product / denominator)
-}
-
-/// A decimal number with or without fraction, as a fraction over a power of ten. Digits on both sides of the point.
-fn decimal(text: &[u8]) -> Option<(u64, u64)> {
-    let Some((whole, fraction)) = split(text, b'.') else {
-        return Some((digits(text, 10)?, 1));
-    };
-    let scale = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let numerator = digits(whole, 10)?
-        .checked_mul(scale)?
-        .checked_add(digits(fraction, 10)?)?;
-    Some((numerator, scale))
-}
+type Read<T> = Result<T, Wants>;
 
 /// A number in decimal, or in hexadecimal after `0x`.
 fn id(text: &[u8]) -> Option<u64> {
@@ -61,48 +29,95 @@ fn id(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// What stands before and after the first `separator`.
-#[inline(never)]
-fn split(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|&byte| byte == separator)?;
+/// What stands before and after the first separator.
+fn split(text: &[u8], is_separator: impl Fn(u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| is_separator(byte))?;
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// The choice that a word names: `words` has a word for each of `choices`, in their order.
-fn choice<T: Copy, const N: usize>(text: &[u8], words: &str, choices: [T; N]) -> Option<T> {
-    choices.get(place(text, words)?).copied()
+/// The choice that a word names, in upper or lower case: `list` has a word for each of `choices`, in their order.
+fn choice<T: Copy, const N: usize>(text: &[u8], list: &'static str, choices: [T; N]) -> Read<T> {
+    words(list.as_bytes())
+        .position(|word| word.eq_ignore_ascii_case(text))
+        .and_then(|index| choices.get(index).copied())
+        .ok_or(Wants::word(list))
 }
 
-pub(super) fn size(text: &[u8]) -> Option<Size> {
-    let (width, height) = split(text, b'x')?;
-    let side = |text| {
-        let pixels = u32::try_from(digits(text, 10)?).ok()?;
-        (FRAME_SIDE_MIN..=FRAME_SIDE_MAX)
-            .contains(&pixels)
-            .then_some(pixels)
-    };
+/// Width and height as they are written, in or out of range.
+fn sides(text: &[u8]) -> Option<(u64, u64)> {
+    let (width, height) = split(text, |byte| byte.eq_ignore_ascii_case(&b'x'))?;
+    Some((digits(width, 10)?, digits(height, 10)?))
+}
+
+/// The size nearest to one that is out of range.
+pub(super) fn nearest_size(text: &[u8]) -> Option<Size> {
+    let (width, height) = sides(text)?;
+    // Within 32 bits after this.
+    let side = |pixels: u64| pixels.clamp(FRAME_SIDE_MIN.into(), FRAME_SIDE_MAX.into()) as u32;
     Some(Size {
-        width: side(width)?,
-        height: side(height)?,
+        width: side(width),
+        height: side(height),
     })
 }
 
+pub(super) fn size(text: &[u8]) -> Read<Size> {
+    nearest_size(text)
+        .filter(|size| sides(text) == Some((size.width.into(), size.height.into())))
+        .ok_or(Wants::Size)
+}
+
 /// `N`, `N/D` or a decimal like `29.97`.
-pub(super) fn frame_rate(text: &[u8]) -> Option<FrameRate> {
-    let (numerator, denominator) = match split(text, b'/') {
+fn rate(text: &[u8]) -> Option<FrameRate> {
+    let (numerator, denominator) = match split(text, |byte| byte == b'/') {
         Some((numerator, denominator)) => (digits(numerator, 10)?, digits(denominator, 10)?),
         None => decimal(text)?,
     };
     FrameRate::new(numerator, denominator)
 }
 
-pub(super) fn pace(text: &[u8]) -> Option<Pace> {
-    choice(text, "max", [Pace::Max]).or_else(|| frame_rate(text).map(Pace::Rate))
+pub(super) fn frame_rate(text: &[u8]) -> Read<FrameRate> {
+    rate(text).ok_or(Wants::FrameRate(""))
+}
+
+pub(super) fn pace(text: &[u8]) -> Read<Pace> {
+    choice(text, "max", [Pace::Max])
+        .ok()
+        .or_else(|| rate(text).map(Pace::Rate))
+        .ok_or(Wants::FrameRate("max or "))
+}
+
+pub(super) fn raw_format(text: &[u8]) -> Read<Fourcc> {
+    names::raw(text).ok_or(Wants::RawFormat)
+}
+
+pub(super) fn codec(text: &[u8]) -> Read<Fourcc> {
+    names::coded(text).ok_or(Wants::Codec)
+}
+
+pub(super) fn profile(text: &[u8]) -> Read<u32> {
+    let lower = |profile: &&[u8]| profile.eq_ignore_ascii_case(text);
+    words(h264::PROFILES.as_bytes())
+        .find(lower)
+        .and_then(h264::profile)
+        .ok_or(Wants::word(h264::PROFILES))
+}
+
+/// `None` is `auto`.
+pub(super) fn level(text: &[u8]) -> Read<Option<u32>> {
+    if text == b"auto" {
+        return Ok(None);
+    }
+    let level = h264::level(text).ok_or(Wants::Word("auto or ", h264::LEVELS))?;
+    Ok(Some(level))
 }
 
 /// `NAME=VALUE` or `ID=VALUE`. What is all digits or begins with `0x` is an id, so that a mistyped id is not taken for a name.
-pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
-    let (name, value) = split(text.to_bytes(), b'=')?;
+pub(super) fn control(text: &CStr) -> Read<ControlSetting<'_>> {
+    setting(text.to_bytes()).ok_or(Wants::Control)
+}
+
+fn setting(text: &[u8]) -> Option<ControlSetting<'_>> {
+    let (name, value) = split(text, |byte| byte == b'=')?;
     let is_id = name.starts_with(b"0x") || name.iter().all(u8::is_ascii_digit);
     let name = if is_id {
         let id = u32::try_from(id(name)?).ok()?;
@@ -125,13 +140,27 @@ pub(super) fn control(text: &CStr) -> Option<ControlSetting<'_>> {
 }
 
 /// A user's number.
-pub(super) fn user(text: &[u8]) -> Option<u32> {
-    digits(text, 10)?.try_into().ok()
+fn uid(text: &[u8]) -> Option<u32> {
+    let uid = u32::try_from(digits(text, 10)?).ok()?;
+    // -1 is nobody to the kernel.
+    (uid != u32::MAX).then_some(uid)
+}
+
+pub(super) fn user(text: &[u8]) -> Read<u32> {
+    uid(text).ok_or(Wants::Text("a numeric user id"))
+}
+
+/// `UID` or `UID:GID`, in numbers: names would take files that a small system does not have.
+pub(super) fn identity(text: &[u8]) -> Read<User> {
+    let (user, group) = split(text, |byte| byte == b':').unwrap_or((text, text));
+    match (uid(user), uid(group)) {
+        (Some(uid), Some(gid)) if uid != 0 => Ok(User { uid, gid }),
+        _ => Err(Wants::Text("a numeric UID or UID:GID, UID not 0")),
+    }
 }
 
 /// A path, or a name of the abstract namespace after `@`.
-#[inline(never)]
-pub(super) fn socket(text: &CStr) -> Option<SocketName<'_>> {
+pub(super) fn socket(text: &CStr) -> Read<SocketName<'_>> {
     let (name, socket) = match text.to_bytes() {
         [b'@', name @ ..] => (name, SocketName::Abstract(name)),
         path => (path, SocketName::Path(text)),
@@ -139,33 +168,35 @@ pub(super) fn socket(text: &CStr) -> Option<SocketName<'_>> {
     (1..=SOCKET_NAME_BYTES)
         .contains(&name.len())
         .then_some(socket)
+        .ok_or(Wants::Socket)
 }
 
 /// An octal file mode without set-id and sticky bits.
-pub(super) fn mode(text: &[u8]) -> Option<u32> {
-    let mode = u32::try_from(digits(text, 8)?).ok()?;
-    (mode <= 0o777).then_some(mode)
+pub(super) fn mode(text: &[u8]) -> Read<u32> {
+    digits(text, 8)
+        .and_then(|mode| u32::try_from(mode).ok())
+        .filter(|&mode| mode <= 0o777)
+        .ok_or(Wants::Text("an octal file mode, 0 to 777"))
 }
 
-/// `UID` or `UID:GID`, in numbers: names would take files that a small system does not have.
-pub(super) fn identity(text: &[u8]) -> Option<User> {
-    let (uid, gid) = split(text, b':').unwrap_or((text, text));
-    // -1 asks the kernel for no change.
-    let id = |text| user(text).filter(|&id| id != u32::MAX);
-    let (uid, gid) = (id(uid)?, id(gid)?);
-    (uid != 0).then_some(User { uid, gid })
+/// Any path but an empty one.
+pub(super) fn path<'a>(text: &'a CStr, wants: &'static str) -> Read<&'a CStr> {
+    (!text.is_empty()).then_some(text).ok_or(Wants::Text(wants))
 }
 
-pub(super) fn device(text: &CStr) -> DeviceChoice<'_> {
-    choice(text.to_bytes(), "auto", [DeviceChoice::Auto]).unwrap_or(DeviceChoice::Path(text))
+pub(super) fn device(text: &CStr) -> Read<DeviceChoice<'_>> {
+    match text.to_bytes() {
+        b"auto" => Ok(DeviceChoice::Auto),
+        _ => path(text, "a device's path, or auto").map(DeviceChoice::Path),
+    }
 }
 
-pub(super) fn memory(text: &[u8]) -> Option<MemoryChoice> {
+pub(super) fn memory(text: &[u8]) -> Read<MemoryChoice> {
     use MemoryChoice::{Auto, Copy, Export};
     choice(text, "auto export copy", [Auto, Export, Copy])
 }
 
-pub(super) fn push_memory(text: &[u8]) -> Option<PushMemory> {
+pub(super) fn push_memory(text: &[u8]) -> Read<PushMemory> {
     use PushMemory::{CmaHeap, Copy, Export, SystemHeap, Udmabuf};
     choice(
         text,
@@ -174,7 +205,7 @@ pub(super) fn push_memory(text: &[u8]) -> Option<PushMemory> {
     )
 }
 
-pub(super) fn bitrate_mode(text: &[u8]) -> Option<BitrateMode> {
+pub(super) fn bitrate_mode(text: &[u8]) -> Read<BitrateMode> {
     choice(
         text,
         "vbr cbr",
@@ -182,37 +213,45 @@ pub(super) fn bitrate_mode(text: &[u8]) -> Option<BitrateMode> {
     )
 }
 
-pub(super) fn switch(text: &[u8]) -> Option<bool> {
+pub(super) fn switch(text: &[u8]) -> Read<bool> {
     choice(text, "on off", [true, false])
 }
 
-pub(super) fn log_level(text: &[u8]) -> Option<LevelFilter> {
+pub(super) fn log_level(text: &[u8]) -> Read<LevelFilter> {
     use LevelFilter::{Debug, Error, Info, Off, Trace, Warn};
     let levels = [Off, Error, Warn, Info, Debug, Trace];
     choice(text, "off error warn info debug trace", levels)
 }
 
-pub(super) fn log_target(text: &[u8]) -> Option<LogTarget> {
+pub(super) fn log_target(text: &[u8]) -> Read<LogTarget> {
     choice(text, "stderr kmsg", [LogTarget::Stderr, LogTarget::Kmsg])
 }
 
-pub(super) fn source(text: &CStr) -> Source<'_> {
-    choice(
-        text.to_bytes(),
-        "pattern -",
-        [Source::Pattern, Source::Stdin],
-    )
-    .unwrap_or(Source::File(text))
-}
-
-pub(super) fn target(text: &CStr) -> Target<'_> {
+pub(super) fn source(text: &CStr) -> Read<Source<'_>> {
     match text.to_bytes() {
-        b"-" => Target::Stdout,
-        _ => Target::File(text),
+        b"pattern" => Ok(Source::Pattern),
+        b"-" => Ok(Source::Stdin),
+        _ => path(text, "a file, - for standard input, or pattern").map(Source::File),
     }
 }
 
-pub(super) fn start(text: &[u8]) -> Option<StartAt> {
+pub(super) fn target(text: &CStr) -> Read<Target<'_>> {
+    match text.to_bytes() {
+        b"-" => Ok(Target::Stdout),
+        _ => path(text, "a file, or - for standard output").map(Target::File),
+    }
+}
+
+/// A file of its own: standard output has the packets.
+pub(super) fn index(text: &CStr) -> Read<&CStr> {
+    let wants = "a file";
+    match text.to_bytes() {
+        b"-" => Err(Wants::Text(wants)),
+        _ => path(text, wants),
+    }
+}
+
+pub(super) fn start(text: &[u8]) -> Read<StartAt> {
     use StartAt::{Key, Live, Oldest};
     choice(text, "oldest key live", [Oldest, Key, Live])
 }
@@ -222,29 +261,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_have_digits_only_and_do_not_wrap() {
-        assert_eq!(digits(b"18446744073709551615", 10), Some(u64::MAX));
-        for text in ["", "18446744073709551616", "-1", "+1", " 1", "1_0", "0x10"] {
-            assert_eq!(digits(text.as_bytes(), 10), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn suffixes_multiply_only_where_the_option_has_them() {
-        assert_eq!(number(b"8k", 1000), Some(8000));
-        assert_eq!(number(b"2.5M", 1000), Some(2_500_000));
-        assert_eq!(number(b"4M", 1024), Some(4 << 20));
-        assert_eq!(number(b"1.5K", 1024), Some(1536));
-        for text in ["k", "1.0001k", "1.", "1.k", ".5k", "5m", "5kk", "5.5"] {
-            assert_eq!(number(text.as_bytes(), 1000), None, "{text}");
-        }
-        assert_eq!(number(b"8k", 0), None);
-        assert_eq!(number(b"18446744073709551615M", 1000), None);
-    }
-
-    #[test]
     fn frame_rates_are_fractions_decimals_or_whole_in_lowest_terms() {
-        let rate = |text: &str| frame_rate(text.as_bytes()).map(|r| (r.numerator, r.denominator));
+        let rate = |text: &str| super::rate(text.as_bytes()).map(|r| (r.numerator, r.denominator));
         assert_eq!(rate("30"), Some((30, 1)));
         assert_eq!(rate("30000/1001"), Some((30000, 1001)));
         assert_eq!(rate("50/2"), Some((25, 1)));
@@ -268,7 +286,11 @@ mod tests {
 
     #[test]
     fn users_are_numbers_and_not_root() {
-        let user = |text: &str| identity(text.as_bytes()).map(|user| (user.uid, user.gid));
+        let user = |text: &str| {
+            identity(text.as_bytes())
+                .ok()
+                .map(|user| (user.uid, user.gid))
+        };
         assert_eq!(user("1000"), Some((1000, 1000)));
         assert_eq!(user("1000:44"), Some((1000, 44)));
         assert_eq!(user("65534:0"), Some((65534, 0)));
@@ -290,7 +312,7 @@ mod tests {
 
     #[test]
     fn control_names_and_ids_are_told_apart() {
-        let name = |text| control(text).map(|setting| setting.name);
+        let name = |text| control(text).ok().map(|setting| setting.name);
         assert_eq!(
             name(c"video_bitrate=1"),
             Some(ControlName::Name(b"video_bitrate"))
@@ -318,7 +340,7 @@ mod tests {
 
     #[test]
     fn control_values_are_signed_hexadecimal_or_boolean() {
-        let value = |text| control(text).map(|setting| setting.value);
+        let value = |text| control(text).ok().map(|setting| setting.value);
         assert_eq!(value(c"a=-5"), Some(-5));
         assert_eq!(value(c"a=0xff"), Some(255));
         assert_eq!(value(c"a=-9223372036854775808"), Some(i64::MIN));

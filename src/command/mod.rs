@@ -30,7 +30,7 @@ pub fn main(arguments: &[&CStr]) -> u8 {
     signals::block_write_signals();
     let result = match cli::parse(arguments) {
         Ok(command) => dispatch(&command),
-        Err(misuse) => Err(failure!(Exit::Usage, "{misuse}")),
+        Err(error) => Err(failure!(Exit::Usage, "{error}")),
     };
     match result {
         Ok(()) => Exit::Success as u8,

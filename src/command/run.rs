@@ -61,7 +61,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     block_strays();
     let signals = Signals::block()
         .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
-    known_formats(options)?;
+    formats_fit(options)?;
     let camera = match options.camera {
         Some(path) => Some((find_camera(path, options, &signals)?, path)),
         None => None,
@@ -255,19 +255,8 @@ fn take_place(options: &RunOptions<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// That the raw formats which the user gave are known, and can be brought together.
-fn known_formats(options: &RunOptions<'_>) -> Result<(), Failure> {
-    for (option, code) in [
-        ("--format", options.format),
-        ("--camera-format", options.camera_format),
-    ] {
-        if let Some(code) = code.filter(|&code| lookup(code).is_none()) {
-            return Err(failure!(
-                Exit::Usage,
-                "{option}: the raw format {code} is not known"
-            ));
-        }
-    }
+/// That the raw formats which the user gave can be brought together.
+fn formats_fit(options: &RunOptions<'_>) -> Result<(), Failure> {
     match (options.camera_format, options.format) {
         (Some(given), Some(taken)) if !fit(given, taken) => Err(failure!(
             Exit::Usage,

@@ -6,10 +6,10 @@
 use crate::text::{Escaped, nth, place};
 
 /// Names of the profiles, in the order of their `V4L2_CID_MPEG_VIDEO_H264_PROFILE` values.
-const PROFILES: &str = "baseline constrained-baseline main extended high";
+pub const PROFILES: &str = "baseline constrained-baseline main extended high";
 
 /// Names of the levels, in the order of their values.
-const LEVELS: &str = "1 1b 1.1 1.2 1.3 2 2.1 2.2 3 3.1 3.2 4 4.1 4.2 5 5.1 5.2 6 6.1 6.2";
+pub const LEVELS: &str = "1 1b 1.1 1.2 1.3 2 2.1 2.2 3 3.1 3.2 4 4.1 4.2 5 5.1 5.2 6 6.1 6.2";
 
 /// What each level allows: macroblocks a second, macroblocks a frame, kbit/s.
 const LIMITS: [(u32, u32, u32); 20] = [

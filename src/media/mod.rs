@@ -5,6 +5,7 @@ pub mod format;
 pub mod fourcc;
 pub mod h264;
 pub mod layout;
+pub mod names;
 pub mod pattern;
 pub mod rows;
 pub mod y4m;

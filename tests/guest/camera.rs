@@ -219,7 +219,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
     let refused = outcome.text("refused");
     for sentence in [
         "--camera-format YUYV cannot become --format YU12: only their memory planes may differ, nothing is converted",
-        "--camera-format: the raw format H264 is not known",
+        "--camera-format wants a raw format, such as YU12, nv12 or yuyv422, not \"H264\"",
         "the camera gives no raw format that /dev/video11 takes: they need one with the same samples",
         "/dev/video4: the driver does not take NM12: it offers YUYV instead",
         "/dev/video11: the driver does not take AR24: it offers YU12 instead",

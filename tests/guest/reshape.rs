@@ -144,7 +144,7 @@ fn size_that_the_encoder_does_not_do_is_refused_and_the_stream_goes_on() {
         start tap framemill tap --from oldest --all --to /host/out --index /host/out.index
         until_true reached consumers_attached 1
         try large framemill push --size 4096x4096 --frames 3
-        try unknown framemill push --format ABCD --frames 3
+        try unknown framemill push --format nv24 --frames 3
         framemill stat --json >/host/stat.json
         try push framemill push --from /host/in --fps max
         kill $run

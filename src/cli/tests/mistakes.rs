@@ -13,19 +13,38 @@ fn each_mistake_gets_its_own_sentence() {
     });
     for (line, sentence) in [
         ("", "no command given; see framemill --help"),
-        ("rum", "\"rum\" is not a command; see framemill --help"),
+        ("rum", "\"rum\" is not a command; did you mean run?"),
         (
-            "run --bitrat 5",
-            "run: unknown option --bitrat; see framemill run --help",
+            "encode",
+            "\"encode\" is not a command; see framemill --help",
         ),
-        ("run -x", "run: unknown option -x; see framemill run --help"),
+        (
+            "run --bitrtae 5",
+            "--bitrtae is not an option of run; did you mean --bitrate?",
+        ),
+        (
+            "run --nonsense=5",
+            "--nonsense is not an option of run; see framemill run --help",
+        ),
+        (
+            "run -x",
+            "-x is not an option of run; see framemill run --help",
+        ),
+        (
+            "run -bitrate 5",
+            "-bitrate is not an option of run; did you mean --bitrate?",
+        ),
         (
             "run --watch=5",
-            "run: --watch is an option of stat, not of run; see framemill run --help",
+            "--watch is an option of stat, not of run; see framemill run --help",
         ),
         (
             "tap out.h264",
             "tap: \"out.h264\" is neither an option nor an option's value; see framemill tap --help",
+        ),
+        (
+            "run bitrate 5",
+            "run: \"bitrate\" is neither an option nor an option's value; did you mean --bitrate?",
         ),
         (
             "tap -",
@@ -33,89 +52,131 @@ fn each_mistake_gets_its_own_sentence() {
         ),
         (
             "run --device --size 640x480",
-            "--device: the value is missing; give PATH|auto",
+            "--device wants a device's path, or auto; its value is missing",
+        ),
+        (
+            "run --device ''",
+            "--device wants a device's path, or auto, not \"\"",
         ),
         (
             "run --control-uid root",
-            "--control-uid: \"root\" is not UID: a user who may use ctl, likewise",
+            "--control-uid wants a numeric user id, not \"root\"",
         ),
         (
-            "run --control-uid 4294967295",
-            "--control-uid: \"4294967295\" is not UID: a user who may use ctl, likewise",
+            "run --producer-uid 4294967295",
+            "--producer-uid wants a numeric user id, not \"4294967295\"",
         ),
-        ("run --gop", "--gop: the value is missing; give N"),
-        ("run --gop=", "--gop: the value is empty; give N"),
         (
-            "run --device ''",
-            "--device: the value is empty; give PATH|auto",
+            "run --user 0:44",
+            "--user wants a numeric UID or UID:GID, UID not 0, not \"0:44\"",
+        ),
+        (
+            "run --gop",
+            "--gop wants a number from 1 to 2147483647; its value is missing",
+        ),
+        (
+            "run --gop=",
+            "--gop wants a number from 1 to 2147483647, not \"\"",
         ),
         ("stat --json=yes", "--json takes no value"),
         (
             "run --size 640",
-            "--size: \"640\" is not WxH: picture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
+            "--size wants WIDTHxHEIGHT in pixels, 16x16 to 8192x8192, not \"640\"",
         ),
         (
-            "run --size 15x16",
-            "--size: \"15x16\" is not WxH: picture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
+            "run --size 15x9000",
+            "--size wants WIDTHxHEIGHT in pixels, 16x16 to 8192x8192, not \"15x9000\"; did you mean 16x8192?",
         ),
         (
             "run --fps abc",
-            "--fps: \"abc\" is not N[/D]: frames per second, 1/1000 to 1000, whole or with a point; default 30",
+            "--fps wants frames per second, 1/1000 to 1000, such as 25, 29.97 or 30000/1001, not \"abc\"",
+        ),
+        (
+            "push --fps 1001",
+            "--fps wants max or frames per second, 1/1000 to 1000, such as 25, 29.97 or 30000/1001, not \"1001\"",
+        ),
+        (
+            "run --format yuv421p",
+            "--format wants a raw format, such as YU12, nv12 or yuyv422, not \"yuv421p\"; did you mean yuv420p?",
+        ),
+        (
+            "run --camera /dev/video4 --camera-format H264",
+            "--camera-format wants a raw format, such as YU12, nv12 or yuyv422, not \"H264\"",
         ),
         (
             "run --codec H264X",
-            "--codec: \"H264X\" is not FOURCC: coded format, 1 to 4 characters; default H264",
+            "--codec wants a coded format, such as h264 or mjpeg, not \"H264X\"; did you mean h264?",
+        ),
+        (
+            "run --bitrate 4MB",
+            "--bitrate wants bits per second, 1 to 2147483647, such as 800k or 4M, not \"4MB\"",
+        ),
+        (
+            "run --bitrate-mode vrb",
+            "--bitrate-mode wants vbr or cbr, not \"vrb\"; did you mean vbr?",
+        ),
+        (
+            "run --profile hihg",
+            "--profile wants baseline, constrained-baseline, main, extended or high, not \"hihg\"; did you mean high?",
+        ),
+        (
+            "run --level 4.3",
+            "--level wants auto or 1, 1b, 1.1, 1.2, 1.3, 2, 2.1, 2.2, 3, 3.1, 3.2, 4, 4.1, 4.2, 5, 5.1, 5.2, 6, 6.1 or 6.2, not \"4.3\"; did you mean 4.1?",
         ),
         (
             "run --stall-ms 99",
-            "--stall-ms: \"99\" is not a number from 100 to 600000",
+            "--stall-ms wants milliseconds, 100 to 600000, or a time such as 2s, not \"99\"",
         ),
         (
             "run --stall-ms 99999999999999999999",
-            "--stall-ms: \"99999999999999999999\" is not a number from 100 to 600000",
+            "--stall-ms wants milliseconds, 100 to 600000, or a time such as 2s, not \"99999999999999999999\"",
         ),
         (
             "run --frame-slots 33",
-            "--frame-slots: \"33\" is not a number from 2 to 32",
+            "--frame-slots wants a number from 2 to 32, not \"33\"",
         ),
         (
             "run --socket-mode 1777",
-            "--socket-mode: \"1777\" is not OCTAL: mode of the socket's file, octal, 0 to 777; default 660",
+            "--socket-mode wants an octal file mode, 0 to 777, not \"1777\"",
         ),
         (
             "run --socket-mode 8",
-            "--socket-mode: \"8\" is not OCTAL: mode of the socket's file, octal, 0 to 777; default 660",
+            "--socket-mode wants an octal file mode, 0 to 777, not \"8\"",
         ),
         (
-            "run --log loud",
-            "--log: \"loud\" is not LEVEL: off, error, warn, info, debug or trace; default info",
+            "run --log ifno",
+            "--log wants off, error, warn, info, debug or trace, not \"ifno\"; did you mean info?",
         ),
         (
             "push --frames 0",
-            "--frames: \"0\" is not a number from 1 to 4294967295",
+            "--frames wants a number from 1 to 4294967295, not \"0\"",
         ),
         (
             "push --loop --from -",
             "--loop: standard input cannot be rewound; give --from FILE",
         ),
-        (
-            "tap --index -",
-            "--index: \"-\" is not FILE: also write one line per packet to this file; default none",
-        ),
+        ("tap --index -", "--index wants a file, not \"-\""),
         (
             "stat --socket @",
-            "--socket: \"@\" is not PATH|@NAME: the engine's socket, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
+            "--socket wants a path or an abstract @NAME, 1 to 107 bytes, not \"@\"",
         ),
         (
             "stat --watch 99",
-            "--watch: \"99\" is not a number from 100 to 3600000",
+            "--watch wants milliseconds, 100 to 3600000, or a time such as 2s, not \"99\"",
+        ),
+        (
+            "run --control a",
+            "--control wants NAME=VALUE or ID=VALUE, the name with 31 characters at most, not \"a\"",
         ),
     ] {
-        assert_eq!(complaint(line), sentence, "{line}");
+        assert_eq!(usage_error(line), sentence, "{line}");
     }
-    assert!(complaint("push --y4m").ends_with("give --from FILE or --from -"));
+    assert!(usage_error("push --y4m").ends_with("give --from FILE or --from -"));
     for name in [format!("{longest}a"), format!("@{longest}a")] {
-        assert!(complaint(&format!("stat --socket {name}")).contains("is not PATH|@NAME"));
+        assert!(
+            usage_error(&format!("stat --socket {name}"))
+                .contains("wants a path or an abstract @NAME")
+        );
     }
 }
 
@@ -123,9 +184,60 @@ fn each_mistake_gets_its_own_sentence() {
 fn bytes_that_are_no_text_are_values_of_paths_only() {
     let parsed = parse(&[c"tap", c"--to", c"\xff"]).unwrap();
     assert!(matches!(parsed, Command::Tap(tap) if tap.to == Target::File(c"\xff")));
-    let misuse = parse(&[c"run", c"--gop", c"\xff\n"]).unwrap_err();
+    let error = parse(&[c"run", c"--gop", c"\xff\n"]).unwrap_err();
     assert_eq!(
-        misuse.to_string(),
-        "--gop: \"\\xff\\x0a\" is not a number from 1 to 2147483647"
+        error.to_string(),
+        "--gop wants a number from 1 to 2147483647, not \"\\xff\\x0a\""
     );
+}
+
+#[test]
+fn what_users_of_other_programs_write_is_understood() {
+    run(
+        "--bitrate 4m --codec h265 --format I420 --size 1280X720 --packet-ring 1MiB --stall-ms 1.5s --profile High --log DEBUG --drain-ms 500ms",
+        |options| {
+            assert_eq!(options.bitrate, Some(4_000_000));
+            assert_eq!(options.codec, Fourcc::HEVC);
+            assert_eq!(options.format, Some(Fourcc::new(*b"YU12")));
+            assert_eq!(options.size.to_string(), "1280x720");
+            assert_eq!(options.packet_ring, 1 << 20);
+            assert_eq!((options.stall_ms, options.drain_ms), (1500, 500));
+            assert_eq!(options.profile, Some(4));
+            assert_eq!(options.log, ::log::LevelFilter::Debug);
+        },
+    );
+    let line = "run --camera /dev/video4 --camera-format uyvy422 --format yuyv422";
+    with(line, |parsed| match parsed {
+        Ok(Command::Run(options)) => {
+            assert_eq!(options.camera_format, Some(Fourcc::new(*b"UYVY")));
+            assert_eq!(options.format, Some(Fourcc::new(*b"YUYV")));
+        }
+        other => panic!("{other:?}"),
+    });
+    with("push --format NV12 --wait 2s", |parsed| match parsed {
+        Ok(Command::Push(options)) => {
+            assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
+            assert_eq!(options.wait_ms, 2000);
+        }
+        other => panic!("{other:?}"),
+    });
+    with("ctl bitrate 2.5Mbit/s", |parsed| match parsed {
+        Ok(Command::Ctl(options)) => {
+            assert_eq!(options.action, Some(Action::Bitrate(2_500_000)));
+        }
+        other => panic!("{other:?}"),
+    });
+}
+
+#[test]
+fn no_option_but_a_switch_takes_an_empty_value() {
+    // What is missing is said by what the setter says of an empty value.
+    for entry in &COMMANDS {
+        for option in entry.options {
+            let mut command = (entry.defaults)();
+            let stored = option.store(&mut command, c"");
+            let switch = option.takes == Takes::Nothing;
+            assert_eq!(stored.is_ok(), switch, "{}", option.name);
+        }
+    }
 }

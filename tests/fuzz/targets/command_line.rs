@@ -18,8 +18,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         .collect();
     let words: Vec<&CStr> = words.iter().map(CString::as_c_str).collect();
     match parse(&words) {
-        Err(misuse) => {
-            let sentence = misuse.to_string();
+        Err(error) => {
+            let sentence = error.to_string();
             assert!(
                 is_sentence(&sentence) && sentence.len() <= TEXT_BYTES,
                 "{sentence}"

@@ -1,0 +1,51 @@
+//! Rules that need more than one option to be broken. Each has its whole sentence.
+
+use super::choices::{Container, Source};
+use super::options::{Command, CtlOptions, PushOptions, RunOptions};
+use super::usage_error::Mistake;
+
+/// Checks the options of a command against each other.
+pub(super) fn check<'a>(command: &Command<'a>) -> Result<(), Mistake<'a>> {
+    let broken = match command {
+        Command::Run(options) => run(options),
+        Command::Push(options) => push(options),
+        Command::Ctl(options) => ctl(options),
+        _ => None,
+    };
+    broken.map_or(Ok(()), |sentence| Err(Mistake::Rule(sentence)))
+}
+
+fn run(options: &RunOptions<'_>) -> Option<&'static str> {
+    if options.camera.is_none() {
+        if options.frames.is_some() {
+            return Some("--frames goes with a camera; give --camera PATH");
+        }
+        if options.camera_format.is_some() {
+            return Some("--camera-format goes with a camera; give --camera PATH");
+        }
+    }
+    match (options.min_qp, options.max_qp) {
+        (Some(least), Some(greatest)) if least > greatest => {
+            Some("--min-qp is greater than --max-qp")
+        }
+        _ => None,
+    }
+}
+
+fn push(options: &PushOptions<'_>) -> Option<&'static str> {
+    match options.from {
+        Source::Stdin if options.repeat => {
+            Some("--loop: standard input cannot be rewound; give --from FILE")
+        }
+        Source::Pattern if options.container != Container::Auto => {
+            Some("--raw and --y4m go with a file or pipe; give --from FILE or --from -")
+        }
+        _ => None,
+    }
+}
+
+fn ctl(options: &CtlOptions<'_>) -> Option<&'static str> {
+    options.action.is_none().then_some(
+        "ctl: no action given; give key, bitrate BPS, gop N, control NAME|ID=VALUE or drain",
+    )
+}

@@ -1,0 +1,232 @@
+//! The options of the commands that are clients of an engine, and of `framemill probe`.
+
+use super::{BITS, COUNT, PERIOD, milliseconds};
+use crate::cli::choices::{Action, Container, DeviceChoice};
+use crate::cli::option::{CliOption, Takes, option, set};
+use crate::cli::value;
+use crate::limits::{
+    CHECK_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, WAIT_MS_MAX, WATCH_MS_MIN,
+};
+
+const SOCKET: CliOption = option(
+    "--socket",
+    "PATH|@NAME",
+    "the engine's socket, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
+    Takes::Text,
+    |command, value| {
+        let socket = value::socket(value.text)?;
+        if let Some(engine) = command.engine() {
+            *engine.socket = socket;
+        }
+        Ok(())
+    },
+);
+const WAIT: CliOption = option(
+    "--wait",
+    "MS",
+    "wait for the engine, ms; default 0",
+    milliseconds(0, WAIT_MS_MAX),
+    |command, value| {
+        if let Some(wait_ms) = command.engine().and_then(|engine| engine.wait_ms) {
+            *wait_ms = value.number;
+        }
+        Ok(())
+    },
+);
+
+pub(super) static PUSH: [CliOption; 11] = [
+    SOCKET,
+    option(
+        "--size",
+        "WxH",
+        "picture size, pixels, 16x16 to 8192x8192; default the file's, or the engine's",
+        Takes::Text,
+        set!(Push, options, value => options.size = Some(value::size(value.bytes())?)),
+    ),
+    option(
+        "--format",
+        "FOURCC",
+        "pixel format for the engine to take, 1 to 4 characters; default the engine's",
+        Takes::Text,
+        set!(Push, options, value => options.format = Some(value::raw_format(value.bytes())?)),
+    ),
+    option(
+        "--from",
+        "FILE|-|pattern",
+        "a file, - for standard input, or moving test pictures; default pattern",
+        Takes::Text,
+        set!(Push, options, value => options.from = value::source(value.text)?),
+    ),
+    option(
+        "--raw",
+        "",
+        "the input is frame after frame, nothing between",
+        Takes::Nothing,
+        set!(Push, options, _ => options.container = Container::Raw),
+    ),
+    option(
+        "--y4m",
+        "",
+        "the input is Y4M; default by the name's end or the first bytes",
+        Takes::Nothing,
+        set!(Push, options, _ => options.container = Container::Y4m),
+    ),
+    option(
+        "--fps",
+        "N[/D]|max",
+        "frames per second, or as fast as it goes; default the file's, or the engine's",
+        Takes::Text,
+        set!(Push, options, value => options.pace = value::pace(value.bytes())?),
+    ),
+    option(
+        "--frames",
+        "N",
+        "end after so many frames; default at the input's end, pattern: never",
+        COUNT,
+        set!(Push, options, value => options.frames = Some(value.number.into())),
+    ),
+    option(
+        "--loop",
+        "",
+        "start over at the file's end",
+        Takes::Nothing,
+        set!(Push, options, _ => options.repeat = true),
+    ),
+    option(
+        "--memory",
+        "KIND",
+        "export: the encoder's; copy: the engine copies; own: cma-heap, system-heap, udmabuf; default export",
+        Takes::Text,
+        set!(Push, options, value => options.memory = value::push_memory(value.bytes())?),
+    ),
+    WAIT,
+];
+
+pub(super) static TAP: [CliOption; 7] = [
+    SOCKET,
+    option(
+        "--to",
+        "FILE|-",
+        "a file, or - for standard output; default -",
+        Takes::Text,
+        set!(Tap, options, value => options.to = value::target(value.text)?),
+    ),
+    option(
+        "--from",
+        "oldest|key|live",
+        "begin at the oldest packet, the newest key frame or the next packet; default key",
+        Takes::Text,
+        set!(Tap, options, value => options.start = value::start(value.bytes())?),
+    ),
+    option(
+        "--frames",
+        "N",
+        "end after so many frames; default at the stream's end",
+        COUNT,
+        set!(Tap, options, value => options.frames = Some(value.number.into())),
+    ),
+    option(
+        "--index",
+        "FILE",
+        "also write one line per packet to this file; default none",
+        Takes::Text,
+        set!(Tap, options, value => options.index = Some(value::index(value.text)?)),
+    ),
+    option(
+        "--all",
+        "",
+        "fail if a packet was missed",
+        Takes::Nothing,
+        set!(Tap, options, _ => options.all = true),
+    ),
+    WAIT,
+];
+
+pub(super) static STAT: [CliOption; 4] = [
+    SOCKET,
+    option(
+        "--watch",
+        "MS",
+        "again every so often, ms; default once",
+        milliseconds(WATCH_MS_MIN, WAIT_MS_MAX),
+        set!(Stat, options, value => options.watch_ms = Some(value.number)),
+    ),
+    option(
+        "--json",
+        "",
+        "print JSON",
+        Takes::Nothing,
+        set!(Stat, options, _ => options.json = true),
+    ),
+    option(
+        "--check",
+        "[MS]",
+        "only fail if the engine ended, or took no turn for so long, ms; 10000 if not given",
+        milliseconds(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
+        set!(Stat, options, value => options.check_ms = Some(match value.number {
+            0 => CHECK_MS_DEFAULT,
+            given => given,
+        })),
+    ),
+];
+
+/// Actions first: words without dashes, of which one must be given.
+pub(super) static CTL: [CliOption; 7] = [
+    option(
+        "key",
+        "",
+        "make the next frame a key frame, at most two a second",
+        Takes::Nothing,
+        set!(Ctl, options, _ => options.action = Some(Action::KeyFrame)),
+    ),
+    option(
+        "bitrate",
+        "BPS",
+        "bits per second, k and M allowed",
+        BITS,
+        set!(Ctl, options, value => options.action = Some(Action::Bitrate(value.number))),
+    ),
+    option(
+        "gop",
+        "N",
+        "frames from key frame to key frame",
+        PERIOD,
+        set!(Ctl, options, value => options.action = Some(Action::Gop(value.number))),
+    ),
+    option(
+        "control",
+        "NAME|ID=VALUE",
+        "set an encoder control",
+        Takes::Text,
+        set!(Ctl, options, value => options.action = Some(Action::Control(value::control(value.text)?))),
+    ),
+    option(
+        "drain",
+        "",
+        "encode what was committed, then end, as on SIGTERM",
+        Takes::Nothing,
+        set!(Ctl, options, _ => options.action = Some(Action::Drain)),
+    ),
+    SOCKET,
+    WAIT,
+];
+
+pub(super) static PROBE: [CliOption; 2] = [
+    option(
+        "--device",
+        "PATH",
+        "this device only; default all",
+        Takes::Text,
+        set!(Probe, options, value => options.device = match value::device(value.text)? {
+            DeviceChoice::Path(path) => Some(path),
+            DeviceChoice::Auto => None,
+        }),
+    ),
+    option(
+        "--json",
+        "",
+        "print JSON",
+        Takes::Nothing,
+        set!(Probe, options, _ => options.json = true),
+    ),
+];

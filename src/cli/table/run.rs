@@ -1,0 +1,276 @@
+//! The options of `framemill run`.
+
+use super::{BITS, COUNT, PERIOD, milliseconds};
+use crate::cli::choices::{ControlSetting, Users};
+use crate::cli::number::Unit;
+use crate::cli::option::{CliOption, Takes, measure, number, option, set};
+use crate::cli::options::RunOptions;
+use crate::cli::value;
+use crate::cli::wants::Wants;
+use crate::limits::{
+    CONTROLS, CPU_MAX, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN,
+    PACKET_RING_MAX, PACKET_RING_MIN, USERS, WAIT_MS_MAX,
+};
+
+/// H.264's quantisers for 8 bits.
+const QUANTISER: Takes = number(0, 51);
+
+pub(super) static RUN: [CliOption; 35] = [
+    option(
+        "--size",
+        "WxH",
+        "picture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
+        Takes::Text,
+        set!(Run, options, value => options.size = value::size(value.bytes())?),
+    ),
+    option(
+        "--device",
+        "PATH|auto",
+        "the encoder; default auto, the first that fits",
+        Takes::Text,
+        set!(Run, options, value => options.device = value::device(value.text)?),
+    ),
+    option(
+        "--format",
+        "FOURCC",
+        "pixel format of the raw frames, 1 to 4 characters; YU12 if not given, or what a camera can",
+        Takes::Text,
+        set!(Run, options, value => options.format = Some(value::raw_format(value.bytes())?)),
+    ),
+    option(
+        "--fps",
+        "N[/D]",
+        "frames per second, 1/1000 to 1000, whole or with a point; default 30",
+        Takes::Text,
+        set!(Run, options, value => options.frame_rate = value::frame_rate(value.bytes())?),
+    ),
+    option(
+        "--codec",
+        "FOURCC",
+        "coded format, 1 to 4 characters; default H264",
+        Takes::Text,
+        set!(Run, options, value => options.codec = value::codec(value.bytes())?),
+    ),
+    option(
+        "--bitrate",
+        "BPS",
+        "bits per second, k and M allowed; default the encoder's",
+        BITS,
+        set!(Run, options, value => options.bitrate = Some(value.number)),
+    ),
+    option(
+        "--bitrate-mode",
+        "vbr|cbr",
+        "variable or constant bitrate; vbr for H264 if not given",
+        Takes::Text,
+        set!(Run, options, value => options.bitrate_mode = Some(value::bitrate_mode(value.bytes())?)),
+    ),
+    option(
+        "--gop",
+        "N",
+        "frames from key frame to key frame; default the encoder's",
+        PERIOD,
+        set!(Run, options, value => options.gop = Some(value.number)),
+    ),
+    option(
+        "--profile",
+        "NAME",
+        "H.264: baseline, constrained-baseline, main or high; default the encoder's",
+        Takes::Text,
+        set!(Run, options, value => options.profile = Some(value::profile(value.bytes())?)),
+    ),
+    option(
+        "--level",
+        "auto|N",
+        "H.264: 1 to 6.2; default auto, the lowest for size, rate and bitrate",
+        Takes::Text,
+        set!(Run, options, value => options.level = value::level(value.bytes())?),
+    ),
+    option(
+        "--min-qp",
+        "N",
+        "H.264: least quantiser; default the encoder's",
+        QUANTISER,
+        set!(Run, options, value => options.min_qp = Some(value.number)),
+    ),
+    option(
+        "--max-qp",
+        "N",
+        "H.264: greatest quantiser; default the encoder's",
+        QUANTISER,
+        set!(Run, options, value => options.max_qp = Some(value.number)),
+    ),
+    option(
+        "--repeat-headers",
+        "on|off",
+        "codec headers before every key frame; on if not given",
+        Takes::Text,
+        set!(Run, options, value => options.repeat_headers = Some(value::switch(value.bytes())?)),
+    ),
+    option(
+        "--control",
+        "NAME|ID=VALUE",
+        "set an encoder control, decimal, 0x, true or false; up to 32 times",
+        Takes::Text,
+        set!(Run, options, value => push_control(options, value::control(value.text)?)?),
+    ),
+    option(
+        "--socket",
+        "PATH|@NAME",
+        "listen here, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
+        Takes::Text,
+        set!(Run, options, value => options.socket = value::socket(value.text)?),
+    ),
+    option(
+        "--socket-mode",
+        "OCTAL",
+        "mode of the socket's file, octal, 0 to 777; default 660",
+        Takes::Text,
+        set!(Run, options, value => options.socket_mode = value::mode(value.bytes())?),
+    ),
+    option(
+        "--producer-uid",
+        "UID",
+        "a user who may produce, beside root and the engine's; up to 8 times; default all who may connect",
+        Takes::Text,
+        set!(Run, options, value => add_user(&mut options.producers, value::user(value.bytes())?)?),
+    ),
+    option(
+        "--control-uid",
+        "UID",
+        "a user who may use ctl, likewise",
+        Takes::Text,
+        set!(Run, options, value => add_user(&mut options.changers, value::user(value.bytes())?)?),
+    ),
+    option(
+        "--frame-slots",
+        "N",
+        "slots of the frame ring; default 4, with a camera 6, or the driver's minimum",
+        number(FRAME_SLOTS_MIN, FRAME_SLOTS_MAX),
+        set!(Run, options, value => options.frame_slots = Some(value.number)),
+    ),
+    option(
+        "--packet-ring",
+        "BYTES",
+        "packet ring, K and M allowed, rounded up to a power of two; default 4M",
+        measure(PACKET_RING_MIN, PACKET_RING_MAX, Unit::Bytes),
+        set!(Run, options, value => options.packet_ring = value.number.next_power_of_two()),
+    ),
+    option(
+        "--memory",
+        "auto|export|copy",
+        "frame slots are the encoder's buffers, or copied to them; default auto",
+        Takes::Text,
+        set!(Run, options, value => options.memory = value::memory(value.bytes())?),
+    ),
+    option(
+        "--stall-ms",
+        "N",
+        "restart an encoder without progress after, ms; default 2000",
+        milliseconds(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
+        set!(Run, options, value => options.stall_ms = value.number),
+    ),
+    option(
+        "--drain-ms",
+        "N",
+        "deadline of the drain at the end, ms; default 5000",
+        milliseconds(DEADLINE_MS_MIN, DEADLINE_MS_MAX),
+        set!(Run, options, value => options.drain_ms = value.number),
+    ),
+    option(
+        "--wait-device",
+        "MS",
+        "wait for the device to appear, ms; default 0",
+        milliseconds(0, WAIT_MS_MAX),
+        set!(Run, options, value => options.wait_device_ms = value.number),
+    ),
+    option(
+        "--camera",
+        "PATH",
+        "a camera as the producer, in the engine's own loop; default none",
+        Takes::Text,
+        set!(Run, options, value => options.camera = Some(value::path(value.text, "a camera's path")?)),
+    ),
+    option(
+        "--camera-format",
+        "FOURCC",
+        "pixel format of the camera; --format if not given, or the first that both can",
+        Takes::Text,
+        set!(Run, options, value => options.camera_format = Some(value::raw_format(value.bytes())?)),
+    ),
+    option(
+        "--camera-wait",
+        "MS",
+        "wait for a camera that failed or left, ms; default 30000",
+        milliseconds(0, WAIT_MS_MAX),
+        set!(Run, options, value => options.camera_wait_ms = value.number),
+    ),
+    option(
+        "--frames",
+        "N",
+        "end after so many pictures of the camera; default none",
+        COUNT,
+        set!(Run, options, value => options.frames = Some(value.number.into())),
+    ),
+    option(
+        "--once",
+        "",
+        "end when the first producer has ended",
+        Takes::Nothing,
+        set!(Run, options, _ => options.once = true),
+    ),
+    option(
+        "--user",
+        "UID[:GID]",
+        "become this user when everything is open, numbers, not 0; GID is UID if not given",
+        Takes::Text,
+        set!(Run, options, value => options.user = Some(value::identity(value.bytes())?)),
+    ),
+    option(
+        "--no-sandbox",
+        "",
+        "keep files and system calls that the loop does not need",
+        Takes::Nothing,
+        set!(Run, options, _ => options.sandbox = false),
+    ),
+    option(
+        "--realtime",
+        "PRIORITY",
+        "run under SCHED_FIFO; default none",
+        number(1, 99),
+        set!(Run, options, value => options.realtime = Some(value.number)),
+    ),
+    option(
+        "--cpu",
+        "N",
+        "run on this processor only; default none",
+        number(0, CPU_MAX),
+        set!(Run, options, value => options.cpu = Some(value.number)),
+    ),
+    option(
+        "--log",
+        "LEVEL",
+        "off, error, warn, info, debug or trace; default info",
+        Takes::Text,
+        set!(Run, options, value => options.log = value::log_level(value.bytes())?),
+    ),
+    option(
+        "--log-to",
+        "stderr|kmsg",
+        "where log lines go; default stderr",
+        Takes::Text,
+        set!(Run, options, value => options.log_to = value::log_target(value.bytes())?),
+    ),
+];
+
+fn push_control<'a>(
+    options: &mut RunOptions<'a>,
+    setting: ControlSetting<'a>,
+) -> Result<(), Wants> {
+    let full = |_| Wants::Fewer(CONTROLS);
+    options.controls.try_push(setting).map_err(full)
+}
+
+fn add_user(users: &mut Users, uid: u32) -> Result<(), Wants> {
+    users.add(uid).ok_or(Wants::Fewer(USERS))
+}

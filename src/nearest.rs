@@ -1,0 +1,136 @@
+//! The word that somebody who mistyped one most likely meant. Pure: knows letters, no options and no formats.
+
+use crate::limits::NEAREST_BYTES;
+
+/// The candidate nearest to the word: with the fewest letters changed, left out, added or swapped with their neighbour; of several,
+/// one with the same first letter. Upper and lower case are equal, `_` is `-`, and dashes before the word do not count. `None` when no
+/// candidate has two thirds of the letters right. A word that a candidate begins with counts as one mistake.
+#[must_use]
+pub fn nearest<'l>(
+    word: &[u8],
+    candidates: impl IntoIterator<Item = &'l [u8]>,
+) -> Option<&'l [u8]> {
+    let word = trimmed(word);
+    let mut best = None;
+    let mut fewest = (usize::MAX, true);
+    for candidate in candidates {
+        let letters = trimmed(candidate);
+        let mistakes = mistakes(word, letters);
+        let begins_otherwise = word.first().map(folded) != letters.first().map(folded);
+        let score = (mistakes, begins_otherwise);
+        if score < fewest && mistakes <= (word.len().max(letters.len()) + 1) / 3 {
+            fewest = score;
+            best = Some(candidate);
+        }
+    }
+    best
+}
+
+/// A word without the dashes before it.
+fn trimmed(word: &[u8]) -> &[u8] {
+    let dashes = word.iter().take_while(|&&byte| byte == b'-').count();
+    &word[dashes..]
+}
+
+fn folded(byte: &u8) -> u8 {
+    match byte.to_ascii_lowercase() {
+        b'_' => b'-',
+        byte => byte,
+    }
+}
+
+/// How many single mistakes lead from one word to the other (optimal string alignment); more than any word has letters when one is
+/// longer than `NEAREST_BYTES`.
+fn mistakes(word: &[u8], candidate: &[u8]) -> usize {
+    const WIDTH: usize = NEAREST_BYTES + 1;
+    if word.len() > NEAREST_BYTES || candidate.len() > NEAREST_BYTES {
+        return usize::MAX;
+    }
+    let same = |a: u8, b: u8| folded(&a) == folded(&b);
+    let begun = word.len() < candidate.len()
+        && word.len() >= 2
+        && word.iter().zip(candidate).all(|(&a, &b)| same(a, b));
+    if begun {
+        return 1;
+    }
+    // Three rows of the table of distances: row `i` is about the first `i` letters of the word.
+    let mut before = [0; WIDTH];
+    let mut above: [usize; WIDTH] = core::array::from_fn(|column| column);
+    for (i, &letter) in word.iter().enumerate() {
+        let mut row = [0; WIDTH];
+        row[0] = i + 1;
+        for (j, &other) in candidate.iter().enumerate() {
+            let changed = above[j] + usize::from(!same(letter, other));
+            row[j + 1] = changed.min(above[j + 1] + 1).min(row[j] + 1);
+            let swapped =
+                i > 0 && j > 0 && same(letter, candidate[j - 1]) && same(word[i - 1], other);
+            if swapped {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
+        }
+        (before, above) = (above, row);
+    }
+    above[candidate.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: [&[u8]; 6] = [
+        b"--bitrate",
+        b"--bitrate-mode",
+        b"--size",
+        b"--socket",
+        b"--gop",
+        b"--camera-format",
+    ];
+
+    fn found(word: &str) -> Option<&'static str> {
+        nearest(word.as_bytes(), OPTIONS).map(|found| core::str::from_utf8(found).unwrap())
+    }
+
+    #[test]
+    fn one_mistake_of_each_kind_is_forgiven() {
+        for word in [
+            "--bitrtae",
+            "--bitrat",
+            "--bitrates",
+            "--bitrake",
+            "-bitrate",
+            "bitrate",
+            "--BitRate",
+        ] {
+            assert_eq!(found(word), Some("--bitrate"), "{word}");
+        }
+        assert_eq!(found("--bitrate_mode"), Some("--bitrate-mode"));
+        assert_eq!(found("--camera-f"), Some("--camera-format"));
+        assert_eq!(found("--gpo"), Some("--gop"));
+        let levels = [&b"1.3"[..], b"4.1"];
+        assert_eq!(nearest(b"4.3", levels), Some(&b"4.1"[..]));
+    }
+
+    #[test]
+    fn what_is_like_nothing_is_no_mistake() {
+        for word in ["", "-", "--", "--x", "--nonsense", "--zap", "--ozs"] {
+            assert_eq!(found(word), None, "{word}");
+        }
+        let long = "-".repeat(NEAREST_BYTES + 1);
+        assert_eq!(found(&long), None);
+    }
+
+    #[test]
+    fn distances_are_those_of_the_definition() {
+        for (a, b, distance) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("ca", "abc", 3),
+            ("ab", "ba", 1),
+            ("abcd", "acbd", 1),
+        ] {
+            assert_eq!(mistakes(a.as_bytes(), b.as_bytes()), distance, "{a} {b}");
+        }
+    }
+}
