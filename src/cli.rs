@@ -27,8 +27,8 @@ pub use choices::{
     Target, User, Users,
 };
 pub use options::{
-    Command, CtlOptions, DEFAULT_FORMAT, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions,
-    RunOptions, StatOptions, TapOptions, Topic,
+    Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,
+    TapOptions, Topic,
 };
 
 use parse::parse_options;

@@ -116,6 +116,10 @@ counters! {
     RefusedCameraFeeds = "refused_camera_feeds",
     /// `Refusal::Costly`
     RefusedCostly = "refused_costly",
+    /// `Refusal::OddSize`
+    RefusedOddSize = "refused_odd_size",
+    /// `Refusal::Format`
+    RefusedFormat = "refused_format",
 }
 
 const _: () = assert!(

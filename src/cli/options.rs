@@ -19,9 +19,6 @@ use crate::media::fourcc::Fourcc;
 /// The mode of the socket's file when `--socket-mode` is not given: owner and group may connect.
 pub const DEFAULT_SOCKET_MODE: u32 = 0o660;
 
-/// The raw format when neither `--format` nor a camera says one.
-pub const DEFAULT_FORMAT: Fourcc = Fourcc::new(*b"YU12");
-
 /// A whole command line, understood and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command<'a> {
@@ -90,7 +87,7 @@ pub struct RunOptions<'a> {
     pub device: DeviceChoice<'a>,
     /// Picture size of the raw frames; width 0: `SIZE_DEFAULT` at first, and whatever producers or the camera bring.
     pub size: Size,
-    /// Pixel format of the raw frames in the encoder; `None` is YU12, or with a camera the first that both can do.
+    /// Pixel format of the raw frames in the encoder; `None` is the first of `FORMATS` that the encoder takes, or with a camera that both have.
     pub format: Option<Fourcc>,
     /// Declared rate of the stream.
     pub frame_rate: FrameRate,

@@ -7,7 +7,7 @@ use core::fmt;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use crate::cli::{DEFAULT_FORMAT, DeviceChoice, RunOptions};
+use crate::cli::{DeviceChoice, RunOptions};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::DEVICE_RETRY_MS;
@@ -156,7 +156,7 @@ impl fmt::Display for Raw<'_> {
         match self.0.format {
             Some(format) => format.fmt(f),
             None if self.0.camera.is_some() => f.write_str("the camera's pictures"),
-            None => DEFAULT_FORMAT.fmt(f),
+            None => f.write_str("raw frames"),
         }
     }
 }

@@ -6,8 +6,8 @@
 use rustix::fd::{AsFd, BorrowedFd};
 
 use crate::cli::RunOptions;
-use crate::limits;
-use crate::media::format::{FORMATS, RawFormat};
+use crate::media::format::RawFormat;
+use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{BufferType, Queue};
 use crate::v4l2::camera::Camera;
@@ -31,10 +31,6 @@ impl RawFormats {
     }
 }
 
-/// Formats by their places in `FORMATS`, a bit for each.
-pub(super) type Set = u64;
-const _: () = assert!(FORMATS.len() <= 64);
-
 /// What the user leaves open is chosen: the first of `FORMATS` that both offer, with the camera in this size where it has a
 /// choice. `None` when nothing fits.
 ///
@@ -43,7 +39,7 @@ const _: () = assert!(FORMATS.len() <= 64);
 #[inline(never)]
 pub(super) fn raw_formats(
     camera: &Camera,
-    mut gives: Set,
+    mut gives: FormatSet,
     device: &Device,
     options: &RunOptions<'_>,
     size: (u32, u32),
@@ -56,7 +52,7 @@ pub(super) fn raw_formats(
         }
         // None in this size: the first will say so.
         first = first.or(Some(pair));
-        gives &= !bit(pair.camera.fourcc);
+        gives.remove(pair.camera);
     }
     Ok(first)
 }
@@ -69,35 +65,18 @@ pub(super) fn offered(
     device: BorrowedFd<'_>,
     queue: BufferType,
     asked: Option<Fourcc>,
-) -> ioctl::Result<Set> {
-    if let Some(asked) = asked {
-        return Ok(bit(asked));
+) -> ioctl::Result<FormatSet> {
+    match asked {
+        Some(asked) => Ok(FormatSet::of(asked)),
+        None => ioctl::raw_formats(device, queue),
     }
-    let mut set = 0;
-    for index in 0..limits::FORMATS {
-        let Some(format) = ioctl::enum_fmt(device, queue, index)? else {
-            break;
-        };
-        set |= bit(format.pixelformat);
-    }
-    Ok(set)
-}
-
-/// The format alone; nothing when it is not known here.
-fn bit(code: Fourcc) -> Set {
-    let place = FORMATS.iter().position(|format| format.fourcc == code);
-    place.map_or(0, |place| 1 << place)
 }
 
 /// The first pair that needs no copy, then the first that needs one.
-fn pair(gives: Set, takes: Set) -> Option<RawFormats> {
-    let of = |set: Set| {
-        let numbered = FORMATS.iter().enumerate();
-        numbered.filter_map(move |(place, format)| (set >> place & 1 == 1).then_some(format))
-    };
+fn pair(gives: FormatSet, takes: FormatSet) -> Option<RawFormats> {
     for alike in [true, false] {
-        for encoder in of(takes) {
-            for camera in of(gives) {
+        for encoder in takes.iter() {
+            for camera in gives.iter() {
                 if camera.has_rows_of(encoder) && (!alike || camera.lies_as(encoder)) {
                     return Some(RawFormats { camera, encoder });
                 }
@@ -109,7 +88,7 @@ fn pair(gives: Set, takes: Set) -> Option<RawFormats> {
 
 /// Whether two formats that the user gave can be brought together at all.
 pub(super) fn fit(one: Fourcc, other: Fourcc) -> bool {
-    pair(bit(one), bit(other)).is_some()
+    pair(FormatSet::of(one), FormatSet::of(other)).is_some()
 }
 
 #[cfg(test)]
@@ -117,11 +96,12 @@ mod tests {
     use super::*;
     use std::string::{String, ToString};
 
-    fn set(codes: &str) -> Set {
-        let codes = codes.split(' ').filter(|code| !code.is_empty());
-        codes.fold(0, |set, code| {
-            set | bit(Fourcc::parse(code.as_bytes()).unwrap())
-        })
+    fn set(codes: &str) -> FormatSet {
+        let mut set = FormatSet::default();
+        for code in codes.split(' ').filter(|code| !code.is_empty()) {
+            set.insert(Fourcc::parse(code.as_bytes()).unwrap());
+        }
+        set
     }
 
     fn chosen(gives: &str, takes: &str) -> String {

@@ -10,7 +10,7 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
 
-use crate::cli::{DEFAULT_FORMAT, DeviceChoice, LogTarget, MemoryChoice, RunOptions};
+use crate::cli::{DeviceChoice, LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
@@ -27,7 +27,7 @@ use crate::error::{Exit, Failure};
 use crate::limits::{
     CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT, STACK_PREFAULT_BYTES,
 };
-use crate::media::format::lookup;
+use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::note;
 use crate::sandbox;
@@ -40,11 +40,12 @@ use crate::signals::{Signals, block_strays};
 use crate::stats::Stats;
 use crate::text::Escaped;
 use crate::time::{MS, now};
-use crate::v4l2::abi::Api;
+use crate::v4l2::abi::{Api, Queue};
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::{Call, IoctlError, Named};
+use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
 use crate::{failure, log, schedule};
 
@@ -66,7 +67,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         Some(path) => Some((find_camera(path, options, &signals)?, path)),
         None => None,
     };
-    let mut gives = 0;
+    let mut gives = FormatSet::default();
     let (mut width, mut height) = (options.size.width, options.size.height);
     if let Some((camera, node)) = &camera {
         let failed = |error| failure!(Exit::Device, "{}: {error}", Escaped(node.to_bytes()));
@@ -81,19 +82,34 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     }
     let raw = |device: &Device| match &camera {
         Some((camera, _)) => raw_formats(camera, gives, device, options, (width, height)),
-        None => Ok(lookup(options.format.unwrap_or(DEFAULT_FORMAT)).map(RawFormats::both)),
+        None => {
+            let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
+            Ok(takes.preferred().map(RawFormats::both))
+        }
     };
     let (device, path) = find(options, &signals, &|device| {
         let raw = raw(device).ok().flatten();
         raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
     })?;
     let raw = raw(&device).map_err(|error| failure!(Exit::Device, "{path}: {error}"))?;
-    let raw = raw.ok_or_else(|| {
-        failure!(
+    let raw = raw.ok_or_else(|| match camera {
+        Some(_) => failure!(
             Exit::Refused,
             "the camera gives no raw format that {path} takes: they need one with the same samples"
-        )
+        ),
+        None => failure!(
+            Exit::NoDevice,
+            "{path} takes no raw format that is known here; framemill probe lists what it takes"
+        ),
     })?;
+    raw.encoder
+        .check_size((width, height))
+        .map_err(|odd| match (&camera, options.size.width) {
+            (Some((_, node)), 0) => {
+                failure!(Exit::Refused, "{}: {odd}", Escaped(node.to_bytes()))
+            }
+            _ => failure!(Exit::Usage, "--size {odd}"),
+        })?;
     let wanted = Wanted {
         width,
         height,
@@ -116,6 +132,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             DeviceChoice::Auto => CStr::from_bytes_until_nul(found.as_bytes()).unwrap_or_default(),
         },
         options,
+        // A driver without a list is asked with each format.
+        takes: ioctl::raw_formats(&device, device.queue(Queue::Output)).unwrap_or(FormatSet::ALL),
         slots: options.frame_slots.unwrap_or(usual),
         changed: ArrayVec::new(),
         bitrate: Cell::new(0),

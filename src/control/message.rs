@@ -62,10 +62,14 @@ pub enum Refusal {
     CameraFeeds = 12,
     /// Each wake-up of this client takes the engine too long: too many wait on what the engine signals.
     Costly = 13,
+    /// A side of the frames is odd, and pixels of their format share chroma.
+    OddSize = 14,
+    /// The encoder does not take this raw format.
+    Format = 15,
 }
 
 impl Refusal {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::ProducerPresent,
         Self::Ending,
         Self::TooManyClients,
@@ -79,6 +83,8 @@ impl Refusal {
         Self::NotAllowed,
         Self::CameraFeeds,
         Self::Costly,
+        Self::OddSize,
+        Self::Format,
     ];
 
     /// The reason in words.
@@ -101,6 +107,12 @@ impl Refusal {
             }
             Self::Costly => {
                 "too many wait on this client's wake-ups: each takes the engine too long"
+            }
+            Self::OddSize => {
+                "a side of the frames is odd: 4:2:0 needs an even width and height, 4:2:2 an even width"
+            }
+            Self::Format => {
+                "the encoder does not take this raw format; the engine's log lists those that it takes"
             }
         }
     }

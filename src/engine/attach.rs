@@ -68,12 +68,28 @@ impl Engine<'_> {
         if wish.format != 0 {
             wanted.format = lookup(Fourcc(wish.format)).ok_or_else(|| not_known(life))?;
         }
+        // Before what is inside is drained for it. The format that runs was taken, whatever the list says.
+        if wanted.format != present.format && !self.session.takes.contains(wanted.format) {
+            if life.may_tell(now()) {
+                let (path, takes) = (self.session.path, self.session.takes);
+                let format = wanted.format.fourcc;
+                note!(warn, "a producer requests {format}; {path} takes {takes}");
+            }
+            return Err(Refusal::Format);
+        }
         if wish.size != (0, 0) {
             (wanted.width, wanted.height) = wish.size;
         }
         let fixed = self.session.options.size.width != 0;
         if fixed && wanted != present {
             return Err(Refusal::Fixed);
+        }
+        // Before what is inside is drained for it.
+        if let Err(odd) = wanted.format.check_size((wanted.width, wanted.height)) {
+            if life.may_tell(now()) {
+                note!(warn, "a producer requests frames of {odd}");
+            }
+            return Err(Refusal::OddSize);
         }
         if wish.rate != (0, 0) && !fixed {
             let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());

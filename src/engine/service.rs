@@ -20,8 +20,8 @@ use crate::time::{MS, now};
 use crate::v4l2::errno::Named;
 
 const _: () = assert!(
-    Counter::RefusedCostly as usize - Counter::RefusedProducerPresent as usize
-        == Refusal::Costly as usize - Refusal::ProducerPresent as usize,
+    Counter::RefusedFormat as usize - Counter::RefusedProducerPresent as usize
+        == Refusal::Format as usize - Refusal::ProducerPresent as usize,
     "each reason has its counter"
 );
 

@@ -14,6 +14,7 @@ use crate::engine::controls::{combination, set_controls};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::CONTROLS;
+use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
@@ -28,6 +29,8 @@ pub struct Session<'a> {
     pub node: &'a CStr,
     /// What the user wants.
     pub options: &'a RunOptions<'a>,
+    /// The raw formats that the encoder takes.
+    pub takes: FormatSet,
     /// OUTPUT buffers to ask for.
     pub slots: u32,
     /// Controls that clients changed since the start, with their values.

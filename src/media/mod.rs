@@ -2,10 +2,12 @@
 
 pub mod bitstream;
 pub mod format;
+pub mod format_set;
 pub mod fourcc;
 pub mod h264;
 pub mod layout;
 pub mod names;
 pub mod pattern;
 pub mod rows;
+pub mod size;
 pub mod y4m;

@@ -34,6 +34,8 @@ use super::abi::{
     UdmabufCreate,
 };
 use super::errno::{Call, IoctlError};
+use crate::limits::FORMATS;
+use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 
 /// What a call gives, or which call failed and how.
@@ -59,6 +61,18 @@ pub fn enum_fmt(fd: impl AsFd, queue: BufferType, index: u32) -> Result<Option<F
     let mut desc = FmtDesc::new(queue, index);
     let answer = ask::<VIDIOC_ENUM_FMT>(Call::EnumFmt, fd.as_fd(), &mut desc).map(|()| desc);
     unless(Errno::INVAL, answer)
+}
+
+/// VIDIOC_ENUM_FMT to the end of the list: the raw formats of a queue, as far as they are known here.
+pub fn raw_formats(fd: impl AsFd, queue: BufferType) -> Result<FormatSet> {
+    let mut set = FormatSet::default();
+    for index in 0..FORMATS {
+        let Some(format) = enum_fmt(fd.as_fd(), queue, index)? else {
+            break;
+        };
+        set.insert(format.pixelformat);
+    }
+    Ok(set)
 }
 
 /// VIDIOC_ENUM_FRAMESIZES: the format's frame size or range of sizes number `index`, or `None` after the last.

@@ -18,6 +18,7 @@ use crate::limits::{CAPTURE_BYTES, PADDING_PIXELS, PLANES};
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, LayoutError};
+use crate::media::size::OddSize;
 use crate::note;
 
 /// What is asked of the encoder.
@@ -71,11 +72,19 @@ pub enum Refused {
     Layout(LayoutError),
     /// The pictures are single fields.
     Fields,
+    /// The raw format has no frames of this size.
+    OddSize(OddSize),
 }
 
 impl From<IoctlError> for Refused {
     fn from(error: IoctlError) -> Self {
         Self::Call(error)
+    }
+}
+
+impl From<OddSize> for Refused {
+    fn from(error: OddSize) -> Self {
+        Self::OddSize(error)
     }
 }
 
@@ -105,6 +114,7 @@ impl fmt::Display for Refused {
                 asked.0, asked.1, given.0, given.1
             ),
             Self::Layout(error) => write!(f, "the driver's buffers do not fit: {error}"),
+            Self::OddSize(error) => error.fmt(f),
             Self::Fields => {
                 f.write_str("its pictures are single fields, which are not put together here")
             }
@@ -118,6 +128,9 @@ impl fmt::Display for Refused {
 /// When the driver cannot do what is wanted.
 #[inline(never)]
 pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
+    // What no driver can do is not asked: some cut the last column off without a word.
+    wanted.format.check_size((wanted.width, wanted.height))?;
+
     // 1. CAPTURE first: it decides which codec the rest is about.
     let mut format = Format::new(device.queue(Queue::Capture));
     format.set_size(wanted.width, wanted.height);

@@ -33,7 +33,7 @@ pub(super) static RUN: [CliOption; 35] = [
     option(
         "--format",
         "FOURCC",
-        "pixel format of the raw frames, 1 to 4 characters; YU12 if not given, or what a camera can",
+        "pixel format of the raw frames, 1 to 4 characters; default the first, YU12 before others, that all can",
         Takes::Text,
         set!(Run, options, value => options.format = Some(value::raw_format(value.bytes())?)),
     ),
