@@ -16,7 +16,7 @@ use framemill::error::Exit;
 use framemill::limits::ARGUMENTS;
 #[cfg(target_env = "musl")]
 use framemill::limits::TRACE;
-use framemill::{command, log, stdio};
+use framemill::{command, log};
 use syscalls::{Sysno, syscall};
 
 // memcpy, memset and their like, which the compiler calls. Static, and not bundled: the linker picks out these few objects.
@@ -76,7 +76,9 @@ fn exit(code: u8) -> ! {
 
 fn run(count: usize, argv: *const *const c_char) -> u8 {
     if count > ARGUMENTS {
-        stdio::secure();
+        if let Err(failure) = command::begin() {
+            return failure.exit as u8;
+        }
         log::last_word(format_args!(
             "{count} words are more than the {ARGUMENTS} that a command line may have"
         ));

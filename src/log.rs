@@ -10,13 +10,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
 
-use crate::shm::atomic::{AtomicU32, Ordering::Relaxed};
-use crate::stdio::stderr;
+use crate::stdio::{Kept, stderr};
 use crate::text::Text;
 use crate::time::timespec;
 
-/// 0 is standard error; otherwise the descriptor of `/dev/kmsg` plus one.
-static KMSG: AtomicU32 = AtomicU32::new(0);
+/// `/dev/kmsg`, when that is where the log goes; standard error otherwise.
+static KMSG: Kept = Kept::new();
 static LOGGER: Logger = Logger;
 
 struct Logger;
@@ -30,7 +29,7 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let prefix = match (KMSG.load(Relaxed) != 0, record.level()) {
+        let prefix = match (KMSG.get().is_some(), record.level()) {
             (false, Level::Error) => "error: ",
             (false, Level::Warn) => "warning: ",
             (false, _) => "",
@@ -57,7 +56,7 @@ pub fn start(level: LevelFilter, to_kmsg: bool) -> rustix::io::Result<()> {
             OFlags::WRONLY | OFlags::CLOEXEC,
             Mode::empty(),
         )?;
-        kmsg::keep(fd);
+        KMSG.keep(fd);
     }
     // A second start (in tests) keeps the first logger, which is the same one.
     let _ = ::log::set_logger(&LOGGER);
@@ -93,16 +92,16 @@ macro_rules! note {
 
 /// Writes one line in one write.
 fn write(prefix: &str, text: &fmt::Arguments<'_>) {
-    let kmsg = KMSG.load(Relaxed);
+    let kmsg = KMSG.get();
     // The kernel takes the level from the first bytes.
-    let line = if kmsg == 0 {
+    let line = if kmsg.is_none() {
         Text::new(format_args!("framemill: {prefix}{text}"))
     } else {
         Text::new(format_args!("{prefix}framemill: {text}"))
     }
     .into_line();
     // A log that cannot be written is no reason to stop.
-    let _ = match kmsg.checked_sub(1) {
+    let _ = match kmsg {
         // Whoever reads it may have stopped: then the line is lost, not the time.
         None => match poll(
             &mut [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)],
@@ -111,23 +110,6 @@ fn write(prefix: &str, text: &fmt::Arguments<'_>) {
             Ok(1) => rustix::io::write(stderr(), &line),
             _ => Ok(0),
         },
-        Some(number) => kmsg::with(number, |fd| rustix::io::write(fd, &line)),
+        Some(kmsg) => rustix::io::write(kmsg, &line),
     };
-}
-
-/// The descriptor of `/dev/kmsg`, kept as a number for the whole life of the process.
-mod kmsg {
-    #![expect(unsafe_code, reason = "a static can hold no OwnedFd that is set once")]
-    use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
-
-    use super::{KMSG, Relaxed};
-
-    pub(super) fn keep(fd: OwnedFd) {
-        KMSG.store(fd.into_raw_fd() as u32 + 1, Relaxed);
-    }
-
-    pub(super) fn with<T>(number: u32, act: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
-        // SAFETY: the number comes from `keep`, which gave up the OwnedFd: it is never closed.
-        act(unsafe { BorrowedFd::borrow_raw(number as i32) })
-    }
 }

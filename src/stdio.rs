@@ -1,4 +1,4 @@
-//! The three standard descriptors, made sure to be open.
+//! The three standard descriptors, made sure to be open; and descriptors that are kept as long as the process lives.
 //!
 //! An early init may be started with none of them; the next file opened would then be taken for standard error, and a
 //! log line written into it.
@@ -7,22 +7,58 @@
     reason = "without std nobody vouches that descriptors 0 to 2 are open; `secure` does"
 )]
 
-use rustix::fd::{BorrowedFd, IntoRawFd};
-use rustix::fs::{Mode, OFlags, open};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Opens `/dev/null` in place of each standard descriptor that is closed. Called first of all.
-pub fn secure() {
+use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::io::{Result, dup2, fcntl_getfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+/// Puts a pipe whose other end is closed in place of each standard descriptor that is closed: standard input is at its end, and
+/// writing to the others fails with `PIPE`. A pipe needs no file system, and takes no memory. Called first of all.
+///
+/// # Errors
+/// `MFILE` and `NFILE` when there is no room for a pipe; those that a seccomp filter makes.
+pub fn secure() -> Result<()> {
     for number in 0..3 {
         // SAFETY: only asks for the descriptor's flags; a closed one answers EBADF and nothing else happens.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        if rustix::io::fcntl_getfd(fd).is_ok() {
+        if fcntl_getfd(fd).is_ok() {
             continue;
         }
-        // The lowest free number is `number`, because those below are open. Where there is no /dev/null there is
-        // nothing better to do.
-        if let Ok(null) = open(c"/dev/null", OFlags::RDWR, Mode::empty()) {
-            let _ = null.into_raw_fd();
+        // The lowest free number is `number`, because those below are open: the reading end's.
+        let (mut end, writer) = pipe_with(PipeFlags::empty())?;
+        if number != 0 {
+            dup2(&writer, &mut end)?;
         }
+        let _ = end.into_raw_fd();
+    }
+    Ok(())
+}
+
+/// A descriptor that is opened once and never closed.
+#[derive(Debug)]
+pub struct Kept(AtomicU32);
+
+impl Kept {
+    /// None yet.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it is for statics")]
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Keeps this one from now on.
+    pub fn keep(&self, fd: OwnedFd) {
+        // 0 is none.
+        self.0.store(fd.into_raw_fd() as u32 + 1, Relaxed);
+    }
+
+    /// The descriptor, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<BorrowedFd<'static>> {
+        let number = self.0.load(Relaxed).checked_sub(1)?;
+        // SAFETY: the number comes from `keep`, which gave up the OwnedFd: it is never closed.
+        Some(unsafe { BorrowedFd::borrow_raw(number as i32) })
     }
 }
 

@@ -47,3 +47,34 @@ fn text_that_cannot_be_written_is_a_failure() {
         "framemill: writing the output failed: ENOSPC\n"
     );
 }
+
+#[test]
+fn each_closed_standard_descriptor_is_a_pipe_that_nobody_else_has() {
+    for closed in [
+        "0<&-",
+        "1>&-",
+        "2>&-",
+        "0<&- 1>&-",
+        "0<&- 2>&-",
+        "1>&- 2>&-",
+        "0<&- 1>&- 2>&-",
+    ] {
+        let output = shell(&format!("\"$0\" help {closed}"));
+        assert_eq!(output.status.code(), Some(0), "{closed}: {output:?}");
+        assert_eq!(said(&output), "", "{closed}");
+        let output = shell(&format!("\"$0\" help --no-such-option {closed}"));
+        assert_eq!(output.status.code(), Some(2), "{closed}: {output:?}");
+        let heard = !said(&output).is_empty();
+        assert_eq!(heard, !closed.contains('2'), "{closed}: {output:?}");
+        // As many words as are too many.
+        let output = shell(&format!("\"$0\" $(printf 'x %.0s' {{1..200}}) {closed}"));
+        assert_eq!(output.status.code(), Some(2), "{closed}: {output:?}");
+    }
+}
+
+#[test]
+fn no_room_for_a_standard_descriptor_is_told() {
+    let output = shell("exec 0<&-; ulimit -n 3; exec \"$0\" help");
+    assert_eq!(output.status.code(), Some(14), "{output:?}");
+    assert!(said(&output).contains("EMFILE: too many open files"));
+}

@@ -63,11 +63,11 @@ fn unusable(name: Escaped<'_>, what: &str, error: &NotUsable) -> Failure {
 
 /// The device that fits, waiting for it as long as was asked.
 #[inline(never)]
-pub(super) fn find(
-    options: &RunOptions<'_>,
+pub(super) fn find<'a>(
+    options: &RunOptions<'a>,
     signals: &Signals,
     fits: &dyn Fn(&Device) -> bool,
-) -> Result<(Device, NodePath), Failure> {
+) -> Result<(Device, NodePath<'a>), Failure> {
     let mut deadline = Deadline::new(options);
     loop {
         let last = deadline.left() == 0;
@@ -112,10 +112,10 @@ impl Deadline {
 }
 
 /// The node of this name; `None` when it cannot be opened yet and this is not the last try.
-fn find_named(path: &CStr, last: bool) -> Result<Option<(Device, NodePath)>, Failure> {
+fn find_named(path: &CStr, last: bool) -> Result<Option<(Device, NodePath<'_>)>, Failure> {
     let name = Escaped(path.to_bytes());
     match Device::open(path) {
-        Ok(device) => Ok(Some((device, shown(path)))),
+        Ok(device) => Ok(Some((device, NodePath::Given(path)))),
         // A node appears before udev has set who may open it.
         Err(NotUsable::Call(error)) if error.call == Call::Open && !last => Ok(None),
         Err(error) => Err(unusable(name, "memory-to-memory encoder", &error)),
@@ -127,7 +127,7 @@ fn find_auto(
     options: &RunOptions<'_>,
     last: bool,
     fits: &dyn Fn(&Device) -> bool,
-) -> Result<Option<(Device, NodePath)>, Failure> {
+) -> Result<Option<(Device, NodePath<'static>)>, Failure> {
     let (mut nodes, mut encoders) = (0u32, 0u32);
     for (path, device) in scan() {
         nodes += 1;
@@ -159,18 +159,4 @@ impl fmt::Display for Raw<'_> {
             None => f.write_str("raw frames"),
         }
     }
-}
-
-/// A path as text, cut to what fits.
-fn shown(path: &CStr) -> NodePath {
-    let mut text = NodePath::new();
-    for &byte in path.to_bytes() {
-        // Past the end the rest is left out.
-        let _ = text.push(if byte.is_ascii_graphic() {
-            byte as char
-        } else {
-            '?'
-        });
-    }
-    text
 }

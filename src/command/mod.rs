@@ -19,6 +19,7 @@ use core::ffi::CStr;
 use core::fmt::Write;
 
 use crate::cli::{self, Command};
+use crate::errnos::Explained;
 use crate::error::{Exit, Failure};
 use crate::{failure, signals, stdio};
 use output::Output;
@@ -26,16 +27,29 @@ use output::Output;
 /// Runs the command that the arguments (without the program's name) ask for; gives the exit code.
 #[must_use]
 pub fn main(arguments: &[&CStr]) -> u8 {
-    stdio::secure();
-    signals::block_write_signals();
-    let result = match cli::parse(arguments) {
+    let result = begin().and_then(|()| match cli::parse(arguments) {
         Ok(command) => dispatch(&command),
         Err(error) => Err(failure!(Exit::Usage, "{error}")),
-    };
+    });
     match result {
         Ok(()) => Exit::Success as u8,
         Err(failure) => failure.exit as u8,
     }
+}
+
+/// What every command needs before it opens or writes anything: descriptors 0 to 2 are open, and no write ends the process.
+///
+/// # Errors
+/// When there is no room for the descriptors that are missing.
+pub fn begin() -> Result<(), Failure> {
+    signals::block_write_signals();
+    stdio::secure().map_err(|errno| {
+        failure!(
+            Exit::Resource,
+            "descriptors 0 to 2 are not all open, and nothing can be put in their place: {}",
+            Explained(errno)
+        )
+    })
 }
 
 fn dispatch(command: &Command<'_>) -> Result<(), Failure> {

@@ -69,7 +69,7 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
     }
     let mut found = false;
     for (node, device) in scan() {
-        let node = node.as_bytes();
+        let node = node.as_c_str().to_bytes();
         match &device {
             Ok(device) => {
                 found = true;

@@ -10,7 +10,7 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::mm::{MlockAllFlags, mlockall};
 
-use crate::cli::{DeviceChoice, LogTarget, MemoryChoice, RunOptions};
+use crate::cli::{LogTarget, MemoryChoice, RunOptions};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
@@ -87,10 +87,11 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             Ok(takes.preferred().map(RawFormats::both))
         }
     };
-    let (device, path) = find(options, &signals, &|device| {
+    let (device, found) = find(options, &signals, &|device| {
         let raw = raw(device).ok().flatten();
         raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
     })?;
+    let (node, path) = (found.as_c_str(), found.shown());
     let raw = raw(&device).map_err(|error| failure!(Exit::Device, "{path}: {error}"))?;
     let raw = raw.ok_or_else(|| match camera {
         Some(_) => failure!(
@@ -117,20 +118,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         format: raw.encoder,
         codec: options.codec,
     };
-    let mut found = path.clone();
-    // It has room, as it was a path with its NUL when it was found.
-    let _ = found.push('\0');
-    let path = path.as_str();
     let usual = match options.camera {
         Some(_) => CAMERA_SLOTS_DEFAULT,
         None => FRAME_SLOTS_DEFAULT,
     };
     let session = Session {
         path,
-        node: match options.device {
-            DeviceChoice::Path(path) => path,
-            DeviceChoice::Auto => CStr::from_bytes_until_nul(found.as_bytes()).unwrap_or_default(),
-        },
+        node,
         options,
         // A driver without a list is asked with each format.
         takes: ioctl::raw_formats(&device, device.queue(Queue::Output)).unwrap_or(FormatSet::ALL),
@@ -191,7 +185,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         );
     }
     let header = map.header();
-    introduce(header, path, encoder.device());
+    introduce(header, node, encoder.device());
     describe(header, &wanted, &encoder, memory.kind());
     let stats = Stats {
         counters: &header.counters,
@@ -246,7 +240,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     engine.begin_camera()?;
     let wanted = engine.memory.wanted();
-    sandbox::enter(options, path)?;
+    sandbox::enter(options, node)?;
     note!(
         info,
         "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",
@@ -286,12 +280,12 @@ fn formats_fit(options: &RunOptions<'_>) -> Result<(), Failure> {
 
 /// Fills in what does not change while the engine runs.
 #[inline(never)]
-fn introduce(header: &PacketHeader, path: &str, device: &Device) {
+fn introduce(header: &PacketHeader, node: &CStr, device: &Device) {
     let stream = &header.stream;
     stream
         .multiplanar
         .store(u32::from(device.api == Api::Multi), Relaxed);
-    store_text(&stream.device, path.as_bytes());
+    store_text(&stream.device, node.to_bytes());
     store_text(&stream.driver, device.capability.driver_name());
     store_text(&stream.card, device.capability.card_name());
     let status = &header.status;

@@ -29,7 +29,7 @@ use crate::v4l2::errno::IoctlError;
 #[inline(never)]
 pub(super) fn set_controls(
     device: &Device,
-    path: &str,
+    path: Escaped<'_>,
     options: &RunOptions<'_>,
     changed: &[(u32, i64)],
     size: (u32, u32),
@@ -132,7 +132,7 @@ pub(super) fn set_controls(
 /// The device that controls are set on, and its name for sentences.
 struct Setter<'a> {
     device: &'a Device,
-    path: &'a str,
+    path: Escaped<'a>,
 }
 
 impl Setter<'_> {

@@ -16,6 +16,7 @@ use crate::failure;
 use crate::limits::CONTROLS;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
+use crate::text::Escaped;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::errno::IoctlError;
@@ -24,7 +25,7 @@ use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
 /// What an encoder is set up by.
 pub struct Session<'a> {
     /// The device's path, for sentences.
-    pub path: &'a str,
+    pub path: Escaped<'a>,
     /// The device's path, to open it.
     pub node: &'a CStr,
     /// What the user wants.

@@ -7,10 +7,11 @@
 mod filter;
 mod kernel;
 
+use core::ffi::CStr;
 use core::fmt;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, chownat, open};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, chownat, fstat, open, stat};
 use rustix::io::{Errno, Result};
 use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -21,18 +22,18 @@ use crate::failure;
 use crate::note;
 use crate::v4l2::errno::Named;
 
-/// Gives up what the options say. `device` is the encoder's node.
+/// Gives up what the options say. `device` is the path of the encoder's node, byte for byte as it is opened: never what a message
+/// shows of it.
 ///
 /// # Errors
 /// When the engine cannot become `--user`. A kernel without Landlock or seccomp is warned of: the engine worked before there
 /// was either.
 #[inline(never)]
-pub fn enter(options: &RunOptions<'_>, device: &str) -> core::result::Result<(), Failure> {
-    let camera = options.camera.map(|path| path.to_bytes());
+pub fn enter(options: &RunOptions<'_>, device: &CStr) -> core::result::Result<(), Failure> {
     let mut files = Ok(());
     if options.sandbox {
         files = set_no_new_privs(true)
-            .and_then(|()| shut_files(device.as_bytes(), camera, &options.socket));
+            .and_then(|()| shut_files(device, options.camera, &options.socket));
     }
     if let Some(user) = options.user {
         become_user(user, &options.socket).map_err(|errno| {
@@ -42,9 +43,10 @@ pub fn enter(options: &RunOptions<'_>, device: &str) -> core::result::Result<(),
                 Named(errno)
             )
         })?;
-        let shut =
-            |node| open_at(node, OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS);
-        if shut(device.as_bytes()) || camera.is_some_and(shut) {
+        let shut = |node: &CStr| {
+            open_at(node.to_bytes(), OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS)
+        };
+        if shut(device) || options.camera.is_some_and(shut) {
             note!(warn, "--user cannot open every device again after a fault");
         }
     }
@@ -89,12 +91,18 @@ fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
 
 /// Leaves nothing of the file system but the nodes in the devices' folders, to open and use, and the removal of the socket's
 /// file. Folders and not nodes, because a device that comes back has a new node.
-fn shut_files(device: &[u8], camera: Option<&[u8]>, socket: &SocketName<'_>) -> Result<()> {
+fn shut_files(device: &CStr, camera: Option<&CStr>, socket: &SocketName<'_>) -> Result<()> {
     let ruleset = kernel::Ruleset::new()?;
     // What lies in folders of /dev is links to its nodes, and a link elsewhere leads there, too.
-    let paths = [Some(b"/dev/".as_slice()), Some(device), camera];
+    let paths = [Some(c"/dev/"), Some(device), camera];
     for path in paths.into_iter().flatten() {
-        ruleset.allow(&open_at(parent(path), FOLDER)?, kernel::USE)?;
+        let path = path.to_bytes();
+        let mut right_to = open_at(parent(path), FOLDER)?;
+        if is_root(&right_to)? {
+            // That folder is everything. The node alone, then; one that takes its place cannot be opened.
+            right_to = open_at(path, OFlags::PATH)?;
+        }
+        ruleset.allow(&right_to, kernel::USE)?;
     }
     if let SocketName::Path(path) = socket {
         ruleset.allow(&open_at(parent(path.to_bytes()), FOLDER)?, kernel::REMOVE)?;
@@ -108,6 +116,12 @@ const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[inline(never)]
 fn open_at(path: &[u8], flags: OFlags) -> Result<OwnedFd> {
     open(path, flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Whether this folder is the root of the file system.
+fn is_root(folder: &OwnedFd) -> Result<bool> {
+    let (this, root) = (fstat(folder)?, stat(c"/")?);
+    Ok((this.st_dev, this.st_ino) == (root.st_dev, root.st_ino))
 }
 
 /// The folder that a path's last name stands in.

@@ -19,6 +19,7 @@ use super::ioctl;
 use super::quirks::{self, Quirks};
 use crate::limits::{DEVICE_NODES, FORMATS};
 use crate::media::fourcc::Fourcc;
+use crate::text::Escaped;
 
 /// An open memory-to-memory device.
 #[derive(Debug)]
@@ -129,24 +130,45 @@ fn api_of(caps: u32) -> Option<Api> {
     (has(CAP_VIDEO_M2M) || has(CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT)).then_some(Api::Single)
 }
 
-/// The path of a node, as far as it fits.
-pub type NodePath = String<64>;
+/// The path of a node. What is shown of it is made of it each time, and never the other way round: text is cut and escaped, and
+/// would be another file's path.
+#[derive(Clone, Debug)]
+pub enum NodePath<'a> {
+    /// As the user gave it.
+    Given(&'a CStr),
+    /// Found by a scan: `/dev/videoN`, with its NUL.
+    Scanned(String<16>),
+}
+
+impl NodePath<'_> {
+    /// The path, to open it.
+    #[must_use]
+    pub fn as_c_str(&self) -> &CStr {
+        match self {
+            Self::Given(path) => path,
+            Self::Scanned(path) => CStr::from_bytes_until_nul(path.as_bytes()).unwrap_or_default(),
+        }
+    }
+
+    /// The path for a message.
+    #[must_use]
+    pub fn shown(&self) -> Escaped<'_> {
+        Escaped(self.as_c_str().to_bytes())
+    }
+}
 
 /// The nodes that are there and what they are, in the order of their numbers; those that do not exist are passed over.
-pub fn scan() -> impl Iterator<Item = (NodePath, Result<Device, NotUsable>)> {
+pub fn scan() -> impl Iterator<Item = (NodePath<'static>, Result<Device, NotUsable>)> {
     let mut number = 0;
     core::iter::from_fn(move || next_node(&mut number))
 }
 
 #[inline(never)]
-fn next_node(number: &mut u32) -> Option<(NodePath, Result<Device, NotUsable>)> {
+fn next_node(number: &mut u32) -> Option<(NodePath<'static>, Result<Device, NotUsable>)> {
     while *number < DEVICE_NODES {
-        let mut path = NodePath::new();
-        // It fits, the NUL too.
-        let _ = write!(path, "/dev/video{number}\0");
+        let path = scanned(*number);
         *number += 1;
-        let device = Device::open(CStr::from_bytes_with_nul(path.as_bytes()).ok()?);
-        path.pop();
+        let device = Device::open(path.as_c_str());
         let absent = matches!(&device, Err(NotUsable::Call(error)) if error.errno == Errno::NOENT);
         if !absent {
             return Some((path, device));
@@ -155,9 +177,31 @@ fn next_node(number: &mut u32) -> Option<(NodePath, Result<Device, NotUsable>)> 
     None
 }
 
+/// The path of the node of this number, below `DEVICE_NODES`.
+fn scanned(number: u32) -> NodePath<'static> {
+    let mut path = String::new();
+    // It fits, the NUL too.
+    let _ = write!(path, "/dev/video{number}\0");
+    NodePath::Scanned(path)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::string::ToString;
+
     use super::*;
+
+    #[test]
+    fn a_path_is_opened_whole_whatever_is_shown_of_it() {
+        let long = std::format!("/{}/my dev/video11", "d".repeat(200));
+        let given = std::ffi::CString::new(long.clone()).unwrap();
+        let path = NodePath::Given(&given);
+        assert_eq!(path.as_c_str(), &*given);
+        assert_eq!(path.shown().to_string(), long);
+        let last = scanned(DEVICE_NODES - 1);
+        assert_eq!(last.as_c_str(), c"/dev/video255");
+        assert_eq!(last.shown().to_string(), "/dev/video255");
+    }
 
     #[test]
     fn only_streaming_devices_with_both_queues_are_memory_to_memory() {

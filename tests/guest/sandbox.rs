@@ -103,6 +103,70 @@ fn files_and_calls_that_the_loop_does_not_need_are_out_of_reach() {
 }
 
 #[test]
+fn a_node_with_an_odd_path_is_opened_again_and_nothing_else_is() {
+    let guest = Guest::new("paths", Api::Single);
+    guest.compile("tests/vm/puppet.c", "puppet");
+    let outcome = guest.run(&format!(
+        r#"{TOOLS}
+        echo text >/tmp/file
+        long=/tmp/$(printf %070d 0 | tr 0 d)
+        # lives NAME FOLDER NODE OPTION…: what an engine with the node in this folder may open.
+        lives() {{
+            name=$1 folder=$2 node=$3
+            shift 3
+            mkdir -p "$folder"
+            cp -a /dev/video0 "$folder/$node"
+            ln -sfn "$folder" /tmp/way
+            engine run --size 640x368 --device "$folder/$node" "$@"
+            asked $name.file $openat $here =/tmp/file 0
+            asked $name.system $openat $here =/etc/passwd 0
+            asked $name.node $openat $here =/tmp/way/$node 2
+            framemill stat --json >/host/$name.json
+            kill $run
+            ended run
+            cp run.log /host/$name.log
+        }}
+        lives long "$long" video11
+        lives space "/tmp/my dev" 'video11'
+        # A folder that a message shows as another one.
+        lives bytes "$(printf '/tmp/aé')" video11
+        lives root / video11
+        # Whether the node can be opened again is asked of the node itself.
+        chmod 600 "/tmp/my dev/video11"
+        lives user "/tmp/my dev" video11 --user 1000
+        "#
+    ));
+    outcome.succeeded(&["run"]);
+    for name in ["long", "space", "bytes", "root", "user"] {
+        for way in ["file", "system"] {
+            assert_eq!(
+                outcome.said(&format!("{name}.{way}")),
+                "answer -13",
+                "{name} {way}"
+            );
+        }
+        let log = outcome.text(&format!("{name}.log"));
+        assert!(!log.contains("not whole"), "{name}: {log}");
+        if name != "user" {
+            granted(&outcome, &format!("{name}.node"));
+        }
+        assert_eq!(
+            log.contains("--user cannot open every device again"),
+            name == "user",
+            "{name}: {log}"
+        );
+    }
+    // What is shown is the whole path, with what is no ASCII escaped.
+    let log = outcome.text("long.log");
+    assert!(
+        log.contains(&format!("running: /tmp/{}/video11 ", "d".repeat(70))),
+        "{log}"
+    );
+    let log = outcome.text("bytes.log");
+    assert!(log.contains(r"running: /tmp/aé/video11 "), "{log}");
+}
+
+#[test]
 fn a_forbidden_call_ends_the_process_before_it_is_made() {
     const CALLS: [(&str, &str); 16] = [
         ("execve", "221 =/bin/sh 0 0"),
