@@ -253,6 +253,15 @@ pub enum Pace {
     Max,
 }
 
+/// Where the timestamps of `push`'s frames come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamps {
+    /// The frame's number and the rate, ns from the first frame.
+    Header,
+    /// The time at which the frame arrived, `CLOCK_MONOTONIC` ns.
+    Arrival,
+}
+
 /// Where `tap` writes packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target<'a> {

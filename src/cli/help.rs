@@ -70,7 +70,7 @@ impl fmt::Display for CliOption {
 
 /// A name and what it is, in two columns; the second is as wide as the longest name needs.
 fn line(f: &mut fmt::Formatter<'_>, name: impl fmt::Display, text: &str) -> fmt::Result {
-    write!(f, "  {name:<25}  {text}")
+    write!(f, "  {name:<27}  {text}")
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
         ),
         (
             Topic::Push,
-            "[--socket PATH|@NAME] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--frames N] [--loop] [--memory KIND] [--wait MS]",
+            "[--socket PATH|@NAME] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
         ),
         (
             Topic::Tap,
@@ -145,7 +145,7 @@ mod tests {
         assert!(all.ends_with('\n') && all.is_ascii());
         assert!(all.lines().all(|line| line.len() <= 132), "{all}");
         let widest = COMMANDS.iter().flat_map(|entry| entry.options);
-        assert_eq!(widest.map(|row| row.to_string().len()).max(), Some(25));
+        assert_eq!(widest.map(|row| row.to_string().len()).max(), Some(27));
         assert!(all.len() < 12 * 1024, "{} bytes of help", all.len());
     }
 

@@ -9,7 +9,8 @@ use arrayvec::ArrayVec;
 
 use super::choices::{
     Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, User, Users,
+    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Timestamps, User,
+    Users,
 };
 use crate::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
@@ -214,6 +215,10 @@ pub struct PushOptions<'a> {
     pub container: Container,
     /// How fast to push.
     pub pace: Pace,
+    /// Where timestamps come from; `None` is arrival for a raw live input without a rate, the rate otherwise.
+    pub timestamps: Option<Timestamps>,
+    /// Drop a frame when no slot is free at its time.
+    pub live: bool,
     /// Stop after so many frames; `None` runs to the input's end, with the pattern until a signal.
     pub frames: Option<u64>,
     /// Start over at the file's end (`--loop`).

@@ -1,6 +1,6 @@
 //! Rules that need more than one option to be broken. Each has its whole sentence.
 
-use super::choices::{Container, Source};
+use super::choices::{Container, Pace, Source, Timestamps};
 use super::options::{Command, CtlOptions, PushOptions, RunOptions};
 use super::usage_error::Mistake;
 
@@ -33,7 +33,16 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
 }
 
 fn push(options: &PushOptions<'_>) -> Option<&'static str> {
+    let arrival = options.timestamps == Some(Timestamps::Arrival);
+    if options.live && options.pace == Pace::Max && !arrival {
+        return Some(
+            "--live drops frames that come too late, and with --fps max none has a time; give --fps N",
+        );
+    }
     match options.from {
+        Source::Pattern if arrival => {
+            Some("--timestamps arrival goes with a file or pipe; give --from FILE or --from -")
+        }
         Source::Stdin if options.repeat => {
             Some("--loop: standard input cannot be rewound; give --from FILE")
         }

@@ -137,12 +137,14 @@ fn every_client_option_arrives() {
         format: Some(Fourcc::new(*b"NV12")),
         container: Container::Y4m,
         pace: Pace::Max,
+        timestamps: Some(Timestamps::Arrival),
+        live: true,
         frames: Some(u32::MAX.into()),
         repeat: true,
         memory: PushMemory::Udmabuf,
         wait_ms: 9,
     };
-    let line = "push --socket /tmp/s --from a.y4m --y4m --fps max --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
+    let line = "push --socket /tmp/s --from a.y4m --y4m --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
     with(line, |p| assert_eq!(p.unwrap(), Command::Push(push)));
     let tap = TapOptions {
         socket: SocketName::Path(c"/tmp/s"),
@@ -379,6 +381,8 @@ fn every_option_of_every_row_is_acted_on() {
             let value = match (row.takes, row.placeholder) {
                 (Takes::Number(numbers), _) => format!("={}", numbers.min),
                 (Takes::Nothing, _) => String::new(),
+                // The other one does not go with the default input.
+                (_, "header|arrival") => "=header".into(),
                 (_, "WxH") => "=640x480".into(),
                 (_, "NAME|ID=VALUE") => "=a=1".into(),
                 (_, "NAME") => "=main".into(),

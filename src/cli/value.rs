@@ -8,7 +8,7 @@ use ::log::LevelFilter;
 
 use super::choices::{
     BitrateMode, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget, MemoryChoice,
-    Pace, PushMemory, Size, SocketName, Source, StartAt, Target, User,
+    Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Timestamps, User,
 };
 use super::number::{decimal, digits};
 use super::wants::Wants;
@@ -84,6 +84,11 @@ pub(super) fn pace(text: &[u8]) -> Read<Pace> {
         .ok()
         .or_else(|| rate(text).map(Pace::Rate))
         .ok_or(Wants::FrameRate("max or "))
+}
+
+pub(super) fn timestamps(text: &[u8]) -> Read<Timestamps> {
+    use Timestamps::{Arrival, Header};
+    choice(text, "header arrival", [Header, Arrival])
 }
 
 pub(super) fn raw_format(text: &[u8]) -> Read<Fourcc> {

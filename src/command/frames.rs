@@ -4,30 +4,15 @@
 
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 
-use crate::cli::FrameRate;
 use crate::client::SlotGuard;
 use crate::command::input::{Filled, Input};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::media::format::RawFormat;
+use crate::media::layout::FrameLayout;
 use crate::media::pattern::fill_row;
 use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
 use crate::time::timespec;
-
-/// When frame `n` of the stream is due, ns from its start. Whole seconds and the rest are taken apart, so that no product
-/// needs more than 64 bits.
-pub(super) fn media_time(n: u64, rate: FrameRate) -> u64 {
-    const SECOND: u64 = 1_000_000_000;
-    let (numerator, denominator) = (
-        u64::from(rate.numerator.max(1)),
-        u64::from(rate.denominator),
-    );
-    let ticks = n.saturating_mul(denominator);
-    let rest = ticks % numerator * SECOND / numerator;
-    (ticks / numerator)
-        .saturating_mul(SECOND)
-        .saturating_add(rest)
-}
 
 pub(super) fn sleep_until(time: u64) {
     // An interrupted sleep makes one frame early, no more.
@@ -88,6 +73,23 @@ pub(super) fn read(
         done += u64::from(target.bytes);
     }
     Ok(())
+}
+
+/// Reads a frame of the input that goes nowhere.
+pub(super) fn skip(
+    input: &mut Input,
+    source: &RawFormat,
+    format: &RawFormat,
+    layout: &FrameLayout,
+    frame: u64,
+) -> Result<(), Failure> {
+    let rows =
+        Rows::new(source, format, layout).map_err(|error| failure!(Exit::Input, "{error}"))?;
+    let bytes = rows.map(|target| u64::from(target.bytes)).sum();
+    match input.skip(bytes)? {
+        Filled::Whole => Ok(()),
+        Filled::Short(count) => Err(cut_short(frame, layout.frame_bytes(), count as u64)),
+    }
 }
 
 pub(super) fn cut_short(frames: u64, frame_bytes: u64, remainder: u64) -> Failure {

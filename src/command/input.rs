@@ -91,6 +91,15 @@ impl Input {
         (regular && self.file.is_some()).then_some(stat.st_size as u64)
     }
 
+    /// Whether frames arrive while they are read: a pipe, a socket or a device and not a file.
+    pub(super) fn live(&self) -> bool {
+        let stored = |stat: rustix::fs::Stat| {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            matches!(kind, FileType::RegularFile | FileType::BlockDevice)
+        };
+        fstat(self.fd()).is_ok_and(|stat| !stored(stat))
+    }
+
     /// Goes back to the first frame.
     pub(super) fn rewind(&mut self) -> Result<(), Failure> {
         self.ahead.clear();
@@ -129,6 +138,21 @@ impl Input {
                 0 => return Ok(Filled::Short(done)),
                 count => done += count,
             }
+        }
+        Ok(Filled::Whole)
+    }
+
+    /// Reads so many bytes that are not wanted, or until the input ends.
+    pub(super) fn skip(&mut self, bytes: u64) -> Result<Filled, Failure> {
+        let mut unwanted = [0; BOUNCE_BYTES];
+        let mut done = 0;
+        while done < bytes {
+            let count = (bytes - done).min(BOUNCE_BYTES as u64) as usize;
+            if let Filled::Short(count) = self.fill(&mut unwanted[..count])? {
+                // A frame has fewer bytes than an address space.
+                return Ok(Filled::Short(done as usize + count));
+            }
+            done += count as u64;
         }
         Ok(Filled::Whole)
     }

@@ -8,6 +8,7 @@ mod frames;
 mod heap;
 mod input;
 mod output;
+mod pace;
 mod probe;
 mod push;
 mod report;

@@ -3,12 +3,13 @@
 use ::log::LevelFilter;
 use core::mem::ManuallyDrop;
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source};
+use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source, Timestamps};
 use crate::client::{ClientError, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
-use crate::command::frames::{cut_short, draw, media_time, read, sleep_until};
+use crate::command::frames::{cut_short, draw, read, skip, sleep_until};
 use crate::command::heap::{allocate, shape};
 use crate::command::input::Input;
+use crate::command::pace::{Cause, Pacer, Timing};
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -18,7 +19,7 @@ use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
 use crate::media::rows::Rows;
 use crate::note;
-use crate::time::now;
+use crate::time::{MS, now};
 
 #[inline(never)]
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
@@ -35,6 +36,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         wish,
         frame: 0,
         begun: false,
+        pacer: Pacer::new(timing(options, frames.as_ref()), FrameRate::DEFAULT),
     };
     let (mut pushed, mut accounts) = (0, (0u64, 0u64));
     let mut wait_ms = options.wait_ms;
@@ -72,6 +74,13 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         info,
         "{pushed} frames pushed: {published} published, {dropped} dropped"
     );
+    let skipped = job.pacer.dropped();
+    if skipped > 0 {
+        note!(
+            info,
+            "{skipped} frames of the input not pushed: no slot was free at their time (--live)"
+        );
+    }
     // Committed when the engine had looked for the last time: it cannot count them.
     let late = pushed.saturating_sub(published.saturating_add(dropped));
     if late > 0 {
@@ -240,6 +249,24 @@ fn check(
     Ok(format)
 }
 
+/// Where the frames' timestamps come from, and whether frames wait for their time.
+fn timing(options: &PushOptions<'_>, input: Option<&Input>) -> Timing {
+    let rateless = options.pace == Pace::Engine
+        && input.is_some_and(|input| input.header().is_none() && input.live());
+    match options.timestamps {
+        Some(Timestamps::Arrival) => Timing::Arrival,
+        None if rateless => {
+            note!(
+                info,
+                "raw frames from a pipe without a rate: their timestamps are the times of arrival (else give --fps)"
+            );
+            Timing::Arrival
+        }
+        _ if options.pace == Pace::Max => Timing::Unpaced,
+        _ => Timing::Paced,
+    }
+}
+
 /// How far it has come.
 struct Job<'a> {
     options: &'a PushOptions<'a>,
@@ -248,6 +275,7 @@ struct Job<'a> {
     frame: u64,
     /// The input stands at its bytes.
     begun: bool,
+    pacer: Pacer,
 }
 
 impl Job<'_> {
@@ -266,45 +294,104 @@ impl Job<'_> {
             )
         })?;
         let source = check(input.as_ref(), &self.wish, producer, format)?;
-        let (numerator, denominator) = match self.wish.rate {
-            (0, _) => producer.frame_rate(),
-            rate => rate,
-        };
-        let rate = FrameRate {
-            numerator,
-            denominator,
-        };
-        let start = now().saturating_sub(media_time(self.frame, rate));
+        self.pacer.restart(self.rate(producer, input.is_some()));
         while options.frames.is_none_or(|limit| self.frame < limit) {
             if let Some(input) = input
                 && !self.begun
-                && !input.next_frame()?
+                && !next_frame(input, options.repeat && self.frame > 0)?
             {
-                if !options.repeat || self.frame == 0 {
-                    break;
-                }
-                input.rewind()?;
-                if !input.next_frame()? {
-                    break;
-                }
+                break;
             }
             self.begun = true;
-            let offset = media_time(self.frame, rate);
-            if options.pace != Pace::Max {
-                sleep_until(start.saturating_add(offset));
+            let ready = now();
+            let due = self.pacer.due_ns(self.frame, ready);
+            if let Some(due) = due {
+                sleep_until(due);
             }
+            let asked = now();
+            let timestamp = self.pacer.timestamp_ns(self.frame, asked);
             let size = producer.size();
-            let Some(mut slot) = producer.acquire(None).map_err(Ended::Lost)? else {
+            let patience = options.live.then_some(0);
+            let Some(mut slot) = producer.acquire(patience).map_err(Ended::Lost)? else {
+                if options.live {
+                    if let Some(input) = input {
+                        skip(input, source, format, producer.layout(), self.frame)?;
+                    }
+                    self.drop_frame();
+                }
                 continue;
             };
+            self.tell_behind(due.unwrap_or(ready), asked);
             match input {
                 None => draw(format, size, self.frame, &mut slot),
                 Some(input) => read(input, source, format, &mut slot, self.frame)?,
             }
             self.begun = false;
             self.frame += 1;
-            slot.commit(offset).map_err(Ended::Lost)?;
+            slot.commit(timestamp).map_err(Ended::Lost)?;
         }
         Ok(())
     }
+
+    /// The frames' rate: the one asked for or the input's, else the engine's, which is said where it counts.
+    fn rate(&self, producer: &FrameProducer, from_input: bool) -> FrameRate {
+        let assumed = self.wish.rate == (0, 0);
+        let (numerator, denominator) = if assumed {
+            producer.frame_rate()
+        } else {
+            self.wish.rate
+        };
+        if assumed && from_input && self.frame == 0 && !self.pacer.by_arrival() {
+            note!(
+                info,
+                "the input does not say its rate: {numerator}/{denominator} frames/s assumed, as the engine has it (else give --fps)"
+            );
+        }
+        FrameRate {
+            numerator,
+            denominator,
+        }
+    }
+
+    /// The frame that is due goes nowhere, because no slot is free.
+    fn drop_frame(&mut self) {
+        if let Some(count) = self.pacer.drop_frame() {
+            note!(
+                warn,
+                "frame {} dropped, {count} so far: no slot was free at its time",
+                self.frame
+            );
+        }
+        self.begun = false;
+        self.frame += 1;
+    }
+
+    /// Says once that frames are late, when they are.
+    fn tell_behind(&mut self, due: u64, asked: u64) {
+        match self.pacer.got_slot(due, asked, now()) {
+            Some((behind, Cause::Encoder)) => note!(
+                warn,
+                "{} ms behind: the encoder takes fewer frames than come; --live drops frames instead",
+                behind / MS
+            ),
+            Some((behind, Cause::Input)) => note!(
+                warn,
+                "{} ms behind: fewer frames come than the rate says; --timestamps arrival keeps their times",
+                behind / MS
+            ),
+            None => {}
+        }
+    }
+}
+
+/// Steps to the next frame's bytes, at the input's end to the first frame's if it is repeated. False at the end.
+fn next_frame(input: &mut Input, repeat: bool) -> Result<bool, Failure> {
+    if input.next_frame()? {
+        return Ok(true);
+    }
+    if !repeat {
+        return Ok(false);
+    }
+    input.rewind()?;
+    input.next_frame()
 }

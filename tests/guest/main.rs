@@ -48,6 +48,7 @@ mod hostile;
 mod import;
 mod ladder;
 mod latency;
+mod live;
 mod model;
 mod planes;
 mod producers;

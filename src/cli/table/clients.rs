@@ -34,7 +34,7 @@ const WAIT: CliOption = option(
     },
 );
 
-pub(super) static PUSH: [CliOption; 11] = [
+pub(super) static PUSH: [CliOption; 13] = [
     SOCKET,
     option(
         "--size",
@@ -77,6 +77,20 @@ pub(super) static PUSH: [CliOption; 11] = [
         "frames per second, or as fast as it goes; default the file's, or the engine's",
         Takes::Text,
         set!(Push, options, value => options.pace = value::pace(value.bytes())?),
+    ),
+    option(
+        "--timestamps",
+        "header|arrival",
+        "by number and rate, or the time of arrival; if not given header, of a raw pipe without --fps arrival",
+        Takes::Text,
+        set!(Push, options, value => options.timestamps = Some(value::timestamps(value.bytes())?)),
+    ),
+    option(
+        "--live",
+        "",
+        "drop a frame when no slot is free at its time",
+        Takes::Nothing,
+        set!(Push, options, _ => options.live = true),
     ),
     option(
         "--frames",

@@ -155,6 +155,18 @@ fn each_mistake_gets_its_own_sentence() {
             "push --loop --from -",
             "--loop: standard input cannot be rewound; give --from FILE",
         ),
+        (
+            "push --fps max --live",
+            "--live drops frames that come too late, and with --fps max none has a time; give --fps N",
+        ),
+        (
+            "push --timestamps arrival",
+            "--timestamps arrival goes with a file or pipe; give --from FILE or --from -",
+        ),
+        (
+            "push --from - --timestamps arival",
+            "--timestamps wants header or arrival, not \"arival\"; did you mean arrival?",
+        ),
         ("tap --index -", "--index wants a file, not \"-\""),
         (
             "stat --socket @",
