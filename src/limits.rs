@@ -34,6 +34,10 @@ pub const FRAME_SIDE_MAX: u32 = 8192;
 const _: () = assert!(FRAME_SIDE_MIN < FRAME_SIDE_MAX);
 const _: () = assert!((FRAME_SIDE_MAX as u64).pow(2) * 8 < u32::MAX as u64);
 
+/// Largest memory plane of a slot that a producer maps, bytes: the largest frame, eight bytes a pixel. Raw formats have four at most;
+/// the rest is room for a driver's padding.
+pub const FRAME_BYTES_MAX: u32 = FRAME_SIDE_MAX * FRAME_SIDE_MAX * 8;
+
 /// Highest frame rate accepted, frames per second: a frame then has one millisecond, the scheduler's own grain.
 pub const FRAME_RATE_MAX: u32 = 1000;
 

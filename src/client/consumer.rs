@@ -3,7 +3,9 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use super::{ClientError, Next, Start, Step};
+use super::slots::mapping;
+use super::wait::{check_wake, clear, wait};
+use super::{ClientError, Next, Start};
 use crate::control::SocketName;
 use crate::control::message::{Change, Message};
 use crate::control::socket::send;
@@ -29,7 +31,7 @@ pub enum Wait {
 pub struct PacketConsumer {
     socket: OwnedFd,
     map: PacketMap,
-    event: Option<OwnedFd>,
+    event: OwnedFd,
     reader: Reader,
 }
 
@@ -39,48 +41,22 @@ impl PacketConsumer {
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
     pub fn connect(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
-        Self::join(engine, ANSWER_MS, Message::Consume { wake: true }, start)
-    }
-
-    /// Connects to look at the header only: not counted as a consumer, and not woken.
-    ///
-    /// # Errors
-    /// As `connect`.
-    pub fn observe(engine: &SocketName<'_>) -> Result<Self, ClientError> {
-        Self::observe_within(engine, ANSWER_MS)
-    }
-
-    /// The same, and waits for the engine at most `patience_ms`.
-    ///
-    /// # Errors
-    /// As `connect`.
-    pub fn observe_within(engine: &SocketName<'_>, patience_ms: u32) -> Result<Self, ClientError> {
-        Self::join(engine, patience_ms, Message::Observe, Start::Live)
+        Self::join(engine, start)
     }
 
     #[inline(never)]
-    fn join(
-        engine: &SocketName<'_>,
-        patience_ms: u32,
-        hello: Message,
-        start: Start,
-    ) -> Result<Self, ClientError> {
-        let asked = matches!(hello, Message::Consume { wake: true });
-        let answer = super::ask(engine, patience_ms, &hello, &[])?;
-        let (socket, Message::Packets { wake }, mut descriptors) = answer else {
+    fn join(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
+        let hello = Message::Consume { wake: true };
+        let answer = super::ask(engine, ANSWER_MS, &hello, &[])?;
+        let (socket, Message::Packets { wake: true }, descriptors) = answer else {
             return Err(ClientError::Protocol);
         };
-        if wake != asked {
+        let mut descriptors = descriptors.into_iter();
+        let (Some(ring), Some(event)) = (descriptors.next(), descriptors.next()) else {
             return Err(ClientError::Protocol);
-        }
-        let event = (descriptors.len() == 2)
-            .then(|| descriptors.pop())
-            .flatten();
-        let ring = descriptors.pop().ok_or(ClientError::Protocol)?;
-        let map = PacketMap::open(&ring).map_err(|errno| match errno {
-            Errno::PROTO | Errno::PERM => ClientError::Protocol,
-            errno => ClientError::System(Step::Mapping, errno),
-        })?;
+        };
+        check_wake(&event)?;
+        let map = PacketMap::open(&ring).map_err(mapping)?;
         let reader = Reader::new(&map.ring(), start);
         Ok(Self {
             socket,
@@ -160,11 +136,11 @@ impl PacketConsumer {
     /// consumer.request_key_frame()?;
     /// loop {
     ///     // Beside whatever else the program waits for.
-    ///     let event = consumer.event().unwrap();
+    ///     let event = consumer.event();
     ///     let socket = consumer.socket();
     ///     let mut set = [PollFd::new(&event, PollFlags::IN), PollFd::new(&socket, PollFlags::IN)];
     ///     poll(&mut set, None).unwrap();
-    ///     let gone = set[1].revents().contains(PollFlags::HUP);
+    ///     let gone = set.iter().any(|one| one.revents().contains(PollFlags::HUP));
     ///     consumer.clear();
     ///     while let Next::Packet(packet) = consumer.next(&mut bytes) {
     ///         println!("{} bytes", packet.length);
@@ -176,11 +152,11 @@ impl PacketConsumer {
     /// # }
     /// ```
     #[must_use]
-    pub fn event(&self) -> Option<BorrowedFd<'_>> {
-        self.event.as_ref().map(AsFd::as_fd)
+    pub fn event(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 
-    /// The connection, to poll for POLLHUP in a loop of one's own.
+    /// The connection, to poll for POLLHUP in a loop of one's own. An end of `event` (POLLHUP) is the engine's end, too.
     #[must_use]
     pub fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -201,9 +177,8 @@ impl PacketConsumer {
 
     /// Resets the descriptor that `event` gives.
     pub fn clear(&self) {
-        if let Some(event) = &self.event {
-            super::clear(event);
-        }
+        // What it is instead, if it cannot be emptied, the next wait tells.
+        let _ = clear(&self.event);
     }
 
     /// Waits for packets, at most `timeout` ns; without a limit for `None`.
@@ -211,10 +186,7 @@ impl PacketConsumer {
     /// # Errors
     /// When poll(2) fails, or the engine cut this consumer off.
     pub fn wait(&self, timeout: Option<u64>) -> Result<Wait, ClientError> {
-        let Some(event) = &self.event else {
-            return Ok(Wait::TimedOut);
-        };
-        match super::wait(event, &self.socket, timeout) {
+        match wait(&self.event, &self.socket, timeout) {
             Ok(true) => Ok(Wait::Ready),
             Ok(false) => Ok(Wait::TimedOut),
             Err(ClientError::Gone) => Ok(Wait::Gone),

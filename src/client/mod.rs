@@ -2,15 +2,16 @@
 
 mod change;
 mod consumer;
+mod observer;
 mod producer;
 mod slots;
+mod wait;
 
 use core::fmt;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
 
 use crate::control::SocketName;
 pub use crate::control::message::{Change, Outcome, Wish};
@@ -23,6 +24,7 @@ use crate::time::{MS, now, timespec};
 use crate::v4l2::errno::Named;
 pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
+pub use observer::Observer;
 pub use producer::{Buffers, FrameProducer, SlotGuard};
 
 /// Why a client cannot go on.
@@ -117,13 +119,14 @@ fn exchange(
     // An engine that is just ending may have closed already; its answer, if any, is still to be read.
     let sent = send(socket, message, descriptors);
     loop {
-        let patience = timespec(deadline.saturating_sub(now()));
-        let heard = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience));
-        if heard == Err(Errno::INTR) {
-            continue;
-        }
-        if heard == Ok(0) {
-            return Err(LATE);
+        let time = now();
+        let patience = timespec(deadline.saturating_sub(time));
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience)) {
+            Ok(0) => return Err(LATE),
+            Err(Errno::INTR) if time < deadline => continue,
+            Err(Errno::INTR) => return Err(LATE),
+            Ok(_) => {}
+            Err(errno) => return Err(ClientError::System(Step::Polling, errno)),
         }
         match receive(socket).map_err(|errno| ClientError::System(Step::Receiving, errno))? {
             Received::Message(Message::Refused(reason), _) => {
@@ -132,41 +135,10 @@ fn exchange(
             Received::Message(message, descriptors) => return Ok((message, descriptors)),
             Received::Garbage => return Err(ClientError::Protocol),
             Received::Closed => return Err(ClientError::Gone),
+            Received::Nothing if time >= deadline => return Err(LATE),
             Received::Nothing => sent.map_err(|_| ClientError::Gone)?,
         }
     }
-}
-
-/// Waits until the wake socket is written to (and empties it) or the engine says something, at most `timeout` ns, without limit for
-/// `None`. False when the time is up.
-#[inline(never)]
-fn wait(event: &OwnedFd, socket: &OwnedFd, timeout: Option<u64>) -> Result<bool, ClientError> {
-    let mut set = [
-        PollFd::new(event, PollFlags::IN),
-        PollFd::new(socket, PollFlags::IN),
-    ];
-    match poll(&mut set, timeout.map(timespec).as_ref()) {
-        Ok(0) => return Ok(false),
-        Ok(_) => {}
-        Err(Errno::INTR) => return Ok(true),
-        Err(errno) => return Err(ClientError::System(Step::Polling, errno)),
-    }
-    // An end of file is the engine's end; its reason, if any, is at the connection.
-    if set[0].revents().contains(PollFlags::IN) && !clear(event) {
-        return Ok(true);
-    }
-    // The engine has nothing to say to a client that is in, but why it is out.
-    match receive(socket).map_err(|errno| ClientError::System(Step::Receiving, errno))? {
-        Received::Closed => Err(ClientError::Gone),
-        Received::Message(Message::Refused(reason), _) => Err(ClientError::Refused(reason)),
-        Received::Nothing => Ok(true),
-        _ => Err(ClientError::Protocol),
-    }
-}
-
-/// Empties a wake socket, which may be as blocking as whoever made it likes. Whether it is at its end.
-fn clear(event: impl AsFd) -> bool {
-    matches!(recv(event, &mut [0; 64], RecvFlags::DONTWAIT), Ok((0, _)))
 }
 
 fn sending(errno: Errno) -> ClientError {

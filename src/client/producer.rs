@@ -5,6 +5,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::SendFlags;
 
 use super::slots::{Planes, load_layout, map_slots, mapping, valid};
+use super::wait::{check_wake, wait};
 use super::{ClientError, Step};
 use crate::control::SocketName;
 use crate::control::message::{Message, Offer, Refusal, SlotMemory, Wish};
@@ -139,6 +140,8 @@ impl FrameProducer {
         else {
             return Err(ClientError::Protocol);
         };
+        check_wake(&filled)?;
+        check_wake(&free)?;
         let map = FrameMap::open(&ring).map_err(mapping)?;
         let layout = load_layout(map.ring());
         if layout.memory_plane_count != memory_planes || !valid(&layout) {
@@ -290,7 +293,7 @@ impl FrameProducer {
     /// Waits for a sign from the engine. False when the deadline passed.
     fn wait(&self, deadline: Option<u64>) -> Result<bool, ClientError> {
         let left = deadline.map(|at| at.saturating_sub(now()));
-        super::wait(&self.free, &self.socket, left)
+        wait(&self.free, &self.socket, left)
     }
 
     fn slot_planes(&mut self, slot: u32) -> &mut [(Region, Option<OwnedFd>)] {

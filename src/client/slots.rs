@@ -3,16 +3,19 @@
 //! Knows layouts and mappings. Whose a slot is, and what is in it, is the producer's business.
 
 use arrayvec::ArrayVec;
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 use super::{ClientError, Step};
 use crate::control::message::SlotMemory;
-use crate::limits::{FRAME_SLOTS_MAX, PLANES};
+use crate::limits::{FRAME_BYTES_MAX, FRAME_SLOTS_MAX, PLANES};
 use crate::media::layout::{FrameLayout, PlaneLayout};
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
-use crate::shm::region::{Region, sealed_size};
+use crate::shm::map::allocated_size;
+use crate::shm::region::Region;
+use crate::v4l2::ioctl::{self, DmaBufAccess};
 
 /// Memory planes, slot after slot, with their dma-bufs where they are some.
 pub(super) type Planes = ArrayVec<(Region, Option<OwnedFd>), { FRAME_SLOTS_MAX as usize * PLANES }>;
@@ -30,7 +33,7 @@ pub(super) fn map_slots(
     let lengths = &lengths[..layout.memory_plane_count as usize];
     if memory == SlotMemory::Copied {
         let memory = take()?;
-        let size = sealed_size(&memory).map_err(mapping)?;
+        let size = allocated_size(&memory).map_err(mapping)?;
         let stride = copy_slot_bytes(&layout.memory_length);
         if (slots as usize)
             .checked_mul(stride)
@@ -50,12 +53,30 @@ pub(super) fn map_slots(
         for _ in 0..slots {
             for &length in lengths {
                 let fd = take()?;
+                if memory == SlotMemory::Exported {
+                    check_dma_buf(&fd, length)?;
+                }
                 let region = Region::map(&fd, length, true).map_err(mapping)?;
                 planes.push((region, Some(fd)));
             }
         }
     }
     Ok(planes)
+}
+
+/// Checks that the engine passed a dma-buf of so many bytes. A file in its place could end early, which is SIGBUS for whoever draws.
+fn check_dma_buf(fd: &OwnedFd, length: usize) -> Result<(), ClientError> {
+    let access = [DmaBufAccess::BeginWrite, DmaBufAccess::EndWrite];
+    for access in access {
+        ioctl::dma_buf_sync(fd.as_fd(), access).map_err(|error| match error.errno {
+            Errno::NOTTY | Errno::INVAL | Errno::BADF => ClientError::Protocol,
+            errno => ClientError::System(Step::Sync, errno),
+        })?;
+    }
+    match seek(fd, SeekFrom::End(0)) {
+        Ok(bytes) if bytes >= length as u64 => Ok(()),
+        _ => Err(ClientError::Protocol),
+    }
 }
 
 /// What the frame ring says of the layout.
@@ -85,6 +106,10 @@ pub(super) fn load_layout(ring: &FrameRing) -> FrameLayout {
 pub(super) fn valid(layout: &FrameLayout) -> bool {
     (1..=PLANES as u32).contains(&layout.plane_count)
         && (1..=PLANES as u32).contains(&layout.memory_plane_count)
+        && layout
+            .memory_length
+            .iter()
+            .all(|&length| length <= FRAME_BYTES_MAX)
         && layout.planes().iter().all(|plane| {
             plane.memory_plane < layout.memory_plane_count
                 && plane.rows > 0

@@ -38,7 +38,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::{FrameRate, StatOptions};
-use crate::client::{ClientError, PacketConsumer, Step};
+use crate::client::{ClientError, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
 use crate::error::{Exit, Failure};
@@ -55,7 +55,7 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let patience = options.check_ms.unwrap_or(ANSWER_MS);
     let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
     let engine = loop {
-        match PacketConsumer::observe_within(&options.socket, patience) {
+        match Observer::connect_within(&options.socket, patience) {
             Ok(engine) => break engine,
             Err(error) => unanswered(options, error)?,
         }
@@ -125,7 +125,7 @@ fn stuck(options: &StatOptions<'_>, age: u64) -> Failure {
     )
 }
 
-fn ended(engine: &PacketConsumer) -> bool {
+fn ended(engine: &Observer) -> bool {
     engine.header().status.state.load(Relaxed) == State::Ended as u32
 }
 

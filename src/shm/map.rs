@@ -6,10 +6,10 @@
 use core::mem::size_of;
 
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::SealFlags;
+use rustix::fs::{SealFlags, fstat};
 use rustix::io::{Errno, Result};
 
-use crate::limits::PACKET_DESCRIPTORS;
+use crate::limits::{PACKET_DESCRIPTORS, PACKET_RING_MAX};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::shm::layout::{
     ABI_VERSION, Descriptor, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_DATA_OFFSET,
@@ -57,31 +57,19 @@ impl PacketMap {
         Ok((map, fd))
     }
 
-    /// Maps an engine's packet ring read-only.
+    /// Maps an engine's packet ring read-only: no more of it than header, descriptors and payload, and never more than the ABI allows.
     ///
     /// # Errors
     /// `PROTO` when it is no packet ring of this version; `PERM` when it could shrink under us; those of mmap(2).
     pub fn open(fd: impl AsFd) -> Result<Self> {
-        let size = sealed_size(&fd)?;
-        if size < PACKET_DATA_OFFSET {
-            return Err(Errno::PROTO);
-        }
-        let mut map = Self {
-            region: Region::map(fd, size, false)?,
-            data_bytes: 0,
+        // The engine could change what the header says meanwhile: each word counts as it was loaded once.
+        let HeaderMap { data_bytes, .. } = HeaderMap::open(&fd)?;
+        let map = Self {
+            region: Region::map(&fd, PACKET_DATA_OFFSET + data_bytes, false)?,
+            data_bytes,
         };
-        let header = map.header();
-        let data_bytes = header.data_bytes.load(Relaxed) as usize;
-        let right = header.magic.load(Acquire) == PACKET_MAGIC // pairs with the Release of `create`
-            && header.abi_version.load(Relaxed) == ABI_VERSION
-            && header.header_bytes.load(Relaxed) == PACKET_HEADER_BYTES as u32
-            && header.descriptors.load(Relaxed) == PACKET_DESCRIPTORS as u32
-            && header.data_offset.load(Relaxed) == PACKET_DATA_OFFSET as u64
-            && map.region.circle(PACKET_DATA_OFFSET, data_bytes).is_some();
-        if !right {
-            return Err(Errno::PROTO);
-        }
-        map.data_bytes = data_bytes;
+        let circle = map.region.circle(PACKET_DATA_OFFSET, data_bytes);
+        circle.ok_or(Errno::PROTO)?;
         Ok(map)
     }
 
@@ -127,6 +115,68 @@ const _: () = assert!(
     "header and descriptors lie before the payload"
 );
 
+/// The mapped header of an engine's packet ring, for those who read no packets.
+#[derive(Debug)]
+pub struct HeaderMap {
+    region: Region,
+    data_bytes: usize,
+}
+
+impl HeaderMap {
+    /// Maps the header read-only, and nothing else. Every size that the header states is checked.
+    ///
+    /// # Errors
+    /// As `PacketMap::open`.
+    pub fn open(fd: impl AsFd) -> Result<Self> {
+        let size = allocated_size(&fd)?;
+        if size < PACKET_DATA_OFFSET {
+            return Err(Errno::PROTO);
+        }
+        let region = Region::map(&fd, PACKET_HEADER_BYTES, false)?;
+        let mut map = Self {
+            region,
+            data_bytes: 0,
+        };
+        let header = map.header();
+        let data_bytes = header.data_bytes.load(Relaxed);
+        let right = header.magic.load(Acquire) == PACKET_MAGIC // pairs with the Release of `create`
+            && header.abi_version.load(Relaxed) == ABI_VERSION
+            && header.header_bytes.load(Relaxed) == PACKET_HEADER_BYTES as u32
+            && header.descriptors.load(Relaxed) == PACKET_DESCRIPTORS as u32
+            && header.data_offset.load(Relaxed) == PACKET_DATA_OFFSET as u64
+            && data_bytes <= u64::from(PACKET_RING_MAX)
+            && data_bytes.is_power_of_two()
+            && PACKET_DATA_OFFSET + data_bytes as usize <= size;
+        if !right {
+            return Err(Errno::PROTO);
+        }
+        map.data_bytes = data_bytes as usize;
+        Ok(map)
+    }
+
+    /// The header.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the constructor maps the header")]
+    pub fn header(&self) -> &PacketHeader {
+        self.region.words(0).expect("the header is mapped")
+    }
+}
+
+/// The size of an engine's memfd, provided that nobody can shrink it under us and that its memory exists: whoever maps a sparse one
+/// pays for what it never was.
+///
+/// # Errors
+/// `PERM` when it can shrink or is no memfd, `PROTO` when it is sparse.
+pub fn allocated_size(fd: impl AsFd) -> Result<usize> {
+    const BLOCK_BYTES: u64 = 512;
+    let size = sealed_size(&fd).map_err(|_| Errno::PERM)?;
+    let blocks = fstat(&fd)?.st_blocks as u64;
+    if blocks.saturating_mul(BLOCK_BYTES) < size as u64 {
+        return Err(Errno::PROTO);
+    }
+    Ok(size)
+}
+
 /// A mapped frame ring.
 #[derive(Debug)]
 pub struct FrameMap {
@@ -156,7 +206,7 @@ impl FrameMap {
     /// # Errors
     /// `PROTO` when it is no frame ring of this version; `PERM` when it could shrink under us; those of mmap(2).
     pub fn open(fd: impl AsFd) -> Result<Self> {
-        if sealed_size(&fd)? != FRAME_RING_BYTES {
+        if allocated_size(&fd)? != FRAME_RING_BYTES {
             return Err(Errno::PROTO);
         }
         let map = Self {
