@@ -57,7 +57,8 @@ pub const PACKET_RING_MIN: u32 = 64 * 1024;
 /// Largest packet ring, bytes: a minute at 32 Mbit/s; more is a recording and belongs in a file.
 pub const PACKET_RING_MAX: u32 = 256 * 1024 * 1024;
 
-/// The packet ring when nothing is said, bytes: three seconds at 10 Mbit/s, so a key frame is always within.
+/// The packet ring when nothing is said, bytes: three seconds at 10 Mbit/s. `run` warns when a GOP is larger (`media::gop`); a consumer
+/// that finds no key packet requests a key frame.
 pub const PACKET_RING_DEFAULT: u32 = 4 * 1024 * 1024;
 // Rounding a size in the range up to a power of two must stay in the range.
 const _: () = assert!(PACKET_RING_MIN.is_power_of_two() && PACKET_RING_MAX.is_power_of_two());

@@ -9,11 +9,12 @@ use super::{ClientError, Next, Start};
 use crate::control::SocketName;
 use crate::control::message::{Change, Message};
 use crate::control::socket::send;
-use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES};
+use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES, KEY_FRAME_PAUSE_MS};
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
 use crate::shm::region::Circle;
+use crate::time::{MS, now};
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +34,13 @@ pub struct PacketConsumer {
     map: PacketMap,
     event: OwnedFd,
     reader: Reader,
+    /// When a key frame was last requested by itself, `CLOCK_MONOTONIC` ns; 0 before.
+    key_requested_ns: u64,
 }
 
 impl PacketConsumer {
-    /// Connects as a consumer that starts at `start`.
+    /// Connects as a consumer that starts at `start`. One that is to begin with a key packet, or with the oldest, and finds no key
+    /// packet in the ring requests a key frame; so does each that was lapped, as long as none is there. Other requests: `request_key_frame`.
     ///
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
@@ -58,17 +62,25 @@ impl PacketConsumer {
         check_wake(&event)?;
         let map = PacketMap::open(&ring).map_err(mapping)?;
         let reader = Reader::new(&map.ring(), start);
-        Ok(Self {
+        let lacks_key = start != Start::Live && map.ring().lacks_key();
+        let mut consumer = Self {
             socket,
             map,
             event,
             reader,
-        })
+            key_requested_ns: 0,
+        };
+        if lacks_key {
+            consumer.request_missing_key(now());
+        }
+        Ok(consumer)
     }
 
     /// Copies the next packet's bytes to `target`. Never waits.
     pub fn next(&mut self, target: &mut [u8]) -> Next {
-        self.reader.next(&self.map.ring(), target)
+        let next = self.reader.next(&self.map.ring(), target);
+        self.mend();
+        next
     }
 
     /// Shows the next packet to `look` where it lies in the ring, for those that need only a part of it, or take it in pieces. Never
@@ -92,7 +104,9 @@ impl PacketConsumer {
     /// # Ok(()) }
     /// ```
     pub fn next_in_place(&mut self, look: impl FnMut(&Payload<'_, Circle<'_>>)) -> Next {
-        self.reader.next_in_place(&self.map.ring(), look)
+        let next = self.reader.next_in_place(&self.map.ring(), look);
+        self.mend();
+        next
     }
 
     /// Steps over the next packet without a copy, after `Next::TooSmall`.
@@ -173,6 +187,25 @@ impl PacketConsumer {
             Err(Errno::AGAIN) => Ok(()),
             sent => sent.map_err(super::sending),
         }
+    }
+
+    /// Requests a key frame if the reader waits for one and none is in the ring: after a lap. Again after `KEY_FRAME_PAUSE_MS`, as long
+    /// as none came, because an encoder that is restarted may have lost the request.
+    fn mend(&mut self) {
+        if !self.reader.waits_for_key() || !self.map.ring().lacks_key() {
+            return;
+        }
+        let time = now();
+        let pause = u64::from(KEY_FRAME_PAUSE_MS) * MS;
+        if self.key_requested_ns == 0 || time.saturating_sub(self.key_requested_ns) >= pause {
+            self.request_missing_key(time);
+        }
+    }
+
+    fn request_missing_key(&mut self, time: u64) {
+        self.key_requested_ns = time;
+        // That the engine is gone, the next wait tells.
+        let _ = self.request_key_frame();
     }
 
     /// Resets the descriptor that `event` gives.

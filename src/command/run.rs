@@ -29,6 +29,7 @@ use crate::limits::{
 };
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
+use crate::media::gop::Gop;
 use crate::note;
 use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -40,7 +41,9 @@ use crate::signals::{Signals, block_strays};
 use crate::stats::Stats;
 use crate::text::Escaped;
 use crate::time::{MS, now};
-use crate::v4l2::abi::{Api, Queue};
+use crate::v4l2::abi::{
+    Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, Queue,
+};
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
@@ -240,6 +243,11 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     engine.begin_camera()?;
     let wanted = engine.memory.wanted();
+    if let Some(too_long) = gop(engine.encoder.device(), options, wanted.rate)
+        .and_then(|gop| gop.exceeds(options.packet_ring))
+    {
+        note!(warn, "{too_long}");
+    }
     sandbox::enter(options, node)?;
     note!(
         info,
@@ -252,6 +260,19 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         Name(&options.socket)
     );
     engine.run()
+}
+
+/// The GOP that the encoder was set to; `None` when it does not say.
+fn gop(device: &Device, options: &RunOptions<'_>, frame_rate: (u32, u32)) -> Option<Gop> {
+    let value = |id| u32::try_from(controls::get(device, id)?).ok();
+    let frames = options
+        .gop
+        .or_else(|| value(CID_MPEG_VIDEO_H264_I_PERIOD).or_else(|| value(CID_MPEG_VIDEO_GOP_SIZE)));
+    Some(Gop {
+        frames: frames?.max(1),
+        bitrate: value(CID_MPEG_VIDEO_BITRATE).unwrap_or(0),
+        frame_rate,
+    })
 }
 
 /// Takes the schedule that was asked for. Whoever asks for one relies on it: frames that are late now and then, because a warning

@@ -4,6 +4,7 @@ pub mod bitstream;
 pub mod format;
 pub mod format_set;
 pub mod fourcc;
+pub mod gop;
 pub mod h264;
 pub mod layout;
 pub mod names;

@@ -257,6 +257,12 @@ impl Reader {
         }
     }
 
+    /// Whether a decoder behind this reader has nothing to begin with: the reader skips packets until a key packet comes.
+    #[must_use]
+    pub fn waits_for_key(&self) -> bool {
+        self.until_key
+    }
+
     /// The sequence that the reader wants next.
     #[must_use]
     pub fn position(&self) -> u64 {
@@ -354,6 +360,13 @@ impl<B: Bytes> Ring<'_, B> {
     #[must_use]
     pub fn wake_word(&self) -> u32 {
         self.cursors.wake.load(Acquire) // pairs with the Release of `publish`
+    }
+
+    /// Whether packets were published, but none that is a key packet is left: nobody can begin to decode with what there is. A ring
+    /// that nothing was published into lacks nothing, because a stream begins with a key packet.
+    #[must_use]
+    pub fn lacks_key(&self) -> bool {
+        self.cursors.head.load(Acquire) > 0 && self.newest_key().is_none() // pairs with the Release of `publish`
     }
 
     /// The newest key packet, if it is still whole.
