@@ -9,7 +9,9 @@ use crate::cli::{Container, Source};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
+use crate::media::magic;
 use crate::media::y4m::{self, Y4mHeader};
+use crate::note;
 use crate::stdio::stdin;
 use crate::text::Escaped;
 use crate::v4l2::errno::Named;
@@ -66,6 +68,7 @@ impl Input {
             Container::Raw => false,
             Container::Auto => named_y4m || input.peek(y4m::MAGIC.len())? == y4m::MAGIC,
         };
+        input.reject_other_kinds(y4m, container)?;
         if y4m {
             let mut line = [0; y4m::LINE_BYTES];
             let Some(length) = input.line(&mut line)? else {
@@ -77,6 +80,26 @@ impl Input {
             input.start = length as u64;
         }
         Ok(input)
+    }
+
+    /// Rejects a film, a picture or a coded stream, which would be encoded as noise. `--raw` insists, and is only warned.
+    fn reject_other_kinds(&mut self, y4m: bool, container: Container) -> Result<(), Failure> {
+        let Some(kind) = magic::kind(self.peek(magic::MAGIC_BYTES)?) else {
+            return Ok(());
+        };
+        let is_y4m = self.peek(y4m::MAGIC.len())? == y4m::MAGIC;
+        if container == Container::Raw {
+            note!(
+                warn,
+                "the input looks like {kind}: taken as raw frames, as --raw says"
+            );
+        } else if !(y4m && is_y4m) {
+            return Err(failure!(
+                Exit::Input,
+                "the input is {kind}, neither raw frames nor Y4M; decode it first: ffmpeg -i FILE -f yuv4mpegpipe - | framemill push --from -"
+            ));
+        }
+        Ok(())
     }
 
     /// The Y4M header; `None` for raw input.

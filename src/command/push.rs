@@ -13,7 +13,9 @@ use crate::command::pace::{Cause, Pacer, Timing};
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{ATTACH_AGAIN_MS, FRAME_SIDE_MAX, FRAME_SIDE_MIN};
+use crate::limits::{
+    ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
+};
 use crate::log;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
@@ -136,6 +138,14 @@ fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failur
         Pace::Rate(rate) => Some((rate.numerator, rate.denominator)),
         _ => header.and_then(|header| header.frame_rate),
     };
+    if let Some((numerator, denominator)) = rate
+        && FrameRate::new(numerator.into(), denominator.into()).is_none()
+    {
+        return Err(failure!(
+            Exit::Input,
+            "the input says {numerator}/{denominator} frames/s, and 1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX} are possible; give --fps N"
+        ));
+    }
     Ok(Wish {
         format: options.format.map_or(0, |format| format.0),
         size: size.unwrap_or_default(),

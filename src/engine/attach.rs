@@ -14,7 +14,7 @@ use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::CHANGE_DRAIN_MS;
+use crate::limits::{CHANGE_DRAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::Placement;
@@ -66,7 +66,7 @@ impl Engine<'_> {
         let present = self.memory.wanted();
         let mut wanted = present;
         if wish.format != 0 {
-            wanted.format = lookup(Fourcc(wish.format)).ok_or_else(|| not_known(life))?;
+            wanted.format = lookup(Fourcc(wish.format)).ok_or_else(|| not_known(life, wish))?;
         }
         // Before what is inside is drained for it. The format that runs was taken, whatever the list says.
         if wanted.format != present.format && !self.session.takes.contains(wanted.format) {
@@ -93,7 +93,7 @@ impl Engine<'_> {
         }
         if wish.rate != (0, 0) && !fixed {
             let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
-            let rate = rate.ok_or_else(|| not_known(life))?;
+            let rate = rate.ok_or_else(|| not_known(life, wish))?;
             wanted.rate = (rate.numerator, rate.denominator);
         }
         let choice = match self.session.options.memory {
@@ -260,12 +260,20 @@ impl Engine<'_> {
 
 /// Frames that no encoder is asked for.
 #[inline(never)]
-fn not_known(life: &mut Life) -> Refusal {
+fn not_known(life: &mut Life, wish: &Wish) -> Refusal {
     if life.may_tell(now()) {
-        note!(
-            warn,
-            "a producer wants a format or a rate that is unknown here"
-        );
+        let (format, (numerator, denominator)) = (Fourcc(wish.format), wish.rate);
+        if wish.format != 0 && lookup(format).is_none() {
+            note!(
+                warn,
+                "a producer requests the format {format}, which is unknown here"
+            );
+        } else {
+            note!(
+                warn,
+                "a producer requests {numerator}/{denominator} frames/s: 1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX} are possible"
+            );
+        }
     }
     Refusal::NotEncoded
 }

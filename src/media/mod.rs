@@ -7,6 +7,7 @@ pub mod fourcc;
 pub mod gop;
 pub mod h264;
 pub mod layout;
+pub mod magic;
 pub mod names;
 pub mod pattern;
 pub mod rows;
