@@ -4,6 +4,8 @@
 
 use core::fmt;
 
+use rustix::io::Errno;
+
 use crate::log;
 
 /// Exit codes of every command, as README and `--help` list them. Stable: scripts and supervisors rely on the numbers.
@@ -44,6 +46,32 @@ pub enum Exit {
     Stuck = 16,
     /// A bug of Framemill's own.
     Internal = 70,
+}
+
+/// When a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// A device node was opened, or asked what it is.
+    Opening,
+    /// The engine was set up.
+    SettingUp,
+    /// The engine ran, and recovery did not help.
+    Running,
+    /// A client set up its connection.
+    Connecting,
+}
+
+/// How a command ends because a call failed: the one place where an errno becomes an exit code.
+#[must_use]
+pub fn exit_of(when: When, errno: Errno) -> Exit {
+    match (when, errno) {
+        (When::Running, Errno::NODEV | Errno::NXIO | Errno::NOENT) => Exit::DeviceLost,
+        (When::Running, _) => Exit::Stalled,
+        (_, Errno::NOMEM | Errno::NOBUFS | Errno::MFILE | Errno::NFILE) => Exit::Resource,
+        (When::Opening, _) => Exit::NoDevice,
+        (When::SettingUp, _) => Exit::Device,
+        (When::Connecting, _) => Exit::Resource,
+    }
 }
 
 /// Every exit code with its meaning, in the order of the numbers, as `--help` prints them. One string, because a table takes 24 bytes
@@ -96,6 +124,25 @@ macro_rules! failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shortage_of_the_system_is_named_as_such_until_the_engine_runs() {
+        for when in [When::Opening, When::SettingUp, When::Connecting] {
+            for errno in [Errno::NOMEM, Errno::NOBUFS, Errno::MFILE, Errno::NFILE] {
+                assert_eq!(exit_of(when, errno), Exit::Resource);
+            }
+        }
+        assert_eq!(exit_of(When::Running, Errno::NOMEM), Exit::Stalled);
+    }
+
+    #[test]
+    fn a_device_is_lost_only_while_the_engine_runs() {
+        for errno in [Errno::NODEV, Errno::NXIO, Errno::NOENT] {
+            assert_eq!(exit_of(When::Opening, errno), Exit::NoDevice);
+            assert_eq!(exit_of(When::SettingUp, errno), Exit::Device);
+            assert_eq!(exit_of(When::Running, errno), Exit::DeviceLost);
+        }
+    }
 
     #[test]
     fn the_table_lists_each_code_once_in_ascending_order() {

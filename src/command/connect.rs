@@ -7,7 +7,7 @@ use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use crate::cli::SocketName;
 use crate::client::{ClientError, Step};
 use crate::control::message::Refusal;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
@@ -70,7 +70,7 @@ fn exit(error: &ClientError) -> Exit {
         | ClientError::Protocol
         | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
-        ClientError::System(..) => Exit::Resource,
+        ClientError::System(_, errno) => exit_of(When::Connecting, *errno),
     }
 }
 

@@ -8,7 +8,7 @@ use core::fmt;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::cli::{DeviceChoice, RunOptions};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::DEVICE_RETRY_MS;
 use crate::signals::Signals;
@@ -42,7 +42,10 @@ pub(super) fn find_camera(
             Signal::Lost(error) => {
                 return Err(failure!(Exit::NoDevice, "{name}: {error}"));
             }
-            Signal::Failed(error) => return Err(failure!(Exit::Device, "{name}: {error}")),
+            Signal::Failed(error) => {
+                let exit = exit_of(When::SettingUp, error.errno);
+                return Err(failure!(exit, "{name}: {error}"));
+            }
             _ => return Ok(camera),
         }
     }
@@ -57,7 +60,9 @@ fn unusable(name: Escaped<'_>, what: &str, error: &NotUsable) -> Failure {
             "{name} is no {what}: it is {}",
             Escaped(capability.card_name())
         ),
-        NotUsable::Call(error) => failure!(Exit::NoDevice, "{name}: {error}"),
+        NotUsable::Call(error) => {
+            failure!(exit_of(When::Opening, error.errno), "{name}: {error}")
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::engine::frame_memory::FrameMemory;
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
 use crate::engine::session::Session;
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, When, exit_of};
 use crate::limits::{
     CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT, STACK_PREFAULT_BYTES,
 };
@@ -73,7 +73,10 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let mut gives = FormatSet::default();
     let (mut width, mut height) = (options.size.width, options.size.height);
     if let Some((camera, node)) = &camera {
-        let failed = |error| failure!(Exit::Device, "{}: {error}", Escaped(node.to_bytes()));
+        let failed = |error: IoctlError| {
+            let exit = exit_of(When::SettingUp, error.errno);
+            failure!(exit, "{}: {error}", Escaped(node.to_bytes()))
+        };
         if width == 0 {
             // The camera's present one.
             (width, height) = camera.size().map_err(failed)?;
@@ -95,7 +98,10 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
     })?;
     let (node, path) = (found.as_c_str(), found.shown());
-    let raw = raw(&device).map_err(|error| failure!(Exit::Device, "{path}: {error}"))?;
+    let raw = raw(&device).map_err(|error| {
+        let exit = exit_of(When::SettingUp, error.errno);
+        failure!(exit, "{path}: {error}")
+    })?;
     let raw = raw.ok_or_else(|| match camera {
         Some(_) => failure!(
             Exit::Refused,
@@ -141,10 +147,9 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let encoder = Encoder::new(device, agreed, session.slots).map_err(at_device)?;
     let mut encoder = ManuallyDrop::new(encoder);
     let no_memory = |error: IoctlError| {
-        let short = matches!(error.errno, Errno::NOMEM | Errno::MFILE | Errno::NFILE);
         let exit = match error.call {
             Call::ExpBuf if options.memory == MemoryChoice::Export => Exit::Refused,
-            Call::QueryBuf | Call::ExpBuf if !short => Exit::Device,
+            Call::QueryBuf | Call::ExpBuf => exit_of(When::SettingUp, error.errno),
             _ => Exit::Resource,
         };
         failure!(exit, "{path}: {error}")

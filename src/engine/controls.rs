@@ -9,7 +9,7 @@ use core::fmt::{self, Display};
 use rustix::fd::AsFd;
 
 use crate::cli::{BitrateMode, ControlName, ControlSetting, RunOptions};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::media::fourcc::Fourcc;
 use crate::media::h264::{Demand, LEVEL_MAX, level_name, profile_name};
@@ -190,7 +190,7 @@ impl Setter<'_> {
     ) -> Result<(), Failure> {
         let (device, path) = (self.device, self.path);
         let combination = combination(device, size, declared)
-            .map_err(|error| failure!(Exit::Device, "{path}: {error}"))?;
+            .map_err(|error| failure!(exit_of(When::SettingUp, error.errno), "{path}: {error}"))?;
         let demand = &combination.demand;
         let quirks = device.quirks;
         let high = demand.profile >= 4;

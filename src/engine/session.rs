@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::cli::RunOptions;
 use crate::engine::controls::{combination, set_controls};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::CONTROLS;
 use crate::media::format_set::FormatSet;
@@ -51,10 +51,9 @@ impl Session<'_> {
         let (path, options) = (self.path, self.options);
         let agreed = negotiate(device, wanted).map_err(|refused| {
             let exit = match refused {
-                Refused::Call(_) => Exit::Device,
                 // It is no encoder for what is wanted, as a scan would have said.
                 Refused::Format(asked, _) if asked == options.codec => Exit::NoDevice,
-                _ => Exit::Refused,
+                refused => refused.exit(),
             };
             failure!(exit, "{path}: {refused}")
         })?;
@@ -99,11 +98,10 @@ impl Session<'_> {
 
     /// A call on the device failed.
     pub fn at_device(&self, error: &IoctlError) -> Failure {
-        let exit = if error.errno == Errno::NOMEM {
-            Exit::Resource
-        } else {
-            Exit::Device
-        };
-        failure!(exit, "{}: {error}", self.path)
+        failure!(
+            exit_of(When::SettingUp, error.errno),
+            "{}: {error}",
+            self.path
+        )
     }
 }

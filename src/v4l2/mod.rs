@@ -3,6 +3,7 @@
 pub mod abi;
 pub mod camera;
 pub mod controls;
+mod crop;
 pub mod device;
 pub mod encoder;
 pub mod errno;

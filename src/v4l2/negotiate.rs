@@ -7,14 +7,14 @@
 use core::fmt;
 
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::io::Errno;
 
-use super::abi::{BufferType, FIELD_NONE, Format, Fract, Queue, Rect, SEL_TGT_CROP};
+use super::abi::{BufferType, FIELD_NONE, Format, Fract, Queue};
+use super::crop::{NotCropped, crop};
 use super::device::Device;
 use super::errno::IoctlError;
 use super::ioctl;
-use crate::error::Exit;
-use crate::limits::{CAPTURE_BYTES, PADDING_PIXELS, PLANES};
+use crate::error::{Exit, When, exit_of};
+use crate::limits::{CAPTURE_BYTES, PLANES};
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, LayoutError};
@@ -68,6 +68,8 @@ pub enum Refused {
     Format(Fourcc, Fourcc),
     /// The driver made another size of the size asked, and cannot crop it back.
     Size((u32, u32), (u32, u32)),
+    /// The driver made a rectangle of the crop that cuts the picture: the visible size, and what it made.
+    Crop((u32, u32), (u32, u32)),
     /// The buffers that the driver describes cannot hold the frame.
     Layout(LayoutError),
     /// The pictures are single fields.
@@ -93,8 +95,7 @@ impl Refused {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Call(error) if error.errno == Errno::NOMEM => Exit::Resource,
-            Self::Call(_) => Exit::Device,
+            Self::Call(error) => exit_of(When::SettingUp, error.errno),
             _ => Exit::Refused,
         }
     }
@@ -112,6 +113,11 @@ impl fmt::Display for Refused {
                 f,
                 "the driver does not take {}x{}: the nearest it offers is {}x{}",
                 asked.0, asked.1, given.0, given.1
+            ),
+            Self::Crop(asked, made) => write!(
+                f,
+                "the driver cuts a picture of {}x{} to {}x{}: give a size that it leaves as it is, such as that",
+                asked.0, asked.1, made.0, made.1
             ),
             Self::Layout(error) => write!(f, "the driver's buffers do not fit: {error}"),
             Self::OddSize(error) => error.fmt(f),
@@ -192,7 +198,10 @@ pub fn output(
     }
 
     // Rows and columns of padding are cut off, where the driver can.
-    crop(device, visible, coded)?;
+    crop(device, visible, coded).map_err(|error| match error {
+        NotCropped::Cut(shown) => Refused::Crop(visible, shown),
+        NotCropped::Padded(shown) => Refused::Size(visible, shown),
+    })?;
 
     let layout = layout(wanted.format, visible, &output).map_err(Refused::Layout)?;
     Ok((coded, layout))
@@ -261,32 +270,4 @@ fn declared(rate: (u32, u32), least: u32) -> (u32, u32) {
         "the rate declared to the encoder is {least} frames/s: its firmware hangs below"
     );
     (least, 1)
-}
-
-/// Sets the crop rectangle on the OUTPUT queue and checks what came of it. Without one a little padding is tolerated,
-/// with a warning: it shows at the right and at the bottom of the picture.
-fn crop(device: &Device, visible: (u32, u32), coded: (u32, u32)) -> Result<(), Refused> {
-    let queue = device.queue(Queue::Output);
-    let wanted = Rect {
-        left: 0,
-        top: 0,
-        width: visible.0,
-        height: visible.1,
-    };
-    let answer = ioctl::s_selection(device, queue, SEL_TGT_CROP, wanted);
-    if answer.is_ok_and(|got| got == wanted) || visible == coded {
-        return Ok(());
-    }
-    if coded.0 - visible.0 > PADDING_PIXELS || coded.1 - visible.1 > PADDING_PIXELS {
-        return Err(Refused::Size(visible, coded));
-    }
-    note!(
-        warn,
-        "the driver cannot crop {}x{} to {}x{}: padding shows in the picture",
-        coded.0,
-        coded.1,
-        visible.0,
-        visible.1
-    );
-    Ok(())
 }
