@@ -175,9 +175,24 @@ pub const HEARTBEAT_MS: u32 = 500;
 /// From one look at everything to the next while ppoll(2) fails, ms: less than a frame's time at 60 frames/s.
 pub const BLIND_PAUSE_MS: u32 = 10;
 
+/// Wake-ups in a row by a device that brought nothing to dequeue, after which it is not polled for `BLIND_PAUSE_MS` each time: a driver may
+/// report now and then what is gone when it is asked.
+pub const EMPTY_WAKEUPS: u32 = 16;
+
+/// Frames in a row that the driver refuses to queue before it is taken for broken: one may be at fault itself.
+pub const REFUSED_FRAMES: u32 = 8;
+
 /// Frames in a row that the encoder gives back without a packet before it is taken for stalled: rate control may skip some, and
 /// so many only when it is out of order.
 pub const MUTE_FRAMES: u32 = 8;
+
+/// Expired frames that are remembered: so many packets may come late. Twice the reordering that no encoder exceeds, and some for a driver that
+/// cannot be drained.
+pub const EXPIRED_FRAMES: usize = 16;
+
+/// Without progress for so long after the last frame of a producer that left, an encoder that may hold frames back is drained, ms. An
+/// encoder that is at work takes less for a frame.
+pub const FLUSH_AFTER_MS: u32 = 500;
 
 /// How long a coded buffer that was full to the last byte waits for a second part with the same timestamp, ms.
 /// The driver delivers the parts back to back; two frames' time at 30 frames/s is generous.

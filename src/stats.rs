@@ -32,7 +32,7 @@ counters! {
     FramesReturned = "frames_returned",
     /// Frames that became a packet.
     FramesPublished = "frames_published",
-    /// Frames that the encoder took and gave no packet for: a later frame's packet came, or the time was up.
+    /// Frames that the encoder took and gave no packet for, though later frames' packets came, or the end of a drain.
     DroppedEncoder = "frames_dropped_encoder",
     /// Frames whose coded buffer came back empty and marked with an error.
     DroppedError = "frames_dropped_error",
@@ -120,6 +120,8 @@ counters! {
     RefusedOddSize = "refused_odd_size",
     /// `Refusal::Format`
     RefusedFormat = "refused_format",
+    /// Frames whose packet came after they were counted as `frames_dropped_encoder`, which was taken back: the sum of the two never falls.
+    FramesLate = "frames_late",
 }
 
 const _: () = assert!(
@@ -178,6 +180,11 @@ impl Stats<'_> {
     /// Adds one to a counter.
     pub fn count(&self, counter: Counter) {
         self.add(counter, 1);
+    }
+
+    /// Takes one from a counter that counted too early.
+    pub fn take_back(&self, counter: Counter) {
+        self.add(counter, u64::MAX);
     }
 
     /// Adds one to the counter that stands so many places behind `first`.

@@ -131,8 +131,10 @@ proptest! {
                     if n < inside.len() {
                         let (slot, key, back) = inside[n];
                         let awaited = pipeline.awaits(key);
+                        let late = stats.get(Counter::FramesLate);
                         let claimed = pipeline.claim(key, now);
-                        prop_assert_eq!(claimed.is_some(), awaited);
+                        let late = stats.get(Counter::FramesLate) - late;
+                        prop_assert_eq!(claimed.is_some(), awaited || late == 1);
                         if let Some(frame) = claimed {
                             prop_assert!(frame.committed <= frame.queued, "a commit in the future is taken for now");
                             if good { pipeline.published(&frame) }
@@ -157,7 +159,8 @@ proptest! {
             let queued = inside.iter().filter(|f| !f.2).count();
             let have = (0..slots).filter(|&slot| pipeline.slot(slot) == Some(Slot::Queued)).count();
             prop_assert_eq!(queued, have, "the slots are where the driver says");
-            prop_assert_eq!(pipeline.stalls(LIMIT).is_some(), queued > 0);
+            prop_assert_eq!(pipeline.busy(), queued > 0);
+            prop_assert!(pipeline.busy() || pipeline.stalls(LIMIT).is_none());
         }
         // The end of everything: nothing is left.
         pipeline.restart(Counter::DroppedStopping, now);
@@ -195,23 +198,137 @@ fn a_frame_that_the_encoder_swallowed_is_dropped_when_enough_later_ones_have_com
     }
     assert_eq!(memory.stats().get(Counter::DroppedEncoder), 1);
     assert_eq!(pipeline.accounts(), (1 + u64::from(REORDER_FRAMES), 1));
+}
+
+#[test]
+fn a_late_packet_takes_the_drop_back_and_keeps_its_timestamp() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(2, memory.stats());
+    pipeline.attach();
+    let keys = encode(&mut pipeline, 2 + u64::from(REORDER_FRAMES), 10);
+    for &key in &keys[1..] {
+        let frame = pipeline.claim(key, 20).unwrap();
+        pipeline.published(&frame);
+    }
+    assert_eq!(pipeline.accounts(), (1 + u64::from(REORDER_FRAMES), 1));
+    let frame = pipeline.claim(keys[0], 30).unwrap();
+    assert_eq!(frame.timestamp, 0);
+    pipeline.published(&frame);
+    assert_eq!(pipeline.accounts(), (2 + u64::from(REORDER_FRAMES), 0));
+    assert_eq!(memory.stats().dropped(), 0);
+    assert_eq!(memory.stats().get(Counter::FramesLate), 1);
     assert!(
-        pipeline.claim(keys[0], 30).is_none(),
-        "too late is too late"
+        pipeline.claim(keys[0], 40).is_none(),
+        "a second time it is a stranger's"
     );
 }
 
 #[test]
-fn a_swallowed_frame_with_none_after_it_is_dropped_when_its_time_is_up() {
+fn a_swallowed_frame_is_dropped_in_time_once_a_later_one_has_come() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(2, memory.stats());
-    encode(&mut pipeline, 1, 10);
+    let keys = encode(&mut pipeline, 2, 10);
+    assert_eq!(pipeline.expires(LIMIT), None);
+    pipeline.expire(u64::MAX, LIMIT);
+    assert_eq!(
+        memory.stats().get(Counter::DroppedEncoder),
+        0,
+        "it may be held back"
+    );
+    assert!(pipeline.claim(keys[1], 20).is_some());
     assert_eq!(pipeline.expires(LIMIT), Some(10 + LIMIT));
     pipeline.expire(10 + LIMIT, LIMIT);
     assert_eq!(memory.stats().get(Counter::DroppedEncoder), 0);
     pipeline.expire(11 + LIMIT, LIMIT);
     assert_eq!(memory.stats().get(Counter::DroppedEncoder), 1);
     assert_eq!(pipeline.expires(LIMIT), None);
+}
+
+/// One frame to the driver, which keeps its slot.
+fn queue(pipeline: &mut Pipeline<'_>, now: u64) -> (u32, u64) {
+    let slot = pipeline.lend().unwrap();
+    pipeline.commit(slot, now, now, now).unwrap();
+    let next = pipeline.next().unwrap();
+    pipeline.queued(now);
+    next
+}
+
+#[test]
+fn an_encoder_that_holds_slots_back_stalls_only_when_it_has_all_of_them() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(3, memory.stats());
+    queue(&mut pipeline, 10);
+    queue(&mut pipeline, 20);
+    assert!(pipeline.busy());
+    assert_eq!(pipeline.stalls(LIMIT), None, "it may wait for the third");
+    queue(&mut pipeline, 5000);
+    // Its time begins when it can wait for nothing more.
+    assert_eq!(pipeline.stalls(LIMIT), Some(5000 + LIMIT));
+}
+
+#[test]
+fn an_encoder_that_holds_slots_back_stalls_when_it_is_drained_or_frames_are_dropped_for_it() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    queue(&mut pipeline, 10);
+    pipeline.drain(5000);
+    assert_eq!(pipeline.stalls(LIMIT), Some(5000 + LIMIT));
+    pipeline.restart(Counter::DroppedRestart, 6000);
+    queue(&mut pipeline, 7000);
+    assert_eq!(pipeline.stalls(LIMIT), None);
+    let slot = pipeline.lend().unwrap();
+    pipeline.commit(slot, 0, 8000, 8000).unwrap();
+    pipeline.drop_behind(8000);
+    assert_eq!(pipeline.stalls(LIMIT), Some(8000 + LIMIT));
+}
+
+#[test]
+fn an_encoder_that_was_seen_empty_stalls_with_one_slot() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    // The packet comes before the slot, and after it.
+    for slot_first in [true, false] {
+        pipeline.forget_habits();
+        let (slot, key) = queue(&mut pipeline, 10);
+        if slot_first {
+            pipeline.returned(slot, 11);
+        }
+        assert!(pipeline.claim(key, 12).is_some());
+        pipeline.returned(slot, 13);
+        let (slot, key) = queue(&mut pipeline, 100);
+        assert_eq!(pipeline.stalls(LIMIT), Some(100 + LIMIT));
+        pipeline.returned(slot, 101);
+        assert!(pipeline.claim(key, 102).is_some());
+    }
+    // Emptied by a drain, it says nothing of itself.
+    pipeline.forget_habits();
+    let (slot, key) = queue(&mut pipeline, 200);
+    pipeline.drain(201);
+    pipeline.returned(slot, 202);
+    assert!(pipeline.claim(key, 203).is_some());
+    pipeline.restart(Counter::DroppedEncoder, 204);
+    queue(&mut pipeline, 205);
+    assert_eq!(pipeline.stalls(LIMIT), None);
+}
+
+#[test]
+fn what_is_inside_is_flushed_soon_unless_the_encoder_holds_nothing_back() {
+    const STALL: u64 = 2_000_000_000;
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    assert_eq!(pipeline.flush(STALL), None);
+    let keys = encode(&mut pipeline, 2, 10);
+    assert!(
+        pipeline
+            .flush(STALL)
+            .is_some_and(|at| at > 10 && at < STALL)
+    );
+    for key in keys {
+        assert!(pipeline.claim(key, 20).is_some());
+    }
+    assert_eq!(pipeline.flush(STALL), None);
+    encode(&mut pipeline, 1, 30);
+    assert_eq!(pipeline.flush(STALL), Some(30 + STALL));
 }
 
 #[test]

@@ -154,12 +154,15 @@ impl Engine<'_> {
         let client = life.clients.get_mut(place).ok_or(Refusal::BadMessage)?;
         client.role = Role::Waiting;
         life.request = Some(request);
-        life.phase = if self.pipeline.in_flight() == 0 && self.pipeline.stalls(0).is_none() {
-            Phase::Drained
-        } else {
-            Phase::Emptying {
-                deadline: now().saturating_add(u64::from(CHANGE_DRAIN_MS) * MS),
+        life.phase = match life.phase {
+            Phase::Running if self.pipeline.in_flight() == 0 && !self.pipeline.busy() => {
+                Phase::Drained
             }
+            Phase::Running => Phase::Emptying {
+                deadline: now().saturating_add(u64::from(CHANGE_DRAIN_MS) * MS),
+            },
+            // It is being drained already.
+            phase => phase,
         };
         self.set_state(State::Draining);
         Ok(())
@@ -172,7 +175,7 @@ impl Engine<'_> {
     #[inline(never)]
     pub(super) fn carry_out(&mut self, life: &mut Life) -> Result<(), Failure> {
         let Some(Request { wanted, mut slots }) = life.request.take() else {
-            return Ok(());
+            return self.resume(life);
         };
         // What the drain's deadline cut off.
         self.pipeline.restart(Counter::DroppedRestart, now());

@@ -138,7 +138,7 @@ impl Engine<'_> {
 
     /// Whether the encoder is there, and has no frame.
     pub(super) fn may_attach(&self, life: &Life) -> bool {
-        life.away.is_none() && self.pipeline.in_flight() == 0 && self.pipeline.stalls(0).is_none()
+        life.away.is_none() && self.pipeline.in_flight() == 0 && !self.pipeline.busy()
     }
 
     /// Takes at most one round of pictures.
@@ -172,7 +172,7 @@ impl Engine<'_> {
             if picture.error {
                 self.pipeline.drop_newest(Counter::DroppedCamera);
             } else if self.pipeline.lent() < CAMERA_RESERVE {
-                self.pipeline.drop_newest(Counter::DroppedBehind);
+                self.pipeline.drop_behind(time);
             }
             if let Some(left) = &mut feed.frames {
                 *left -= 1;

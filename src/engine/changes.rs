@@ -68,7 +68,7 @@ impl Engine<'_> {
     /// Whether a frame may be queued now. A forced key frame is the next one that the encoder *begins*: where all are
     /// to be key frames, there is never a second one in the queue.
     pub(super) fn may_queue(&self, life: &Life) -> bool {
-        !(life.key.always && self.pipeline.stalls(0).is_some())
+        !(life.key.always && self.pipeline.busy())
     }
 
     /// Before a frame is queued: tells the encoder to make it a key frame, if that is due. One that refuses is asked again
@@ -144,6 +144,7 @@ impl Engine<'_> {
         self.stats.count(Counter::Changes);
         if let Ok(value) = answer {
             self.session.keep(id, value);
+            self.pipeline.forget_habits();
         }
         if answer.is_ok() && matches!(change, Change::ControlId(..) | Change::ControlName(..)) {
             // A key-frame distance by its own name ends the forcing of each frame, as `gop` does.

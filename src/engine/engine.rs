@@ -34,7 +34,7 @@ use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, Ready, SIGNALS};
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{CLIENTS, FRAME_SLOTS_MAX, TURN_BUDGET};
+use crate::limits::{CLIENTS, FRAME_SLOTS_MAX, REFUSED_FRAMES, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
@@ -127,8 +127,12 @@ impl Engine<'_> {
 
     #[inline(never)]
     fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
+        let polled = life.wakeups.polls(now());
         let ready = self.sleep(life);
         let time = now();
+        if polled && !ready.at(ENCODER) {
+            life.wakeups.fine();
+        }
         if ready.at(SIGNALS) {
             self.take_signal(life, time);
         }
@@ -172,31 +176,41 @@ impl Engine<'_> {
         // What was published before a failure is news all the same.
         self.announce(life, published);
         self.mend_reference(life);
-        taken?;
+        let mut brought = taken?;
         for _ in 0..self.encoder.slots() {
             match self.encoder.dequeue_frame()? {
                 Some(slot) => self.pipeline.returned(slot, now()),
                 None => break,
             }
+            brought = true;
+        }
+        if brought {
+            life.wakeups.fine();
+        } else if !ready.guessed() && life.wakeups.brought_nothing(now(), self.settings.stall) {
+            return Err(IoctlError::new(Call::Poll, Errno::IO));
         }
         Ok(())
     }
 
-    /// Coded buffers to the publisher; adds up the packets that came of them.
-    fn take_coded(&mut self, life: &mut Life, published: &mut u32) -> Result<(), IoctlError> {
+    /// Coded buffers to the publisher; adds up the packets that came of them. Whether there was any buffer, or the end.
+    fn take_coded(&mut self, life: &mut Life, published: &mut u32) -> Result<bool, IoctlError> {
+        let mut brought = false;
         for _ in 0..TURN_BUDGET {
             let coded = match self.encoder.dequeue_coded()? {
                 Answer::Coded(coded) => coded,
                 Answer::Nothing => break,
-                Answer::Drained if life.phase == Phase::Running => {
-                    // Nobody asked for a drain, and nothing else would come any more.
+                Answer::Drained
+                    if matches!(life.phase, Phase::Running | Phase::Emptying { .. }) =>
+                {
+                    // The driver was not told to stop yet, and nothing else would come any more.
                     return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
                 }
                 Answer::Drained => {
                     self.drained(life);
-                    break;
+                    return Ok(true);
                 }
             };
+            brought = true;
             let payload = self.encoder.payload(&coded);
             *published += self.publisher.take(&coded, payload, now(), self.pipeline);
             if coded.last {
@@ -205,7 +219,7 @@ impl Engine<'_> {
             }
             self.encoder.requeue(coded)?;
         }
-        Ok(())
+        Ok(brought)
     }
 
     /// Wakes consumers when something was published.
@@ -233,8 +247,11 @@ impl Engine<'_> {
         // It only wakes the loop; how often it was signalled says nothing. The other end is open here, too, so it comes to an end
         // only when the producer shuts it down; then it would wake the loop without end.
         let shut = rustix::io::read(filled, &mut [0; 64]) == Ok(0);
+        let before = self.stats.get(Counter::FramesCommitted);
         if !self.drain_commits(time) || shut {
             self.cut_off(life, place, Refusal::BadFrameRing);
+        } else if self.stats.get(Counter::FramesCommitted) != before {
+            life.left = false;
         }
     }
 
@@ -275,7 +292,10 @@ impl Engine<'_> {
                 self.stats.add(Counter::RawBytesCopiedForced, copied);
             }
             match self.encoder.queue_frame(slot, key) {
-                Ok(()) => self.pipeline.queued(now()),
+                Ok(()) => {
+                    life.refused = 0;
+                    self.pipeline.queued(now());
+                }
                 Err(error) if fatal(error.errno) => return Err(error),
                 Err(error) => {
                     self.pipeline.refused();
@@ -288,16 +308,38 @@ impl Engine<'_> {
                             self.session.path
                         );
                     }
+                    life.refused += 1;
+                    if life.refused >= REFUSED_FRAMES {
+                        life.refused = 0;
+                        return self.refuses_all(life, error);
+                    }
                 }
             }
         }
         if let Phase::Emptying { deadline } = life.phase
             && self.pipeline.filled() == 0
         {
+            let flushing = life.flushing();
             let marked = self.encoder.drain()?;
+            if flushing && !marked {
+                self.hold(life);
+                return Ok(());
+            }
             life.phase = Phase::Draining { deadline, marked };
+            self.pipeline.drain(now());
         }
         Ok(())
+    }
+
+    /// The driver refuses each frame: it is restarted, unless it is a producer's memory that it does not take.
+    fn refuses_all(&mut self, life: &mut Life, error: IoctlError) -> Result<(), IoctlError> {
+        if self.encoder.imports()
+            && let Some((place, ..)) = life.clients.producer()
+        {
+            self.cut_off(life, place, Refusal::BadFrameRing);
+            return Ok(());
+        }
+        Err(error)
     }
 
     /// Free slots to the producer, and what became of its frames.

@@ -6,6 +6,7 @@ use crate::engine::attach::Request;
 use crate::engine::changes::KeyRequest;
 use crate::engine::clients::Clients;
 use crate::engine::lifecycle::Away;
+use crate::engine::wakeups::Wakeups;
 use crate::error::Exit;
 use crate::limits::TELL_PAUSE_MS;
 use crate::time::MS;
@@ -32,6 +33,10 @@ pub(super) enum Phase {
 pub(super) struct Life {
     pub(super) clients: Clients,
     pub(super) phase: Phase,
+    /// Wake-ups by the encoder.
+    pub(super) wakeups: Wakeups,
+    /// Frames that the driver refused in a row.
+    pub(super) refused: u32,
     /// Restarts since the latest packet.
     pub(super) restarts: u32,
     /// The listening socket is left alone until then.
@@ -39,6 +44,8 @@ pub(super) struct Life {
     /// The place of the client whose turn is next.
     pub(super) next_client: usize,
     pub(super) finished: bool,
+    /// The producer said that it is done, or is gone: no frame follows those inside.
+    pub(super) left: bool,
     /// A client asked for the end.
     pub(super) end_wanted: bool,
     /// The end has begun.
@@ -62,10 +69,13 @@ impl Life {
         Self {
             clients: Clients::default(),
             phase: Phase::Running,
+            wakeups: Wakeups::default(),
+            refused: 0,
             restarts: 0,
             accept_again: 0,
             next_client: 0,
             finished: false,
+            left: false,
             end_wanted: false,
             ending: false,
             request: None,
@@ -75,6 +85,12 @@ impl Life {
             key: KeyRequest::new(all_intra),
             tell_again: 0,
         }
+    }
+
+    /// Whether the encoder is being drained because nobody sends frames: whoever comes next may attach meanwhile.
+    pub(super) fn flushing(&self) -> bool {
+        let draining = !matches!(self.phase, Phase::Running | Phase::Ended(_));
+        draining && !self.ending && self.request.is_none()
     }
 
     /// Until when the producer has to attach again, `CLOCK_MONOTONIC` ns, unless one is about to be let in.

@@ -6,14 +6,13 @@
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::engine::attach::Slots;
 use crate::engine::camera::Health;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
-use crate::error::{Exit, Failure};
+use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::{
     ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS,
@@ -114,7 +113,7 @@ impl Engine<'_> {
         }
     }
 
-    fn recovered(&mut self, life: &Life) {
+    pub(super) fn recovered(&mut self, life: &Life) {
         self.set_state(match self.camera.as_ref().map(|feed| feed.health) {
             _ if life.phase != Phase::Running => State::Draining,
             None | Some(Health::Streaming) => State::Running,
@@ -247,13 +246,15 @@ impl Engine<'_> {
     fn given_up(&self, life: &Life, error: Option<IoctlError>) -> Failure {
         let device = self.session.path;
         match error {
-            Some(error) if lost(error.errno) || error.errno == Errno::NOENT => {
-                failure!(Exit::DeviceLost, "{device}: the encoder is gone: {error}")
-            }
-            Some(error) => failure!(
-                Exit::Stalled,
-                "{device}: the encoder still fails after {RESTARTS} restarts and when opened anew: {error}"
-            ),
+            Some(error) => match exit_of(When::Running, error.errno) {
+                exit @ Exit::DeviceLost => {
+                    failure!(exit, "{device}: the encoder is gone: {error}")
+                }
+                exit => failure!(
+                    exit,
+                    "{device}: the encoder still fails after {RESTARTS} restarts and when opened anew: {error}"
+                ),
+            },
             None if life.restarts == 0 => failure!(
                 Exit::Stalled,
                 "{device}: the encoder could not be set up again, also when opened anew"
@@ -284,10 +285,12 @@ impl Engine<'_> {
         self.mend_reference(life);
         self.pipeline.expire(time, self.settings.stall);
         let stalls = self.pipeline.stalls(self.settings.stall);
-        if stalls.is_some_and(|at| at <= time) || self.pipeline.mute() {
+        let mute = self.pipeline.mute(self.settings.stall);
+        if stalls.is_some_and(|at| at <= time) || mute.is_some_and(|at| at <= time) {
             self.stats.count(Counter::Stalls);
             self.recover(life, None)?;
         }
+        self.flush_in_time(life, time);
         match life.phase {
             Phase::Draining { marked: false, .. } if self.pipeline.inside() == 0 => {
                 life.drained(Exit::Success);

@@ -15,12 +15,15 @@ mod controls;
     reason = "the structure that the module is named after"
 )]
 pub mod engine;
+mod flush;
 pub mod frame_memory;
 mod life;
 mod lifecycle;
+pub mod pending;
 pub mod pipeline;
 pub mod publisher;
 pub mod reactor;
 mod service;
 pub mod session;
 mod wait;
+pub mod wakeups;

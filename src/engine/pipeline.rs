@@ -5,17 +5,22 @@
 //!                   └──────────── reclaim (the producer left) ───────────────▲
 //! ```
 //!
-//! A slot goes round as drawn. The frame in it has a second life: from `queued` on it stands in the pending table,
-//! keyed by the timestamp that V4L2 copies from the OUTPUT to the CAPTURE buffer, until its packet is claimed or it is
-//! given up. The two lives end independently: the slot usually comes back before the packet does.
+//! A slot goes round as drawn. The frame in it has a second life: from `queued` on it stands among the pending frames
+//! until its packet is claimed or it expires. The two lives end independently: the slot usually returns before the packet
+//! comes, and with an encoder that holds frames back long before.
 //!
 //! Every frame that is committed ends in exactly one counter: published, or one of `stats::DROPS`. `in_flight` is the
-//! rest; `committed = published + dropped + in_flight` always holds.
+//! rest; `committed = published + dropped + in_flight` always holds. A packet of a frame that was dropped, because it
+//! had expired, takes the drop back.
 
 use arrayvec::ArrayVec;
 
-use crate::limits::{FRAME_SLOTS_MAX, MUTE_FRAMES, PENDING_FRAMES, REORDER_FRAMES};
+use super::pending::{Claimed, PendingFrames, take};
+use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX};
 use crate::stats::{Counter, Stage, Stats};
+use crate::time::MS;
+
+pub use super::pending::Frame;
 
 const SLOTS: usize = FRAME_SLOTS_MAX as usize;
 
@@ -32,32 +37,6 @@ pub enum Slot {
     Queued,
 }
 
-/// A frame on its way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Frame {
-    /// The producer's timestamp, carried through.
-    pub timestamp: u64,
-    /// `CLOCK_MONOTONIC` ns of the commit.
-    pub committed: u64,
-    /// `CLOCK_MONOTONIC` ns of QBUF; 0 before.
-    pub queued: u64,
-    /// Which producer's: the number of its attachment.
-    pub attachment: u32,
-}
-
-/// A frame in the encoder.
-#[derive(Clone, Copy, Debug)]
-struct Pending {
-    /// V4L2 timestamp, us; unique and rising.
-    key: u64,
-    slot: u32,
-    frame: Frame,
-    /// When its slot came back, ns; 0 before.
-    returned: u64,
-    /// Later frames whose packets came first.
-    overtaken: u32,
-}
-
 /// The producer committed a slot that it does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotYours;
@@ -68,16 +47,22 @@ pub struct Pipeline<'a> {
     slots: ArrayVec<Slot, SLOTS>,
     /// Filled slots in the order of their commits.
     filled: ArrayVec<(u32, Frame), SLOTS>,
-    /// Frames in the encoder, oldest first.
-    pending: ArrayVec<Pending, PENDING_FRAMES>,
+    /// Frames in the encoder.
+    pending: PendingFrames,
     last_key: u64,
     attachment: u32,
     published_here: u64,
     dropped_here: u64,
     /// `CLOCK_MONOTONIC` ns of the last sign of life from the encoder.
     progress: u64,
-    /// Frames given up for lack of a packet, in a row.
-    mute: u32,
+    /// The encoder was seen without a frame between two frames: it holds none back.
+    holds_none: bool,
+    /// A packet, and nothing else, left the encoder without a frame.
+    answered_all: bool,
+    /// The encoder was told to give everything that it holds.
+    draining: bool,
+    /// Frames were dropped since the encoder's last sign of life, because it has all the slots that it can have.
+    behind: bool,
 }
 
 impl<'a> Pipeline<'a> {
@@ -90,13 +75,16 @@ impl<'a> Pipeline<'a> {
                 .map(|_| Slot::Free)
                 .collect(),
             filled: ArrayVec::new(),
-            pending: ArrayVec::new(),
+            pending: PendingFrames::default(),
             last_key: 0,
             attachment: 0,
             published_here: 0,
             dropped_here: 0,
             progress: 0,
-            mute: 0,
+            holds_none: false,
+            answered_all: false,
+            draining: false,
+            behind: false,
         }
     }
 
@@ -105,6 +93,12 @@ impl<'a> Pipeline<'a> {
         self.slots.clear();
         self.slots
             .extend((0..slots.min(FRAME_SLOTS_MAX)).map(|_| Slot::Free));
+        self.forget_habits();
+    }
+
+    /// The encoder's settings are others: whether it holds frames back is to be seen again.
+    pub fn forget_habits(&mut self) {
+        self.holds_none = false;
     }
 
     /// Who has the slot; `None` when there is no such slot.
@@ -185,19 +179,15 @@ impl<'a> Pipeline<'a> {
         let Some((_, mut frame)) = take(&mut self.filled, 0) else {
             return;
         };
-        if self.idle() {
+        // While it may wait for more, the time of its answer begins with each frame.
+        if !self.busy() || !self.owes() {
             self.progress = now;
         }
         frame.queued = now;
         self.last_key = key;
+        self.answered_all = false;
         self.slots[slot as usize] = Slot::Queued;
-        self.pending.push(Pending {
-            key,
-            slot,
-            frame,
-            returned: 0,
-            overtaken: 0,
-        });
+        self.pending.queued(key, slot, frame);
         self.stats.count(Counter::FramesQueued);
         self.stats
             .record(Stage::CommitToQueue, now.saturating_sub(frame.committed));
@@ -217,46 +207,58 @@ impl<'a> Pipeline<'a> {
             return;
         };
         *state = Slot::Free;
-        self.progress = now;
         self.stats.count(Counter::FramesReturned);
-        // Not by its timestamp: a driver need not give back there what it was given.
-        let mut pending = self.pending.iter_mut();
-        if let Some(pending) = pending.find(|one| one.slot == slot && one.returned == 0) {
-            pending.returned = now.max(1);
-        }
+        self.pending.returned(slot, now);
+        self.progressed(now);
     }
 
     /// A packet with this V4L2 timestamp is whole: the frame that it came from. Frames that too many later ones have
-    /// overtaken are dropped. `None` when no frame waits for it.
+    /// overtaken are dropped; the drop of one whose packet comes late is taken back. `None` when no frame waits for it.
     pub fn claim(&mut self, key: u64, now: u64) -> Option<Frame> {
+        let claimed = self.pending.claim(key);
+        self.answered_all = claimed.is_some() && self.pending.is_empty();
+        self.progressed(now);
+        let frame = match claimed? {
+            Claimed::InTime(frame) => frame,
+            Claimed::Late(frame) => {
+                self.take_back(&frame);
+                frame
+            }
+        };
+        while let Some(expired) = self.pending.expire_overtaken() {
+            self.dropped(Counter::DroppedEncoder, &expired);
+        }
+        Some(frame)
+    }
+
+    /// A sign of life from the encoder.
+    fn progressed(&mut self, now: u64) {
         self.progress = now;
-        self.mute = 0;
-        let place = self.pending.iter().position(|pending| pending.key == key)?;
-        let claimed = take(&mut self.pending, place)?.frame;
-        for earlier in &mut self.pending[..place] {
-            earlier.overtaken += 1;
+        self.behind = false;
+        if self.answered_all && !self.busy() && !self.draining {
+            self.holds_none = true;
         }
-        while self
-            .pending
-            .first()
-            .is_some_and(|first| first.overtaken > REORDER_FRAMES)
-            && let Some(given_up) = take(&mut self.pending, 0)
-        {
-            self.dropped(Counter::DroppedEncoder, &given_up.frame);
+    }
+
+    /// The drop of an expired frame is taken back.
+    fn take_back(&mut self, frame: &Frame) {
+        self.stats.take_back(Counter::DroppedEncoder);
+        self.stats.count(Counter::FramesLate);
+        if frame.attachment == self.attachment {
+            self.dropped_here -= 1;
         }
-        Some(claimed)
     }
 
     /// Whether a frame waits for a packet with this V4L2 timestamp.
     #[must_use]
     pub fn awaits(&self, key: u64) -> bool {
-        self.pending.iter().any(|pending| pending.key == key)
+        self.pending.awaits(key)
     }
 
     /// The V4L2 timestamp of the frame that has been in the encoder for longest.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
-        self.pending.first().map(|pending| pending.key)
+        self.pending.oldest()
     }
 
     /// The claimed frame's packet was published.
@@ -275,28 +277,55 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Drops frames whose slot came back longer than `limit` ns ago and whose packet did not.
+    /// Drops frames that a later one has overtaken and whose slot returned longer than `limit` ns ago; and the oldest, where no
+    /// more can be queued because of them.
     pub fn expire(&mut self, now: u64, limit: u64) {
-        while let Some(place) = self.pending.iter().position(|pending| {
-            pending.returned != 0 && now.saturating_sub(pending.returned) > limit
-        }) && let Some(given_up) = take(&mut self.pending, place)
+        while let Some(expired) = self.pending.expire_in_time(now, limit) {
+            self.dropped(Counter::DroppedEncoder, &expired);
+        }
+        if self.pending.is_full()
+            && let Some(expired) = self.pending.expire_oldest()
         {
-            self.dropped(Counter::DroppedEncoder, &given_up.frame);
-            self.mute += 1;
+            self.dropped(Counter::DroppedEncoder, &expired);
         }
     }
 
-    /// Whether the encoder takes frames and gives nothing for them: it is as good as stalled.
-    #[must_use]
-    pub fn mute(&self) -> bool {
-        self.mute >= MUTE_FRAMES
+    /// Drops every frame that the encoder holds, and that it cannot be told to give. Packets of later frames may push them out
+    /// all the same.
+    pub fn expire_held(&mut self) {
+        while let Some(expired) = self.pending.expire_any() {
+            self.dropped(Counter::DroppedEncoder, &expired);
+        }
     }
 
     /// When `expire` has something to do next, `CLOCK_MONOTONIC` ns.
     #[must_use]
     pub fn expires(&self, limit: u64) -> Option<u64> {
-        let returned = self.pending.iter().map(|pending| pending.returned);
-        Some(returned.filter(|&at| at != 0).min()?.saturating_add(limit))
+        self.pending.expires(limit)
+    }
+
+    /// When an encoder that returned slots and gave no packet is to be taken for stalled, `CLOCK_MONOTONIC` ns.
+    #[must_use]
+    pub fn mute(&self, limit: u64) -> Option<u64> {
+        self.pending.mute(limit)
+    }
+
+    /// The encoder was told to give everything that it holds.
+    pub fn drain(&mut self, now: u64) {
+        self.draining = true;
+        self.progress = now;
+    }
+
+    /// When the encoder is to be drained because nobody sends more frames, `CLOCK_MONOTONIC` ns; `None` when nothing is inside.
+    /// One that is known to hold nothing back has the time of a stall.
+    #[must_use]
+    pub fn flush(&self, stall: u64) -> Option<u64> {
+        let pause = if self.holds_none {
+            stall
+        } else {
+            stall.min(u64::from(FLUSH_AFTER_MS) * MS)
+        };
+        (self.in_flight() != 0).then(|| self.progress.saturating_add(pause))
     }
 
     /// The encoder was stopped and gave everything back: its frames are dropped for `reason`, its slots are free.
@@ -304,11 +333,13 @@ impl<'a> Pipeline<'a> {
         for slot in self.slots.iter_mut().filter(|slot| **slot == Slot::Queued) {
             *slot = Slot::Free;
         }
-        while let Some(pending) = self.pending.pop() {
-            self.dropped(reason, &pending.frame);
+        while let Some(frame) = self.pending.pop() {
+            self.dropped(reason, &frame);
         }
         self.progress = now;
-        self.mute = 0;
+        self.answered_all = false;
+        self.draining = false;
+        self.behind = false;
     }
 
     /// Slots that the producer has.
@@ -318,6 +349,15 @@ impl<'a> Pipeline<'a> {
             .iter()
             .filter(|&&slot| slot == Slot::Lent)
             .count()
+    }
+
+    /// Drops the frame that was committed last, if it waits to be queued, because the encoder has all the slots that it can have.
+    pub fn drop_behind(&mut self, now: u64) {
+        if !self.owes() {
+            self.progress = now;
+        }
+        self.behind = true;
+        self.drop_newest(Counter::DroppedBehind);
     }
 
     /// Drops the frame that was committed last, if it waits to be queued.
@@ -337,15 +377,23 @@ impl<'a> Pipeline<'a> {
     }
 
     /// When the encoder is to be taken for stalled, `CLOCK_MONOTONIC` ns: `limit` ns after its last sign of life.
-    /// `None` while it has no slot to work on.
+    /// `None` while it has no slot to work on, or may wait for more frames.
     #[must_use]
     pub fn stalls(&self, limit: u64) -> Option<u64> {
-        (!self.idle()).then(|| self.progress.saturating_add(limit))
+        (self.busy() && self.owes()).then(|| self.progress.saturating_add(limit))
     }
 
-    /// Whether the encoder has no slot.
-    fn idle(&self) -> bool {
-        !self.slots.contains(&Slot::Queued)
+    /// Whether the encoder has a slot.
+    #[must_use]
+    pub fn busy(&self) -> bool {
+        self.slots.contains(&Slot::Queued)
+    }
+
+    /// Whether the encoder has no reason to wait for more frames before it answers: it holds none back, it is being drained, or it has
+    /// all the slots that it can have.
+    fn owes(&self) -> bool {
+        let has_all = self.slots.iter().all(|&slot| slot == Slot::Queued);
+        self.holds_none || self.draining || self.behind || has_all
     }
 
     /// Frames that wait to be queued.
@@ -371,13 +419,4 @@ impl<'a> Pipeline<'a> {
     pub fn accounts(&self) -> (u64, u64) {
         (self.published_here, self.dropped_here)
     }
-}
-
-/// Takes an entry out; the others keep their order. Lists are of a few frames, so shifting them step by step is as good as
-/// `ArrayVec::remove`, and does without libc's memmove.
-fn take<T, const N: usize>(list: &mut ArrayVec<T, N>, place: usize) -> Option<T> {
-    for next in place + 1..list.len() {
-        list.swap(next - 1, next);
-    }
-    list.pop()
 }

@@ -279,7 +279,9 @@ impl<'a> Publisher<'a> {
 
     fn publish(&mut self, packet: &Packet) {
         let mut packet = *packet;
-        let dropped = self.stats.dropped();
+        // A drop that was taken back lost nothing; the sum never falls.
+        let late = self.stats.get(Counter::FramesLate);
+        let dropped = self.stats.dropped().wrapping_add(late);
         if core::mem::take(&mut self.restarted) || dropped != self.dropped {
             packet.flags |= flag::DISCONTINUITY;
         }

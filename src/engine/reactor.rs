@@ -43,6 +43,12 @@ impl Ready {
     /// Nobody knows: everything is worth a look.
     pub const PERHAPS: Self = Self { bits: u64::MAX };
 
+    /// Whether nobody knows what happened.
+    #[must_use]
+    pub fn guessed(self) -> bool {
+        self.bits == u64::MAX
+    }
+
     /// Whether something happened at this place.
     #[must_use]
     pub fn at(self, place: usize) -> bool {

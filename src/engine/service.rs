@@ -171,7 +171,7 @@ impl Engine<'_> {
         if life.ending || (self.settings.once && life.finished) {
             return Err(Refusal::Ending);
         }
-        if life.phase != Phase::Running {
+        if life.phase != Phase::Running && !life.flushing() {
             return Err(Refusal::Busy);
         }
         if self.camera.is_some() {
@@ -209,6 +209,7 @@ impl Engine<'_> {
         client.role = Role::Producer { filled, held, free };
         self.pipeline.attach();
         life.expected = None;
+        life.left = false;
         self.stats.count(Counter::Producers);
         self.give_slots(life);
         Ok(())
@@ -273,6 +274,7 @@ impl Engine<'_> {
 
     pub(super) fn producer_left(&mut self, life: &mut Life, time: u64) {
         life.finished = true;
+        life.left = true;
         if self.settings.once {
             self.begin_end(life, time);
         }

@@ -20,13 +20,15 @@ impl Engine<'_> {
     pub(super) fn sleep(&self, life: &Life) -> Ready {
         let time = now();
         let mut sources = Sources::new(time);
-        let wanted = if self.pipeline.stalls(0).is_some() {
+        let wanted = if self.pipeline.busy() {
             PollFlags::IN | PollFlags::OUT
         } else {
             PollFlags::IN
         };
         if let Some(away) = &life.away {
             sources.until(Some(away.again));
+        } else if let Some(quiet) = life.wakeups.quiet_until(time) {
+            sources.until(Some(quiet));
         } else {
             sources.add(ENCODER, self.encoder.as_fd(), wanted);
         }
@@ -64,6 +66,8 @@ impl Engine<'_> {
         }
         sources.until(self.pipeline.stalls(self.settings.stall));
         sources.until(self.pipeline.expires(self.settings.stall));
+        sources.until(self.pipeline.mute(self.settings.stall));
+        sources.until(self.flush_at(life));
         sources.until(self.publisher.expires());
         sources.until(life.deadline_to_attach());
         if let Phase::Emptying { deadline } | Phase::Draining { deadline, .. } = life.phase {

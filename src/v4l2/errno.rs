@@ -96,6 +96,8 @@ pub enum Call {
     MemfdSeal,
     /// `mmap` of a memfd.
     MemfdMap,
+    /// `poll`, which reports something for ever while there is nothing to dequeue.
+    Poll,
 }
 
 impl Call {
@@ -138,6 +140,7 @@ impl Call {
             Self::SDvTimings => "VIDIOC_S_DV_TIMINGS",
             Self::GInput => "VIDIOC_G_INPUT",
             Self::MemfdCreate => "memfd_create",
+            Self::Poll => "poll",
             Self::MemfdSize => "ftruncate",
             Self::MemfdSeal => "fcntl(F_ADD_SEALS)",
         }

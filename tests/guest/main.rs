@@ -30,6 +30,7 @@ macro_rules! both_apis {
 }
 
 mod accounting;
+mod ahead;
 mod answers;
 mod away;
 mod bytes;
