@@ -3,8 +3,9 @@
 //! Knows numbers; knows no clock and no mapping. One process writes them (the engine), any number read them.
 
 use crate::limits::{COUNTERS, HISTOGRAM_BUCKETS};
-use crate::shm::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::Histogram;
+use crate::shm::word::{Access, LoadStore, Word64};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -162,13 +163,29 @@ impl Stage {
     ];
 }
 
-/// The counters and histograms as their one writer sees them. No read-modify-write: nobody else writes.
+/// The counters and histograms, as their one writer sees them or a reader. No read-modify-write: nobody else writes.
 #[derive(Clone, Copy)]
-pub struct Stats<'a> {
+pub struct Stats<'a, A: Access = LoadStore> {
     /// The counters' words.
-    pub counters: &'a [AtomicU64; COUNTERS],
+    pub counters: &'a [Word64<A>; COUNTERS],
     /// The histograms, in the order of `Stage`.
-    pub latency: &'a [Histogram; 3],
+    pub latency: &'a [Histogram<A>; 3],
+}
+
+impl<A: Access> Stats<'_, A> {
+    /// The counter's value.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize].load(Relaxed)
+    }
+
+    /// Frames dropped so far, for whatever reason.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        DROPS
+            .iter()
+            .fold(0, |sum: u64, &reason| sum.wrapping_add(self.get(reason)))
+    }
 }
 
 impl Stats<'_> {
@@ -192,20 +209,6 @@ impl Stats<'_> {
         bump(&self.counters[first as usize + places], 1);
     }
 
-    /// The counter's value.
-    #[must_use]
-    pub fn get(&self, counter: Counter) -> u64 {
-        self.counters[counter as usize].load(Relaxed)
-    }
-
-    /// Frames dropped so far, for whatever reason.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        DROPS
-            .iter()
-            .fold(0, |sum: u64, &reason| sum.wrapping_add(self.get(reason)))
-    }
-
     /// Counts a latency of `ns`.
     pub fn record(&self, stage: Stage, ns: u64) {
         let histogram = &self.latency[stage as usize];
@@ -217,7 +220,7 @@ impl Stats<'_> {
     }
 }
 
-fn bump(word: &AtomicU64, amount: u64) {
+fn bump(word: &Word64, amount: u64) {
     word.store(word.load(Relaxed).wrapping_add(amount), Relaxed);
 }
 
@@ -252,7 +255,7 @@ pub const fn bucket_limit(bucket: usize) -> u64 {
 /// The latency, ns, that `per_mille` thousandths of the values do not exceed: the limit of the bucket in which that
 /// value lies, or the maximum where that is smaller. 0 when nothing was counted.
 #[must_use]
-pub fn percentile(histogram: &Histogram, per_mille: u64) -> u64 {
+pub fn percentile<A: Access>(histogram: &Histogram<A>, per_mille: u64) -> u64 {
     let total: u64 = histogram
         .buckets
         .iter()
@@ -278,9 +281,9 @@ mod tests {
 
     fn histogram() -> Histogram {
         Histogram {
-            count: AtomicU64::new(0),
-            max: AtomicU64::new(0),
-            buckets: [const { AtomicU64::new(0) }; HISTOGRAM_BUCKETS],
+            count: Word64::new(0),
+            max: Word64::new(0),
+            buckets: [const { Word64::new(0) }; HISTOGRAM_BUCKETS],
         }
     }
 
@@ -312,7 +315,7 @@ mod tests {
 
     #[test]
     fn percentiles_come_from_the_bucket_that_holds_the_rank_and_never_pass_the_maximum() {
-        let counters = [const { AtomicU64::new(0) }; COUNTERS];
+        let counters = [const { Word64::new(0) }; COUNTERS];
         let latency = [histogram(), histogram(), histogram()];
         let stats = Stats {
             counters: &counters,

@@ -3,24 +3,24 @@
 
 use framemill::engine::pipeline::{NotYours, Pipeline, Slot};
 use framemill::limits::{COUNTERS, HISTOGRAM_BUCKETS, PENDING_FRAMES, REORDER_FRAMES};
-use framemill::shm::atomic::AtomicU64;
 use framemill::shm::layout::Histogram;
+use framemill::shm::word::Word64;
 use framemill::stats::{Counter, Stats};
 use proptest::prelude::*;
 
 struct Memory {
-    counters: [AtomicU64; COUNTERS],
+    counters: [Word64; COUNTERS],
     latency: [Histogram; 3],
 }
 
 impl Memory {
     fn new() -> Self {
         Self {
-            counters: [const { AtomicU64::new(0) }; COUNTERS],
+            counters: [const { Word64::new(0) }; COUNTERS],
             latency: core::array::from_fn(|_| Histogram {
-                count: AtomicU64::new(0),
-                max: AtomicU64::new(0),
-                buckets: [const { AtomicU64::new(0) }; HISTOGRAM_BUCKETS],
+                count: Word64::new(0),
+                max: Word64::new(0),
+                buckets: [const { Word64::new(0) }; HISTOGRAM_BUCKETS],
             }),
         }
     }

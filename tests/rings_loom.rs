@@ -4,12 +4,13 @@
 #![cfg(loom)]
 
 use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
-use framemill::shm::atomic::{AtomicU32, AtomicU64, Bytes, Ordering};
+use framemill::shm::atomic::{AtomicU32, Bytes, Ordering};
 use framemill::shm::frame_ring::{Entry, Popper, Pusher};
 use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag};
 use framemill::shm::packet_ring::{
     Next, Packet, Reader, Ring, Start, Writer, load_codec_headers, store_codec_headers,
 };
+use framemill::shm::word::{Word32, Word64};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
@@ -38,8 +39,8 @@ struct Memory {
     circle: Circle,
 }
 
-fn word() -> AtomicU64 {
-    AtomicU64::new(0)
+fn word() -> Word64 {
+    Word64::new(0)
 }
 
 fn memory() -> Memory {
@@ -48,14 +49,14 @@ fn memory() -> Memory {
             head: word(),
             tail: word(),
             newest_key: word(),
-            wake: AtomicU32::new(0),
-            reserved: AtomicU32::new(0),
+            wake: Word32::new(0),
+            reserved: Word32::new(0),
         },
         descriptors: core::array::from_fn(|_| Descriptor {
             sequence: word(),
             position: word(),
-            length: AtomicU32::new(0),
-            flags: AtomicU32::new(0),
+            length: Word32::new(0),
+            flags: Word32::new(0),
             timestamp: word(),
             committed: word(),
             queued: word(),
@@ -278,8 +279,8 @@ fn codec_headers_are_whole_or_not_there() {
     model.preemption_bound = Some(3);
     model.check(|| {
         let words = Arc::new(CodecHeaders {
-            version: AtomicU32::new(0),
-            length: AtomicU32::new(0),
+            version: Word32::new(0),
+            length: Word32::new(0),
             bytes: core::array::from_fn(|_| word()),
         });
         assert!(store_codec_headers(&words, &[7; CODEC_HEADER_BYTES]));
@@ -300,11 +301,11 @@ fn codec_headers_are_whole_or_not_there() {
 
 fn queue() -> Queue {
     Queue {
-        head: AtomicU32::new(0),
-        tail: AtomicU32::new(0),
+        head: Word32::new(0),
+        tail: Word32::new(0),
         entries: core::array::from_fn(|_| QueueEntry {
-            slot: AtomicU32::new(0),
-            reserved: AtomicU32::new(0),
+            slot: Word32::new(0),
+            reserved: Word32::new(0),
             timestamp: word(),
             time: word(),
         }),

@@ -2,17 +2,18 @@
 #![cfg(not(loom))]
 
 use framemill::limits::PACKET_DESCRIPTORS;
-use framemill::shm::atomic::{AtomicU32, AtomicU64, Bytes, Ordering::Relaxed};
+use framemill::shm::atomic::{Bytes, Ordering::Relaxed};
 use framemill::shm::layout::{Cursors, Descriptor, flag};
 use framemill::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};
 use framemill::shm::region::{Region, sealed_memfd};
+use framemill::shm::word::{Word32, Word64};
 use proptest::prelude::*;
 use rustix::fs::SealFlags;
 
 const SIZE: usize = 256;
 
-fn word() -> AtomicU64 {
-    AtomicU64::new(0)
+fn word() -> Word64 {
+    Word64::new(0)
 }
 
 fn cursors() -> Cursors {
@@ -20,8 +21,8 @@ fn cursors() -> Cursors {
         head: word(),
         tail: word(),
         newest_key: word(),
-        wake: AtomicU32::new(0),
-        reserved: AtomicU32::new(0),
+        wake: Word32::new(0),
+        reserved: Word32::new(0),
     }
 }
 
@@ -29,8 +30,8 @@ fn descriptors() -> Box<[Descriptor; PACKET_DESCRIPTORS]> {
     Box::new(core::array::from_fn(|_| Descriptor {
         sequence: word(),
         position: word(),
-        length: AtomicU32::new(0),
-        flags: AtomicU32::new(0),
+        length: Word32::new(0),
+        flags: Word32::new(0),
         timestamp: word(),
         committed: word(),
         queued: word(),

@@ -14,6 +14,7 @@ use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
 use crate::shm::region::Circle;
+use crate::shm::word::LoadOnly;
 use crate::time::{MS, now};
 
 /// How a wait ended.
@@ -31,7 +32,7 @@ pub enum Wait {
 #[derive(Debug)]
 pub struct PacketConsumer {
     socket: OwnedFd,
-    map: PacketMap,
+    map: PacketMap<LoadOnly>,
     event: OwnedFd,
     reader: Reader,
     /// When a key frame was last requested by itself, `CLOCK_MONOTONIC` ns; 0 before.
@@ -127,7 +128,7 @@ impl PacketConsumer {
 
     /// The engine's state, formats, counters and latencies.
     #[must_use]
-    pub fn header(&self) -> &PacketHeader {
+    pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.map.header()
     }
 

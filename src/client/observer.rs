@@ -10,6 +10,7 @@ use crate::control::message::Message;
 use crate::limits::ANSWER_MS;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::HeaderMap;
+use crate::shm::word::LoadOnly;
 
 /// A connection to an engine, to read its header.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Observer {
 
     /// The engine's state, formats, counters and latencies.
     #[must_use]
-    pub fn header(&self) -> &PacketHeader {
+    pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.map.header()
     }
 

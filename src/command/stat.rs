@@ -45,8 +45,9 @@ use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::fourcc::Fourcc;
-use crate::shm::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
+use crate::shm::word::{Access, LoadOnly, Word32, Word64};
 use crate::stats::{Counter, Stage, Stats, percentile};
 use crate::time::{MS, now, timespec};
 
@@ -101,7 +102,11 @@ fn unanswered(options: &StatOptions<'_>, error: ClientError) -> Result<(), Failu
 }
 
 /// Whether the engine takes its turns. Waiting, it may sleep for a heartbeat's time, and that is not held against it.
-fn check(options: &StatOptions<'_>, limit: u32, header: &PacketHeader) -> Result<(), Failure> {
+fn check(
+    options: &StatOptions<'_>,
+    limit: u32,
+    header: &PacketHeader<LoadOnly>,
+) -> Result<(), Failure> {
     let status = &header.status;
     if status.state.load(Relaxed) == State::Ended as u32 {
         return Err(failure!(
@@ -129,17 +134,17 @@ fn ended(engine: &Observer) -> bool {
     engine.header().status.state.load(Relaxed) == State::Ended as u32
 }
 
-fn word(word: &AtomicU32) -> i64 {
+fn word<A: Access>(word: &Word32<A>) -> i64 {
     i64::from(word.load(Relaxed))
 }
 
 /// A number of 64 bits; none here gets near 2^63.
-fn long(word: &AtomicU64) -> i64 {
+fn long<A: Access>(word: &Word64<A>) -> i64 {
     word.load(Relaxed).cast_signed()
 }
 
 #[inline(never)]
-fn describe(report: &mut Report, header: &PacketHeader) {
+fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
     let (status, stream, cursors) = (&header.status, &header.stream, &header.cursors);
     let stats = Stats {
         counters: &header.counters,
@@ -239,7 +244,7 @@ fn describe(report: &mut Report, header: &PacketHeader) {
 
 /// Text of the header: up to its first zero.
 #[inline(never)]
-fn text(report: &mut Report, name: &str, words: &[AtomicU64]) {
+fn text<A: Access>(report: &mut Report, name: &str, words: &[Word64<A>]) {
     let mut bytes = [[0; 8]; 8];
     for (bytes, word) in bytes.iter_mut().zip(words) {
         *bytes = word.load(Relaxed).to_le_bytes();

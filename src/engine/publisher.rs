@@ -271,7 +271,7 @@ impl<'a> Publisher<'a> {
     pub fn wake(&self) {
         // It cannot fail: the word is mapped and aligned.
         let _ = futex::wake(
-            &self.header.cursors.wake,
+            self.header.cursors.wake.futex(),
             futex::Flags::empty(),
             i32::MAX as u32,
         );

@@ -83,18 +83,18 @@ impl Popper {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::shm::atomic::{AtomicU32, AtomicU64};
+    use crate::shm::word::{Word32, Word64};
 
     fn queue() -> Queue {
         Queue {
-            head: AtomicU32::new(0),
-            tail: AtomicU32::new(0),
+            head: Word32::new(0),
+            tail: Word32::new(0),
             entries: [const {
                 QueueEntry {
-                    slot: AtomicU32::new(0),
-                    reserved: AtomicU32::new(0),
-                    timestamp: AtomicU64::new(0),
-                    time: AtomicU64::new(0),
+                    slot: Word32::new(0),
+                    reserved: Word32::new(0),
+                    timestamp: Word64::new(0),
+                    time: Word64::new(0),
                 }
             }; QUEUE_ENTRIES],
         }

@@ -1,6 +1,6 @@
 //! The shared-memory ABI, version 1: every word that another process can see, and where it lies.
 //!
-//! Fixed-width integers in native (little-endian) order, each one an atomic word; no bool, no usize, no pointer, no
+//! Fixed-width integers in native (little-endian) order, each one a word of its own (`word`); no bool, no usize, no pointer, no
 //! float. Sizes and offsets are asserted below and are the same on aarch64, arm and x86_64. This file is pure: it maps
 //! nothing and trusts nothing; `region` maps, `packet_ring` and `frame_ring` give the words their meaning.
 //!
@@ -9,7 +9,7 @@
 use crate::limits::{
     CODEC_HEADER_BYTES, COUNTERS, HISTOGRAM_BUCKETS, PACKET_DESCRIPTORS, PLANES, QUEUE_ENTRIES,
 };
-use crate::shm::atomic::{AtomicU32, AtomicU64};
+use crate::shm::word::{Access, LoadStore, Word32, Word64};
 
 /// First word of a packet ring: `"FMpacket"` read as a little-endian number.
 pub const PACKET_MAGIC: u64 = u64::from_le_bytes(*b"FMpacket");
@@ -82,159 +82,159 @@ impl State {
 /// One packet: a cache line. W: engine; R: consumers. Valid only while `tail <= sequence < head`.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct Descriptor {
+pub struct Descriptor<A: Access = LoadStore> {
     /// Number of the packet, from 0, without gaps.
-    pub sequence: AtomicU64,
+    pub sequence: Word64<A>,
     /// Where its bytes begin, bytes since the ring began; modulo `data_bytes` gives the place.
-    pub position: AtomicU64,
+    pub position: Word64<A>,
     /// Its bytes; 0 to `data_bytes`.
-    pub length: AtomicU32,
+    pub length: Word32<A>,
     /// Low half: flags of `flag`. High half: the generation's low 16 bits.
-    pub flags: AtomicU32,
+    pub flags: Word32<A>,
     /// The producer's own timestamp of the frame, carried through unread; ns by convention.
-    pub timestamp: AtomicU64,
+    pub timestamp: Word64<A>,
     /// When the producer committed the frame, `CLOCK_MONOTONIC` ns; 0 when no frame belongs to the packet.
-    pub committed: AtomicU64,
+    pub committed: Word64<A>,
     /// When the frame was queued to the encoder, `CLOCK_MONOTONIC` ns.
-    pub queued: AtomicU64,
+    pub queued: Word64<A>,
     /// When the (last) coded buffer was dequeued, `CLOCK_MONOTONIC` ns.
-    pub dequeued: AtomicU64,
+    pub dequeued: Word64<A>,
     /// When the packet was published, `CLOCK_MONOTONIC` ns.
-    pub published: AtomicU64,
+    pub published: Word64<A>,
 }
 
 /// The packet ring's moving words: a cache line of their own. W: engine; R: consumers.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct Cursors {
+pub struct Cursors<A: Access = LoadStore> {
     /// Sequence of the next packet to be published. Stored with Release after the packet is whole.
-    pub head: AtomicU64,
+    pub head: Word64<A>,
     /// Sequence of the oldest packet still whole. Moves before anything is overwritten.
-    pub tail: AtomicU64,
+    pub tail: Word64<A>,
     /// Sequence + 1 of the newest key packet; 0 before the first.
-    pub newest_key: AtomicU64,
+    pub newest_key: Word64<A>,
     /// Futex word: changes with every packet.
-    pub wake: AtomicU32,
+    pub wake: Word32<A>,
     /// Zero.
-    pub reserved: AtomicU32,
+    pub reserved: Word32<A>,
 }
 
 /// The engine's life. W: engine; R: anyone.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct Status {
+pub struct Status<A: Access = LoadStore> {
     /// `CLOCK_MONOTONIC` ns of the loop's latest turn; older than ten seconds means a stuck loop.
-    pub heartbeat: AtomicU64,
+    pub heartbeat: Word64<A>,
     /// `CLOCK_MONOTONIC` ns at which the ring was made.
-    pub created: AtomicU64,
+    pub created: Word64<A>,
     /// The engine's process id, in its own pid namespace.
-    pub pid: AtomicU32,
+    pub pid: Word32<A>,
     /// `State`, as a number.
-    pub state: AtomicU32,
+    pub state: Word32<A>,
     /// Rises by one with each (re-)initialisation of the encoder; 1 is the first.
-    pub generation: AtomicU32,
+    pub generation: Word32<A>,
     /// Consumers connected now.
-    pub consumers: AtomicU32,
+    pub consumers: Word32<A>,
     /// Producers connected now; 0 or 1.
-    pub producers: AtomicU32,
+    pub producers: Word32<A>,
     /// Zero.
-    pub reserved: AtomicU32,
+    pub reserved: Word32<A>,
 }
 
 /// What goes in and what comes out. W: engine, before it runs, and again before the generation rises; R: anyone. One who wants
 /// words that belong together loads the generation before and after.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct Stream {
+pub struct Stream<A: Access = LoadStore> {
     /// Coded format, V4L2 fourcc.
-    pub codec: AtomicU32,
+    pub codec: Word32<A>,
     /// Raw format, V4L2 fourcc.
-    pub format: AtomicU32,
+    pub format: Word32<A>,
     /// Visible width, pixels.
-    pub width: AtomicU32,
+    pub width: Word32<A>,
     /// Visible height, rows.
-    pub height: AtomicU32,
+    pub height: Word32<A>,
     /// Width that the driver works with, pixels; at least `width`.
-    pub coded_width: AtomicU32,
+    pub coded_width: Word32<A>,
     /// Height that the driver works with, rows; at least `height`.
-    pub coded_height: AtomicU32,
+    pub coded_height: Word32<A>,
     /// Frame rate: `rate_numerator / rate_denominator` frames per second, as frames are meant to come.
-    pub rate_numerator: AtomicU32,
+    pub rate_numerator: Word32<A>,
     /// See `rate_numerator`.
-    pub rate_denominator: AtomicU32,
+    pub rate_denominator: Word32<A>,
     /// How raw frames reach the encoder: 1 export (no copy), 2 copy, 3 import of the producer's dma-bufs (no copy).
-    pub memory: AtomicU32,
+    pub memory: Word32<A>,
     /// Slots of the frame ring.
-    pub frame_slots: AtomicU32,
+    pub frame_slots: Word32<A>,
     /// 0 single-planar, 1 multi-planar V4L2 API.
-    pub multiplanar: AtomicU32,
+    pub multiplanar: Word32<A>,
     /// Zero.
-    pub reserved: AtomicU32,
+    pub reserved: Word32<A>,
     /// Path of the device, UTF-8, padded with zeros.
-    pub device: [AtomicU64; 8],
+    pub device: [Word64<A>; 8],
     /// Driver's name (`v4l2_capability::driver`), padded with zeros.
-    pub driver: [AtomicU64; 2],
+    pub driver: [Word64<A>; 2],
     /// Card's name (`v4l2_capability::card`), padded with zeros.
-    pub card: [AtomicU64; 4],
+    pub card: [Word64<A>; 4],
 }
 
 /// The codec headers of the stream, for consumers that join late. W: engine; R: consumers. `version` is odd while it
 /// is being written and changes with every write.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct CodecHeaders {
+pub struct CodecHeaders<A: Access = LoadStore> {
     /// Even: `length` and `bytes` are whole. Odd: being written.
-    pub version: AtomicU32,
+    pub version: Word32<A>,
     /// Bytes in use; 0 to `CODEC_HEADER_BYTES`.
-    pub length: AtomicU32,
+    pub length: Word32<A>,
     /// The headers, packed eight bytes a word, little-endian.
-    pub bytes: [AtomicU64; CODEC_HEADER_BYTES / 8],
+    pub bytes: [Word64<A>; CODEC_HEADER_BYTES / 8],
 }
 
 /// A fixed-bucket latency histogram. W: engine; R: anyone. Buckets as in `stats::bucket_of`.
 #[repr(C)]
 #[derive(Debug)]
-pub struct Histogram {
+pub struct Histogram<A: Access = LoadStore> {
     /// Values counted.
-    pub count: AtomicU64,
+    pub count: Word64<A>,
     /// The largest value, ns.
-    pub max: AtomicU64,
+    pub max: Word64<A>,
     /// Values a bucket.
-    pub buckets: [AtomicU64; HISTOGRAM_BUCKETS],
+    pub buckets: [Word64<A>; HISTOGRAM_BUCKETS],
 }
 
 /// Everything before the descriptors of a packet ring.
 #[repr(C, align(64))]
 #[derive(Debug)]
-pub struct PacketHeader {
+pub struct PacketHeader<A: Access = LoadStore> {
     /// `PACKET_MAGIC`. Stored last, with Release, when the ring is ready.
-    pub magic: AtomicU64,
+    pub magic: Word64<A>,
     /// `ABI_VERSION`.
-    pub abi_version: AtomicU32,
+    pub abi_version: Word32<A>,
     /// `PACKET_HEADER_BYTES`: offset of the descriptors.
-    pub header_bytes: AtomicU32,
+    pub header_bytes: Word32<A>,
     /// Size of the whole memfd, bytes.
-    pub total_bytes: AtomicU64,
+    pub total_bytes: Word64<A>,
     /// Number of descriptors; packet `n` has descriptor `n % descriptors`.
-    pub descriptors: AtomicU32,
+    pub descriptors: Word32<A>,
     /// Zero.
-    pub reserved: AtomicU32,
+    pub reserved: Word32<A>,
     /// Offset of the payload bytes.
-    pub data_offset: AtomicU64,
+    pub data_offset: Word64<A>,
     /// Size of the payload circle, bytes; a power of two.
-    pub data_bytes: AtomicU64,
+    pub data_bytes: Word64<A>,
     /// Where the ring stands.
-    pub cursors: Cursors,
+    pub cursors: Cursors<A>,
     /// The engine's life.
-    pub status: Status,
+    pub status: Status<A>,
     /// The stream's formats.
-    pub stream: Stream,
+    pub stream: Stream<A>,
     /// Codec headers for late consumers.
-    pub codec_headers: CodecHeaders,
+    pub codec_headers: CodecHeaders<A>,
     /// Counters in the order of `stats::Counter`.
-    pub counters: [AtomicU64; COUNTERS],
+    pub counters: [Word64<A>; COUNTERS],
     /// Latencies in the order of `stats::Stage`.
-    pub latency: [Histogram; 3],
+    pub latency: [Histogram<A>; 3],
 }
 
 /// One slot's passage in a queue of the frame ring. W: the pushing side; R: the popping side, as an allegation.
@@ -242,13 +242,13 @@ pub struct PacketHeader {
 #[derive(Debug)]
 pub struct QueueEntry {
     /// Index of the slot.
-    pub slot: AtomicU32,
+    pub slot: Word32,
     /// Zero.
-    pub reserved: AtomicU32,
+    pub reserved: Word32,
     /// Filled queue: the producer's timestamp, ns by convention. Free queue: 0.
-    pub timestamp: AtomicU64,
+    pub timestamp: Word64,
     /// Filled queue: `CLOCK_MONOTONIC` ns of the commit. Free queue: 0.
-    pub time: AtomicU64,
+    pub time: Word64,
 }
 
 /// A single-producer single-consumer queue of slots. Cursors count entries since the producer attached, modulo 2^32.
@@ -256,9 +256,9 @@ pub struct QueueEntry {
 #[derive(Debug)]
 pub struct Queue {
     /// Entries pushed. W: pushing side, Release; R: popping side, Acquire.
-    pub head: AtomicU32,
+    pub head: Word32,
     /// Entries popped. W: popping side. Advisory: the engine never reads the producer's.
-    pub tail: AtomicU32,
+    pub tail: Word32,
     /// Entry `n` lies at `n % QUEUE_ENTRIES`.
     pub entries: [QueueEntry; QUEUE_ENTRIES],
 }
@@ -268,17 +268,17 @@ pub struct Queue {
 #[derive(Debug)]
 pub struct PlaneGeometry {
     /// Which of the slot's memory planes (file descriptors) holds it.
-    pub memory_plane: AtomicU32,
+    pub memory_plane: Word32,
     /// Offset of its first row in that memory plane, bytes.
-    pub offset: AtomicU32,
+    pub offset: Word32,
     /// Distance between rows, bytes.
-    pub bytesperline: AtomicU32,
+    pub bytesperline: Word32,
     /// Bytes of a row that hold picture.
-    pub row_bytes: AtomicU32,
+    pub row_bytes: Word32,
     /// Rows that hold picture.
-    pub rows: AtomicU32,
+    pub rows: Word32,
     /// Rows that there is room for; at least `rows`.
-    pub allocated_rows: AtomicU32,
+    pub allocated_rows: Word32,
 }
 
 /// The frame ring: all of it. The engine keeps its own cursors and slot states; these words are what the producer sees.
@@ -286,43 +286,43 @@ pub struct PlaneGeometry {
 #[derive(Debug)]
 pub struct FrameRing {
     /// `FRAME_MAGIC`.
-    pub magic: AtomicU64,
+    pub magic: Word64,
     /// `ABI_VERSION`.
-    pub abi_version: AtomicU32,
+    pub abi_version: Word32,
     /// Size of the whole memfd, bytes.
-    pub total_bytes: AtomicU32,
+    pub total_bytes: Word32,
     /// Raw format, V4L2 fourcc.
-    pub format: AtomicU32,
+    pub format: Word32,
     /// Visible width, pixels.
-    pub width: AtomicU32,
+    pub width: Word32,
     /// Visible height, rows.
-    pub height: AtomicU32,
+    pub height: Word32,
     /// Frame rate: `rate_numerator / rate_denominator` frames per second.
-    pub rate_numerator: AtomicU32,
+    pub rate_numerator: Word32,
     /// See `rate_numerator`.
-    pub rate_denominator: AtomicU32,
+    pub rate_denominator: Word32,
     /// Slots; 1 to `FRAME_SLOTS_MAX`.
-    pub slots: AtomicU32,
+    pub slots: Word32,
     /// Colour planes in use.
-    pub planes: AtomicU32,
+    pub planes: Word32,
     /// Memory planes (file descriptors) a slot.
-    pub memory_planes: AtomicU32,
+    pub memory_planes: Word32,
     /// 1 when slots are dma-bufs (bracket CPU access with `DMA_BUF_IOCTL_SYNC`), 0 when they are a memfd.
-    pub dma_buf: AtomicU32,
+    pub dma_buf: Word32,
     /// Zero.
-    pub reserved: AtomicU32,
+    pub reserved: Word32,
     /// Bytes of each memory plane. In copy mode slot `n` begins at `n * copy_slot_bytes`.
-    pub memory_bytes: [AtomicU32; PLANES],
+    pub memory_bytes: [Word32; PLANES],
     /// Zero.
-    pub reserved2: AtomicU32,
+    pub reserved2: Word32,
     /// Colour planes.
     pub geometry: [PlaneGeometry; PLANES],
     /// Frames of this producer that are accounted for: published or dropped. W: engine, Release; R: producer.
-    pub accounted: AtomicU64,
+    pub accounted: Word64,
     /// Frames of this producer that became a packet. W: engine; R: producer.
-    pub published: AtomicU64,
+    pub published: Word64,
     /// Frames of this producer that were dropped. W: engine; R: producer.
-    pub dropped: AtomicU64,
+    pub dropped: Word64,
     /// Slots with a frame in them, producer to engine.
     pub filled: Queue,
     /// Slots to fill, engine to producer.
@@ -384,7 +384,7 @@ pub fn copy_slot_bytes(memory_bytes: &[u32]) -> usize {
 }
 
 /// Stores text into shared words, cut to fit and padded with zeros.
-pub fn store_text(words: &[AtomicU64], text: &[u8]) {
+pub fn store_text(words: &[Word64], text: &[u8]) {
     use crate::shm::atomic::Ordering::Relaxed;
     for (index, word) in words.iter().enumerate() {
         let mut bytes = [0; 8];
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn text_is_padded_with_zeros_and_cut_at_the_words_end() {
-        let words = [const { AtomicU64::new(u64::MAX) }; 2];
+        let words = [const { Word64::new(u64::MAX) }; 2];
         let stored = || {
             words.each_ref().map(|word| {
                 word.load(crate::shm::atomic::Ordering::Relaxed)

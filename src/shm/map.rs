@@ -3,6 +3,7 @@
 //! Joins `region` (mapping) and `layout` (words). The opening side checks every size and offset before it uses one;
 //! afterwards the engine's words are read as they are, and indices computed from them are bounded again where used.
 
+use core::marker::PhantomData;
 use core::mem::size_of;
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -17,12 +18,14 @@ use crate::shm::layout::{
 };
 use crate::shm::packet_ring::Ring;
 use crate::shm::region::{Circle, Region, sealed_memfd, sealed_size};
+use crate::shm::word::{Access, LoadOnly, LoadStore};
 
-/// A mapped packet ring.
+/// A mapped packet ring: the engine's can be stored to, a client's only loaded from.
 #[derive(Debug)]
-pub struct PacketMap {
+pub struct PacketMap<A: Access = LoadStore> {
     region: Region,
     data_bytes: usize,
+    access: PhantomData<A>,
 }
 
 impl PacketMap {
@@ -39,6 +42,7 @@ impl PacketMap {
         let mut map = Self {
             region: Region::map(&fd, total, true)?,
             data_bytes,
+            access: PhantomData,
         };
         map.region.touch();
         if map.region.circle(PACKET_DATA_OFFSET, data_bytes).is_none() {
@@ -56,7 +60,9 @@ impl PacketMap {
         header.magic.store(PACKET_MAGIC, Release); // pairs with the Acquire of `open`
         Ok((map, fd))
     }
+}
 
+impl PacketMap<LoadOnly> {
     /// Maps an engine's packet ring read-only: no more of it than header, descriptors and payload, and never more than the ABI allows.
     ///
     /// # Errors
@@ -67,19 +73,22 @@ impl PacketMap {
         let map = Self {
             region: Region::map(&fd, PACKET_DATA_OFFSET + data_bytes, false)?,
             data_bytes,
+            access: PhantomData,
         };
         let circle = map.region.circle(PACKET_DATA_OFFSET, data_bytes);
         circle.ok_or(Errno::PROTO)?;
         Ok(map)
     }
+}
 
+impl<A: Access> PacketMap<A> {
     /// The header.
     #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "both constructors map at least the header"
     )]
-    pub fn header(&self) -> &PacketHeader {
+    pub fn header(&self) -> &PacketHeader<A> {
         self.region.words(0).expect("the header is mapped")
     }
 
@@ -89,7 +98,7 @@ impl PacketMap {
         clippy::expect_used,
         reason = "both constructors checked that these parts are mapped"
     )]
-    pub fn ring(&self) -> Ring<'_, Circle<'_>> {
+    pub fn ring(&self) -> Ring<'_, Circle<'_>, A> {
         Ring {
             cursors: &self.header().cursors,
             descriptors: self
@@ -157,7 +166,7 @@ impl HeaderMap {
     /// The header.
     #[must_use]
     #[expect(clippy::expect_used, reason = "the constructor maps the header")]
-    pub fn header(&self) -> &PacketHeader {
+    pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.region.words(0).expect("the header is mapped")
     }
 }

@@ -8,3 +8,4 @@ pub mod map;
 pub mod packet_ring;
 #[cfg(not(loom))]
 pub mod region;
+pub mod word;

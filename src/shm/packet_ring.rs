@@ -18,16 +18,17 @@ use crate::shm::atomic::{
     fence,
 };
 use crate::shm::layout::{CodecHeaders, Cursors, Descriptor, flag};
+use crate::shm::word::{Access, LoadStore};
 
 const COUNT: u64 = PACKET_DESCRIPTORS as u64;
 
 /// The parts of a mapped packet ring that writer and readers work on.
 #[derive(Clone, Copy)]
-pub struct Ring<'a, B> {
+pub struct Ring<'a, B, A: Access = LoadStore> {
     /// Where the ring stands.
-    pub cursors: &'a Cursors,
+    pub cursors: &'a Cursors<A>,
     /// The descriptors.
-    pub descriptors: &'a [Descriptor; PACKET_DESCRIPTORS],
+    pub descriptors: &'a [Descriptor<A>; PACKET_DESCRIPTORS],
     /// The payload circle.
     pub data: B,
 }
@@ -243,7 +244,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader that starts at `start`.
-    pub fn new<B: Bytes>(ring: &Ring<'_, B>, start: Start) -> Self {
+    pub fn new<B: Bytes, A: Access>(ring: &Ring<'_, B, A>, start: Start) -> Self {
         let head = ring.cursors.head.load(Acquire); // pairs with the Release of `publish`
         let (next, until_key) = match start {
             Start::Oldest => (ring.cursors.tail.load(Relaxed), false),
@@ -270,7 +271,7 @@ impl Reader {
     }
 
     /// Copies the next packet's bytes to `target`.
-    pub fn next<B: Bytes>(&mut self, ring: &Ring<'_, B>, target: &mut [u8]) -> Next {
+    pub fn next<B: Bytes, A: Access>(&mut self, ring: &Ring<'_, B, A>, target: &mut [u8]) -> Next {
         self.visit(ring, |payload| {
             let Some(target) = target.get_mut(..payload.len()) else {
                 return false;
@@ -282,9 +283,9 @@ impl Reader {
 
     /// Shows the next packet to `look` where it lies. What `look` saw is worth something only if the answer is that packet: the
     /// writer may have overwritten it meanwhile, and then the answer is `Lapped`.
-    pub fn next_in_place<B: Bytes>(
+    pub fn next_in_place<B: Bytes, A: Access>(
         &mut self,
-        ring: &Ring<'_, B>,
+        ring: &Ring<'_, B, A>,
         mut look: impl FnMut(&Payload<'_, B>),
     ) -> Next {
         self.visit(ring, |payload| {
@@ -294,9 +295,9 @@ impl Reader {
     }
 
     /// The next packet, shown to `look`, which says whether it has room for it.
-    fn visit<B: Bytes>(
+    fn visit<B: Bytes, A: Access>(
         &mut self,
-        ring: &Ring<'_, B>,
+        ring: &Ring<'_, B, A>,
         mut look: impl FnMut(&Payload<'_, B>) -> bool,
     ) -> Next {
         loop {
@@ -340,7 +341,7 @@ impl Reader {
         self.next += 1;
     }
 
-    fn lapped<B: Bytes>(&mut self, ring: &Ring<'_, B>, head: u64) -> Next {
+    fn lapped<B: Bytes, A: Access>(&mut self, ring: &Ring<'_, B, A>, head: u64) -> Next {
         let lost_from = self.next;
         self.started = true;
         match ring.newest_key() {
@@ -354,7 +355,7 @@ impl Reader {
     }
 }
 
-impl<B: Bytes> Ring<'_, B> {
+impl<B: Bytes, A: Access> Ring<'_, B, A> {
     /// The futex word as it is now. Take it, look for a packet, and sleep on it only if there was none: a packet
     /// published in between has changed the word, and the sleep ends at once.
     #[must_use]
@@ -420,7 +421,10 @@ pub fn store_codec_headers(words: &CodecHeaders, headers: &[u8]) -> bool {
 
 /// Loads the stream's codec headers: their length, 0 when there are none. Tries again while they are being written,
 /// a bounded number of times.
-pub fn load_codec_headers(words: &CodecHeaders, target: &mut [u8; CODEC_HEADER_BYTES]) -> usize {
+pub fn load_codec_headers<A: Access>(
+    words: &CodecHeaders<A>,
+    target: &mut [u8; CODEC_HEADER_BYTES],
+) -> usize {
     for _ in 0..CODEC_HEADER_TRIES {
         let version = words.version.load(Acquire); // pairs with the Release of `store_codec_headers`
         let length = (words.length.load(Relaxed) as usize).min(CODEC_HEADER_BYTES);

@@ -23,18 +23,28 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use crate::limits::PACKET_DESCRIPTORS;
 use crate::shm::atomic::{Bytes, Ordering};
 use crate::shm::layout::{Descriptor, FrameRing, PacketHeader};
+use crate::shm::word::{Access, LoadStore};
 
 /// Types that may lie in memory that another process writes.
 ///
 /// # Safety
-/// The type consists of atomic integers only: every bit pattern is valid, and there is no padding that matters.
-pub unsafe trait Shared {}
-// SAFETY: atomics only; see layout.rs.
-unsafe impl Shared for PacketHeader {}
-// SAFETY: atomics only; see layout.rs.
-unsafe impl Shared for [Descriptor; PACKET_DESCRIPTORS] {}
-// SAFETY: atomics only; see layout.rs.
-unsafe impl Shared for FrameRing {}
+/// The type consists of words (`word`) of this access only: every bit pattern is valid, and there is no padding that matters.
+pub unsafe trait Shared {
+    /// What can be done with the words.
+    type Access: Access;
+}
+// SAFETY: words only; see layout.rs.
+unsafe impl<A: Access> Shared for PacketHeader<A> {
+    type Access = A;
+}
+// SAFETY: words only; see layout.rs.
+unsafe impl<A: Access> Shared for [Descriptor<A>; PACKET_DESCRIPTORS] {
+    type Access = A;
+}
+// SAFETY: words only; see layout.rs.
+unsafe impl Shared for FrameRing {
+    type Access = LoadStore;
+}
 
 /// A mapping, unmapped when dropped.
 #[derive(Debug)]
@@ -102,18 +112,20 @@ impl Region {
         self.length == 0
     }
 
-    /// The shared words at `offset`; `None` where they do not fit or are not aligned.
+    /// The shared words at `offset`; `None` where they do not fit, are not aligned, or could be stored to though the mapping is read-only.
     #[must_use]
     pub fn words<T: Shared>(&self, offset: usize) -> Option<&T> {
         let end = offset.checked_add(size_of::<T>())?;
         if end > self.length
+            || (T::Access::STORES && !self.writable)
             || !(self.start.as_ptr() as usize + offset).is_multiple_of(align_of::<T>())
         {
             return None;
         }
         // SAFETY: `offset` lies within the mapping, as just checked.
         let place = unsafe { self.start.as_ptr().add(offset) };
-        // SAFETY: in bounds, aligned, mapped for as long as `self`; `T` is atomics, so writes by others are defined.
+        // SAFETY: in bounds, aligned, mapped for as long as `self`; `T` is atomics, so writes by others are defined,
+        // and whose words have a `store` only in a writable mapping.
         Some(unsafe { &*place.cast::<T>() })
     }
 

@@ -4,21 +4,22 @@
 
 use framemill::engine::pipeline::{Pipeline, Slot};
 use framemill::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
-use framemill::shm::atomic::{AtomicU64, Ordering::Relaxed};
+use framemill::shm::atomic::Ordering::Relaxed;
 use framemill::shm::frame_ring::{Entry, Popper, Pusher};
 use framemill::shm::layout::{FRAME_RING_BYTES, Histogram};
 use framemill::shm::map::FrameMap;
+use framemill::shm::word::Word64;
 use framemill::stats::{Counter, Stats};
 use framemill_fuzz::Input;
 use rustix::io::pwrite;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    let counters = [const { AtomicU64::new(0) }; COUNTERS];
+    let counters = [const { Word64::new(0) }; COUNTERS];
     let latency = [const {
         Histogram {
-            count: AtomicU64::new(0),
-            max: AtomicU64::new(0),
-            buckets: [const { AtomicU64::new(0) }; HISTOGRAM_BUCKETS],
+            count: Word64::new(0),
+            max: Word64::new(0),
+            buckets: [const { Word64::new(0) }; HISTOGRAM_BUCKETS],
         }
     }; 3];
     let stats = Stats {
