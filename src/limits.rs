@@ -263,6 +263,9 @@ pub const DEVICE_RETRY_MS: u32 = 50;
 /// Bytes that text output collects before it is written.
 pub const OUTPUT_BYTES: usize = 1024;
 
+/// Longest row of a colour plane, bytes: the widest picture with four bytes a pixel. A row is drawn on the stack before it is copied.
+pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;
+
 /// Bytes of input that are read ahead: at least a line of Y4M.
 pub const INPUT_BYTES: usize = 512;
 

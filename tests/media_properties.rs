@@ -229,7 +229,7 @@ proptest! {
             let mut rest = &file[..];
             for target in rows {
                 let (run, after) = rest.split_at(target.bytes as usize);
-                prop_assert!(scatter(run, &target, &mut memory[target.memory_plane as usize]));
+                prop_assert!(scatter(run, &target, memory[target.memory_plane as usize].as_mut_slice().into()));
                 rest = after;
             }
             prop_assert!(rest.is_empty());

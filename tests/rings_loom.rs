@@ -5,6 +5,7 @@
 
 use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
 use framemill::shm::atomic::{AtomicU32, Bytes, Ordering};
+use framemill::shm::bytes::SharedBytes;
 use framemill::shm::frame_ring::{Entry, Popper, Pusher};
 use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag};
 use framemill::shm::packet_ring::{
@@ -21,8 +22,11 @@ impl Bytes for &Circle {
     fn size(&self) -> u64 {
         2
     }
-    fn write(&self, position: u64, source: &[u8]) {
-        for (index, &byte) in source.iter().enumerate() {
+    fn write(&self, position: u64, source: SharedBytes<'_>) {
+        let mut bytes = [0; 2];
+        let bytes = &mut bytes[..source.len()];
+        assert!(source.copy_out(0, bytes));
+        for (index, &byte) in bytes.iter().enumerate() {
             self.0[(position as usize + index) % 2].store(u32::from(byte), Ordering::Relaxed);
         }
     }
@@ -79,7 +83,8 @@ impl Memory {
 
 /// Publishes packet `n`: `bytes` times the byte `n + 1`, with timestamp `n`.
 fn publish(writer: &mut Writer<'_, &Circle>, n: u64, bytes: usize, flags: u32) {
-    writer.append(&[n as u8 + 1, n as u8 + 1][..bytes]).unwrap();
+    let both = [n as u8 + 1; 2];
+    writer.append(&both[..bytes]).unwrap();
     writer.publish(&Packet {
         flags,
         timestamp: n,

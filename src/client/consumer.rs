@@ -10,10 +10,10 @@ use crate::control::SocketName;
 use crate::control::message::{Change, Message};
 use crate::control::socket::send;
 use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES, KEY_FRAME_PAUSE_MS};
+use crate::shm::bytes::Circle;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
-use crate::shm::region::Circle;
 use crate::shm::word::LoadOnly;
 use crate::time::{MS, now};
 

@@ -18,6 +18,7 @@ pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, dial, receive, send};
 pub use crate::media::layout::Placement;
+pub use crate::shm::bytes::SharedBytes;
 pub use crate::shm::packet_ring::{Next, Packet, Payload, Start};
 use crate::text::nth;
 use crate::time::{MS, now, timespec};

@@ -14,6 +14,7 @@ use crate::limits::{ANSWER_MS, FRAME_SLOTS_MAX, PLANES};
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, Placement};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed};
+use crate::shm::bytes::SharedBytes;
 use crate::shm::frame_ring::{Entry, Popper, Pusher};
 use crate::shm::map::FrameMap;
 use crate::shm::region::Region;
@@ -296,14 +297,14 @@ impl FrameProducer {
         wait(&self.free, &self.socket, left)
     }
 
-    fn slot_planes(&mut self, slot: u32) -> &mut [(Region, Option<OwnedFd>)] {
+    fn slot_planes(&self, slot: u32) -> &[(Region, Option<OwnedFd>)] {
         let count = self.layout.memory_plane_count as usize;
         let first = slot as usize * count;
-        &mut self.planes[first..first + count]
+        &self.planes[first..first + count]
     }
 
     /// Brackets CPU writes, so that caches are flushed where the hardware does not see them.
-    fn access(&mut self, slot: u32, access: DmaBufAccess) -> Result<(), ClientError> {
+    fn access(&self, slot: u32, access: DmaBufAccess) -> Result<(), ClientError> {
         for (_, fd) in self.slot_planes(slot) {
             if let Some(fd) = fd {
                 ioctl::dma_buf_sync(fd.as_fd(), access)
@@ -329,13 +330,24 @@ impl SlotGuard<'_> {
         self.slot
     }
 
-    /// The bytes of a memory plane; empty when there is no such plane. Where the rows lie says `FrameProducer::layout`.
-    pub fn plane(&mut self, memory_plane: usize) -> &mut [u8] {
+    /// The bytes of a memory plane; none when there is no such plane. Where the rows lie says `FrameProducer::layout`. Rows are copied
+    /// in; code that draws in place goes by `SharedBytes::as_mut_ptr`. The engine may look at any time.
+    ///
+    /// After `commit` they cannot be written to any more:
+    ///
+    /// ```compile_fail,E0505
+    /// fn f(slot: framemill::client::SlotGuard<'_>) {
+    ///     let plane = slot.plane(0);
+    ///     slot.commit(0).unwrap();
+    ///     let _ = plane.fill(0, 1, 0);
+    /// }
+    /// ```
+    #[must_use]
+    pub fn plane(&self, memory_plane: usize) -> SharedBytes<'_> {
         let planes = self.producer.slot_planes(self.slot);
         planes
-            .get_mut(memory_plane)
-            .and_then(|(region, _)| region.bytes_mut())
-            .unwrap_or(&mut [])
+            .get(memory_plane)
+            .map_or_else(|| (&[]).into(), |(region, _)| region.bytes())
     }
 
     /// Where the rows lie.

@@ -8,6 +8,7 @@ use crate::client::SlotGuard;
 use crate::command::input::{Filled, Input};
 use crate::error::{Exit, Failure};
 use crate::failure;
+use crate::limits::ROW_BYTES_MAX;
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::media::pattern::fill_row;
@@ -28,16 +29,20 @@ pub(super) fn draw(
     slot: &mut SlotGuard<'_>,
 ) {
     let layout = slot.layout();
+    let mut bytes = [0; ROW_BYTES_MAX];
     for (index, plane) in layout.planes().iter().enumerate() {
         let memory = slot.plane(plane.memory_plane as usize);
         for row in 0..plane.rows {
             let Some(start) = plane.row_start(row) else {
                 break;
             };
-            let Some(target) = memory.get_mut(start..start + plane.row_bytes as usize) else {
+            let Some(bytes) = bytes.get_mut(..plane.row_bytes as usize) else {
                 break;
             };
-            fill_row(format, index, row, width, height, frame, target);
+            fill_row(format, index, row, width, height, frame, bytes);
+            if !memory.copy_in(start, bytes) {
+                break;
+            }
         }
     }
 }
@@ -58,11 +63,13 @@ pub(super) fn read(
     for target in rows {
         let memory = slot.plane(target.memory_plane as usize);
         let filled = if target.step == 1 {
-            input.fill(memory.get_mut(target.span()).unwrap_or(&mut []))?
+            let span = target.span();
+            let span = memory.part(span.start, span.len());
+            input.fill(span.unwrap_or_else(|| (&[]).into()))?
         } else {
             let mut run = [0; SPREAD_BYTES];
             let run = &mut run[..(target.bytes as usize).min(SPREAD_BYTES)];
-            let filled = input.fill(run)?;
+            let filled = input.fill((&mut *run).into())?;
             // The target was checked against the layout, so it fits.
             let _ = scatter(run, &target, memory);
             filled

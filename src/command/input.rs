@@ -12,6 +12,7 @@ use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
 use crate::media::magic;
 use crate::media::y4m::{self, Y4mHeader};
 use crate::note;
+use crate::shm::bytes::SharedBytes;
 use crate::stdio::stdin;
 use crate::text::Escaped;
 use crate::v4l2::errno::Named;
@@ -152,12 +153,14 @@ impl Input {
     }
 
     /// Reads until `target` is full or the input ends.
-    pub(super) fn fill(&mut self, target: &mut [u8]) -> Result<Filled, Failure> {
+    pub(super) fn fill(&mut self, target: SharedBytes<'_>) -> Result<Filled, Failure> {
         let mut done = self.ahead.len().min(target.len());
-        target[..done].copy_from_slice(&self.ahead[..done]);
+        let _ = target.copy_in(0, &self.ahead[..done]);
         self.took(done);
-        while done < target.len() {
-            match self.read(&mut target[done..])? {
+        while let Some(rest) = target.part(done, target.len() - done)
+            && !rest.is_empty()
+        {
+            match self.read(rest)? {
                 0 => return Ok(Filled::Short(done)),
                 count => done += count,
             }
@@ -171,7 +174,7 @@ impl Input {
         let mut done = 0;
         while done < bytes {
             let count = (bytes - done).min(BOUNCE_BYTES as u64) as usize;
-            if let Filled::Short(count) = self.fill(&mut unwanted[..count])? {
+            if let Filled::Short(count) = self.fill((&mut unwanted[..count]).into())? {
                 // A frame has fewer bytes than an address space.
                 return Ok(Filled::Short(done as usize + count));
             }
@@ -185,7 +188,7 @@ impl Input {
         while self.ahead.len() < count {
             let mut bytes = [0; INPUT_BYTES];
             let room = self.ahead.remaining_capacity();
-            let got = self.read(&mut bytes[..room])?;
+            let got = self.read((&mut bytes[..room]).into())?;
             if got == 0 {
                 break;
             }
@@ -221,20 +224,20 @@ impl Input {
         }
     }
 
-    fn read(&mut self, target: &mut [u8]) -> Result<usize, Failure> {
+    fn read(&mut self, target: SharedBytes<'_>) -> Result<usize, Failure> {
         let mut bounce = [0; BOUNCE_BYTES];
         loop {
             let direct = !self.bounce;
             let room = target.len().min(BOUNCE_BYTES);
             let into = if direct {
-                &mut *target
+                target
             } else {
-                &mut bounce[..room]
+                (&mut bounce[..room]).into()
             };
-            match rustix::io::read(self.fd(), into) {
+            match into.read_from(self.fd()) {
                 Ok(count) => {
                     if !direct {
-                        target[..count].copy_from_slice(&bounce[..count]);
+                        let _ = target.copy_in(0, &bounce[..count]);
                     }
                     return Ok(count);
                 }

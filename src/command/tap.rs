@@ -16,7 +16,7 @@ use crate::log;
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::flag;
-use crate::shm::region::Region;
+use crate::shm::region::PrivateBytes;
 use crate::v4l2::errno::Named;
 
 /// What was taken, and what was not.
@@ -46,7 +46,7 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         .index
         .map(|path| Output::to(Target::File(path)))
         .transpose()?;
-    let memory = Region::anonymous(consumer.largest_packet()).map_err(|errno| {
+    let memory = PrivateBytes::new(consumer.largest_packet()).map_err(|errno| {
         failure!(
             Exit::Resource,
             "no memory for the largest packet: {}",
@@ -54,7 +54,7 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         )
     })?;
     let mut memory = ManuallyDrop::new(memory);
-    let buffer = memory.bytes_mut().unwrap_or(&mut []);
+    let buffer = &mut memory[..];
     if let Some(index) = &mut index {
         let _ = index.write_str(
             "# sequence bytes flags generation timestamp committed queued dequeued published\n",

@@ -196,8 +196,8 @@ impl Engine<'_> {
     fn take_coded(&mut self, life: &mut Life, published: &mut u32) -> Result<bool, IoctlError> {
         let mut brought = false;
         for _ in 0..TURN_BUDGET {
-            let coded = match self.encoder.dequeue_coded()? {
-                Answer::Coded(coded) => coded,
+            let buffer = match self.encoder.dequeue_coded()? {
+                Answer::Coded(buffer) => buffer,
                 Answer::Nothing => break,
                 Answer::Drained
                     if matches!(life.phase, Phase::Running | Phase::Emptying { .. }) =>
@@ -211,13 +211,15 @@ impl Engine<'_> {
                 }
             };
             brought = true;
-            let payload = self.encoder.payload(&coded);
-            *published += self.publisher.take(&coded, payload, now(), self.pipeline);
+            let coded = buffer.coded;
+            *published += self
+                .publisher
+                .take(&coded, buffer.payload(), now(), self.pipeline);
             if coded.last {
                 self.drained(life);
                 break;
             }
-            self.encoder.requeue(coded)?;
+            buffer.requeue()?;
         }
         Ok(brought)
     }

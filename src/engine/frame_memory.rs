@@ -316,8 +316,8 @@ impl FrameMemory {
     }
 
     /// Brings the frame in a slot to where the encoder reads it. Gives the bytes copied: none in export mode.
-    pub fn load(&mut self, slot: u32) -> u64 {
-        let Some(copying) = &mut self.copying else {
+    pub fn load(&self, slot: u32) -> u64 {
+        let Some(copying) = &self.copying else {
             return 0;
         };
         let (layout, slot) = (&self.layout, slot as usize);
@@ -337,22 +337,18 @@ impl FrameMemory {
             let Some(source) = copying.sources.get(source) else {
                 continue;
             };
-            let Some(target) = copying
-                .outputs
-                .get_mut(first_plane + to.memory_plane as usize)
-                .and_then(Region::bytes_mut)
-            else {
+            let Some(target) = copying.outputs.get(first_plane + to.memory_plane as usize) else {
                 continue;
             };
             for row in 0..to.rows {
-                let at = to.offset as usize + row as usize * to.bytesperline as usize;
-                let Some(row_target) = target.get_mut(at..at + to.row_bytes as usize) else {
-                    break;
-                };
                 let at =
                     plane_start + from.offset as usize + row as usize * from.bytesperline as usize;
+                let Some(bytes) = source.bytes().part(at, to.row_bytes as usize) else {
+                    break;
+                };
+                let at = to.offset as usize + row as usize * to.bytesperline as usize;
                 // The producer may be writing there again; the picture is then its own fault.
-                if source.copy_out(at, row_target) {
+                if target.bytes().copy_from(at, bytes) {
                     copied += u64::from(to.row_bytes);
                 }
             }

@@ -11,9 +11,9 @@ use crate::limits::{CODEC_HEADER_BYTES, FRAGMENT_WAIT_MS};
 use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect_start};
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::bytes::{Circle, SharedBytes};
 use crate::shm::layout::{PacketHeader, flag};
 use crate::shm::packet_ring::{Packet, TooLarge, Writer, store_codec_headers};
-use crate::shm::region::Circle;
 use crate::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 use crate::v4l2::encoder::Coded;
@@ -72,7 +72,7 @@ impl<'a> Publisher<'a> {
     pub fn take(
         &mut self,
         coded: &Coded,
-        payload: &[u8],
+        payload: SharedBytes<'_>,
         dequeued: u64,
         pipeline: &mut Pipeline<'_>,
     ) -> u32 {
@@ -96,12 +96,13 @@ impl<'a> Publisher<'a> {
         }
         // The part that is looked into is copied first, so that the driver's memory is read once.
         let mut scan = [0; BITSTREAM_SCAN_BYTES];
-        let (first, rest) = payload.split_at(payload.len().min(scan.len()));
-        let first = {
-            let scan = &mut scan[..first.len()];
-            scan.copy_from_slice(first);
-            &*scan
-        };
+        let first = &mut scan[..payload.len().min(BITSTREAM_SCAN_BYTES)];
+        // It lies within, and so does the rest.
+        let _ = payload.copy_out(0, first);
+        let first = &*first;
+        let rest = payload
+            .part(first.len(), payload.len() - first.len())
+            .unwrap_or(payload);
         let continues = begun == Some(key);
         let mut open = self.open.unwrap_or(Open {
             key: None,
@@ -353,7 +354,7 @@ mod tests {
                 continue;
             }
             let coded = Coded::sample(keys[key as usize], bytes.len(), full);
-            publisher.take(&coded, bytes, 7000, &mut pipeline);
+            publisher.take(&coded, bytes.into(), 7000, &mut pipeline);
             look(header);
         }
         publisher.expire(u64::MAX, &mut pipeline);

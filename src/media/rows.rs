@@ -10,6 +10,7 @@ use super::format::{Content, RawFormat};
 use super::fourcc::Fourcc;
 use super::layout::FrameLayout;
 use crate::limits::PLANES;
+use crate::shm::bytes::SharedBytes;
 
 /// Longest run that has to be spread, source bytes: the size of the buffer that a reader keeps for it. A page: one `read` from a pipe
 /// hands over whole pages, and half a row of 8192 pixels fits.
@@ -41,21 +42,16 @@ impl RowTarget {
 /// Puts a run of source bytes where its target says; `memory_plane` is the whole memory plane. False, and nothing written, when `run` has
 /// another length than the target or the target ends past the memory plane.
 #[must_use = "false means that nothing was written"]
-pub fn scatter(run: &[u8], target: &RowTarget, memory_plane: &mut [u8]) -> bool {
-    let Some(span) = memory_plane.get_mut(target.span()) else {
-        return false;
-    };
-    if run.len() != target.bytes as usize || target.step == 0 {
+pub fn scatter(run: &[u8], target: &RowTarget, memory_plane: SharedBytes<'_>) -> bool {
+    let (offset, step) = (target.offset as usize, target.step as usize);
+    if run.len() != target.bytes as usize {
         return false;
     }
-    if target.step == 1 {
-        span.copy_from_slice(run);
+    if step == 1 {
+        memory_plane.copy_in(offset, run)
     } else {
-        for (to, &from) in span.iter_mut().step_by(target.step as usize).zip(run) {
-            *to = from;
-        }
+        memory_plane.spread(offset, step, run)
     }
-    true
 }
 
 /// Why a source's bytes cannot be put into a destination row by row.

@@ -12,12 +12,13 @@ use rustix::io::{Errno, Result};
 
 use crate::limits::{PACKET_DESCRIPTORS, PACKET_RING_MAX};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::shm::bytes::Circle;
 use crate::shm::layout::{
     ABI_VERSION, Descriptor, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_DATA_OFFSET,
     PACKET_HEADER_BYTES, PACKET_MAGIC, PacketHeader,
 };
 use crate::shm::packet_ring::Ring;
-use crate::shm::region::{Circle, Region, sealed_memfd, sealed_size};
+use crate::shm::region::{Region, sealed_memfd, sealed_size};
 use crate::shm::word::{Access, LoadOnly, LoadStore};
 
 /// A mapped packet ring: the engine's can be stored to, a client's only loaded from.
@@ -39,7 +40,7 @@ impl PacketMap {
             .checked_add(data_bytes)
             .ok_or(Errno::OVERFLOW)?;
         let fd = sealed_memfd(c"framemill-packets", total, SealFlags::empty())?;
-        let mut map = Self {
+        let map = Self {
             region: Region::map(&fd, total, true)?,
             data_bytes,
             access: PhantomData,
@@ -199,7 +200,7 @@ impl FrameMap {
     /// Those of making and mapping a memfd.
     pub fn create() -> Result<(Self, OwnedFd)> {
         let fd = sealed_memfd(c"framemill-frames", FRAME_RING_BYTES, SealFlags::SEAL)?;
-        let mut map = Self {
+        let map = Self {
             region: Region::map(&fd, FRAME_RING_BYTES, true)?,
         };
         map.region.touch();

@@ -1,6 +1,7 @@
 //! Shared memory: the ABI, its mappings, and the two rings. Knows words in memory; knows no device and no socket.
 
 pub mod atomic;
+pub mod bytes;
 pub mod frame_ring;
 pub mod layout;
 #[cfg(not(loom))]

@@ -17,6 +17,7 @@ use crate::shm::atomic::{
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
+use crate::shm::bytes::SharedBytes;
 use crate::shm::layout::{CodecHeaders, Cursors, Descriptor, flag};
 use crate::shm::word::{Access, LoadStore};
 
@@ -90,7 +91,8 @@ impl<'a, B: Bytes> Writer<'a, B> {
     ///
     /// # Errors
     /// `TooLarge` when the packet would be larger than the ring; then `discard` it.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+    pub fn append<'b>(&mut self, bytes: impl Into<SharedBytes<'b>>) -> Result<(), TooLarge> {
+        let bytes = bytes.into();
         let size = self.ring.data.size();
         let open = self.open + bytes.len() as u64;
         if open > size {

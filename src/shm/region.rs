@@ -1,17 +1,25 @@
 //! Mapped memory: the one place where shared words become references.
 //!
-//! Knows mmap and the layout's types. It hands out references to atomics and a byte circle that checks every index,
-//! so that nothing above it needs `unsafe`. It must never know what the words mean.
+//! Knows mmap and the layout's types. Memory that others may write to (`Region`) is words, which are atomics, and `SharedBytes`, which are
+//! copied; memory of this process alone (`PrivateBytes`) is slices. So nothing above it needs `unsafe`. It must never know what the words
+//! mean.
+//!
+//! No mapping of a descriptor gives a slice, because any other holder of the descriptor can write there, in safe code, too:
+//!
+//! ```compile_fail,E0308
+//! let fd = framemill::shm::region::sealed_memfd(c"x", 4096, rustix::fs::SealFlags::empty()).unwrap();
+//! let region = framemill::shm::region::Region::map(&fd, 4096, true).unwrap();
+//! let bytes: &[u8] = region.bytes();
+//! ```
 #![expect(
     unsafe_code,
     reason = "mappings are raw memory; this file is where they become safe types"
 )]
 
 use core::ffi::{CStr, c_void};
-use core::marker::PhantomData;
 use core::mem::{align_of, size_of};
+use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::AtomicU8;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
@@ -21,7 +29,7 @@ use rustix::io::{Errno, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use crate::limits::PACKET_DESCRIPTORS;
-use crate::shm::atomic::{Bytes, Ordering};
+use crate::shm::bytes::{Circle, SharedBytes};
 use crate::shm::layout::{Descriptor, FrameRing, PacketHeader};
 use crate::shm::word::{Access, LoadStore};
 
@@ -46,7 +54,7 @@ unsafe impl Shared for FrameRing {
     type Access = LoadStore;
 }
 
-/// A mapping, unmapped when dropped.
+/// A mapping of memory that others may write to, unmapped when dropped.
 #[derive(Debug)]
 pub struct Region {
     start: NonNull<u8>,
@@ -77,18 +85,6 @@ impl Region {
         // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
         let start = unsafe { mmap(ptr::null_mut(), length, protection, flags, fd, offset)? };
         Self::new(start, length, writable)
-    }
-
-    /// Private zeroed memory, present page by page as it is touched.
-    ///
-    /// # Errors
-    /// Those of mmap(2).
-    pub fn anonymous(length: usize) -> Result<Self> {
-        let protection = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), length, protection, flags)? };
-        Self::new(start, length, true)
     }
 
     fn new(start: *mut c_void, length: usize, writable: bool) -> Result<Self> {
@@ -129,144 +125,71 @@ impl Region {
         Some(unsafe { &*place.cast::<T>() })
     }
 
+    /// The bytes, which others may write to.
+    #[must_use]
+    pub fn bytes(&self) -> SharedBytes<'_> {
+        // SAFETY: mapped for as long as `self`, writable as said; no reference into a mapping is handed out but to words, which are
+        // atomics.
+        unsafe { SharedBytes::new(self.start, self.length, self.writable) }
+    }
+
     /// The byte circle of `size` bytes (a power of two) at `offset`; `None` where it does not fit.
     #[must_use]
     pub fn circle(&self, offset: usize, size: usize) -> Option<Circle<'_>> {
-        let end = offset.checked_add(size)?;
-        if end > self.length || !size.is_power_of_two() || !offset.is_multiple_of(8) || size < 8 {
-            return None;
-        }
-        // SAFETY: `offset` lies within the mapping, as just checked.
-        let start = unsafe { self.start.add(offset) };
-        Some(Circle {
-            start,
-            size,
-            writable: self.writable,
-            region: PhantomData,
-        })
-    }
-
-    /// The bytes, for memory that no other process writes while the borrow lasts: a dequeued V4L2 buffer, or private
-    /// memory.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping is `length` readable bytes and lives as long as `self`; buffers are mapped MAP_SHARED
-        // with the device only, which does not touch a buffer that was dequeued.
-        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.length) }
-    }
-
-    /// The bytes to write to; `None` for a read-only mapping.
-    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        if !self.writable {
-            return None;
-        }
-        // SAFETY: as `bytes`, and `&mut self` makes this the only borrow.
-        Some(unsafe { core::slice::from_raw_parts_mut(self.start.as_ptr(), self.length) })
+        Circle::new(self.bytes().part(offset, size)?)
     }
 
     /// Writes to every page of fresh memory, whose bytes are zero or do not matter. A page that is only present still
     /// faults at its first write where the processor leaves it to the kernel to mark pages as written (Cortex-A53, A72).
-    pub fn touch(&mut self) {
+    pub fn touch(&self) {
         const SMALLEST_PAGE: usize = 4096;
-        for page in self
-            .bytes_mut()
-            .unwrap_or(&mut [])
-            .chunks_mut(SMALLEST_PAGE)
-        {
-            page[0] = 0;
+        for page in (0..self.length).step_by(SMALLEST_PAGE) {
+            // Memory that is mapped read-only stays as it is.
+            let _ = self.bytes().copy_in(page, &[0]);
         }
-    }
-
-    /// Copies `target.len()` bytes from `offset` while another process may be writing them; false where they do not
-    /// fit. The bytes are whatever they are.
-    #[must_use]
-    pub fn copy_out(&self, offset: usize, target: &mut [u8]) -> bool {
-        if offset
-            .checked_add(target.len())
-            .is_none_or(|end| end > self.length)
-        {
-            return false;
-        }
-        // SAFETY: `offset` lies within the mapping, as just checked.
-        let from = unsafe { self.start.add(offset) };
-        copy_racing(from, target);
-        true
     }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made by `map_at` or `anonymous`, and every borrow of it ends with `self`.
+        // SAFETY: the mapping was made by `map_at` or `PrivateBytes::new`, and every borrow of it ends with `self`.
         let result = unsafe { munmap(self.start.as_ptr().cast(), self.length) };
         debug_assert!(result.is_ok(), "munmap of our own mapping");
     }
 }
 
-/// Copies bytes that another process may be changing: through atomics, eight at a time where aligned.
-fn copy_racing(from: NonNull<u8>, target: &mut [u8]) {
-    use core::sync::atomic::AtomicU64;
-    let lead = from.as_ptr().align_offset(8).min(target.len());
-    let (head, rest) = target.split_at_mut(lead);
-    let (middle, tail) = rest.split_at_mut(rest.len() / 8 * 8);
-    let byte = |index: usize| {
-        // SAFETY: the caller checked that `target.len()` bytes from `from` are mapped; `index` is below that.
-        let place = unsafe { from.as_ptr().add(index) };
-        // SAFETY: a mapped byte may be viewed as an atomic one; all accesses in this process are atomic or bulk
-        // writes by the ring's one writer, which is another process.
-        unsafe { &*place.cast::<AtomicU8>() }.load(Ordering::Relaxed)
-    };
-    for (index, to) in head.iter_mut().enumerate() {
-        *to = byte(index);
-    }
-    for (index, to) in middle.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-        // SAFETY: as above; the eight bytes are within the range.
-        let place = unsafe { from.as_ptr().add(lead + index * 8) };
-        // SAFETY: aligned to 8 by `lead`, mapped; atomics admit concurrent writes.
-        *to = unsafe { &*place.cast::<AtomicU64>() }
-            .load(Ordering::Relaxed)
-            .to_ne_bytes();
-    }
-    let done = lead + middle.len();
-    for (index, to) in tail.iter_mut().enumerate() {
-        *to = byte(done + index);
+/// Memory of this process alone, as slices.
+#[derive(Debug)]
+pub struct PrivateBytes(Region);
+
+impl PrivateBytes {
+    /// Zeroed memory, present page by page as it is touched.
+    ///
+    /// # Errors
+    /// Those of mmap(2); `INVAL` for a length of zero.
+    pub fn new(length: usize) -> Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping at an address that the kernel chooses touches no existing memory.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), length, protection, flags)? };
+        Region::new(start, length, true).map(Self)
     }
 }
 
-/// A circle of payload bytes in a mapping.
-#[derive(Clone, Copy, Debug)]
-pub struct Circle<'a> {
-    start: NonNull<u8>,
-    size: usize,
-    writable: bool,
-    region: PhantomData<&'a Region>,
+impl Deref for PrivateBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the mapping is `length` readable bytes that live as long as `self`. It is private and anonymous, and its `Region` is
+        // not handed out, so that only this and `deref_mut` lead to them.
+        unsafe { core::slice::from_raw_parts(self.0.start.as_ptr(), self.0.length) }
+    }
 }
 
-impl Bytes for Circle<'_> {
-    fn size(&self) -> u64 {
-        self.size as u64
-    }
-
-    fn write(&self, position: u64, source: &[u8]) {
-        assert!(self.writable && source.len() <= self.size);
-        let at = (position % self.size as u64) as usize;
-        let (first, second) = source.split_at(source.len().min(self.size - at));
-        // SAFETY: `at` is below `size`, which the region checked to be mapped.
-        let place = unsafe { self.start.as_ptr().add(at) };
-        // SAFETY: `first` ends at or before the circle's end; the mapping is writable; a Rust slice and this mapping
-        // do not overlap, because the circle is never lent out as a slice.
-        unsafe { ptr::copy_nonoverlapping(first.as_ptr(), place, first.len()) };
-        // SAFETY: the rest is no longer than `at`, by the assertion above.
-        unsafe { ptr::copy_nonoverlapping(second.as_ptr(), self.start.as_ptr(), second.len()) };
-    }
-
-    fn read(&self, position: u64, target: &mut [u8]) {
-        assert!(target.len() <= self.size);
-        let at = (position % self.size as u64) as usize;
-        let split = target.len().min(self.size - at);
-        let (first, second) = target.split_at_mut(split);
-        // SAFETY: `at` is below `size`, which the region checked to be mapped.
-        copy_racing(unsafe { self.start.add(at) }, first);
-        copy_racing(self.start, second);
+impl DerefMut for PrivateBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as `deref`, writable, and `&mut self` makes this the only borrow.
+        unsafe { core::slice::from_raw_parts_mut(self.0.start.as_ptr(), self.0.length) }
     }
 }
 
@@ -304,6 +227,8 @@ pub fn sealed_size(fd: impl AsFd) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shm::atomic::Bytes;
+    use crate::shm::word::LoadOnly;
 
     #[test]
     fn circle_wraps_on_both_sides_at_every_offset() {
@@ -315,28 +240,61 @@ mod tests {
                 let source: std::vec::Vec<u8> =
                     (0..length).map(|i| (i as u64 + at) as u8).collect();
                 let mut target = std::vec![0; length];
-                circle.write(at, &source);
+                circle.write(at, source[..].into());
                 circle.read(at, &mut target);
                 assert_eq!(source, target, "{at} {length}");
             }
         }
-        assert!(
-            region.bytes()[..64]
-                .iter()
-                .chain(&region.bytes()[128..])
-                .all(|&b| b == 0)
-        );
+        let mut all = [1; 4096];
+        assert!(region.bytes().copy_out(0, &mut all));
+        assert!(all[..64].iter().chain(&all[128..]).all(|&b| b == 0));
     }
 
     #[test]
     fn words_outside_or_unaligned_are_refused() {
-        let region = Region::anonymous(8192).unwrap();
+        let fd = sealed_memfd(c"test", 8192, SealFlags::empty()).unwrap();
+        let region = Region::map(&fd, 8192, true).unwrap();
         assert!(region.words::<PacketHeader>(0).is_some());
         assert!(region.words::<PacketHeader>(8).is_none());
         assert!(region.words::<PacketHeader>(8192).is_none());
         assert!(region.words::<PacketHeader>(usize::MAX).is_none());
         assert!(region.circle(0, 16384).is_none());
         assert!(region.circle(0, 100).is_none());
+    }
+
+    #[test]
+    fn words_and_bytes_of_a_read_only_mapping_cannot_be_written() {
+        let fd = sealed_memfd(c"test", 8192, SealFlags::empty()).unwrap();
+        let region = Region::map(&fd, 8192, false).unwrap();
+        assert!(region.words::<PacketHeader<LoadStore>>(0).is_none());
+        assert!(region.words::<FrameRing>(0).is_none());
+        assert!(region.words::<PacketHeader<LoadOnly>>(0).is_some());
+        assert!(!region.bytes().copy_in(0, &[1]));
+        region.touch();
+    }
+
+    #[test]
+    fn a_look_at_shared_bytes_is_a_copy_that_stays_as_it_is() {
+        let fd = sealed_memfd(c"test", 4096, SealFlags::empty()).unwrap();
+        let (a, b) = (
+            Region::map(&fd, 4096, true).unwrap(),
+            Region::map(&fd, 4096, true).unwrap(),
+        );
+        let mut seen = [1];
+        assert!(b.bytes().copy_out(0, &mut seen));
+        assert!(a.bytes().copy_in(0, &[7]));
+        assert_eq!(seen, [0]);
+        assert!(b.bytes().copy_out(0, &mut seen));
+        assert_eq!(seen, [7]);
+    }
+
+    #[test]
+    fn private_bytes_are_zero_and_ours() {
+        let mut bytes = PrivateBytes::new(5000).unwrap();
+        assert!(bytes.len() == 5000 && bytes.iter().all(|&byte| byte == 0));
+        bytes.fill(3);
+        assert_eq!(bytes[4999], 3);
+        assert_eq!(PrivateBytes::new(0).unwrap_err(), Errno::INVAL);
     }
 
     #[test]

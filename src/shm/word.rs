@@ -29,7 +29,7 @@ mod sealed {
 /// ```compile_fail,E0599
 /// use framemill::shm::atomic::Ordering::Relaxed;
 /// use framemill::shm::map::PacketMap;
-/// # fn ring() -> std::os::fd::OwnedFd { unimplemented!() }
+/// # fn ring() -> rustix::fd::OwnedFd { unimplemented!() }
 /// let map = PacketMap::open(&ring()).unwrap();
 /// map.header().cursors.head.store(1, Relaxed);
 /// ```

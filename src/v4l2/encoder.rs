@@ -20,6 +20,7 @@ use super::memory::map_buffer;
 use super::negotiate::Agreed;
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
 use crate::note;
+use crate::shm::bytes::SharedBytes;
 use crate::shm::region::Region;
 
 pub use import::NotImported;
@@ -42,12 +43,11 @@ pub struct Encoder {
     allocated: bool,
 }
 
-/// A CAPTURE buffer that came back.
+/// What is known of a CAPTURE buffer that came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Coded {
-    index: u32,
-    start: usize,
-    end: usize,
+    /// Bytes of payload.
+    length: usize,
     /// The timestamp of the frame that it comes from, us.
     pub key: u64,
     /// `V4L2_BUF_FLAG_KEYFRAME`.
@@ -65,9 +65,7 @@ impl Coded {
     #[cfg(test)]
     pub(crate) fn sample(key: u64, bytes: usize, full: bool) -> Self {
         Self {
-            index: 0,
-            start: 0,
-            end: bytes,
+            length: bytes,
             key,
             keyframe: false,
             error: false,
@@ -79,7 +77,7 @@ impl Coded {
     /// Bytes of payload.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.end - self.start
+        self.length
     }
 
     /// Whether there is no payload.
@@ -89,11 +87,49 @@ impl Coded {
     }
 }
 
+/// A CAPTURE buffer that came back: this process's, until it is given back with `requeue`. The driver's queues do without one that is
+/// not.
+///
+/// What was read of its payload is read before that:
+///
+/// ```compile_fail,E0505
+/// fn f(buffer: framemill::v4l2::encoder::CodedBuffer<'_>) {
+///     let payload = buffer.payload();
+///     buffer.requeue().unwrap();
+///     let _ = payload.copy_out(0, &mut [0]);
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "a buffer that is not given back is one less for the encoder"]
+pub struct CodedBuffer<'a> {
+    encoder: &'a Encoder,
+    index: u32,
+    memory: SharedBytes<'a>,
+    /// What is known of it.
+    pub coded: Coded,
+}
+
+impl CodedBuffer<'_> {
+    /// Its payload. Uncached memory on some boards: read it once, from front to back.
+    #[must_use]
+    pub fn payload(&self) -> SharedBytes<'_> {
+        self.memory
+    }
+
+    /// Gives the buffer back to the encoder.
+    ///
+    /// # Errors
+    /// When the driver refuses it.
+    pub fn requeue(self) -> Result<()> {
+        self.encoder.queue_capture(self.index)
+    }
+}
+
 /// What the CAPTURE queue answered.
-#[derive(Clone, Copy, Debug)]
-pub enum Answer {
+#[derive(Debug)]
+pub enum Answer<'a> {
     /// A buffer; give it back with `requeue`.
-    Coded(Coded),
+    Coded(CodedBuffer<'a>),
     /// None is ready.
     Nothing,
     /// None will come: the last one was dequeued before.
@@ -235,7 +271,7 @@ impl Encoder {
     pub fn map_outputs(&self, mapped: &mut ArrayVec<Region, OUTPUT_PLANES>) -> Result<()> {
         for slot in 0..self.outputs {
             for plane in 0..self.agreed.layout.memory_plane_count as usize {
-                let mut region = self.map(Queue::Output, slot, plane)?;
+                let region = self.map(Queue::Output, slot, plane)?;
                 region.touch();
                 mapped.push(region);
             }
@@ -314,7 +350,7 @@ impl Encoder {
     ///
     /// # Errors
     /// When the queue is in error: `stop` and `start`, or give the device up.
-    pub fn dequeue_coded(&self) -> Result<Answer> {
+    pub fn dequeue_coded(&self) -> Result<Answer<'_>> {
         let mut buffer = Buffer::new(self.device.queue(Queue::Capture), Memory::Mmap, 0);
         match ioctl::dqbuf(self.device.as_fd(), &mut buffer)? {
             Dequeued::Buffer => {}
@@ -328,32 +364,22 @@ impl Encoder {
         };
         let end = (buffer.bytesused(0) as usize).min(region.len());
         let start = (buffer.data_offset(0) as usize).min(end);
-        Ok(Answer::Coded(Coded {
-            index,
-            start,
-            end,
+        let coded = Coded {
+            length: end - start,
             key: buffer.timestamp(),
             keyframe: buffer.has(BUF_FLAG_KEYFRAME),
             error: buffer.has(BUF_FLAG_ERROR),
             last: buffer.has(BUF_FLAG_LAST),
             full: end != 0 && end == region.len().min(self.agreed.capture_bytes as usize),
+        };
+        let memory = region.bytes().part(start, end - start);
+        Ok(Answer::Coded(CodedBuffer {
+            encoder: self,
+            index,
+            // It lies within, as `start` and `end` were cut to.
+            memory: memory.unwrap_or_else(|| (&[]).into()),
+            coded,
         }))
-    }
-
-    /// The payload of a coded buffer. Uncached memory on some boards: read it once, from front to back.
-    #[must_use]
-    pub fn payload(&self, coded: &Coded) -> &[u8] {
-        self.captures
-            .get(coded.index as usize)
-            .map_or(&[], |region| &region.bytes()[coded.start..coded.end])
-    }
-
-    /// Gives a CAPTURE buffer back to the encoder.
-    ///
-    /// # Errors
-    /// When the driver refuses it.
-    pub fn requeue(&self, coded: Coded) -> Result<()> {
-        self.queue_capture(coded.index)
     }
 
     fn queue_capture(&self, index: u32) -> Result<()> {

@@ -107,8 +107,8 @@ fn scatter_writes_nothing_that_is_not_its_own() {
         step: 2,
     };
     let mut bytes = [0; 5];
-    assert!(scatter(b"ab", &target, &mut bytes));
+    assert!(scatter(b"ab", &target, bytes.as_mut_slice().into()));
     assert_eq!(&bytes, b"\0a\0b\0");
-    assert!(!scatter(b"abc", &target, &mut bytes));
-    assert!(!scatter(b"ab", &target, &mut bytes[..3]));
+    assert!(!scatter(b"abc", &target, bytes.as_mut_slice().into()));
+    assert!(!scatter(b"ab", &target, (&mut bytes[..3]).into()));
 }

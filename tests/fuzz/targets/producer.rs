@@ -173,7 +173,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     // What `push` asks.
     let _ = (layout.frame_bytes(), layout.is_packed());
     for number in 0..8 {
-        let Ok(Some(mut slot)) = producer.acquire(Some(0)) else {
+        let Ok(Some(slot)) = producer.acquire(Some(0)) else {
             break;
         };
         for plane in layout.planes() {
@@ -185,7 +185,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             );
             for row in [0, plane.rows / 2, plane.rows - 1] {
                 let start = plane.row_start(row).expect("a row");
-                memory[start..][..plane.row_bytes as usize].fill(1);
+                assert!(memory.fill(start, plane.row_bytes as usize, 1));
             }
         }
         if number % 3 == 2 {
