@@ -99,13 +99,13 @@ pub const CODEC_HEADER_BYTES: usize = 1024;
 pub const CODEC_HEADER_BYTES: usize = 16;
 const _: () = assert!(cfg!(loom) || CODEC_HEADER_BYTES.is_multiple_of(64));
 
-/// How often a reader tries to load the codec headers while the engine writes them: a microsecond or so each, the
-/// engine needs one. A writer that died half-way does not hold the reader up.
+/// How often a reader tries to load words that belong together (the stream's, the codec headers) while the engine writes them: a
+/// microsecond or so each, the engine needs one. A writer that died half-way does not hold the reader up.
 #[cfg(not(loom))]
-pub const CODEC_HEADER_TRIES: u32 = 1000;
+pub const SEQUENCE_TRIES: u32 = 1000;
 /// The second try is like every later one.
 #[cfg(loom)]
-pub const CODEC_HEADER_TRIES: u32 = 2;
+pub const SEQUENCE_TRIES: u32 = 2;
 
 /// Words kept for counters in the ABI; more than are used, so that a new one moves nothing.
 pub const COUNTERS: usize = 64;

@@ -307,13 +307,14 @@ fn formats_fit(options: &RunOptions<'_>) -> Result<(), Failure> {
 /// Fills in what does not change while the engine runs.
 #[inline(never)]
 fn introduce(header: &PacketHeader, node: &CStr, device: &Device) {
-    let stream = &header.stream;
-    stream
-        .multiplanar
-        .store(u32::from(device.api == Api::Multi), Relaxed);
-    store_text(&stream.device, node.to_bytes());
-    store_text(&stream.driver, device.capability.driver_name());
-    store_text(&stream.card, device.capability.card_name());
+    header.stream.change(|stream| {
+        stream
+            .multiplanar
+            .store(u32::from(device.api == Api::Multi), Relaxed);
+        store_text(&stream.device, node.to_bytes());
+        store_text(&stream.driver, device.capability.driver_name());
+        store_text(&stream.card, device.capability.card_name());
+    });
     let status = &header.status;
     status.pid.store(
         rustix::process::getpid().as_raw_nonzero().get() as u32,

@@ -46,7 +46,7 @@ use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{PacketHeader, State};
+use crate::shm::layout::{PacketHeader, SlotMemory, State};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
 use crate::stats::{Counter, Stage, Stats, percentile};
 use crate::time::{MS, now, timespec};
@@ -145,7 +145,9 @@ fn long<A: Access>(word: &Word64<A>) -> i64 {
 
 #[inline(never)]
 fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
-    let (status, stream, cursors) = (&header.status, &header.stream, &header.cursors);
+    let (status, cursors) = (&header.status, &header.cursors);
+    // Without one, of an engine that was killed while it wrote: all zero.
+    let stream = &header.stream.snapshot().unwrap_or_default();
     let stats = Stats {
         counters: &header.counters,
         latency: &header.latency,
@@ -180,12 +182,8 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
         _ => b"multi-planar",
     };
     report.text("api", api);
-    let memory: &[u8] = match stream.memory.load(Relaxed) {
-        1 => b"export",
-        3 => b"import",
-        _ => b"copy",
-    };
-    report.text("memory", memory);
+    let memory = SlotMemory::name(stream.memory.load(Relaxed));
+    report.text("memory", memory.as_bytes());
     report.string("format", &Fourcc(stream.format.load(Relaxed)));
     report.string("codec", &Fourcc(stream.codec.load(Relaxed)));
     let rate = FrameRate {
@@ -270,7 +268,10 @@ mod tests {
             latency: &header.latency,
         };
         header.status.state.store(State::Running as u32, Relaxed);
-        header.stream.memory.store(1, Relaxed);
+        header
+            .stream
+            .memory
+            .store(SlotMemory::Exported as u32, Relaxed);
         store_text(&header.stream.card, b"a \"card\"");
         stats.add(Counter::FramesCommitted, 9);
         stats.add(Counter::FramesPublished, 4);

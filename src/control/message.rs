@@ -19,6 +19,7 @@ use change::{decode_change, decode_outcome, encode_change, encode_outcome};
 use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, PLANES};
 use crate::media::layout::Placement;
 use crate::shm::layout::ABI_VERSION;
+pub use crate::shm::layout::SlotMemory;
 
 /// Size of every message, bytes.
 pub const MESSAGE_SIZE: usize = 64;
@@ -118,18 +119,6 @@ impl Refusal {
     }
 }
 
-/// Where a slot's memory comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum SlotMemory {
-    /// The encoder's own buffers, a dma-buf for each memory plane of each slot.
-    Exported = 0,
-    /// One memfd; the engine copies.
-    Copied = 1,
-    /// The producer's dma-bufs, which it offered.
-    Imported = 2,
-}
-
 /// What frames a producer brings, as far as it has a wish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wish {
@@ -183,7 +172,7 @@ pub enum Message {
         slots: u32,
         /// Memory planes a slot.
         memory_planes: u32,
-        /// Where the slots lie.
+        /// Where the slots lie, by its number.
         memory: SlotMemory,
     },
     /// Engine: you may. With the packet ring, and the wake socket where one was asked for.
@@ -292,12 +281,7 @@ impl Message {
             (16, slots, memory_planes, memory) => Self::Frames {
                 slots,
                 memory_planes,
-                memory: match memory {
-                    0 => SlotMemory::Exported,
-                    1 => SlotMemory::Copied,
-                    2 => SlotMemory::Imported,
-                    _ => return None,
-                },
+                memory: SlotMemory::of(memory)?,
             },
             (17, wake, ..) => Self::Packets { wake: flag(wake)? },
             (19, ..) => Self::Changed(decode_outcome(&fields)?),

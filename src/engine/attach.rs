@@ -19,8 +19,8 @@ use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::Placement;
 use crate::note;
-use crate::shm::atomic::Ordering::{Relaxed, Release};
-use crate::shm::layout::{PacketHeader, State};
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::{PacketHeader, SlotMemory, State};
 use crate::stats::Counter;
 use crate::time::{MS, now};
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
@@ -282,18 +282,24 @@ fn not_known(life: &mut Life, wish: &Wish) -> Refusal {
 }
 
 /// Writes what the stream is, for those who look; before the generation rises.
-pub fn describe(header: &PacketHeader, wanted: &Wanted, encoder: &Encoder, memory: u32) {
-    let stream = &header.stream;
+pub fn describe(header: &PacketHeader, wanted: &Wanted, encoder: &Encoder, memory: SlotMemory) {
     let agreed = encoder.agreed();
-    stream.codec.store(wanted.codec.0, Relaxed);
-    stream.format.store(wanted.format.fourcc.0, Relaxed);
-    stream.width.store(wanted.width, Relaxed);
-    stream.height.store(wanted.height, Relaxed);
-    stream.coded_width.store(agreed.coded.0, Relaxed);
-    stream.coded_height.store(agreed.coded.1, Relaxed);
-    stream.rate_numerator.store(wanted.rate.0, Relaxed);
-    stream.rate_denominator.store(wanted.rate.1, Relaxed);
-    stream.memory.store(memory, Relaxed);
-    // pairs with the Acquire of whoever loads it first
-    stream.frame_slots.store(encoder.slots(), Release);
+    let status = &header.status;
+    let generation = match status.state.load(Relaxed) == State::Starting as u32 {
+        true => 1,
+        false => status.generation.load(Relaxed).wrapping_add(1),
+    };
+    header.stream.change(|stream| {
+        stream.generation.store(generation, Relaxed);
+        stream.codec.store(wanted.codec.0, Relaxed);
+        stream.format.store(wanted.format.fourcc.0, Relaxed);
+        stream.width.store(wanted.width, Relaxed);
+        stream.height.store(wanted.height, Relaxed);
+        stream.coded_width.store(agreed.coded.0, Relaxed);
+        stream.coded_height.store(agreed.coded.1, Relaxed);
+        stream.rate_numerator.store(wanted.rate.0, Relaxed);
+        stream.rate_denominator.store(wanted.rate.1, Relaxed);
+        stream.memory.store(memory as u32, Relaxed);
+        stream.frame_slots.store(encoder.slots(), Relaxed);
+    });
 }

@@ -190,7 +190,7 @@ impl FrameMemory {
         ring.slots.store(self.slots, Relaxed);
         ring.planes.store(layout.plane_count, Relaxed);
         ring.memory_planes.store(layout.memory_plane_count, Relaxed);
-        ring.dma_buf.store(u32::from(!self.copies()), Relaxed);
+        ring.memory.store(self.kind() as u32, Relaxed);
         for (word, &length) in ring.memory_bytes.iter().zip(&layout.memory_length) {
             word.store(length, Relaxed);
         }
@@ -221,13 +221,13 @@ impl FrameMemory {
         self.wanted
     }
 
-    /// How `stream.memory` names where the slots lie.
+    /// Where the slots lie.
     #[must_use]
-    pub fn kind(&self) -> u32 {
+    pub fn kind(&self) -> SlotMemory {
         match (self.copies(), self.choice) {
-            (true, _) => 2,
-            (false, None) => 3,
-            (false, Some(_)) => 1,
+            (true, _) => SlotMemory::Copied,
+            (false, None) => SlotMemory::Imported,
+            (false, Some(_)) => SlotMemory::Exported,
         }
     }
 
@@ -271,13 +271,7 @@ impl FrameMemory {
         let message = Message::Frames {
             slots: self.slots,
             memory_planes: self.layout.memory_plane_count,
-            memory: if self.copies() {
-                SlotMemory::Copied
-            } else if self.choice.is_none() {
-                SlotMemory::Imported
-            } else {
-                SlotMemory::Exported
-            },
+            memory: self.kind(),
         };
         (message, descriptors)
     }

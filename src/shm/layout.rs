@@ -79,6 +79,43 @@ impl State {
     }
 }
 
+/// Where the slots of the frame ring lie: one numbering for every word that says so (`Stream::memory`, `FrameRing::memory`, the control
+/// message `Frames`). 0 in such a word: nowhere yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SlotMemory {
+    /// The encoder's own buffers, a dma-buf for each memory plane of each slot; no copy.
+    Exported = 1,
+    /// One memfd, or a camera's buffers; the engine copies.
+    Copied = 2,
+    /// The producer's dma-bufs, which it offered, or a camera's; no copy.
+    Imported = 3,
+}
+
+impl SlotMemory {
+    /// What a word says; `None` for another number.
+    #[must_use]
+    pub const fn of(word: u32) -> Option<Self> {
+        match word {
+            1 => Some(Self::Exported),
+            2 => Some(Self::Copied),
+            3 => Some(Self::Imported),
+            _ => None,
+        }
+    }
+
+    /// The name that `stat` prints.
+    #[must_use]
+    pub const fn name(word: u32) -> &'static str {
+        match Self::of(word) {
+            Some(Self::Exported) => "export",
+            Some(Self::Copied) => "copy",
+            Some(Self::Imported) => "import",
+            None => "none",
+        }
+    }
+}
+
 /// One packet: a cache line. W: engine; R: consumers. Valid only while `tail <= sequence < head`.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -141,8 +178,11 @@ pub struct Status<A: Access = LoadStore> {
     pub reserved: Word32<A>,
 }
 
-/// What goes in and what comes out. W: engine, before it runs, and again before the generation rises; R: anyone. One who wants
-/// words that belong together loads the generation before and after.
+/// What goes in and what comes out. W: engine, before it runs, and again before the generation rises; R: anyone.
+///
+/// The words belong together, and `version` is odd while they are being written. To read them: load `version` with Acquire; load the
+/// words; fence (Acquire); load `version` again. They are whole if it was even and is the same, otherwise try again, a bounded number of
+/// times (a microsecond between two tries): an engine that was killed half-way leaves it odd for good.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Stream<A: Access = LoadStore> {
@@ -162,20 +202,25 @@ pub struct Stream<A: Access = LoadStore> {
     pub rate_numerator: Word32<A>,
     /// See `rate_numerator`.
     pub rate_denominator: Word32<A>,
-    /// How raw frames reach the encoder: 1 export (no copy), 2 copy, 3 import of the producer's dma-bufs (no copy).
+    /// Where the slots lie: `SlotMemory`, as a number.
     pub memory: Word32<A>,
     /// Slots of the frame ring.
     pub frame_slots: Word32<A>,
     /// 0 single-planar, 1 multi-planar V4L2 API.
     pub multiplanar: Word32<A>,
-    /// Zero.
-    pub reserved: Word32<A>,
+    /// Even: the words are whole. Odd: being written. Changes with every write.
+    pub version: Word32<A>,
     /// Path of the device, UTF-8, padded with zeros.
     pub device: [Word64<A>; 8],
     /// Driver's name (`v4l2_capability::driver`), padded with zeros.
     pub driver: [Word64<A>; 2],
     /// Card's name (`v4l2_capability::card`), padded with zeros.
     pub card: [Word64<A>; 4],
+    /// The first generation that is like this; packets carry its low 16 bits. They are written before `Status::generation` rises to it,
+    /// and packets of it follow after that: whoever has a packet of a generation finds here what it is, or something later.
+    pub generation: Word32<A>,
+    /// Zero.
+    pub reserved: Word32<A>,
 }
 
 /// The codec headers of the stream, for consumers that join late. W: engine; R: consumers. `version` is odd while it
@@ -307,8 +352,8 @@ pub struct FrameRing {
     pub planes: Word32,
     /// Memory planes (file descriptors) a slot.
     pub memory_planes: Word32,
-    /// 1 when slots are dma-bufs (bracket CPU access with `DMA_BUF_IOCTL_SYNC`), 0 when they are a memfd.
-    pub dma_buf: Word32,
+    /// Where the slots lie: `SlotMemory`, as a number. All but `Copied` are dma-bufs: bracket CPU access with `DMA_BUF_IOCTL_SYNC`.
+    pub memory: Word32,
     /// Zero.
     pub reserved: Word32,
     /// Bytes of each memory plane. In copy mode slot `n` begins at `n * copy_slot_bytes`.

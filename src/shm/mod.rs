@@ -9,4 +9,6 @@ pub mod map;
 pub mod packet_ring;
 #[cfg(not(loom))]
 pub mod region;
+pub mod sequence;
+pub mod stream;
 pub mod word;

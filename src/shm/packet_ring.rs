@@ -11,7 +11,7 @@
 //!
 //! This file knows words and bytes. It must never know fds, clocks, or V4L2.
 
-use crate::limits::{CODEC_HEADER_BYTES, CODEC_HEADER_TRIES, PACKET_DESCRIPTORS};
+use crate::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
 use crate::shm::atomic::{
     Bytes,
     Ordering::{Acquire, Relaxed, Release},
@@ -19,6 +19,7 @@ use crate::shm::atomic::{
 };
 use crate::shm::bytes::SharedBytes;
 use crate::shm::layout::{CodecHeaders, Cursors, Descriptor, flag};
+use crate::shm::sequence::{load_whole, store_whole};
 use crate::shm::word::{Access, LoadStore};
 
 const COUNT: u64 = PACKET_DESCRIPTORS as u64;
@@ -408,16 +409,14 @@ pub fn store_codec_headers(words: &CodecHeaders, headers: &[u8]) -> bool {
     if headers.len() > CODEC_HEADER_BYTES {
         return false;
     }
-    let version = words.version.load(Relaxed);
-    words.version.store(version.wrapping_add(1), Relaxed);
-    fence(Release); // pairs with the Acquire fence of `load_codec_headers`
-    words.length.store(headers.len() as u32, Relaxed);
-    for (word, chunk) in words.bytes.iter().zip(headers.chunks(8)) {
-        let mut bytes = [0; 8];
-        bytes[..chunk.len()].copy_from_slice(chunk);
-        word.store(u64::from_le_bytes(bytes), Relaxed);
-    }
-    words.version.store(version.wrapping_add(2), Release); // pairs with the Acquire of `load_codec_headers`
+    store_whole(&words.version, || {
+        words.length.store(headers.len() as u32, Relaxed);
+        for (word, chunk) in words.bytes.iter().zip(headers.chunks(8)) {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            word.store(u64::from_le_bytes(bytes), Relaxed);
+        }
+    });
     true
 }
 
@@ -427,17 +426,12 @@ pub fn load_codec_headers<A: Access>(
     words: &CodecHeaders<A>,
     target: &mut [u8; CODEC_HEADER_BYTES],
 ) -> usize {
-    for _ in 0..CODEC_HEADER_TRIES {
-        let version = words.version.load(Acquire); // pairs with the Release of `store_codec_headers`
+    load_whole(&words.version, || {
         let length = (words.length.load(Relaxed) as usize).min(CODEC_HEADER_BYTES);
         for (chunk, word) in target.chunks_mut(8).zip(&words.bytes) {
             chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes()[..chunk.len()]);
         }
-        fence(Acquire); // pairs with the Release fence of `store_codec_headers`
-        if version.is_multiple_of(2) && words.version.load(Relaxed) == version {
-            return length;
-        }
-        core::hint::spin_loop();
-    }
-    0
+        length
+    })
+    .unwrap_or(0)
 }

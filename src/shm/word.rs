@@ -166,6 +166,18 @@ impl Word64 {
     }
 }
 
+impl Default for Word32 {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
+impl Default for Word64 {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
 impl<A: Access> fmt::Debug for Word32<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.load(Ordering::Relaxed).fmt(f)

@@ -155,7 +155,7 @@ fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
     outcome.succeeded(&["push", "run"]);
     assert_eq!(
         (outcome.text("said"), outcome.number("memory")),
-        ("slots 0\n".repeat(7), 1)
+        ("slots 1\n".repeat(7), 1)
     );
 }
 
@@ -199,7 +199,7 @@ fn planes_that_begin_elsewhere_are_refused() {
     outcome.succeeded(&["run"]);
     assert_eq!(
         outcome.text("said"),
-        "slots 2\nslots 0\nslots 0\n",
+        "slots 3\nslots 1\nslots 1\n",
         "{}",
         outcome.story()
     );

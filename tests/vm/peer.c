@@ -6,7 +6,7 @@
  *                         `kept` when the engine stays silent for half a second, or `refused N` with the reason's number.
  *   peer SOCKET import F [U V]
  *                         joins as a producer, offers two slots of 640x480 4:2:0, each of them the file F, or of the heap F, with planes
- *                         that begin at U and V, and says `slots N` with what it gets (0: the encoder's, 2: its own), or `refused N`.
+ *                         that begin at U and V, and says `slots N` with what it gets (1: the encoder's, 3: its own), or `refused N`.
  *   peer SOCKET late F    the same, but says before it offers that it is done; the engine is stopped until it has said both.
  *   peer SOCKET rounds N  joins as a producer and leaves again, N times; each tenth time it does not wait for the answer, and each
  *                         hundredth it wants frames of another size. Says `rounds N` with those that were let in.

@@ -15,7 +15,7 @@ enum { MAGIC_VALUE = 0x74634d46, VERSION_VALUE = 1 };
 enum {
 	/* From clients. PRODUCE: format, width, height, rate (2), copied. CONSUME: wake socket. IMPORT: slots, planes, … */
 	PRODUCE = 1, CONSUME, OBSERVE, FINISH, CHANGE, IMPORT,
-	/* From the engine. FRAMES: slots, planes, memory. REFUSED: why. */
+	/* From the engine. FRAMES: slots, planes, memory (1 exported, 2 copied, 3 imported). REFUSED: why. */
 	FRAMES = 16, PACKETS, REFUSED, CHANGED,
 };
 

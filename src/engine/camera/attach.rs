@@ -88,9 +88,10 @@ impl Engine<'_> {
             let choice = self.session.options.memory;
             self.memory
                 .copy_camera(self.encoder, camera, &layout, choice)?;
-            let stream = &self.header.stream;
-            stream.memory.store(self.memory.kind(), Relaxed);
-            stream.frame_slots.store(self.memory.slots(), Relaxed);
+            self.header.stream.change(|stream| {
+                stream.memory.store(self.memory.kind() as u32, Relaxed);
+                stream.frame_slots.store(self.memory.slots(), Relaxed);
+            });
         }
         if self.memory.slots() <= CAMERA_RESERVE as u32 {
             return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM).into());
