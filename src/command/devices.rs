@@ -16,7 +16,7 @@ use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
-use crate::v4l2::errno::Call;
+use crate::v4l2::errno::{Call, IoctlError};
 
 /// The camera with a signal, waiting for both as long as was asked.
 #[inline(never)]
@@ -134,23 +134,54 @@ fn find_auto(
     fits: &dyn Fn(&Device) -> bool,
 ) -> Result<Option<(Device, NodePath<'static>)>, Failure> {
     let (mut nodes, mut encoders) = (0u32, 0u32);
+    let mut unopened = Unopened::default();
     for (path, device) in scan() {
         nodes += 1;
-        let Ok(device) = device else { continue };
-        if fits(&device) {
-            return Ok(Some((device, path)));
+        match device {
+            Ok(device) if fits(&device) => return Ok(Some((device, path))),
+            Ok(_) => encoders += 1,
+            Err(reason) => unopened.count(&reason),
         }
-        encoders += 1;
     }
     if !last {
         return Ok(None);
     }
     Err(failure!(
         Exit::NoDevice,
-        "no device encodes {} to {}: {nodes} video nodes, {encoders} of them memory-to-memory (see framemill probe)",
+        "no device encodes {} to {}: {nodes} video nodes, {encoders} of them memory-to-memory (see framemill probe){unopened}",
         Raw(options),
         options.codec
     ))
+}
+
+/// Nodes of a scan that could not be opened: what is looked for may be among them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unopened {
+    nodes: u32,
+    /// Why the first one could not.
+    reason: Option<IoctlError>,
+}
+
+impl Unopened {
+    /// Counts a node that is no use, if that is because it could not be opened.
+    pub(super) fn count(&mut self, reason: &NotUsable) {
+        if let NotUsable::Call(error) = reason
+            && error.call == Call::Open
+        {
+            self.nodes += 1;
+            self.reason.get_or_insert(*error);
+        }
+    }
+}
+
+/// The end of a sentence that says that something was not found; nothing when every node could be opened.
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Some(reason) => write!(f, "; {} could not be opened: {reason}", self.nodes),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What is to be encoded, in words.
@@ -163,5 +194,31 @@ impl fmt::Display for Raw<'_> {
             None if self.0.camera.is_some() => f.write_str("the camera's pictures"),
             None => f.write_str("raw frames"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn nodes_that_could_not_be_opened_are_counted_with_the_first_ones_reason() {
+        let mut unopened = Unopened::default();
+        unopened.count(&NotUsable::Call(IoctlError::new(
+            Call::QueryCap,
+            Errno::NOTTY,
+        )));
+        assert_eq!(unopened.to_string(), "");
+        for errno in [Errno::ACCESS, Errno::BUSY, Errno::ACCESS] {
+            unopened.count(&NotUsable::Call(IoctlError::new(Call::Open, errno)));
+        }
+        assert_eq!(
+            unopened.to_string(),
+            "; 3 could not be opened: open: EACCES: no permission: be root or in group video"
+        );
     }
 }

@@ -29,6 +29,7 @@ use core::fmt::{self, Display, Write as _};
 use rustix::fd::AsFd;
 
 use crate::cli::ProbeOptions;
+use crate::command::devices::Unopened;
 use crate::command::report::Report;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -68,6 +69,7 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
         };
     }
     let mut found = false;
+    let mut unopened = Unopened::default();
     for (node, device) in scan() {
         let node = node.as_c_str().to_bytes();
         match &device {
@@ -75,7 +77,10 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
                 found = true;
                 describe(&mut report, node, device);
             }
-            Err(reason) => report.remark(&Useless(node, reason)),
+            Err(reason) => {
+                unopened.count(reason);
+                report.remark(&Useless(node, reason));
+            }
         }
     }
     let result = report.finish();
@@ -85,7 +90,7 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
     }
     Err(failure!(
         Exit::NoDevice,
-        "no memory-to-memory device found; is the driver loaded (bcm2835-codec on a Pi; a Pi 5 has no encoder)?"
+        "no memory-to-memory device found; is the driver loaded (bcm2835-codec on a Pi; a Pi 5 has no encoder)?{unopened}"
     ))
 }
 
