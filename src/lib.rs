@@ -92,9 +92,12 @@ pub mod command;
 pub mod control;
 #[cfg(not(loom))]
 pub mod engine;
+#[cfg(not(loom))]
 pub mod errnos;
 #[cfg(not(loom))]
 pub mod error;
+#[cfg(not(loom))]
+pub mod free_memory;
 pub mod limits;
 #[cfg(not(loom))]
 pub mod log;

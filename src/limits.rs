@@ -205,6 +205,16 @@ pub const KEY_FRAME_PAUSE_MS: u32 = 500;
 /// How long a client may take from connecting to its first message, ms.
 pub const HELLO_MS: u32 = 1000;
 
+/// What has to stay free beside shared memory that is about to be made, bytes: the kernel and the other programs go on with it.
+pub const FREE_MEMORY_RESERVE: u64 = 8 << 20;
+
+/// Bytes read of a file of /proc: the lines that are looked for stand within.
+pub const PROC_BYTES: usize = 1024;
+
+/// The least that the stack may be limited to, bytes: what the deepest call of any command uses, with some room for the command line
+/// and the environment, which lie on the stack, too.
+pub const STACK_MIN_BYTES: u64 = 48 * 1024;
+
 /// Stack that is touched before the loop starts, bytes: several times what the deepest call uses.
 pub const STACK_PREFAULT_BYTES: usize = 64 * 1024;
 
@@ -274,6 +284,10 @@ pub const BOUNCE_BYTES: usize = 16 * 1024;
 
 /// How often a client that waits for an engine tries to connect, ms.
 pub const CONNECT_RETRY_MS: u32 = 20;
+
+/// How long an engine waits for another one to make its socket's file, ms: a few system calls take microseconds, on a busy machine a
+/// hundred times as long.
+pub const CLAIM_MS: u32 = 2000;
 
 /// How long a client waits for the engine's answer to its first message, ms: ten heartbeats.
 pub const ANSWER_MS: u32 = 5000;

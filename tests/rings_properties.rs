@@ -4,8 +4,9 @@
 use framemill::limits::PACKET_DESCRIPTORS;
 use framemill::shm::atomic::{Bytes, Ordering::Relaxed};
 use framemill::shm::layout::{Cursors, Descriptor, flag};
+use framemill::shm::memfd::sealed_memfd;
 use framemill::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};
-use framemill::shm::region::{Region, sealed_memfd};
+use framemill::shm::region::Region;
 use framemill::shm::word::{Word32, Word64};
 use proptest::prelude::*;
 use rustix::fs::SealFlags;

@@ -2,10 +2,12 @@
 
 use core::fmt;
 
+use rustix::fs::AtFlags;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::SocketName;
 use crate::client::{ClientError, Step};
+use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
@@ -60,6 +62,15 @@ fn try_again(
 
 /// A failure on a connection that was there.
 pub(super) fn lost(socket: &SocketName<'_>, error: ClientError) -> Failure {
+    if let (ClientError::NoEngine(_), SocketName::Path(path)) = (&error, socket)
+        && let Some(kind) = other_than_socket(path, AtFlags::empty())
+    {
+        return failure!(
+            Exit::Socket,
+            "{} is {kind}, not an engine's socket",
+            Name(socket)
+        );
+    }
     failure!(exit(&error), "{}: {error}", Name(socket))
 }
 

@@ -3,9 +3,11 @@
 //! Knows where such memory comes from, and how large a frame's planes are. Who can use it is for others to find out.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, SealFlags, open};
+use rustix::io::Errno;
 
 use crate::cli::PushMemory;
 use crate::client::Buffers;
@@ -13,7 +15,8 @@ use crate::limits::PLANES;
 use crate::media::format::RawFormat;
 use crate::media::layout::{LayoutError, Placement};
 use crate::shm::layout::COPY_ALIGNMENT;
-use crate::shm::region::sealed_memfd;
+use crate::shm::memfd::sealed_memfd;
+use crate::text::Escaped;
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::ioctl;
 
@@ -73,35 +76,68 @@ pub(super) fn shape(
 
 /// So many slots of this shape.
 #[inline(never)]
-pub(super) fn allocate(kind: PushMemory, slots: u32, shape: &Shape) -> Result<Buffers, IoctlError> {
-    let opened = |path: &CStr| {
-        open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|errno| IoctlError::new(Call::Open, errno))
+pub(super) fn allocate(
+    kind: PushMemory,
+    slots: u32,
+    shape: &Shape,
+) -> Result<Buffers, Unavailable> {
+    let nodes = match kind {
+        PushMemory::SystemHeap => &[c"/dev/dma_heap/system"][..],
+        PushMemory::Udmabuf => &[c"/dev/udmabuf"],
+        _ => &CONTIGUOUS,
     };
-    let driver = match kind {
-        PushMemory::SystemHeap => opened(c"/dev/dma_heap/system")?,
-        PushMemory::Udmabuf => opened(c"/dev/udmabuf")?,
-        _ => {
-            let found = CONTIGUOUS.iter().find_map(|path| opened(path).ok());
-            found.ok_or(IoctlError::new(Call::Open, rustix::io::Errno::NOENT))?
-        }
-    };
+    let (node, driver) = first_that_opens(nodes)?;
+    let failed = |error| Unavailable { node, error };
     let mut buffers = Buffers::new();
     for _ in 0..slots {
         for &length in &shape.length[..shape.memory_planes as usize] {
             // Whole pages, however large they are.
             let bytes = (length as usize).next_multiple_of(COPY_ALIGNMENT);
-            buffers.push(one(kind, &driver, bytes)?);
+            buffers.push(one(kind, &driver, bytes).map_err(failed)?);
         }
     }
     Ok(buffers)
+}
+
+/// Why there is no such memory, with the node that was asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unavailable {
+    node: &'static CStr,
+    error: IoctlError,
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.at(Escaped(self.node.to_bytes())).fmt(f)
+    }
+}
+
+/// The first of these nodes that can be opened; otherwise the first that is there and cannot be opened, or the first one.
+fn first_that_opens(nodes: &[&'static CStr]) -> Result<(&'static CStr, OwnedFd), Unavailable> {
+    let mut reason: Option<Unavailable> = None;
+    for &node in nodes {
+        match open(node, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(driver) => return Ok((node, driver)),
+            Err(errno) => {
+                let error = IoctlError::new(Call::Open, errno);
+                if reason.is_none_or(|known| known.error.errno == Errno::NOENT)
+                    && (reason.is_none() || errno != Errno::NOENT)
+                {
+                    reason = Some(Unavailable { node, error });
+                }
+            }
+        }
+    }
+    Err(reason.unwrap_or(Unavailable {
+        node: c"",
+        error: IoctlError::new(Call::Open, Errno::NOENT),
+    }))
 }
 
 fn one(kind: PushMemory, driver: &OwnedFd, bytes: usize) -> Result<OwnedFd, IoctlError> {
     if kind != PushMemory::Udmabuf {
         return ioctl::dma_heap_alloc(driver, bytes as u64);
     }
-    let memfd = sealed_memfd(c"framemill-udmabuf", bytes, SealFlags::empty())
-        .map_err(|errno| IoctlError::new(Call::Mmap, errno))?;
+    let memfd = sealed_memfd(c"framemill-udmabuf", bytes, SealFlags::empty())?;
     ioctl::udmabuf_create(driver, memfd, bytes as u64)
 }

@@ -7,6 +7,7 @@ mod formats;
 mod frames;
 mod heap;
 mod input;
+mod memory;
 mod output;
 mod pace;
 mod probe;
@@ -38,10 +39,11 @@ pub fn main(arguments: &[&CStr]) -> u8 {
     }
 }
 
-/// What every command needs before it opens or writes anything: descriptors 0 to 2 are open, and no write ends the process.
+/// What every command needs before it opens or writes anything: descriptors 0 to 2 are open, neither a write nor the stack's limit
+/// ends the process with a signal.
 ///
 /// # Errors
-/// When there is no room for the descriptors that are missing.
+/// When there is no room for the descriptors that are missing, or for the stack.
 pub fn begin() -> Result<(), Failure> {
     signals::block_write_signals();
     stdio::secure().map_err(|errno| {
@@ -50,7 +52,8 @@ pub fn begin() -> Result<(), Failure> {
             "descriptors 0 to 2 are not all open, and nothing can be put in their place: {}",
             Explained(errno)
         )
-    })
+    })?;
+    memory::check_stack()
 }
 
 fn dispatch(command: &Command<'_>) -> Result<(), Failure> {

@@ -7,13 +7,15 @@ use core::mem::ManuallyDrop;
 
 use arrayvec::ArrayVec;
 use rustix::fd::AsFd;
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
-use rustix::mm::{MlockAllFlags, mlockall};
 
-use crate::cli::{LogTarget, MemoryChoice, RunOptions};
+use crate::cli::{LogTarget, MemoryChoice, RunOptions, SocketName};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
+use crate::command::memory::{packet_ring, stay_in_memory};
+use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
 use crate::engine::camera::attach::Terms;
@@ -24,9 +26,7 @@ use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure, When, exit_of};
-use crate::limits::{
-    CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT, STACK_PREFAULT_BYTES,
-};
+use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::media::gop::Gop;
@@ -34,9 +34,7 @@ use crate::note;
 use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, store_text};
-use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::Writer;
-use crate::shm::region::seal_for_readers;
 use crate::signals::{Signals, block_strays};
 use crate::stats::Stats;
 use crate::text::Escaped;
@@ -47,10 +45,10 @@ use crate::v4l2::abi::{
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::errno::{Call, IoctlError, Named};
+use crate::v4l2::errno::{Call, Explained, IoctlError, Named};
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
-use crate::{failure, log, schedule};
+use crate::{failure, free_memory, log, schedule};
 
 #[inline(never)]
 pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
@@ -152,7 +150,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             Call::QueryBuf | Call::ExpBuf => exit_of(When::SettingUp, error.errno),
             _ => Exit::Resource,
         };
-        failure!(exit, "{path}: {error}")
+        failure!(exit, "{}", error.at(path))
     };
     let memory = FrameMemory::new(&wanted).map_err(no_memory)?;
     let mut memory = ManuallyDrop::new(memory);
@@ -175,23 +173,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         }
     };
 
-    let no_ring = |errno| {
-        failure!(
-            Exit::Resource,
-            "no packet ring of {} bytes: {}",
-            options.packet_ring,
-            Named(errno)
-        )
-    };
-    let (map, packets) = PacketMap::create(options.packet_ring as usize).map_err(no_ring)?;
+    let (map, packets) = packet_ring(options.packet_ring)?;
     let map = ManuallyDrop::new(map);
-    if let Err(errno) = seal_for_readers(&packets) {
-        note!(
-            warn,
-            "this kernel cannot seal the packet ring ({}): consumers could write to it",
-            Named(errno)
-        );
-    }
     let header = map.header();
     introduce(header, node, encoder.device());
     describe(header, &wanted, &encoder, memory.kind());
@@ -206,17 +189,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
                 "{}: another engine listens there",
                 Name(&options.socket)
             ),
-            errno => failure!(
-                Exit::Socket,
-                "{}: cannot listen there: {}",
-                Name(&options.socket),
-                Named(errno)
-            ),
+            errno => not_listening(&options.socket, errno),
         })?;
     if camera.is_none() {
         session.start(&encoder, &wanted)?;
     }
-    stay_in_memory();
+    stay_in_memory(options.packet_ring);
+    free_memory::keep_open();
     let settings = Settings {
         stall: u64::from(options.stall_ms) * MS,
         drain: u64::from(options.drain_ms) * MS,
@@ -304,6 +283,24 @@ fn formats_fit(options: &RunOptions<'_>) -> Result<(), Failure> {
     }
 }
 
+/// The socket could not be made.
+fn not_listening(socket: &SocketName<'_>, errno: Errno) -> Failure {
+    match socket {
+        SocketName::Path(path) if errno == Errno::NOTSOCK => failure!(
+            Exit::Socket,
+            "{} is {}, not a socket: remove it, or give another --socket",
+            Name(socket),
+            other_than_socket(path, AtFlags::SYMLINK_NOFOLLOW).unwrap_or("gone")
+        ),
+        _ => failure!(
+            Exit::Socket,
+            "{}: cannot listen there: {}",
+            Name(socket),
+            Explained(errno)
+        ),
+    }
+}
+
 /// Fills in what does not change while the engine runs.
 #[inline(never)]
 fn introduce(header: &PacketHeader, node: &CStr, device: &Device) {
@@ -324,18 +321,4 @@ fn introduce(header: &PacketHeader, node: &CStr, device: &Device) {
     status.generation.store(1, Relaxed);
     status.created.store(now(), Relaxed);
     status.heartbeat.store(now(), Relaxed);
-}
-
-/// Makes every page that the loop will touch present, and keeps it so where that is permitted.
-#[inline(never)]
-fn stay_in_memory() {
-    // The ring and the buffers were made present when they were mapped; the stack grows as it is used.
-    core::hint::black_box([0u8; STACK_PREFAULT_BYTES]);
-    if let Err(errno) = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE) {
-        note!(
-            warn,
-            "memory is not locked, latency can suffer: {}",
-            Named(errno)
-        );
-    }
 }

@@ -18,6 +18,7 @@ use rustix::net::{
 use rustix::thread::nanosleep;
 
 use crate::cli::{SocketName, Users};
+use crate::control::claim::Claim;
 use crate::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message};
 use crate::limits::CONNECT_RETRY_MS;
 use crate::time::{MS, now, timespec};
@@ -62,6 +63,11 @@ impl<'a> Listener<'a> {
     pub fn bind(name: SocketName<'a>, mode: u32) -> Result<Self> {
         let address = address(&name)?;
         let fd = new_socket(SocketFlags::NONBLOCK)?;
+        // Until the socket listens: before, it looks dead to another engine.
+        let _claim = match name {
+            SocketName::Path(path) => Some(Claim::take(path)?),
+            SocketName::Abstract(_) => None,
+        };
         match (bind(&fd, &address), name) {
             (Err(Errno::ADDRINUSE), SocketName::Path(path)) => {
                 // Connecting to any other file is refused, too, and that file is somebody's.
@@ -346,6 +352,48 @@ mod tests {
         let second = Listener::bind(name, 0o600).unwrap();
         drop(second);
         assert_eq!(dial(&name, 0).unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn of_engines_that_start_on_a_dead_ones_socket_file_one_runs() {
+        use std::sync::Barrier;
+        use std::thread;
+
+        let path =
+            std::ffi::CString::new(std::format!("/tmp/framemill-{}-race", std::process::id()))
+                .unwrap();
+        let name = SocketName::Path(&path);
+        for round in 0..200 {
+            // It is closed without being removed, as when an engine is killed.
+            let dead = new_socket(SocketFlags::empty()).unwrap();
+            bind(&dead, &address(&name).unwrap()).unwrap();
+            drop(dead);
+            let start = Barrier::new(3);
+            let running = thread::scope(|scope| {
+                let engines: std::vec::Vec<_> = (0..3)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            start.wait();
+                            Listener::bind(name, 0o600)
+                        })
+                    })
+                    .collect();
+                let answers = engines.into_iter().map(|engine| engine.join().unwrap());
+                answers
+                    .filter_map(|answer| match answer {
+                        Ok(engine) => Some(engine),
+                        Err(errno) => {
+                            assert_eq!(errno, Errno::ADDRINUSE, "round {round}");
+                            None
+                        }
+                    })
+                    .collect::<std::vec::Vec<_>>()
+            });
+            assert_eq!(running.len(), 1, "round {round}");
+            // It can be reached.
+            dial(&name, 0).unwrap();
+            assert!(running[0].accept().unwrap().is_some(), "round {round}");
+        }
     }
 
     #[test]

@@ -10,13 +10,15 @@ use rustix::io::Errno;
 
 use crate::cli::MemoryChoice;
 use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
+use crate::free_memory::available;
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
 use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
 use crate::shm::map::FrameMap;
-use crate::shm::region::{Region, sealed_memfd};
+use crate::shm::memfd::sealed_memfd;
+use crate::shm::region::Region;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
 use crate::v4l2::errno::{Call, IoctlError};
@@ -61,7 +63,7 @@ impl FrameMemory {
     /// # Errors
     /// When memory is short.
     pub fn new(wanted: &Wanted) -> Result<Self, IoctlError> {
-        let (map, ring) = FrameMap::create().map_err(memory_error)?;
+        let (map, ring) = FrameMap::create()?;
         Ok(Self {
             map,
             ring,
@@ -138,11 +140,14 @@ impl FrameMemory {
     fn copy_instead(&mut self, encoder: &Encoder, wanted: &Wanted) -> Result<(), IoctlError> {
         // The driver accepted this size, so its tight layout is no larger than the driver's.
         let tight = wanted.format.tight(wanted.width, wanted.height);
-        self.layout = tight.map_err(|_| memory_error(Errno::OVERFLOW))?;
-        let total = copy_slot_bytes(&self.layout.memory_length) * self.slots as usize;
-        let memory =
-            sealed_memfd(c"framemill-slots", total, SealFlags::SEAL).map_err(memory_error)?;
-        let source = Region::map(&memory, total, true).map_err(memory_error)?;
+        let too_large = IoctlError::new(Call::MemfdSize, Errno::FBIG);
+        self.layout = tight.map_err(|_| too_large)?;
+        let slot = copy_slot_bytes(&self.layout.memory_length);
+        let total = slot.checked_mul(self.slots as usize).ok_or(too_large)?;
+        let memory = sealed_memfd(c"framemill-slots", total, SealFlags::SEAL)
+            .inspect_err(|error| tell_shortage("frame slots", total, *error))?;
+        let source = Region::map(&memory, total, true)
+            .map_err(|errno| IoctlError::new(Call::MemfdMap, errno))?;
         let copying = self.copy_into(encoder)?;
         copying.sources.push(source);
         copying.memory = Some(memory);
@@ -247,7 +252,7 @@ impl FrameMemory {
     ///
     /// # Errors
     /// When there is no memory for another ring.
-    pub fn attach(&mut self) -> rustix::io::Result<()> {
+    pub fn attach(&mut self) -> Result<(), IoctlError> {
         if core::mem::replace(&mut self.used, true) {
             (self.map, self.ring) = FrameMap::create()?;
         }
@@ -351,6 +356,13 @@ impl FrameMemory {
     }
 }
 
-fn memory_error(errno: Errno) -> IoctlError {
-    IoctlError::new(Call::Mmap, errno)
+/// Logs how much was wanted, and is free, when memory was short.
+pub fn tell_shortage(what: &str, bytes: usize, error: IoctlError) {
+    if error.errno == Errno::NOMEM {
+        note!(
+            warn,
+            "{what} of {bytes} bytes: {} bytes of memory are free",
+            available()
+        );
+    }
 }

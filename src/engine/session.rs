@@ -98,10 +98,11 @@ impl Session<'_> {
 
     /// A call on the device failed.
     pub fn at_device(&self, error: &IoctlError) -> Failure {
-        failure!(
-            exit_of(When::SettingUp, error.errno),
-            "{}: {error}",
-            self.path
-        )
+        let exit = if error.is_shared_memory() {
+            Exit::Resource
+        } else {
+            exit_of(When::SettingUp, error.errno)
+        };
+        failure!(exit, "{}", error.at(self.path))
     }
 }

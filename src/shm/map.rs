@@ -17,9 +17,11 @@ use crate::shm::layout::{
     ABI_VERSION, Descriptor, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_DATA_OFFSET,
     PACKET_HEADER_BYTES, PACKET_MAGIC, PacketHeader,
 };
+use crate::shm::memfd::sealed_memfd;
 use crate::shm::packet_ring::Ring;
-use crate::shm::region::{Region, sealed_memfd, sealed_size};
+use crate::shm::region::{Region, sealed_size};
 use crate::shm::word::{Access, LoadOnly, LoadStore};
+use crate::v4l2::errno::{Call, IoctlError};
 
 /// A mapped packet ring: the engine's can be stored to, a client's only loaded from.
 #[derive(Debug)]
@@ -35,19 +37,19 @@ impl PacketMap {
     ///
     /// # Errors
     /// Those of making and mapping a memfd, such as `NOMEM`.
-    pub fn create(data_bytes: usize) -> Result<(Self, OwnedFd)> {
+    pub fn create(data_bytes: usize) -> core::result::Result<(Self, OwnedFd), IoctlError> {
         let total = PACKET_DATA_OFFSET
             .checked_add(data_bytes)
-            .ok_or(Errno::OVERFLOW)?;
+            .ok_or(not_mapped(Errno::OVERFLOW))?;
         let fd = sealed_memfd(c"framemill-packets", total, SealFlags::empty())?;
         let map = Self {
-            region: Region::map(&fd, total, true)?,
+            region: Region::map(&fd, total, true).map_err(not_mapped)?,
             data_bytes,
             access: PhantomData,
         };
         map.region.touch();
         if map.region.circle(PACKET_DATA_OFFSET, data_bytes).is_none() {
-            return Err(Errno::INVAL);
+            return Err(not_mapped(Errno::INVAL));
         }
         let header = map.header();
         header.abi_version.store(ABI_VERSION, Relaxed);
@@ -187,6 +189,11 @@ pub fn allocated_size(fd: impl AsFd) -> Result<usize> {
     Ok(size)
 }
 
+/// A failure to map a memfd that was just made.
+fn not_mapped(errno: Errno) -> IoctlError {
+    IoctlError::new(Call::MemfdMap, errno)
+}
+
 /// A mapped frame ring.
 #[derive(Debug)]
 pub struct FrameMap {
@@ -198,10 +205,10 @@ impl FrameMap {
     ///
     /// # Errors
     /// Those of making and mapping a memfd.
-    pub fn create() -> Result<(Self, OwnedFd)> {
+    pub fn create() -> core::result::Result<(Self, OwnedFd), IoctlError> {
         let fd = sealed_memfd(c"framemill-frames", FRAME_RING_BYTES, SealFlags::SEAL)?;
         let map = Self {
-            region: Region::map(&fd, FRAME_RING_BYTES, true)?,
+            region: Region::map(&fd, FRAME_RING_BYTES, true).map_err(not_mapped)?,
         };
         map.region.touch();
         let ring = map.ring();

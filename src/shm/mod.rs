@@ -6,6 +6,8 @@ pub mod frame_ring;
 pub mod layout;
 #[cfg(not(loom))]
 pub mod map;
+#[cfg(not(loom))]
+pub mod memfd;
 pub mod packet_ring;
 #[cfg(not(loom))]
 pub mod region;

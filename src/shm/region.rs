@@ -7,7 +7,7 @@
 //! No mapping of a descriptor gives a slice, because any other holder of the descriptor can write there, in safe code, too:
 //!
 //! ```compile_fail,E0308
-//! let fd = framemill::shm::region::sealed_memfd(c"x", 4096, rustix::fs::SealFlags::empty()).unwrap();
+//! let fd = framemill::shm::memfd::sealed_memfd(c"x", 4096, rustix::fs::SealFlags::empty()).unwrap();
 //! let region = framemill::shm::region::Region::map(&fd, 4096, true).unwrap();
 //! let bytes: &[u8] = region.bytes();
 //! ```
@@ -16,15 +16,13 @@
     reason = "mappings are raw memory; this file is where they become safe types"
 )]
 
-use core::ffi::{CStr, c_void};
+use core::ffi::c_void;
 use core::mem::{align_of, size_of};
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{
-    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
-};
+use rustix::fd::AsFd;
+use rustix::fs::{SealFlags, fcntl_add_seals, fcntl_get_seals, fstat};
 use rustix::io::{Errno, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
@@ -193,18 +191,6 @@ impl DerefMut for PrivateBytes {
     }
 }
 
-/// A new memfd of `length` bytes that nobody can resize, ever: a mapping of it cannot fault. `last` is `SealFlags::SEAL` when
-/// nobody is to add a seal either: one against writing would lock out whoever comes later.
-///
-/// # Errors
-/// Those of memfd_create(2), ftruncate(2) and fcntl(2).
-pub fn sealed_memfd(name: &CStr, length: usize, last: SealFlags) -> Result<OwnedFd> {
-    let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    ftruncate(&fd, length as u64)?;
-    fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | last)?;
-    Ok(fd)
-}
-
 /// Forbids every further writable mapping of a memfd, and every further seal. Mappings that exist stay writable.
 ///
 /// # Errors
@@ -226,8 +212,11 @@ pub fn sealed_size(fd: impl AsFd) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+
     use super::*;
     use crate::shm::atomic::Bytes;
+    use crate::shm::memfd::sealed_memfd;
     use crate::shm::word::LoadOnly;
 
     #[test]

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::errnos::cause;
 pub use crate::errnos::{Explained, Named};
+use crate::text::Escaped;
 
 /// A call on a device, for sentences about its failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,8 @@ pub enum Call {
     MemfdMap,
     /// `poll`, which reports something for ever while there is nothing to dequeue.
     Poll,
+    /// No call: a look at how much memory is free.
+    FreeMemory,
 }
 
 impl Call {
@@ -139,6 +142,7 @@ impl Call {
             Self::QueryDvTimings => "VIDIOC_QUERY_DV_TIMINGS",
             Self::SDvTimings => "VIDIOC_S_DV_TIMINGS",
             Self::GInput => "VIDIOC_G_INPUT",
+            Self::FreeMemory => "free memory",
             Self::MemfdCreate => "memfd_create",
             Self::Poll => "poll",
             Self::MemfdSize => "ftruncate",
@@ -198,6 +202,11 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Some(Call::MemfdMap),
         Errno::AGAIN,
         "more memory than may be locked: raise ulimit -l (systemd: LimitMEMLOCK)",
+    ),
+    (
+        Some(Call::FreeMemory),
+        Errno::NOMEM,
+        "less is free than this takes",
     ),
     (Some(Call::MemfdCreate), Errno::NOMEM, "out of memory"),
     (Some(Call::MemfdSize), Errno::NOMEM, "out of memory"),
@@ -269,6 +278,25 @@ impl IoctlError {
         Self { call, errno }
     }
 
+    /// The failure with the object that it happened to, for a sentence: the device of this path, or shared memory.
+    #[must_use]
+    pub fn at(self, device: Escaped<'_>) -> FailureAt<'_> {
+        FailureAt(self, device)
+    }
+
+    /// Whether the device has no part in it: shared memory of our own could not be made.
+    #[must_use]
+    pub fn is_shared_memory(self) -> bool {
+        matches!(
+            self.call,
+            Call::MemfdCreate
+                | Call::MemfdSize
+                | Call::MemfdSeal
+                | Call::MemfdMap
+                | Call::FreeMemory
+        )
+    }
+
     /// Whether the driver lacks this call altogether: optional calls may be missing.
     #[must_use]
     pub fn is_missing(self) -> bool {
@@ -287,6 +315,21 @@ impl fmt::Display for IoctlError {
 }
 
 impl core::error::Error for IoctlError {}
+
+/// A failure, and the device that is at fault when it was a call on one.
+#[derive(Clone, Copy, Debug)]
+pub struct FailureAt<'a>(IoctlError, Escaped<'a>);
+
+impl fmt::Display for FailureAt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = if self.0.is_shared_memory() {
+            Escaped(b"shared memory")
+        } else {
+            self.1
+        };
+        write!(f, "{object}: {}", self.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -347,6 +390,36 @@ mod tests {
             (Call::GParm, Errno::DOM, ""),
         ] {
             assert_eq!(meaning(call, errno), cause, "{call} {errno:?}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_named_when_it_is_at_fault_and_only_then() {
+        let device = Escaped(b"/dev/video11");
+        for (call, errno, sentence) in [
+            (
+                Call::MemfdCreate,
+                Errno::PERM,
+                "shared memory: memfd_create: EPERM: no permission",
+            ),
+            (
+                Call::MemfdMap,
+                Errno::NOMEM,
+                "shared memory: mmap: ENOMEM: out of memory",
+            ),
+            (
+                Call::QBuf,
+                Errno::INVAL,
+                "/dev/video11: VIDIOC_QBUF: EINVAL",
+            ),
+            (
+                Call::Mmap,
+                Errno::ACCESS,
+                "/dev/video11: mmap: EACCES: no permission",
+            ),
+        ] {
+            let error = IoctlError::new(call, errno);
+            assert_eq!(error.at(device).to_string(), sentence);
         }
     }
 
