@@ -38,6 +38,16 @@ const _: () = assert!((FRAME_SIDE_MAX as u64).pow(2) * 8 < u32::MAX as u64);
 /// the rest is room for a driver's padding.
 pub const FRAME_BYTES_MAX: u32 = FRAME_SIDE_MAX * FRAME_SIDE_MAX * 8;
 
+/// Largest distance between the rows of a raw input, bytes: twice the longest row (four bytes a pixel).
+pub const INPUT_STRIDE_MAX: u32 = 2 * 4 * FRAME_SIDE_MAX;
+
+/// Most rows of a frame in a raw input, those of padding included: twice the highest picture.
+pub const INPUT_ROWS_MAX: u32 = 2 * FRAME_SIDE_MAX;
+const _: () = assert!(
+    INPUT_STRIDE_MAX as u64 * INPUT_ROWS_MAX as u64 * PLANES as u64 <= u32::MAX as u64,
+    "the bytes of a plane, and those to pass over, fit 32 bits"
+);
+
 /// Highest frame rate accepted, frames per second: a frame then has one millisecond, the scheduler's own grain.
 pub const FRAME_RATE_MAX: u32 = 1000;
 
@@ -281,6 +291,10 @@ pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;
 
 /// Bytes of input that are read ahead: at least a line of Y4M.
 pub const INPUT_BYTES: usize = 512;
+
+/// `push` keeps the first frames of a raw pipe back while the next one comes within this time, ms: a writer that has them ready
+/// writes at once, and a live one is delayed once, by no more.
+pub const INPUT_HOLD_MS: u32 = 200;
 
 /// Bytes of input that are read at a time where they cannot be read into a slot directly: on the stack.
 pub const BOUNCE_BYTES: usize = 16 * 1024;

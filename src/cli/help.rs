@@ -93,7 +93,7 @@ mod tests {
         ),
         (
             Topic::Push,
-            "[--socket PATH|@NAME] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
+            "[--socket PATH|@NAME] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--stride BYTES] [--rows N] [--pad] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
         ),
         (
             Topic::Tap,

@@ -221,6 +221,12 @@ pub struct PushOptions<'a> {
     pub live: bool,
     /// Stop after so many frames; `None` runs to the input's end, with the pattern until a signal.
     pub frames: Option<u64>,
+    /// Distance between the rows of the first colour plane in raw input, bytes; `None`: rows have no padding.
+    pub stride: Option<u32>,
+    /// Rows of the first colour plane in raw input, those of padding included; `None`: as many as the picture has.
+    pub rows: Option<u32>,
+    /// Odd sides become even by repeating the last column and row.
+    pub pad: bool,
     /// Start over at the file's end (`--loop`).
     pub repeat: bool,
     /// What memory it draws in.

@@ -49,6 +49,12 @@ fn push(options: &PushOptions<'_>) -> Option<&'static str> {
         Source::Pattern if options.container != Container::Auto => {
             Some("--raw and --y4m go with a file or pipe; give --from FILE or --from -")
         }
+        Source::Pattern if options.stride.is_some() || options.rows.is_some() => {
+            Some("--stride and --rows go with a file or pipe; give --from FILE or --from -")
+        }
+        Source::Pattern if options.pad => {
+            Some("--pad goes with a file or pipe; give --from FILE or --from -")
+        }
         _ => None,
     }
 }

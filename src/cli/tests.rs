@@ -138,8 +138,11 @@ fn every_client_option_arrives() {
             height: 240,
         }),
         format: Some(Fourcc::new(*b"NV12")),
-        container: Container::Y4m,
+        container: Container::Raw,
         pace: Pace::Max,
+        stride: Some(832),
+        rows: Some(368),
+        pad: true,
         timestamps: Some(Timestamps::Arrival),
         live: true,
         frames: Some(u32::MAX.into()),
@@ -147,7 +150,7 @@ fn every_client_option_arrives() {
         memory: PushMemory::Udmabuf,
         wait_ms: 9,
     };
-    let line = "push --socket /tmp/s --from a.y4m --y4m --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
+    let line = "push --socket /tmp/s --from a.y4m --raw --stride 832 --rows 368 --pad --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
     with(line, |p| assert_eq!(p.unwrap(), Command::Push(push)));
     let tap = TapOptions {
         socket: SocketName::Path(c"/tmp/s"),

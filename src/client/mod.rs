@@ -26,7 +26,7 @@ use crate::v4l2::errno::Named;
 pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
 pub use observer::Observer;
-pub use producer::{Buffers, FrameProducer, SlotGuard};
+pub use producer::{Buffers, FrameProducer, HeldSlot, SlotGuard};
 
 /// Why a client cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -303,6 +303,38 @@ impl FrameProducer {
         &self.planes[first..first + count]
     }
 
+    /// Commits a frame that was held.
+    ///
+    /// # Errors
+    /// As `SlotGuard::commit`; `Protocol` for a slot that this producer does not have.
+    pub fn commit_held(&mut self, held: HeldSlot, timestamp: u64) -> Result<(), ClientError> {
+        if held.slot >= self.slots {
+            return Err(ClientError::Protocol);
+        }
+        self.commit_slot(held.slot, timestamp)
+    }
+
+    fn commit_slot(&mut self, slot: u32, timestamp: u64) -> Result<(), ClientError> {
+        if let Err(error) = self.access(slot, DmaBufAccess::EndWrite) {
+            self.in_hand.push(slot);
+            return Err(error);
+        }
+        let entry = Entry {
+            slot,
+            timestamp,
+            time: now(),
+        };
+        self.commit.push(&self.map.ring().filled, entry);
+        self.committed += 1;
+        // A full socket wakes the engine just as well; a closed one shows at the connection.
+        let _ = rustix::net::send(
+            &self.filled,
+            &[1],
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        );
+        Ok(())
+    }
+
     /// Brackets CPU writes, so that caches are flushed where the hardware does not see them.
     fn access(&self, slot: u32, access: DmaBufAccess) -> Result<(), ClientError> {
         for (_, fd) in self.slot_planes(slot) {
@@ -362,26 +394,21 @@ impl SlotGuard<'_> {
     /// When the end of CPU access cannot be told to the kernel: then the frame is not committed.
     pub fn commit(mut self, timestamp: u64) -> Result<(), ClientError> {
         self.done = true;
-        let producer = &mut *self.producer;
-        if let Err(error) = producer.access(self.slot, DmaBufAccess::EndWrite) {
-            producer.in_hand.push(self.slot);
-            return Err(error);
-        }
-        let entry = Entry {
-            slot: self.slot,
-            timestamp,
-            time: now(),
-        };
-        producer.commit.push(&producer.map.ring().filled, entry);
-        producer.committed += 1;
-        // A full socket wakes the engine just as well; a closed one shows at the connection.
-        let _ = rustix::net::send(
-            &producer.filled,
-            &[1],
-            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
-        );
-        Ok(())
+        self.producer.commit_slot(self.slot, timestamp)
     }
+
+    /// Keeps the frame for later, so that the next slot can be acquired meanwhile: `FrameProducer::commit_held`.
+    #[must_use = "the slot is lost to this connection unless it is committed"]
+    pub fn hold(mut self) -> HeldSlot {
+        self.done = true;
+        HeldSlot { slot: self.slot }
+    }
+}
+
+/// A slot with a frame in it that is not committed yet. It belongs to the producer that it was acquired from.
+#[derive(Debug)]
+pub struct HeldSlot {
+    slot: u32,
 }
 
 impl Drop for SlotGuard<'_> {

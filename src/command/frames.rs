@@ -5,14 +5,14 @@
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 
 use crate::client::SlotGuard;
+use crate::command::geometry::InputFrame;
 use crate::command::input::{Filled, Input};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::ROW_BYTES_MAX;
 use crate::media::format::RawFormat;
-use crate::media::layout::FrameLayout;
 use crate::media::pattern::fill_row;
-use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
+use crate::media::rows::{SPREAD_BYTES, extend_edges, filled, scatter};
 use crate::time::timespec;
 
 pub(super) fn sleep_until(time: u64) {
@@ -51,14 +51,13 @@ pub(super) fn draw(
 #[inline(never)]
 pub(super) fn read(
     input: &mut Input,
-    source: &RawFormat,
+    source: &InputFrame,
     format: &RawFormat,
     slot: &mut SlotGuard<'_>,
     frame: u64,
 ) -> Result<(), Failure> {
     let layout = slot.layout();
-    let rows =
-        Rows::new(source, format, &layout).map_err(|error| failure!(Exit::Input, "{error}"))?;
+    let rows = (source.rows(format, &layout)).map_err(|error| failure!(Exit::Input, "{error}"))?;
     let mut done = 0;
     for target in rows {
         let memory = slot.plane(target.memory_plane as usize);
@@ -75,33 +74,31 @@ pub(super) fn read(
             filled
         };
         if let Filled::Short(count) = filled {
-            return Err(cut_short(frame, layout.frame_bytes(), done + count as u64));
+            return Err(source.cut_short(frame, done + count as u64));
         }
         done += u64::from(target.bytes);
+        if target.skip > 0
+            && let Filled::Short(count) = input.skip(target.skip.into())?
+        {
+            return Err(source.cut_short(frame, done + count as u64));
+        }
+        done += u64::from(target.skip);
+    }
+    for (number, plane) in layout.planes().iter().enumerate() {
+        let filled = filled(source.format, &source.layout, format, number);
+        if filled != (plane.row_bytes, plane.rows) {
+            let group_bytes = format.planes[number].group_bytes;
+            let memory = slot.plane(plane.memory_plane as usize);
+            extend_edges(memory, plane, group_bytes.into(), filled);
+        }
     }
     Ok(())
 }
 
 /// Reads a frame of the input that goes nowhere.
-pub(super) fn skip(
-    input: &mut Input,
-    source: &RawFormat,
-    format: &RawFormat,
-    layout: &FrameLayout,
-    frame: u64,
-) -> Result<(), Failure> {
-    let rows =
-        Rows::new(source, format, layout).map_err(|error| failure!(Exit::Input, "{error}"))?;
-    let bytes = rows.map(|target| u64::from(target.bytes)).sum();
-    match input.skip(bytes)? {
+pub(super) fn skip(input: &mut Input, source: &InputFrame, frame: u64) -> Result<(), Failure> {
+    match input.skip(source.layout.frame_bytes())? {
         Filled::Whole => Ok(()),
-        Filled::Short(count) => Err(cut_short(frame, layout.frame_bytes(), count as u64)),
+        Filled::Short(count) => Err(source.cut_short(frame, count as u64)),
     }
-}
-
-pub(super) fn cut_short(frames: u64, frame_bytes: u64, remainder: u64) -> Failure {
-    failure!(
-        Exit::Input,
-        "the input is no whole number of frames: after {frames} frames of {frame_bytes} bytes it has {remainder} bytes more"
-    )
 }

@@ -1,6 +1,7 @@
 //! Reading frames' bytes from a file or a pipe. Knows bytes, ends of files and Y4M's lines; knows no slots.
 
 use arrayvec::ArrayVec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fstat, open, seek};
 use rustix::io::Errno;
@@ -15,6 +16,7 @@ use crate::note;
 use crate::shm::bytes::SharedBytes;
 use crate::stdio::stdin;
 use crate::text::Escaped;
+use crate::time::{MS, timespec};
 use crate::v4l2::errno::Named;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
@@ -23,6 +25,8 @@ pub(super) struct Input {
     /// `None` is standard input.
     file: Option<OwnedFd>,
     ahead: ArrayVec<u8, INPUT_BYTES>,
+    /// Where in the file the input begins: elsewhere than at 0 only where standard input was read from before.
+    base: u64,
     /// Where in the file the first frame begins.
     start: u64,
     header: Option<Y4mHeader>,
@@ -60,10 +64,13 @@ impl Input {
         let mut input = Self {
             file,
             ahead: ArrayVec::new(),
+            base: 0,
             start: 0,
             header: None,
             bounce: false,
         };
+        // A pipe has no position.
+        input.base = seek(input.fd(), SeekFrom::Current(0)).unwrap_or(0);
         let y4m = match container {
             Container::Y4m => true,
             Container::Raw => false,
@@ -78,7 +85,7 @@ impl Input {
             let header = y4m::parse_header(&line[..length])
                 .map_err(|error| failure!(Exit::Input, "{error}"))?;
             input.header = Some(header);
-            input.start = length as u64;
+            input.start = input.base + length as u64;
         }
         Ok(input)
     }
@@ -108,11 +115,11 @@ impl Input {
         self.header.as_ref()
     }
 
-    /// Bytes of the whole input, where it is a file that has a size.
+    /// Bytes of the whole input, where it is a file that has a size; standard input counts from where it stood.
     pub(super) fn size(&self) -> Option<u64> {
         let stat = fstat(self.fd()).ok()?;
         let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        (regular && self.file.is_some()).then_some(stat.st_size as u64)
+        regular.then(|| (stat.st_size as u64).saturating_sub(self.base))
     }
 
     /// Whether frames arrive while they are read: a pipe, a socket or a device and not a file.
@@ -136,6 +143,15 @@ impl Input {
                     Named(errno)
                 )
             })
+    }
+
+    /// Whether there is something to read within `ms`: bytes, or the end.
+    pub(super) fn ready(&self, ms: u32) -> bool {
+        let fd = self.fd();
+        let mut set = [PollFd::new(&fd, PollFlags::IN)];
+        // An interrupted wait counts as one without bytes.
+        !self.ahead.is_empty()
+            || poll(&mut set, Some(&timespec(u64::from(ms) * MS))).is_ok_and(|count| count > 0)
     }
 
     /// Steps to the next frame's bytes. False at the end of the input. In Y4M a line stands before each frame; in raw

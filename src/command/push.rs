@@ -3,23 +3,23 @@
 use ::log::LevelFilter;
 use core::mem::ManuallyDrop;
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source, Timestamps};
+use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, SocketName, Source, Timestamps};
 use crate::client::{ClientError, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
-use crate::command::frames::{cut_short, draw, read, skip, sleep_until};
+use crate::command::frames::{draw, read, skip, sleep_until};
+use crate::command::geometry::{InputFrame, refused_size, requested_formats, requested_size};
 use crate::command::heap::{allocate, shape};
+use crate::command::hold::Hold;
 use crate::command::input::Input;
 use crate::command::pace::{Cause, Pacer, Timing};
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{
-    ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
-};
+use crate::limits::{ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, INPUT_HOLD_MS};
 use crate::log;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
-use crate::media::rows::Rows;
+use crate::media::y4m::Y4mHeader;
 use crate::note;
 use crate::time::{MS, now};
 
@@ -43,7 +43,8 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     let (mut pushed, mut accounts) = (0, (0u64, 0u64));
     let mut wait_ms = options.wait_ms;
     let result = loop {
-        let producer = match attach(options, &wish, wait_ms) {
+        let header = frames.as_ref().and_then(Input::header);
+        let producer = match attach(options, &wish, header, wait_ms) {
             Ok(producer) => producer,
             Err(failure) => break Err(Ended::Failed(failure)),
         };
@@ -117,23 +118,7 @@ impl From<Failure> for Ended {
 /// When the input says otherwise, or nobody could take its frames.
 fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failure> {
     let header = input.and_then(Input::header);
-    let mut size = options.size.map(|size| (size.width, size.height));
-    if let Some(header) = header {
-        let (width, height) = (header.width, header.height);
-        let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
-        let taken = sides.contains(&width) && sides.contains(&height);
-        if !taken || *size.get_or_insert((width, height)) != (width, height) {
-            return Err(failure!(
-                Exit::Input,
-                "the input has frames of {width}x{height}, {}",
-                if taken {
-                    "--size asks for others"
-                } else {
-                    "which no encoder takes"
-                }
-            ));
-        }
-    }
+    let size = requested_size(options, header)?;
     let rate = match options.pace {
         Pace::Rate(rate) => Some((rate.numerator, rate.denominator)),
         _ => header.and_then(|header| header.frame_rate),
@@ -148,7 +133,7 @@ fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failur
     }
     Ok(Wish {
         format: options.format.map_or(0, |format| format.0),
-        size: size.unwrap_or_default(),
+        size,
         rate: rate.unwrap_or_default(),
         copied: options.memory == PushMemory::Copy,
     })
@@ -156,9 +141,16 @@ fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failur
 
 /// Connects, with memory of its own where that was asked for and the encoder can use it.
 #[inline(never)]
-fn attach(options: &PushOptions<'_>, wish: &Wish, wait_ms: u32) -> Result<FrameProducer, Failure> {
-    connect(&options.socket, wait_ms, |socket| {
-        let producer = match FrameProducer::connect_with(socket, wish) {
+fn attach(
+    options: &PushOptions<'_>,
+    wish: &Wish,
+    header: Option<&Y4mHeader>,
+    wait_ms: u32,
+) -> Result<FrameProducer, Failure> {
+    let attached = connect(&options.socket, wait_ms, |socket| {
+        let producer = match request(socket, wish, header) {
+            // The engine knows the format; the size is better named here.
+            Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
             // What does not fit is told better when it is known what the engine takes.
             Err(ClientError::Refused(Refusal::Fixed)) => {
                 let copied = wish.copied;
@@ -180,7 +172,30 @@ fn attach(options: &PushOptions<'_>, wish: &Wish, wait_ms: u32) -> Result<FrameP
             }
             kind => with_own_slots(producer, kind),
         }
-    })
+        .map(Some)
+    })?;
+    attached.ok_or_else(|| refused_size(wish.size))
+}
+
+/// Asks the engine for frames of the wanted format. A Y4M stream's is its own, or one into which its rows can be put.
+fn request(
+    socket: &SocketName<'_>,
+    wish: &Wish,
+    header: Option<&Y4mHeader>,
+) -> Result<FrameProducer, ClientError> {
+    let mut answer = Err(ClientError::Refused(Refusal::Format));
+    let formats = header.filter(|_| wish.format == 0).map(requested_formats);
+    for format in formats.into_iter().flatten() {
+        let format = format.fourcc.0;
+        answer = FrameProducer::connect_with(socket, &Wish { format, ..*wish });
+        if !matches!(answer, Err(ClientError::Refused(Refusal::Format))) {
+            return answer;
+        }
+    }
+    match header {
+        Some(_) if wish.format == 0 => answer,
+        _ => FrameProducer::connect_with(socket, wish),
+    }
 }
 
 /// Offers slots of its own in place of the engine's. A refusal is told, and costs no more than the memory that the engine has.
@@ -209,14 +224,15 @@ fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProd
     Ok(producer)
 }
 
-/// Whether the frames are the engine's; gives the format that they have in the file.
+/// Whether the engine takes the frames; says how they lie in the input.
 #[inline(never)]
 fn check(
+    options: &PushOptions<'_>,
     input: Option<&Input>,
     wish: &Wish,
     producer: &FrameProducer,
     format: &'static RawFormat,
-) -> Result<&'static RawFormat, Failure> {
+) -> Result<Option<InputFrame>, Failure> {
     let (width, height) = producer.size();
     let (exit, who) = match input {
         Some(input) if input.header().is_some() => (Exit::Input, "the input has"),
@@ -239,24 +255,17 @@ fn check(
         ));
     }
     let Some(input) = input else {
-        return Ok(format);
+        return Ok(None);
     };
-    if let Some(header) = input.header() {
-        let code = header.chroma.fourcc();
-        let source = lookup(code)
-            .ok_or_else(|| failure!(Exit::Input, "the input's format {code} is unknown here"))?;
-        Rows::new(source, format, producer.layout())
-            .map_err(|error| failure!(Exit::Input, "{error}"))?;
-        return Ok(source);
-    }
-    let frame = producer.layout().frame_bytes();
-    if let Some(size) = input.size() {
-        let remainder = size % frame.max(1);
-        if size == 0 || remainder != 0 {
-            return Err(cut_short(size / frame.max(1), frame, remainder));
-        }
-    }
-    Ok(format)
+    let frame = InputFrame::new(options, input, (format, (width, height)))?;
+    let rows = frame.rows(format, producer.layout());
+    rows.map_err(|error| failure!(Exit::Input, "{error}"))?;
+    Ok(Some(frame))
+}
+
+/// Whether the input is raw, and its end cannot be known before.
+fn endless(input: Option<&Input>) -> bool {
+    input.is_some_and(|input| input.header().is_none() && input.size().is_none())
 }
 
 /// Where the frames' timestamps come from, and whether frames wait for their time.
@@ -303,9 +312,17 @@ impl Job<'_> {
                 "the engine takes {code}, which is unknown here"
             )
         })?;
-        let source = check(input.as_ref(), &self.wish, producer, format)?;
+        let source = check(options, input.as_ref(), &self.wish, producer, format)?;
         self.pacer.restart(self.rate(producer, input.is_some()));
+        let holds = self.frame == 0 && !options.live && endless(input.as_ref());
+        let mut hold = Hold::new(holds, producer.slots());
         while options.frames.is_none_or(|limit| self.frame < limit) {
+            if let Some(input) = input
+                && hold.waits()
+                && !input.ready(INPUT_HOLD_MS)
+            {
+                hold.release(producer).map_err(Ended::Lost)?;
+            }
             if let Some(input) = input
                 && !self.begun
                 && !next_frame(input, options.repeat && self.frame > 0)?
@@ -324,23 +341,28 @@ impl Job<'_> {
             let patience = options.live.then_some(0);
             let Some(mut slot) = producer.acquire(patience).map_err(Ended::Lost)? else {
                 if options.live {
-                    if let Some(input) = input {
-                        skip(input, source, format, producer.layout(), self.frame)?;
+                    if let Some((input, source)) = input.as_mut().zip(source.as_ref()) {
+                        skip(input, source, self.frame)?;
                     }
                     self.drop_frame();
                 }
                 continue;
             };
             self.tell_behind(due.unwrap_or(ready), asked);
-            match input {
+            match input.as_mut().zip(source.as_ref()) {
                 None => draw(format, size, self.frame, &mut slot),
-                Some(input) => read(input, source, format, &mut slot, self.frame)?,
+                Some((input, source)) => read(input, source, format, &mut slot, self.frame)?,
             }
             self.begun = false;
             self.frame += 1;
-            slot.commit(timestamp).map_err(Ended::Lost)?;
+            if hold.keeps() {
+                let held = slot.hold();
+                hold.take(held, timestamp, producer).map_err(Ended::Lost)?;
+            } else {
+                slot.commit(timestamp).map_err(Ended::Lost)?;
+            }
         }
-        Ok(())
+        hold.release(producer).map_err(Ended::Lost)
     }
 
     /// The frames' rate: the one asked for or the input's, else the engine's, which is said where it counts.

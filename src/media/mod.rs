@@ -12,4 +12,5 @@ pub mod names;
 pub mod pattern;
 pub mod rows;
 pub mod size;
+pub mod source;
 pub mod y4m;

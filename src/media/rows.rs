@@ -8,7 +8,8 @@ use core::ops::Range;
 
 use super::format::{Content, RawFormat};
 use super::fourcc::Fourcc;
-use super::layout::FrameLayout;
+use super::layout::{FrameLayout, PlaneLayout};
+use super::source::SourceLayout;
 use crate::limits::PLANES;
 use crate::shm::bytes::SharedBytes;
 
@@ -27,6 +28,8 @@ pub struct RowTarget {
     pub bytes: u32,
     /// Distance between two neighbours in the destination, bytes: 1 for a plain copy, 2 when they are half of a Cb/Cr pair.
     pub step: u32,
+    /// Padding that follows in the source, bytes: to be passed over.
+    pub skip: u32,
 }
 
 impl RowTarget {
@@ -66,6 +69,8 @@ pub enum RowsError {
     },
     /// The layout is not one of the destination's format.
     Layout,
+    /// The source has more or longer rows than the destination.
+    Size,
 }
 
 impl fmt::Display for RowsError {
@@ -79,6 +84,7 @@ impl fmt::Display for RowsError {
                 "frames of {source} cannot be rearranged to {destination}: the samples differ"
             ),
             Self::Layout => f.write_str("the frame layout does not belong to the format"),
+            Self::Size => f.write_str("the frames are larger than those that the engine takes"),
         }
     }
 }
@@ -98,12 +104,17 @@ struct Part {
     /// Source bytes of the current row already given out.
     done: u32,
     step: u32,
+    /// Padding after each source row, bytes.
+    skip_row: u32,
+    /// Padding after the last source row, bytes.
+    skip_end: u32,
 }
 
 impl Part {
-    /// Whether all that is left is one run in the destination.
+    /// Whether all that is left is one run in both source and destination.
     fn is_run(&self) -> bool {
-        self.step == 1 && (self.rows_left == 1 || self.bytesperline == self.row_bytes)
+        let together = self.bytesperline == self.row_bytes && self.skip_row == 0;
+        self.step == 1 && (self.rows_left == 1 || together)
     }
 }
 
@@ -166,6 +177,7 @@ impl Rows {
                 rows_left: placed.rows,
                 done: 0,
                 step,
+                ..Part::default()
             };
         }
         if uncovered != 0 {
@@ -176,6 +188,32 @@ impl Rows {
             current: 0,
             count: source.planes.len(),
         })
+    }
+
+    /// Plans one frame whose rows lie as `input` says, and may be a little smaller than the destination's: what is left of those is
+    /// `extend_edges`' to fill.
+    ///
+    /// # Errors
+    /// As `new`, and when the source's rows are more or longer than the destination's.
+    pub fn padded(
+        source: &RawFormat,
+        input: &SourceLayout,
+        destination: &RawFormat,
+        layout: &FrameLayout,
+    ) -> Result<Self, RowsError> {
+        let mut rows = Self::new(source, destination, layout)?;
+        for (part, plane) in rows.parts.iter_mut().zip(input.planes()) {
+            if plane.row_bytes > part.row_bytes || plane.rows > part.rows_left {
+                return Err(RowsError::Size);
+            }
+            part.row_bytes = plane.row_bytes;
+            part.rows_left = plane.rows;
+            part.skip_row = plane.stride - plane.row_bytes;
+            let below = u64::from(plane.allocated_rows - plane.rows) * u64::from(plane.stride);
+            let skip = below + u64::from(part.skip_row);
+            part.skip_end = u32::try_from(skip).map_err(|_| RowsError::Size)?;
+        }
+        Ok(rows)
     }
 }
 
@@ -202,17 +240,19 @@ impl Iterator for Rows {
         let (part, later) = parts.split_first_mut()?;
         if part.is_run() {
             let mut bytes = u64::from(part.row_bytes) * u64::from(part.rows_left);
+            let mut skip = part.skip_end;
             self.current += 1;
             for next in later {
                 let follows = next.memory_plane == part.memory_plane
                     && next.next_row == part.next_row + bytes;
-                if !(follows && next.is_run()) {
+                if !(follows && next.is_run() && skip == 0) {
                     break;
                 }
                 bytes += u64::from(next.row_bytes) * u64::from(next.rows_left);
+                skip = next.skip_end;
                 self.current += 1;
             }
-            return part.target(part.next_row, bytes);
+            return part.target(part.next_row, bytes, skip);
         }
         let left = part.row_bytes - part.done;
         let bytes = if part.step == 1 {
@@ -222,12 +262,17 @@ impl Iterator for Rows {
         };
         let offset = part.next_row + u64::from(part.done) * u64::from(part.step);
         part.done += bytes;
+        let mut skip = 0;
         if part.done == part.row_bytes {
             part.done = 0;
             part.next_row += u64::from(part.bytesperline);
             part.rows_left -= 1;
+            skip = match part.rows_left {
+                0 => part.skip_end,
+                _ => part.skip_row,
+            };
         }
-        let target = part.target(offset, u64::from(bytes));
+        let target = part.target(offset, u64::from(bytes), skip);
         if part.rows_left == 0 {
             self.current += 1;
         }
@@ -237,13 +282,79 @@ impl Iterator for Rows {
 
 impl Part {
     /// `Rows::new` checked that the plane ends within a length of 32 bits, so both numbers fit.
-    fn target(&self, offset: u64, bytes: u64) -> Option<RowTarget> {
+    fn target(&self, offset: u64, bytes: u64, skip: u32) -> Option<RowTarget> {
         Some(RowTarget {
             memory_plane: self.memory_plane,
             offset: u32::try_from(offset).ok()?,
             bytes: u32::try_from(bytes).ok()?,
             step: self.step,
+            skip,
         })
+    }
+}
+
+/// What a source fills of a destination's colour plane: bytes of a row, and rows; nothing of a plane that does not exist.
+#[must_use]
+pub fn filled(
+    source: &RawFormat,
+    input: &SourceLayout,
+    destination: &RawFormat,
+    plane: usize,
+) -> (u32, u32) {
+    let Some(to) = destination.planes.get(plane) else {
+        return (0, 0);
+    };
+    let mut sources = source.planes.iter().zip(input.planes());
+    sources
+        .find(|(from, _)| phase(from.content, to.content).is_some())
+        .map_or((0, 0), |(from, placed)| {
+            let step = u32::from(to.group_bytes / from.group_bytes);
+            (placed.row_bytes * step, placed.rows)
+        })
+}
+
+/// Fills what a smaller source leaves of a destination plane: each row is continued with its last sample group, and the rows below
+/// are the last one again. `memory_plane` is the whole memory plane, `group_bytes` 1 to 4, `filled` the bytes of a row and the rows that
+/// the source had.
+pub fn extend_edges(
+    memory_plane: SharedBytes<'_>,
+    plane: &PlaneLayout,
+    group_bytes: usize,
+    filled: (u32, u32),
+) {
+    let (row_bytes, rows) = (
+        filled.0.min(plane.row_bytes) as usize,
+        filled.1.min(plane.rows),
+    );
+    let mut group = [0; 4];
+    let Some(group) = group.get_mut(..group_bytes) else {
+        return;
+    };
+    if row_bytes < group_bytes || group_bytes == 0 {
+        return;
+    }
+    for row in 0..rows {
+        let Some(start) = plane.row_start(row) else {
+            return;
+        };
+        let end = start + plane.row_bytes as usize;
+        let last = start + row_bytes - group_bytes;
+        if !memory_plane.copy_out(last, group) {
+            return;
+        }
+        for at in (start + row_bytes..end).step_by(group_bytes) {
+            // A frame's rows hold whole groups, and end within the memory plane.
+            let _ = memory_plane.copy_in(at, group);
+        }
+    }
+    let Some(last) = rows.checked_sub(1).and_then(|last| plane.row_start(last)) else {
+        return;
+    };
+    for row in rows..plane.rows {
+        let from = memory_plane.part(last, plane.row_bytes as usize);
+        if let Some((start, from)) = plane.row_start(row).zip(from) {
+            let _ = memory_plane.copy_from(start, from);
+        }
     }
 }
 

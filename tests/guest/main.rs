@@ -43,6 +43,7 @@ mod decode;
 mod engine;
 mod errors;
 mod faults;
+mod geometry;
 mod h264;
 mod hammer;
 mod hostile;

@@ -2,10 +2,11 @@
 
 use super::{BITS, COUNT, PERIOD, milliseconds};
 use crate::cli::choices::{Action, Container, DeviceChoice};
-use crate::cli::option::{CliOption, Takes, option, set};
+use crate::cli::option::{CliOption, Takes, number, option, set};
 use crate::cli::value;
 use crate::limits::{
-    CHECK_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, WAIT_MS_MAX, WATCH_MS_MIN,
+    CHECK_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX, INPUT_STRIDE_MAX,
+    WAIT_MS_MAX, WATCH_MS_MIN,
 };
 
 const SOCKET: CliOption = option(
@@ -34,7 +35,7 @@ const WAIT: CliOption = option(
     },
 );
 
-pub(super) static PUSH: [CliOption; 13] = [
+pub(super) static PUSH: [CliOption; 16] = [
     SOCKET,
     option(
         "--size",
@@ -70,6 +71,27 @@ pub(super) static PUSH: [CliOption; 13] = [
         "the input is Y4M; default by the name's end or the first bytes",
         Takes::Nothing,
         set!(Push, options, _ => options.container = Container::Y4m),
+    ),
+    option(
+        "--stride",
+        "BYTES",
+        "raw input: bytes from row to row of the first plane; default none after a row",
+        number(1, INPUT_STRIDE_MAX),
+        set!(Push, options, value => options.stride = Some(value.number)),
+    ),
+    option(
+        "--rows",
+        "N",
+        "raw input: rows of the first plane with padding; default the picture's",
+        number(1, INPUT_ROWS_MAX),
+        set!(Push, options, value => options.rows = Some(value.number)),
+    ),
+    option(
+        "--pad",
+        "",
+        "make odd sides even: repeat the last column and row",
+        Takes::Nothing,
+        set!(Push, options, _ => options.pad = true),
     ),
     option(
         "--fps",

@@ -1,6 +1,7 @@
 //! Runs worked out by hand.
 
 use super::super::format::lookup;
+use super::super::source::Padding;
 use super::*;
 use std::vec::Vec;
 
@@ -105,10 +106,137 @@ fn scatter_writes_nothing_that_is_not_its_own() {
         offset: 1,
         bytes: 2,
         step: 2,
+        skip: 0,
     };
     let mut bytes = [0; 5];
     assert!(scatter(b"ab", &target, bytes.as_mut_slice().into()));
     assert_eq!(&bytes, b"\0a\0b\0");
     assert!(!scatter(b"abc", &target, bytes.as_mut_slice().into()));
     assert!(!scatter(b"ab", &target, (&mut bytes[..3]).into()));
+}
+
+/// A raw file of one frame: sample `f(plane, row, byte)` where the picture is, 0xee in the padding.
+fn padded_file(input: &SourceLayout, sample: fn(usize, u32, u32) -> u8) -> Vec<u8> {
+    let mut file = Vec::new();
+    for (number, plane) in input.planes().iter().enumerate() {
+        for row in 0..plane.allocated_rows {
+            for byte in 0..plane.stride {
+                let padding = row >= plane.rows || byte >= plane.row_bytes;
+                file.push(if padding {
+                    0xee
+                } else {
+                    sample(number, row, byte)
+                });
+            }
+        }
+    }
+    file
+}
+
+/// What reading that file into a slot gives.
+fn read_padded(
+    (source, input): (&[u8; 4], &SourceLayout),
+    (destination, layout): (&[u8; 4], &FrameLayout),
+    file: &[u8],
+) -> Vec<Vec<u8>> {
+    let format = |code: &[u8; 4]| lookup(Fourcc::new(*code)).unwrap();
+    let (source, destination) = (format(source), format(destination));
+    let lengths = &layout.memory_length[..layout.memory_plane_count as usize];
+    let mut memory: Vec<_> = lengths
+        .iter()
+        .map(|&l| std::vec![0u8; l as usize])
+        .collect();
+    let mut rest = file;
+    for target in Rows::padded(source, input, destination, layout).unwrap() {
+        let (run, after) = rest.split_at(target.bytes as usize);
+        assert!(scatter(
+            run,
+            &target,
+            memory[target.memory_plane as usize].as_mut_slice().into()
+        ));
+        rest = &after[target.skip as usize..];
+    }
+    assert!(rest.is_empty(), "{} bytes are left", rest.len());
+    for (number, plane) in layout.planes().iter().enumerate() {
+        let filled = filled(source, input, destination, number);
+        let group_bytes = destination.planes[number].group_bytes.into();
+        extend_edges(
+            memory[plane.memory_plane as usize].as_mut_slice().into(),
+            plane,
+            group_bytes,
+            filled,
+        );
+    }
+    memory
+}
+
+#[test]
+fn padded_rows_of_a_file_reach_their_places_and_the_padding_none() {
+    let sample =
+        |plane: usize, row: u32, byte: u32| (plane as u32 * 80 + row * 7 + byte) as u8 % 0xee;
+    let padding = Padding {
+        stride: Some(16),
+        rows: Some(8),
+    };
+    let yu12 = lookup(Fourcc::new(*b"YU12")).unwrap();
+    let input = SourceLayout::new(yu12, (10, 6), padding).unwrap();
+    let file = padded_file(&input, sample);
+    assert_eq!(file.len(), 16 * 8 * 3 / 2);
+    // Into packed rows, rows further apart, three memory planes, and pairs.
+    let apart = yu12.layout(10, 6, 6, &[32], &[32 * 9]).unwrap();
+    for (code, layout) in [
+        (b"YU12", tight(b"YU12", 10, 6)),
+        (b"YU12", apart),
+        (b"YM12", tight(b"YM12", 10, 6)),
+        (b"NV12", tight(b"NV12", 10, 6)),
+    ] {
+        let memory = read_padded((b"YU12", &input), (code, &layout), &file);
+        let found: usize = memory.iter().flatten().filter(|&&b| b == 0xee).count();
+        assert_eq!(found, 0, "padding in the picture");
+        for (number, plane) in layout.planes().iter().enumerate() {
+            for row in 0..plane.rows {
+                let start = plane.row_start(row).unwrap();
+                for byte in 0..plane.row_bytes {
+                    let (from, at) = match code {
+                        b"NV12" if number == 1 => (1 + byte as usize % 2, byte / 2),
+                        _ => (number, byte),
+                    };
+                    let got = memory[plane.memory_plane as usize][start + byte as usize];
+                    assert_eq!(got, sample(from, row, at), "{number} {row} {byte}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_odd_picture_is_continued_by_its_last_column_and_row() {
+    let sample = |plane: usize, row: u32, byte: u32| (plane as u32 * 80 + row * 9 + byte) as u8;
+    let yu12 = lookup(Fourcc::new(*b"YU12")).unwrap();
+    let input = SourceLayout::new(yu12, (17, 19), Padding::default()).unwrap();
+    let file = padded_file(&input, sample);
+    for code in [b"YU12", b"NV12"] {
+        let layout = tight(code, 18, 20);
+        let memory = read_padded((b"YU12", &input), (code, &layout), &file);
+        let luma = |x: u32, y: u32| memory[0][layout.planes[0].row_start(y).unwrap() + x as usize];
+        for y in 0..20 {
+            for x in 0..18 {
+                assert_eq!(luma(x, y), sample(0, y.min(18), x.min(16)), "{x} {y}");
+            }
+        }
+        // Chroma was rounded up in the file already.
+        let last = layout.planes.last().filter(|plane| plane.rows != 0);
+        let chroma = last.unwrap_or(&layout.planes[1]);
+        assert_eq!((chroma.rows, chroma.visible_bytes() % 90), (10, 0));
+        let end = chroma.visible_end() as usize;
+        assert_eq!(memory[0][end - 1], sample(2, 9, 8));
+    }
+}
+
+#[test]
+fn a_picture_larger_than_the_slot_is_refused() {
+    let yu12 = lookup(Fourcc::new(*b"YU12")).unwrap();
+    let input = SourceLayout::new(yu12, (18, 16), Padding::default()).unwrap();
+    let error = Rows::padded(yu12, &input, yu12, &tight(b"YU12", 16, 16)).unwrap_err();
+    assert_eq!(error, RowsError::Size);
 }
