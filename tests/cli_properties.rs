@@ -11,6 +11,7 @@ use framemill::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
     FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
+use framemill::media::colour::{self, Colour};
 use framemill::media::format::FORMATS;
 use framemill::media::fourcc::Fourcc;
 use framemill::media::h264;
@@ -111,6 +112,8 @@ struct Wanted {
     users: (Option<u32>, Option<u32>),
     slots: Option<u32>,
     ring_bits: u32,
+    /// Range and colorspace.
+    colour: (Option<u8>, Option<u8>),
     memory: MemoryChoice,
     times: (u32, u32, u32),
     once: bool,
@@ -174,6 +177,12 @@ impl Wanted {
             wait_device_ms: self.times.2,
             camera: None,
             camera_format: None,
+            colour: Colour {
+                range: self.colour.0.unwrap_or(0),
+                colorspace: self.colour.1.unwrap_or(0),
+                ..Colour::UNKNOWN
+            },
+            progressive: false,
             camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             realtime: None,
@@ -239,6 +248,14 @@ impl Wanted {
                 )),
             ),
         ];
+        let colours = [
+            ("--color-range", colour::RANGES, self.colour.0),
+            ("--colorspace", colour::COLORSPACES, self.colour.1),
+        ];
+        for (option, names, number) in colours {
+            let name = number.and_then(|n| names.split(' ').nth(usize::from(n) - 1));
+            words.extend(name.map(|name| (option, Some(name.to_owned()))));
+        }
         let numbers = [
             ("--bitrate", self.bitrate),
             ("--gop", self.gop),
@@ -313,6 +330,7 @@ prop_compose! {
         mode in 0u32..=0o777,
         users in (of(0..u32::MAX), of(0..u32::MAX)),
         ring_bits in 16u32..=28,
+        colour in (of(1u8..=2), of(1u8..=12)),
         memory in proptest::sample::select(vec![MemoryChoice::Auto, MemoryChoice::Export, MemoryChoice::Copy]),
         times in (DEADLINE_MS_MIN..=DEADLINE_MS_MAX, DEADLINE_MS_MIN..=DEADLINE_MS_MAX, 0..=WAIT_MS_MAX),
         once in any::<bool>(),
@@ -323,7 +341,7 @@ prop_compose! {
     ) -> Wanted {
         Wanted {
             device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, h264, controls, socket,
-            mode, users, slots: numbers.2, ring_bits, memory, times, once, user, sandbox, log, log_to,
+            mode, users, slots: numbers.2, ring_bits, colour, memory, times, once, user, sandbox, log, log_to,
         }
     }
 }

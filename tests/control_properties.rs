@@ -5,6 +5,7 @@ use framemill::control::message::{
     Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory, Wish,
 };
 use framemill::limits::CONTROL_ID_MAX;
+use framemill::media::colour::Colour;
 use framemill::media::layout::Placement;
 use proptest::prelude::*;
 
@@ -51,12 +52,19 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 fn wish() -> impl Strategy<Value = Wish> {
     let size = prop_oneof![Just((0, 0)), (16u32..=8192, 16u32..=8192)];
     let rate = prop_oneof![Just((0, 0)), (1u32.., 1u32..)];
-    (any::<u32>(), size, rate, any::<bool>()).prop_map(|(format, size, rate, copied)| Wish {
-        format,
-        size,
-        rate,
-        copied,
-    })
+    let colour = any::<[u32; 4]>().prop_map(|numbers| {
+        let [colorspace, transfer, matrix, range] = numbers.map(|number| number % 16);
+        Colour::new(colorspace, transfer, matrix, range)
+    });
+    (any::<u32>(), size, rate, any::<bool>(), colour).prop_map(
+        |(format, size, rate, copied, colour)| Wish {
+            format,
+            size,
+            rate,
+            copied,
+            colour,
+        },
+    )
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -72,6 +80,8 @@ fn message() -> impl Strategy<Value = Message> {
         Just(Refusal::NotEncoded),
         Just(Refusal::Reopened),
         Just(Refusal::NotAllowed),
+        Just(Refusal::OddSize),
+        Just(Refusal::Format),
         Just(Refusal::CameraFeeds),
         Just(Refusal::Costly),
     ];

@@ -15,6 +15,7 @@ use super::choices::{
 use crate::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
 };
+use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 
 /// The mode of the socket's file when `--socket-mode` is not given: owner and group may connect.
@@ -136,6 +137,10 @@ pub struct RunOptions<'a> {
     pub camera: Option<&'a CStr>,
     /// Pixel format that the camera is asked for; `None` is the encoder's, or one with the same samples.
     pub camera_format: Option<Fourcc>,
+    /// What the samples mean, in place of what the source says; unknown parts are the source's.
+    pub colour: Colour,
+    /// Interlaced frames of the camera are encoded as if they were progressive.
+    pub progressive: bool,
     /// How long a camera that failed or left is waited for while the engine runs, milliseconds.
     pub camera_wait_ms: u32,
     /// End after so many pictures of the camera; `None` goes on.
@@ -187,6 +192,8 @@ impl RunOptions<'_> {
             wait_device_ms: 0,
             camera: None,
             camera_format: None,
+            colour: Colour::UNKNOWN,
+            progressive: false,
             camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             once: false,
@@ -227,6 +234,10 @@ pub struct PushOptions<'a> {
     pub rows: Option<u32>,
     /// Odd sides become even by repeating the last column and row.
     pub pad: bool,
+    /// What the samples mean, in place of what the input says; unknown parts are the input's.
+    pub colour: Colour,
+    /// Interlaced frames are encoded as if they were progressive.
+    pub progressive: bool,
     /// Start over at the file's end (`--loop`).
     pub repeat: bool,
     /// What memory it draws in.

@@ -23,6 +23,11 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
         if options.camera_format.is_some() {
             return Some("--camera-format goes with a camera; give --camera PATH");
         }
+        if options.progressive {
+            return Some(
+                "--progressive goes with a camera; give --camera PATH (or push --progressive)",
+            );
+        }
     }
     match (options.min_qp, options.max_qp) {
         (Some(least), Some(greatest)) if least > greatest => {

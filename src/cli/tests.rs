@@ -10,6 +10,7 @@ use std::vec::Vec;
 use super::option::Takes;
 use super::*;
 use crate::limits::{CHECK_MS_DEFAULT, CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
+use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 
 /// Words split at spaces; `''` is an empty word.
@@ -143,6 +144,8 @@ fn every_client_option_arrives() {
         stride: Some(832),
         rows: Some(368),
         pad: true,
+        colour: Colour::new(3, 0, 0, 1),
+        progressive: true,
         timestamps: Some(Timestamps::Arrival),
         live: true,
         frames: Some(u32::MAX.into()),
@@ -150,7 +153,7 @@ fn every_client_option_arrives() {
         memory: PushMemory::Udmabuf,
         wait_ms: 9,
     };
-    let line = "push --socket /tmp/s --from a.y4m --raw --stride 832 --rows 368 --pad --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
+    let line = "push --socket /tmp/s --from a.y4m --raw --stride 832 --rows 368 --pad --color-range full --colorspace rec709 --progressive --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
     with(line, |p| assert_eq!(p.unwrap(), Command::Push(push)));
     let tap = TapOptions {
         socket: SocketName::Path(c"/tmp/s"),
@@ -391,6 +394,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "header|arrival") => "=header".into(),
                 (_, "WxH") => "=640x480".into(),
                 (_, "NAME|ID=VALUE") => "=a=1".into(),
+                (_, "SPACE") => "=rec709".into(),
                 (_, "NAME") => "=main".into(),
                 (_, "KIND") => "=export".into(),
                 (_, "OCTAL") => "=777".into(),

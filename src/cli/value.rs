@@ -15,6 +15,7 @@ use super::wants::Wants;
 use crate::limits::{
     CONTROL_ID_MAX, CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES,
 };
+use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
 use crate::media::{h264, names};
 use crate::text::{place, words};
@@ -114,6 +115,16 @@ pub(super) fn level(text: &[u8]) -> Read<Option<u32>> {
     }
     let level = h264::level(text).ok_or(Wants::Word("auto or ", h264::LEVELS))?;
     Ok(Some(level))
+}
+
+/// A range of samples: its `V4L2_QUANTIZATION_*`.
+pub(super) fn color_range(text: &[u8]) -> Read<u8> {
+    choice(text, colour::RANGES, [FULL_RANGE, LIMITED_RANGE])
+}
+
+/// A colorspace by V4L2's name.
+pub(super) fn colorspace(text: &[u8]) -> Read<Colour> {
+    Colour::named(text).ok_or(Wants::word(colour::COLORSPACES))
 }
 
 /// `NAME=VALUE` or `ID=VALUE`. What is all digits or begins with `0x` is an id, so that a mistyped id is not taken for a name.

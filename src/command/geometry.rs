@@ -15,6 +15,8 @@ use crate::media::rows::{Rows, RowsError};
 use crate::media::size::OddSize;
 use crate::media::source::{Padding, SourceLayout, likely_padding};
 use crate::media::y4m::Y4mHeader;
+use crate::note;
+use crate::v4l2::negotiate::INTERLACED_RULE;
 
 /// What is said with an odd size: how to push it all the same.
 const PAD_HINT: &str = "or give --pad to repeat the last column and row";
@@ -81,6 +83,33 @@ pub(super) fn requested_size(
         Some(Err(odd)) => Err(odd_size(odd)),
         _ => Ok(size),
     }
+}
+
+/// What an encoder of progressive frames with square pixels makes of a Y4M stream: nothing without `--progressive` where frames are
+/// interlaced; and one log line where pixels are not square.
+///
+/// # Errors
+/// When frames are interlaced, unless they are to be taken as progressive.
+pub(super) fn read_as_progressive(
+    options: &PushOptions<'_>,
+    header: &Y4mHeader,
+) -> Result<(), Failure> {
+    if let Some(kind) = header.interlaced
+        && !options.progressive
+    {
+        return Err(failure!(
+            Exit::Input,
+            "the input's frames are interlaced (I{}); {INTERLACED_RULE}",
+            char::from(kind)
+        ));
+    }
+    if let Some((width, height)) = header.oblong() {
+        note!(
+            warn,
+            "the input's pixels are {width}:{height}, not square: V4L2 has no word for that, players show square ones"
+        );
+    }
+    Ok(())
 }
 
 /// A size with even sides, no smaller.

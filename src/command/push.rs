@@ -7,7 +7,9 @@ use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, SocketName, Source, T
 use crate::client::{ClientError, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
 use crate::command::frames::{draw, read, skip, sleep_until};
-use crate::command::geometry::{InputFrame, refused_size, requested_formats, requested_size};
+use crate::command::geometry::{
+    InputFrame, read_as_progressive, refused_size, requested_formats, requested_size,
+};
 use crate::command::heap::{allocate, shape};
 use crate::command::hold::Hold;
 use crate::command::input::Input;
@@ -17,6 +19,7 @@ use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, INPUT_HOLD_MS};
 use crate::log;
+use crate::media::colour::Colour;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
 use crate::media::y4m::Y4mHeader;
@@ -119,6 +122,9 @@ impl From<Failure> for Ended {
 fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failure> {
     let header = input.and_then(Input::header);
     let size = requested_size(options, header)?;
+    if let Some(header) = header {
+        read_as_progressive(options, header)?;
+    }
     let rate = match options.pace {
         Pace::Rate(rate) => Some((rate.numerator, rate.denominator)),
         _ => header.and_then(|header| header.frame_rate),
@@ -136,6 +142,9 @@ fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failur
         size,
         rate: rate.unwrap_or_default(),
         copied: options.memory == PushMemory::Copy,
+        colour: header
+            .map_or(Colour::UNKNOWN, Y4mHeader::colour)
+            .overridden_by(options.colour),
     })
 }
 
@@ -153,9 +162,10 @@ fn attach(
             Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
             // What does not fit is told better when it is known what the engine takes.
             Err(ClientError::Refused(Refusal::Fixed)) => {
-                let copied = wish.copied;
+                let (copied, colour) = (wish.copied, wish.colour);
                 let wish = Wish {
                     copied,
+                    colour,
                     ..Wish::default()
                 };
                 FrameProducer::connect_with(socket, &wish)?

@@ -124,6 +124,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         rate: (options.frame_rate.numerator, options.frame_rate.denominator),
         format: raw.encoder,
         codec: options.codec,
+        colour: options.colour,
     };
     let usual = match options.camera {
         Some(_) => CAMERA_SLOTS_DEFAULT,

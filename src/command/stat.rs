@@ -20,6 +20,7 @@
 //! | `width`, `height` | pixels | the picture |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
 //! | `frame_rate` | 1/s | a fraction, as frames are meant to come: `30/1` |
+//! | `colorspace`, `transfer`, `matrix`, `color_range` | | what the encoder makes of the colour, in V4L2's words; `unknown` follows from the others |
 //! | `frame_slots` | | slots of the frame ring |
 //! | `packet_ring_bytes` | bytes | room for packets |
 //! | `producers`, `consumers` | | connected now |
@@ -44,6 +45,7 @@ use crate::command::report::Report;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
+use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, SlotMemory, State};
@@ -191,6 +193,16 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
         denominator: stream.rate_denominator.load(Relaxed),
     };
     report.string("frame_rate", &rate);
+    let colour = Colour::new(
+        stream.colorspace.load(Relaxed),
+        stream.transfer.load(Relaxed),
+        stream.matrix.load(Relaxed),
+        stream.range.load(Relaxed),
+    );
+    let parts = ["colorspace", "transfer", "matrix", "color_range"];
+    for (name, part) in parts.into_iter().zip(colour.names()) {
+        report.text(name, part.as_bytes());
+    }
     report.numbers(
         "width height coded_width coded_height frame_slots packet_ring_bytes producers consumers packet_head packet_tail \
          packet_newest_key frames_dropped frames_in_flight",
@@ -272,6 +284,8 @@ mod tests {
             .stream
             .memory
             .store(SlotMemory::Exported as u32, Relaxed);
+        header.stream.colorspace.store(3, Relaxed);
+        header.stream.range.store(1, Relaxed);
         store_text(&header.stream.card, b"a \"card\"");
         stats.add(Counter::FramesCommitted, 9);
         stats.add(Counter::FramesPublished, 4);
@@ -285,6 +299,7 @@ mod tests {
         for part in [
             r#","card":"a \"card\"","api":"single-planar","memory":"export","#,
             r#","packet_newest_key":-1,"frames_dropped":3,"frames_in_flight":2,"counters":{"frames_committed":9,"#,
+            r#","colorspace":"rec709","transfer":"unknown","matrix":"unknown","color_range":"full","#,
             r#","queue_to_dequeue":{"count":1,"p50_us":7000,"#,
             r#","max_us":7000},"dequeue_to_publish":{"count":0,"p50_us":0,"#,
         ] {

@@ -17,6 +17,7 @@ pub use change::{CHANGE_NAME_BYTES, Change, Outcome};
 use change::{decode_change, decode_outcome, encode_change, encode_outcome};
 
 use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, PLANES};
+use crate::media::colour::Colour;
 use crate::media::layout::Placement;
 use crate::shm::layout::ABI_VERSION;
 pub use crate::shm::layout::SlotMemory;
@@ -130,6 +131,9 @@ pub struct Wish {
     pub rate: (u32, u32),
     /// Slots that the engine copies from, where it leaves that to producers.
     pub copied: bool,
+    /// What the samples mean, as far as the producer knows; one word, a byte for each of V4L2's colorspace (the lowest), transfer
+    /// function, matrix (`ycbcr_enc`) and quantization; 0 is unknown.
+    pub colour: Colour,
 }
 
 /// Dma-bufs that a producer offers as slots.
@@ -198,6 +202,7 @@ impl Message {
                 (words[own + 1], words[own + 2]) = wish.size;
                 (words[own + 3], words[own + 4]) = wish.rate;
                 words[own + 5] = u32::from(wish.copied);
+                words[own + 6] = wish.colour.to_word();
                 1
             }
             Self::Consume { wake } => {
@@ -263,6 +268,7 @@ impl Message {
                 size: (fields[5], fields[6]),
                 rate: (fields[7], fields[8]),
                 copied: flag(fields[9])?,
+                colour: Colour::from_word(fields[10])?,
             }),
             (2, wake, ..) => Self::Consume { wake: flag(wake)? },
             (3, ..) => Self::Observe,

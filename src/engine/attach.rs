@@ -91,6 +91,13 @@ impl Engine<'_> {
             }
             return Err(Refusal::OddSize);
         }
+        // What is the same by V4L2's defaults changes nothing.
+        let colour = wish.colour.overridden_by(self.session.options.colour);
+        wanted.colour = colour;
+        let same = |format| colour.resolved(format) == present.colour.resolved(format);
+        if same(wanted.format) {
+            wanted.colour = present.colour;
+        }
         if wish.rate != (0, 0) && !fixed {
             let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
             let rate = rate.ok_or_else(|| not_known(life, wish))?;
@@ -284,7 +291,7 @@ fn not_known(life: &mut Life, wish: &Wish) -> Refusal {
 /// Writes what the stream is, for those who look; before the generation rises.
 pub fn describe(header: &PacketHeader, wanted: &Wanted, encoder: &Encoder, memory: SlotMemory) {
     let agreed = encoder.agreed();
-    let status = &header.status;
+    let (status, colour) = (&header.status, agreed.colour);
     let generation = match status.state.load(Relaxed) == State::Starting as u32 {
         true => 1,
         false => status.generation.load(Relaxed).wrapping_add(1),
@@ -299,6 +306,10 @@ pub fn describe(header: &PacketHeader, wanted: &Wanted, encoder: &Encoder, memor
         stream.coded_height.store(agreed.coded.1, Relaxed);
         stream.rate_numerator.store(wanted.rate.0, Relaxed);
         stream.rate_denominator.store(wanted.rate.1, Relaxed);
+        stream.colorspace.store(colour.colorspace.into(), Relaxed);
+        stream.transfer.store(colour.transfer.into(), Relaxed);
+        stream.matrix.store(colour.matrix.into(), Relaxed);
+        stream.range.store(colour.range.into(), Relaxed);
         stream.memory.store(memory as u32, Relaxed);
         stream.frame_slots.store(encoder.slots(), Relaxed);
     });

@@ -317,7 +317,12 @@ impl Engine<'_> {
                         return Ok(());
                     }
                     // The source may send another size again.
-                    (Err(NotAttached::Camera(error @ Refused::Size(..))), Signal::Steady) => error,
+                    (
+                        Err(NotAttached::Camera(
+                            error @ (Refused::Size(..) | Refused::Interlaced(_)),
+                        )),
+                        Signal::Steady,
+                    ) => error,
                     (Err(NotAttached::Camera(error)), _) => return self.camera_left(&error),
                     (Err(NotAttached::Encoder(_)), _) => {
                         let size = (wanted.width, wanted.height);

@@ -176,6 +176,7 @@ impl Engine<'_> {
         // What was published before a failure is news all the same.
         self.announce(life, published);
         self.mend_reference(life);
+        self.inspect_colour(life);
         let mut brought = taken?;
         for _ in 0..self.encoder.slots() {
             match self.encoder.dequeue_frame()? {

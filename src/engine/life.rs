@@ -9,6 +9,7 @@ use crate::engine::lifecycle::Away;
 use crate::engine::wakeups::Wakeups;
 use crate::error::Exit;
 use crate::limits::TELL_PAUSE_MS;
+use crate::media::colour::Unsignalled;
 use crate::time::MS;
 
 /// Where the engine is on its way to the end.
@@ -60,6 +61,8 @@ pub(super) struct Life {
     /// `u64::MAX` while it cannot.
     pub(super) expected: Option<u64>,
     pub(super) key: KeyRequest,
+    /// What the log says of colour that the stream does not signal.
+    pub(super) unsignalled: Option<Unsignalled>,
     /// Until then the log says nothing of what clients do, `CLOCK_MONOTONIC` ns.
     tell_again: u64,
 }
@@ -83,6 +86,7 @@ impl Life {
             reopened: None,
             expected: None,
             key: KeyRequest::new(all_intra),
+            unsignalled: None,
             tell_again: 0,
         }
     }

@@ -9,6 +9,7 @@ pub mod attach;
 pub mod camera;
 mod changes;
 pub mod clients;
+mod colour;
 mod controls;
 #[expect(
     clippy::module_inception,

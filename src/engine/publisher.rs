@@ -37,6 +37,8 @@ pub struct Publisher<'a> {
     codec: Fourcc,
     open: Option<Open>,
     headers: ArrayVec<u8, CODEC_HEADER_BYTES>,
+    /// Codec headers came since they were last asked for.
+    headers_came: bool,
     /// Codec headers that wait for their picture: they may come in several buffers.
     gathered: ArrayVec<u8, CODEC_HEADER_BYTES>,
     /// Frames dropped when the latest packet was published: more of them make the next one discontinuous.
@@ -60,6 +62,7 @@ impl<'a> Publisher<'a> {
             codec,
             open: None,
             headers: ArrayVec::new(),
+            headers_came: false,
             gathered: ArrayVec::new(),
             dropped: 0,
             restarted: false,
@@ -291,8 +294,14 @@ impl<'a> Publisher<'a> {
         self.writer.publish(&packet);
     }
 
+    /// The codec headers, if some came since the last call, the same or others.
+    pub fn latest_headers(&mut self) -> Option<&[u8]> {
+        core::mem::take(&mut self.headers_came).then_some(&self.headers)
+    }
+
     /// What was gathered becomes the stream's headers, for consumers that come later.
     fn keep_headers(&mut self) {
+        self.headers_came |= !self.gathered.is_empty();
         if !self.gathered.is_empty() && self.headers != self.gathered {
             self.headers.clone_from(&self.gathered);
             store_codec_headers(&self.header.codec_headers, &self.headers);

@@ -5,6 +5,7 @@
 
 use core::fmt::{self, Write};
 
+use super::colour::{Colour, FULL_RANGE, LIMITED_RANGE};
 use super::format::{RawFormat, lookup};
 use super::fourcc::Fourcc;
 use crate::text::{place, words};
@@ -95,6 +96,29 @@ pub struct Y4mHeader {
     pub frame_rate: Option<(u32, u32)>,
     /// How chroma is sampled.
     pub chroma: Chroma,
+    /// Width to height of a pixel, both at least 1; `None` when not given or unknown (`A0:0`).
+    pub pixel_aspect: Option<(u32, u32)>,
+    /// `XCOLORRANGE`: `FULL_RANGE` or `LIMITED_RANGE` of `colour`; 0 when not given.
+    pub range: u8,
+    /// The value of `I` where frames have two fields: `t` `b` top or bottom first, `m` frame by frame.
+    pub interlaced: Option<u8>,
+}
+
+impl Y4mHeader {
+    /// What the samples mean, as far as the header says.
+    #[must_use]
+    pub fn colour(&self) -> Colour {
+        Colour {
+            range: self.range,
+            ..Colour::UNKNOWN
+        }
+    }
+
+    /// The pixel aspect, unless pixels are square.
+    #[must_use]
+    pub fn oblong(&self) -> Option<(u32, u32)> {
+        self.pixel_aspect.filter(|(width, height)| width != height)
+    }
 }
 
 /// A parameter for an error's text: printable, cut.
@@ -122,8 +146,8 @@ pub enum Y4mError<'a> {
     BadNumber(Quoted<'a>),
     /// `W` or `H` is missing.
     NoSize,
-    /// Two fields a frame, or unknown parameter of `I`; the parameter.
-    Interlaced(Quoted<'a>),
+    /// Unknown parameter of `I`; the parameter.
+    Interlacing(Quoted<'a>),
     /// Samples of more than 8 bits, or a sampling that no encoder takes; the parameter.
     Chroma(Quoted<'a>),
     /// What follows a frame is not `FRAME`.
@@ -137,9 +161,9 @@ impl fmt::Display for Y4mError<'_> {
             Self::LineTooLong => write!(f, "a Y4M line is longer than {LINE_BYTES} bytes"),
             Self::BadNumber(text) => write!(f, "the Y4M header's {text} is not a positive number"),
             Self::NoSize => f.write_str("the Y4M header has no width or no height"),
-            Self::Interlaced(text) => write!(
+            Self::Interlacing(text) => write!(
                 f,
-                "the Y4M stream is interlaced ({text}); only progressive frames are taken"
+                "the Y4M header's {text} is unknown; Ip, It, Ib, Im and I? are known"
             ),
             Self::Chroma(text) => write!(
                 f,
@@ -165,8 +189,7 @@ pub fn line_end(bytes: &[u8]) -> Result<Option<usize>, Y4mError<'static>> {
     }
 }
 
-/// Reads a stream's first line, with or without its newline. Parameters that do not change the bytes (aspect, comments, unknown ones)
-/// are passed over.
+/// Reads a stream's first line, with or without its newline. Comments and unknown parameters are passed over.
 ///
 /// # Errors
 /// When the line is no Y4M header or the stream's frames cannot be taken; the error says why.
@@ -175,6 +198,7 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError<'_>> {
     let (mut width, mut height) = (None, None);
     let mut frame_rate = None;
     let mut chroma = Chroma::C420;
+    let (mut pixel_aspect, mut range, mut interlaced) = (None, 0, None);
     for parameter in parameters {
         let Some((&name, value)) = parameter.split_first() else {
             continue;
@@ -185,9 +209,17 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError<'_>> {
             b'H' => height = Some(positive(value).ok_or_else(bad_number)?),
             b'F' if value == b"0:0" => frame_rate = None,
             b'F' => frame_rate = Some(ratio(value).ok_or_else(bad_number)?),
-            b'I' if !matches!(value, b"p" | b"?") => {
-                return Err(Y4mError::Interlaced(Quoted(parameter)));
+            b'I' => {
+                interlaced = match value {
+                    b"p" | b"?" => None,
+                    [kind @ (b't' | b'b' | b'm')] => Some(*kind),
+                    _ => return Err(Y4mError::Interlacing(Quoted(parameter))),
+                }
             }
+            // A writer's nonsense here spoils no picture.
+            b'A' => pixel_aspect = ratio(value),
+            b'X' if value == b"COLORRANGE=FULL" => range = FULL_RANGE,
+            b'X' if value == b"COLORRANGE=LIMITED" => range = LIMITED_RANGE,
             b'C' => {
                 chroma = place(value, CHROMA_TAGS)
                     .and_then(|tag| CHROMAS.get(tag).copied())
@@ -204,6 +236,9 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError<'_>> {
         height,
         frame_rate,
         chroma,
+        pixel_aspect,
+        range,
+        interlaced,
     })
 }
 
@@ -273,6 +308,9 @@ mod tests {
                 height: 360,
                 frame_rate: Some((30000, 1001)),
                 chroma: Chroma::C420,
+                pixel_aspect: Some((1, 1)),
+                range: LIMITED_RANGE,
+                interlaced: None,
             }
         );
         assert_eq!(line_end(line), Ok(Some(line.len())));
@@ -285,10 +323,45 @@ mod tests {
     }
 
     #[test]
+    fn aspect_range_and_fields_are_read() {
+        let header = |line: &str| parse_header(line.as_bytes()).unwrap();
+        let old = header("YUV4MPEG2 W176 H144 F15:1 Ip A128:117");
+        assert_eq!(
+            (old.oblong(), old.range, old.interlaced),
+            (Some((128, 117)), 0, None)
+        );
+        for (aspect, oblong) in [
+            ("A1:1", None),
+            ("A0:0", None),
+            ("A2:2", None),
+            ("Ax", None),
+            ("", None),
+        ] {
+            assert_eq!(
+                header(&std::format!("YUV4MPEG2 W4 H2 {aspect}")).oblong(),
+                oblong
+            );
+        }
+        assert_eq!(header("YUV4MPEG2 W4 H2 XCOLORRANGE=FULL").range, FULL_RANGE);
+        assert_eq!(header("YUV4MPEG2 W4 H2 XCOLORRANGE=OTHER").range, 0);
+        for (kind, found) in [
+            ("It", Some(b't')),
+            ("Ib", Some(b'b')),
+            ("Im", Some(b'm')),
+            ("I?", None),
+        ] {
+            assert_eq!(
+                header(&std::format!("YUV4MPEG2 W4 H2 {kind}")).interlaced,
+                found
+            );
+        }
+    }
+
+    #[test]
     fn refusals_name_the_parameter() {
         assert!(error("YUV4MPEG2 W4 H2 C420p10").contains("chroma C420p10 is not supported"));
         assert!(error("YUV4MPEG2 W4 H2 C444alpha").contains("C444alpha"));
-        assert!(error("YUV4MPEG2 W4 H2 It").contains("interlaced (It)"));
+        assert!(error("YUV4MPEG2 W4 H2 Ix").contains("Ix is unknown"));
         assert!(error("YUV4MPEG2 W0 H2").contains("W0 is not a positive number"));
         assert!(error("YUV4MPEG2 W4294967296 H2").contains("not a positive number"));
         assert!(error("YUV4MPEG2 W4 H2 F25").contains("F25"));

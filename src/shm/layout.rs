@@ -221,6 +221,14 @@ pub struct Stream<A: Access = LoadStore> {
     pub generation: Word32<A>,
     /// Zero.
     pub reserved: Word32<A>,
+    /// What the encoder makes of the frames' colour: `V4L2_COLORSPACE_*`, 0 to 12; 0 is not known.
+    pub colorspace: Word32<A>,
+    /// The same: `V4L2_XFER_FUNC_*`, 0 to 7; 0 follows from `colorspace`.
+    pub transfer: Word32<A>,
+    /// The same: `V4L2_YCBCR_ENC_*`, 0 to 8; 0 follows from `colorspace`.
+    pub matrix: Word32<A>,
+    /// The same: `V4L2_QUANTIZATION_*`, 0 to 2; 0 follows from `colorspace` and format.
+    pub range: Word32<A>,
 }
 
 /// The codec headers of the stream, for consumers that join late. W: engine; R: consumers. `version` is odd while it

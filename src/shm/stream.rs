@@ -35,6 +35,10 @@ impl Default for Stream {
             card: Default::default(),
             generation: Word32::default(),
             reserved: Word32::default(),
+            colorspace: Word32::default(),
+            transfer: Word32::default(),
+            matrix: Word32::default(),
+            range: Word32::default(),
         }
     }
 }
@@ -61,6 +65,10 @@ impl<A: Access> Stream<A> {
             card: self.card.each_ref().map(copy_long),
             generation: copy(&self.generation),
             reserved: copy(&self.reserved),
+            colorspace: copy(&self.colorspace),
+            transfer: copy(&self.transfer),
+            matrix: copy(&self.matrix),
+            range: copy(&self.range),
         })
     }
 }
@@ -95,6 +103,10 @@ mod tests {
             &stream.frame_slots,
             &stream.multiplanar,
             &stream.generation,
+            &stream.colorspace,
+            &stream.transfer,
+            &stream.matrix,
+            &stream.range,
         ] {
             word.store(number, Relaxed);
         }

@@ -11,8 +11,7 @@ use rustix::io::Errno;
 
 use super::abi::{
     Api, BUF_FLAG_ERROR, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
-    DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT,
-    FIELD_INTERLACED_TB, FIELD_NONE, Fract, Memory, Queue,
+    DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_NONE, Fract, Memory, Queue,
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
@@ -21,6 +20,7 @@ use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::memory::map_buffer;
 use super::negotiate::{Refused, Wanted, layout, raw_format};
 use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
+use crate::media::colour::Colour;
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::shm::region::Region;
@@ -159,8 +159,38 @@ impl Camera {
     /// Whether it takes pictures of this size in this format; it is set to it then.
     #[must_use]
     pub fn takes(&self, raw: &RawFormat, size: (u32, u32)) -> bool {
-        raw_format(self.as_fd(), self.queue, raw, size, &[0; PLANES])
-            .is_ok_and(|given| given.size() == size)
+        raw_format(
+            self.as_fd(),
+            self.queue,
+            raw,
+            size,
+            &[0; PLANES],
+            Colour::UNKNOWN,
+        )
+        .is_ok_and(|given| given.size() == size)
+    }
+
+    /// What its frames mean in this format and size, which are set for this. Only before buffers are allocated.
+    ///
+    /// # Errors
+    /// When the camera does not take this size or format, and when its frames are interlaced, unless they are to be taken as
+    /// `progressive`.
+    #[inline(never)]
+    pub fn colour(
+        &self,
+        raw: &RawFormat,
+        size: (u32, u32),
+        progressive: bool,
+    ) -> core::result::Result<Colour, Refused> {
+        let (fd, queue) = (self.as_fd(), self.queue);
+        let given = raw_format(fd, queue, raw, size, &[0; PLANES], Colour::UNKNOWN)?;
+        if given.size() != size {
+            return Err(Refused::Size(size, given.size()));
+        }
+        if !progressive && !matches!(given.field(), FIELD_ANY | FIELD_NONE) {
+            return Err(Refused::Interlaced(given.field()));
+        }
+        Ok(given.colour())
     }
 
     /// Sets format, size and rate, and asks for so many bytes from one row to the next in each memory plane (0: its
@@ -176,15 +206,16 @@ impl Camera {
         bytesperline: &[u32; PLANES],
     ) -> core::result::Result<FrameLayout, Refused> {
         let size = (wanted.width, wanted.height);
-        let given = raw_format(self.as_fd(), self.queue, raw, size, bytesperline)?;
+        let given = raw_format(
+            self.as_fd(),
+            self.queue,
+            raw,
+            size,
+            bytesperline,
+            Colour::UNKNOWN,
+        )?;
         if given.size() != size {
             return Err(Refused::Size(size, given.size()));
-        }
-        if !matches!(
-            given.field(),
-            FIELD_ANY | FIELD_NONE | FIELD_INTERLACED | FIELD_INTERLACED_TB | FIELD_INTERLACED_BT
-        ) {
-            return Err(Refused::Fields);
         }
         // A camera with a rate of its own keeps it; frames come when they come.
         let interval = Fract {

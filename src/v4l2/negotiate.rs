@@ -8,13 +8,17 @@ use core::fmt;
 
 use rustix::fd::{AsFd, BorrowedFd};
 
-use super::abi::{BufferType, FIELD_NONE, Format, Fract, Queue};
+use super::abi::{
+    BufferType, FIELD_INTERLACED, FIELD_INTERLACED_BT, FIELD_INTERLACED_TB, FIELD_NONE, Format,
+    Fract, Queue,
+};
 use super::crop::{NotCropped, crop};
 use super::device::Device;
 use super::errno::IoctlError;
 use super::ioctl;
 use crate::error::{Exit, When, exit_of};
 use crate::limits::{CAPTURE_BYTES, PLANES};
+use crate::media::colour::Colour;
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, LayoutError};
@@ -34,6 +38,8 @@ pub struct Wanted {
     pub format: &'static RawFormat,
     /// Coded format.
     pub codec: Fourcc,
+    /// What the samples mean, as far as the source or the user says.
+    pub colour: Colour,
 }
 
 impl Wanted {
@@ -57,6 +63,8 @@ pub struct Agreed {
     pub capture_bytes: u32,
     /// The rate that was declared to the driver, frames per second: numerator, denominator.
     pub declared: (u32, u32),
+    /// What the driver makes of the colour.
+    pub colour: Colour,
 }
 
 /// Why it cannot work.
@@ -72,8 +80,8 @@ pub enum Refused {
     Crop((u32, u32), (u32, u32)),
     /// The buffers that the driver describes cannot hold the frame.
     Layout(LayoutError),
-    /// The pictures are single fields.
-    Fields,
+    /// The frames are interlaced: `V4L2_FIELD_*`.
+    Interlaced(u32),
     /// The raw format has no frames of this size.
     OddSize(OddSize),
 }
@@ -121,12 +129,22 @@ impl fmt::Display for Refused {
             ),
             Self::Layout(error) => write!(f, "the driver's buffers do not fit: {error}"),
             Self::OddSize(error) => error.fmt(f),
-            Self::Fields => {
-                f.write_str("its pictures are single fields, which are not put together here")
+            Self::Interlaced(field) => {
+                let kind = match *field {
+                    FIELD_INTERLACED | FIELD_INTERLACED_TB | FIELD_INTERLACED_BT => {
+                        "two fields woven"
+                    }
+                    _ => "single fields",
+                };
+                write!(f, "its frames are interlaced ({kind}); {INTERLACED_RULE}")
             }
         }
     }
 }
+
+/// What holds for interlaced frames of cameras and files alike.
+pub const INTERLACED_RULE: &str =
+    "only progressive frames are encoded, --progressive encodes these as if they were";
 
 /// Sets both formats, the rate and the crop.
 ///
@@ -149,7 +167,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     }
 
     // 2. and 4. OUTPUT.
-    let (coded, layout) = output(device, wanted, &[0; PLANES])?;
+    let (coded, layout, colour) = output(device, wanted, &[0; PLANES])?;
 
     // 3. The rate, as an interval. Drivers without rate control do not know the call.
     let declared = declared(wanted.rate, device.quirks.rate_min);
@@ -169,11 +187,12 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
         layout,
         capture_bytes: capture.sizeimage(0),
         declared,
+        colour,
     })
 }
 
 /// Sets the format of the OUTPUT queue, with at least these bytes from one row to the next in each memory plane (0: the
-/// driver's own), and the crop. Gives the size that the driver works with, and where the rows of a frame lie.
+/// driver's own), the colour, and the crop. Gives the size that the driver works with, where the rows of a frame lie, and the driver's colour.
 ///
 /// # Errors
 /// When the driver cannot do what is wanted.
@@ -182,7 +201,7 @@ pub fn output(
     device: &Device,
     wanted: &Wanted,
     bytesperline: &[u32; PLANES],
-) -> Result<((u32, u32), FrameLayout), Refused> {
+) -> Result<((u32, u32), FrameLayout, Colour), Refused> {
     let visible = (wanted.width, wanted.height);
     // Every field that comes back is adopted.
     let output = raw_format(
@@ -191,6 +210,7 @@ pub fn output(
         wanted.format,
         visible,
         bytesperline,
+        wanted.colour,
     )?;
     let coded = output.size();
     if coded.0 < visible.0 || coded.1 < visible.1 {
@@ -204,10 +224,10 @@ pub fn output(
     })?;
 
     let layout = layout(wanted.format, visible, &output).map_err(Refused::Layout)?;
-    Ok((coded, layout))
+    Ok((coded, layout, output.colour()))
 }
 
-/// Sets a queue's raw format, progressive, with at least these bytes from one row to the next in each memory plane. Gives
+/// Sets a queue's raw format and colour, progressive, with at least these bytes from one row to the next in each memory plane. Gives
 /// what the driver made of it.
 ///
 /// # Errors
@@ -219,6 +239,7 @@ pub(super) fn raw_format(
     raw: &RawFormat,
     size: (u32, u32),
     bytesperline: &[u32; PLANES],
+    colour: Colour,
 ) -> Result<Format, Refused> {
     let mut format = Format::new(queue);
     format.set_size(size.0, size.1);
@@ -226,6 +247,7 @@ pub(super) fn raw_format(
     // At most PLANES.
     format.set_planes(raw.memory_plane_count() as u8);
     format.set_field(FIELD_NONE);
+    format.set_colour(colour.with_colorspace(size));
     for (plane, &bytes) in bytesperline.iter().enumerate() {
         format.set_bytesperline(plane, bytes);
     }

@@ -36,6 +36,7 @@ mod away;
 mod bytes;
 mod camera;
 mod camera_trouble;
+mod colour;
 mod consumers;
 mod copies;
 mod ctl;

@@ -35,7 +35,7 @@ const WAIT: CliOption = option(
     },
 );
 
-pub(super) static PUSH: [CliOption; 16] = [
+pub(super) static PUSH: [CliOption; 19] = [
     SOCKET,
     option(
         "--size",
@@ -92,6 +92,27 @@ pub(super) static PUSH: [CliOption; 16] = [
         "make odd sides even: repeat the last column and row",
         Takes::Nothing,
         set!(Push, options, _ => options.pad = true),
+    ),
+    option(
+        "--color-range",
+        "full|limited",
+        "range of the samples; default the file's",
+        Takes::Text,
+        set!(Push, options, value => options.colour.range = value::color_range(value.bytes())?),
+    ),
+    option(
+        "--colorspace",
+        "SPACE",
+        "V4L2's name, as rec709 or smpte170m; default the file's",
+        Takes::Text,
+        set!(Push, options, value => options.colour.colorspace = value::colorspace(value.bytes())?.colorspace),
+    ),
+    option(
+        "--progressive",
+        "",
+        "encode interlaced frames as if they were progressive",
+        Takes::Nothing,
+        set!(Push, options, _ => options.progressive = true),
     ),
     option(
         "--fps",

@@ -15,7 +15,7 @@ use crate::limits::{
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 35] = [
+pub(super) static RUN: [CliOption; 38] = [
     option(
         "--size",
         "WxH",
@@ -197,6 +197,27 @@ pub(super) static RUN: [CliOption; 35] = [
         "pixel format of the camera; --format if not given, or the first that both can",
         Takes::Text,
         set!(Run, options, value => options.camera_format = Some(value::raw_format(value.bytes())?)),
+    ),
+    option(
+        "--color-range",
+        "full|limited",
+        "range of the samples; default the source's",
+        Takes::Text,
+        set!(Run, options, value => options.colour.range = value::color_range(value.bytes())?),
+    ),
+    option(
+        "--colorspace",
+        "SPACE",
+        "V4L2's name, as rec709 or smpte170m; default the source's",
+        Takes::Text,
+        set!(Run, options, value => options.colour.colorspace = value::colorspace(value.bytes())?.colorspace),
+    ),
+    option(
+        "--progressive",
+        "",
+        "encode interlaced frames of the camera as if they were progressive",
+        Takes::Nothing,
+        set!(Run, options, _ => options.progressive = true),
     ),
     option(
         "--camera-wait",

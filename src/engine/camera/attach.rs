@@ -72,6 +72,12 @@ impl Engine<'_> {
         if !sides.contains(&size.0) || !sides.contains(&size.1) {
             return Err(Refused::Size(size, size).into());
         }
+        let options = self.session.options;
+        let colour = camera.colour(terms.format, size, options.progressive)?;
+        let wanted = &Wanted {
+            colour: colour.overridden_by(options.colour),
+            ..*wanted
+        };
         if *wanted != self.memory.wanted() || self.encoder.slots() == 0 {
             self.bare(wanted)?;
         }

@@ -7,6 +7,7 @@ use core::fmt;
 use super::layout::{layout, widths};
 use super::pix::{PixFormat, PixFormatMplane, PlanePixFormat};
 use super::{Api, BufferType, FIELD_NONE, PIX_FMT_PRIV_MAGIC, VIDEO_MAX_PLANES};
+use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 
 /// The union of `v4l2_format`: 200 bytes, aligned as its member with pointers (`v4l2_window`, never used here) wants it.
@@ -222,6 +223,41 @@ impl Format {
         self.fmt.set_word(FIELD, field);
     }
 
+    /// What the samples mean, whichever the API. A driver that does not know the extended fields leaves only the colorspace.
+    #[must_use]
+    pub fn colour(&self) -> Colour {
+        let (colorspace, [transfer, matrix, range]) = if self.is_mplane() {
+            let pix = self.pix_mp();
+            let extended = [pix.xfer_func, pix.ycbcr_enc, pix.quantization];
+            (pix.colorspace, extended.map(u32::from))
+        } else {
+            let pix = self.pix();
+            let extended = match pix.priv_ {
+                PIX_FMT_PRIV_MAGIC => [pix.xfer_func, pix.ycbcr_enc, pix.quantization],
+                _ => [0; 3],
+            };
+            (pix.colorspace, extended)
+        };
+        Colour::new(colorspace, transfer, matrix, range)
+    }
+
+    /// Sets what the samples mean.
+    pub fn set_colour(&mut self, colour: Colour) {
+        if self.is_mplane() {
+            let mut pix = self.pix_mp();
+            pix.colorspace = colour.colorspace.into();
+            (pix.xfer_func, pix.ycbcr_enc) = (colour.transfer, colour.matrix);
+            pix.quantization = colour.range;
+            self.set_pix_mp(&pix);
+        } else {
+            let mut pix = self.pix();
+            pix.colorspace = colour.colorspace.into();
+            (pix.xfer_func, pix.ycbcr_enc) = (colour.transfer.into(), colour.matrix.into());
+            pix.quantization = colour.range.into();
+            self.set_pix(&pix);
+        }
+    }
+
     /// Memory planes: 1 with the single-planar API, what the driver wrote (at most `VIDEO_MAX_PLANES`) with the other.
     #[must_use]
     pub fn planes(&self) -> usize {
@@ -348,6 +384,27 @@ mod tests {
         assert_eq!((format.sizeimage(8), format.bytesperline(8)), (0, 0));
         format.set_sizeimage(2, 99);
         assert_eq!(format.pix_mp().plane_fmt[2].sizeimage, 99);
+    }
+
+    #[test]
+    fn colour_comes_back_as_it_was_set_with_either_api() {
+        let colour = Colour::new(3, 1, 2, 1);
+        for queue in [BufferType::VideoOutput, BufferType::VideoOutputMplane] {
+            let mut format = Format::new(queue);
+            format.set_size(640, 480);
+            format.set_sizeimage(0, 9);
+            assert_eq!(format.colour(), Colour::UNKNOWN);
+            format.set_colour(colour);
+            assert_eq!(format.colour(), colour);
+            assert_eq!((format.size(), format.sizeimage(0)), ((640, 480), 9));
+        }
+        // Without the magic the fields behind it are not the driver's.
+        let mut format = Format::new(BufferType::VideoOutput);
+        format.set_colour(colour);
+        let mut pix = format.pix();
+        pix.priv_ = 0;
+        format.set_pix(&pix);
+        assert_eq!(format.colour(), Colour::new(3, 0, 0, 0));
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Encoder {
         slots: u32,
         rows: &Placement,
     ) -> core::result::Result<(), NotImported> {
-        let (_, layout) = output(&self.device, wanted, &rows.bytesperline)?;
+        let (_, layout, _) = output(&self.device, wanted, &rows.bytesperline)?;
         if self.imported.len() != (slots * layout.memory_plane_count) as usize
             || layout.placement() != *rows
         {

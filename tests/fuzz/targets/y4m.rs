@@ -27,8 +27,11 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             let tag = lookup(header.chroma.fourcc())
                 .and_then(|format| format.y4m_tag())
                 .expect("a tag");
+            let (across, down) = header.pixel_aspect.unwrap_or((0, 0));
+            let fields = header.interlaced.map_or('p', char::from);
+            let range = ["", " XCOLORRANGE=FULL", " XCOLORRANGE=LIMITED"][usize::from(header.range)];
             let again = format!(
-                "YUV4MPEG2 W{} H{} F{frames}:{seconds} C{tag}\n",
+                "YUV4MPEG2 W{} H{} F{frames}:{seconds} A{across}:{down} I{fields} C{tag}{range}\n",
                 header.width, header.height
             );
             assert_eq!(parse_header(again.as_bytes()), Ok(header));
