@@ -303,6 +303,18 @@ impl FrameProducer {
         &self.planes[first..first + count]
     }
 
+    /// The bytes of a memory plane of a held slot, as `SlotGuard::plane`.
+    #[must_use]
+    pub fn held_plane(&self, held: &HeldSlot, memory_plane: usize) -> SharedBytes<'_> {
+        let planes = match held.slot < self.slots {
+            true => self.slot_planes(held.slot),
+            false => &[],
+        };
+        planes
+            .get(memory_plane)
+            .map_or_else(|| (&[]).into(), |(region, _)| region.bytes())
+    }
+
     /// Commits a frame that was held.
     ///
     /// # Errors
@@ -397,7 +409,7 @@ impl SlotGuard<'_> {
         self.producer.commit_slot(self.slot, timestamp)
     }
 
-    /// Keeps the frame for later, so that the next slot can be acquired meanwhile: `FrameProducer::commit_held`.
+    /// Keeps the slot, so that others can be acquired and committed meanwhile: see `FrameProducer::held_plane` and `commit_held`.
     #[must_use = "the slot is lost to this connection unless it is committed"]
     pub fn hold(mut self) -> HeldSlot {
         self.done = true;

@@ -4,13 +4,13 @@
 
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 
-use crate::client::SlotGuard;
+use crate::client::{FrameProducer, HeldSlot, SlotGuard};
 use crate::command::geometry::InputFrame;
 use crate::command::input::{Filled, Input};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::ROW_BYTES_MAX;
-use crate::media::format::RawFormat;
+use crate::media::format::{RawFormat, lookup};
 use crate::media::pattern::fill_row;
 use crate::media::rows::{SPREAD_BYTES, extend_edges, filled, scatter};
 use crate::time::timespec;
@@ -47,48 +47,65 @@ pub(super) fn draw(
     }
 }
 
-/// Reads a frame of the input into a slot, row by row where the slot's rows lie further apart.
+/// Reads a frame of the input into a slot of `producer`, row by row where the slot's rows lie further apart. `idle` is called when the
+/// input's patience is over, and may commit other slots.
 #[inline(never)]
-pub(super) fn read(
+pub(super) fn read<E: From<Failure>>(
     input: &mut Input,
     source: &InputFrame,
-    format: &RawFormat,
-    slot: &mut SlotGuard<'_>,
+    (producer, slot): (&mut FrameProducer, &HeldSlot),
     frame: u64,
-) -> Result<(), Failure> {
-    let layout = slot.layout();
+    idle: &mut dyn FnMut(&mut FrameProducer) -> Result<(), E>,
+) -> Result<(), E> {
+    let layout = *producer.layout();
+    let format = lookup(producer.format()).unwrap_or(source.format);
     let rows = (source.rows(format, &layout)).map_err(|error| failure!(Exit::Input, "{error}"))?;
+    let mut run = [0; SPREAD_BYTES];
     let mut done = 0;
     for target in rows {
-        let memory = slot.plane(target.memory_plane as usize);
-        let filled = if target.step == 1 {
-            let span = target.span();
-            let span = memory.part(span.start, span.len());
-            input.fill(span.unwrap_or_else(|| (&[]).into()))?
-        } else {
-            let mut run = [0; SPREAD_BYTES];
-            let run = &mut run[..(target.bytes as usize).min(SPREAD_BYTES)];
-            let filled = input.fill((&mut *run).into())?;
+        let bytes = target.bytes as usize;
+        let run = &mut run[..bytes.min(SPREAD_BYTES)];
+        let mut at = 0;
+        loop {
+            let memory = producer.held_plane(slot, target.memory_plane as usize);
+            let rest = match target.step {
+                1 => memory.part(target.offset as usize + at, bytes - at),
+                _ => run.get_mut(at..).map(Into::into),
+            };
+            match input.fill(rest.unwrap_or_else(|| (&[]).into()))? {
+                Filled::Whole => break,
+                Filled::Short(count) => {
+                    return Err(source.cut_short(frame, done + (at + count) as u64).into());
+                }
+                Filled::Idle(count) => at += count,
+            }
+            idle(producer)?;
+        }
+        if target.step != 1 {
+            let memory = producer.held_plane(slot, target.memory_plane as usize);
             // The target was checked against the layout, so it fits.
             let _ = scatter(run, &target, memory);
-            filled
-        };
-        if let Filled::Short(count) = filled {
-            return Err(source.cut_short(frame, done + count as u64));
         }
         done += u64::from(target.bytes);
-        if target.skip > 0
-            && let Filled::Short(count) = input.skip(target.skip.into())?
-        {
-            return Err(source.cut_short(frame, done + count as u64));
+        let padding = done + u64::from(target.skip);
+        while done < padding {
+            match input.skip(padding - done)? {
+                Filled::Whole => done = padding,
+                Filled::Short(count) => {
+                    return Err(source.cut_short(frame, done + count as u64).into());
+                }
+                Filled::Idle(count) => {
+                    done += count as u64;
+                    idle(producer)?;
+                }
+            }
         }
-        done += u64::from(target.skip);
     }
     for (number, plane) in layout.planes().iter().enumerate() {
         let filled = filled(source.format, &source.layout, format, number);
         if filled != (plane.row_bytes, plane.rows) {
             let group_bytes = format.planes[number].group_bytes;
-            let memory = slot.plane(plane.memory_plane as usize);
+            let memory = producer.held_plane(slot, plane.memory_plane as usize);
             extend_edges(memory, plane, group_bytes.into(), filled);
         }
     }
@@ -98,7 +115,8 @@ pub(super) fn read(
 /// Reads a frame of the input that goes nowhere.
 pub(super) fn skip(input: &mut Input, source: &InputFrame, frame: u64) -> Result<(), Failure> {
     match input.skip(source.layout.frame_bytes())? {
-        Filled::Whole => Ok(()),
         Filled::Short(count) => Err(source.cut_short(frame, count as u64)),
+        // Where frames go nowhere, nothing is waited for with patience.
+        Filled::Whole | Filled::Idle(_) => Ok(()),
     }
 }

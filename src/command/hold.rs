@@ -28,17 +28,12 @@ impl Hold {
         }
     }
 
-    /// Whether the next frame is to be kept back, too.
-    pub(super) fn keeps(&self) -> bool {
-        self.room > 0
-    }
-
     /// Whether frames wait for others to come.
     pub(super) fn waits(&self) -> bool {
         !self.frames.is_empty()
     }
 
-    /// Takes a frame. When there is no more room, all are committed.
+    /// Takes a frame: keeps it where there is room, otherwise commits all.
     ///
     /// # Errors
     /// Those of `FrameProducer::commit_held`.
@@ -48,13 +43,12 @@ impl Hold {
         timestamp: u64,
         producer: &mut FrameProducer,
     ) -> Result<(), ClientError> {
-        let full = self.frames.len() == self.room;
-        if full {
-            self.release(producer)?;
-            return producer.commit_held(frame, timestamp);
+        if self.frames.len() < self.room {
+            self.frames.push((frame, timestamp));
+            return Ok(());
         }
-        self.frames.push((frame, timestamp));
-        Ok(())
+        self.release(producer)?;
+        producer.commit_held(frame, timestamp)
     }
 
     /// Commits all frames, and keeps none from now on.

@@ -30,6 +30,8 @@ pub(super) struct Input {
     /// Where in the file the first frame begins.
     start: u64,
     header: Option<Y4mHeader>,
+    /// How long to wait for more bytes before `Filled::Idle`, ms; `None`, as it is after that, waits without limit.
+    pub(super) patience_ms: Option<u32>,
     /// This file system cannot read into a device's memory.
     bounce: bool,
 }
@@ -41,6 +43,8 @@ pub(super) enum Filled {
     Whole,
     /// The input ended after so many bytes.
     Short(usize),
+    /// Nothing came after so many bytes for `patience_ms`: call again for the rest.
+    Idle(usize),
 }
 
 impl Input {
@@ -67,6 +71,7 @@ impl Input {
             base: 0,
             start: 0,
             header: None,
+            patience_ms: None,
             bounce: false,
         };
         // A pipe has no position.
@@ -176,6 +181,12 @@ impl Input {
         while let Some(rest) = target.part(done, target.len() - done)
             && !rest.is_empty()
         {
+            if let Some(ms) = self.patience_ms
+                && !self.ready(ms)
+            {
+                self.patience_ms = None;
+                return Ok(Filled::Idle(done));
+            }
             match self.read(rest)? {
                 0 => return Ok(Filled::Short(done)),
                 count => done += count,
@@ -190,11 +201,12 @@ impl Input {
         let mut done = 0;
         while done < bytes {
             let count = (bytes - done).min(BOUNCE_BYTES as u64) as usize;
-            if let Filled::Short(count) = self.fill((&mut unwanted[..count]).into())? {
-                // A frame has fewer bytes than an address space.
-                return Ok(Filled::Short(done as usize + count));
+            // A frame has fewer bytes than an address space.
+            match self.fill((&mut unwanted[..count]).into())? {
+                Filled::Whole => done += count as u64,
+                Filled::Short(count) => return Ok(Filled::Short(done as usize + count)),
+                Filled::Idle(count) => return Ok(Filled::Idle(done as usize + count)),
             }
-            done += count as u64;
         }
         Ok(Filled::Whole)
     }

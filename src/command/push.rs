@@ -359,18 +359,27 @@ impl Job<'_> {
                 continue;
             };
             self.tell_behind(due.unwrap_or(ready), asked);
-            match input.as_mut().zip(source.as_ref()) {
-                None => draw(format, size, self.frame, &mut slot),
-                Some((input, source)) => read(input, source, format, &mut slot, self.frame)?,
-            }
+            let committed = match input.as_mut().zip(source.as_ref()) {
+                None => {
+                    draw(format, size, self.frame, &mut slot);
+                    slot.commit(timestamp)
+                }
+                Some((input, source)) => {
+                    let slot = slot.hold();
+                    input.patience_ms = hold.waits().then_some(INPUT_HOLD_MS);
+                    read(
+                        input,
+                        source,
+                        (producer, &slot),
+                        self.frame,
+                        &mut |producer| hold.release(producer).map_err(Ended::Lost),
+                    )?;
+                    hold.take(slot, timestamp, producer)
+                }
+            };
+            committed.map_err(Ended::Lost)?;
             self.begun = false;
             self.frame += 1;
-            if hold.keeps() {
-                let held = slot.hold();
-                hold.take(held, timestamp, producer).map_err(Ended::Lost)?;
-            } else {
-                slot.commit(timestamp).map_err(Ended::Lost)?;
-            }
         }
         hold.release(producer).map_err(Ended::Lost)
     }
