@@ -135,6 +135,10 @@ pub const CAMERA_PAUSE_MS: u32 = 1000;
 /// changes of it.
 pub const CAMERA_SETTLE_MS: u32 = 100;
 
+/// The measured frame rate is that of the newest packets over so long, ms: many frames of a usual source, and a change of rate
+/// shows soon.
+pub const RATE_WINDOW_MS: u32 = 2000;
+
 /// Entries of each queue in the frame ring. Twice the slots: a slot is in one queue at a time, so neither can fill up.
 #[cfg(not(loom))]
 pub const QUEUE_ENTRIES: usize = 64;

@@ -18,7 +18,7 @@ use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
-use crate::engine::camera::attach::Terms;
+use crate::engine::camera::attach::{Terms, source_rate};
 use crate::engine::camera::{CameraFeed, Health};
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -118,10 +118,19 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             }
             _ => failure!(Exit::Usage, "--size {odd}"),
         })?;
+    let requested = options.frame_rate;
+    let mut rate = requested;
+    if let Some((camera, path)) = &camera {
+        let terms = Terms {
+            path,
+            format: raw.camera,
+        };
+        rate = source_rate(camera, terms, (width, height), requested, requested);
+    }
     let wanted = Wanted {
         width,
         height,
-        rate: (options.frame_rate.numerator, options.frame_rate.denominator),
+        rate: (rate.numerator, rate.denominator),
         format: raw.encoder,
         codec: options.codec,
     };
@@ -235,12 +244,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     sandbox::enter(options, node)?;
     note!(
         info,
-        "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",
+        "running: {path} {}x{} {} to {} at {}/{} frames/s, listening at {}",
         wanted.width,
         wanted.height,
         wanted.format.fourcc,
         wanted.codec,
-        options.frame_rate,
+        wanted.rate.0,
+        wanted.rate.1,
         Name(&options.socket)
     );
     engine.run()

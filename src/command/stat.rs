@@ -19,7 +19,8 @@
 //! | `format`, `codec` | | four-character codes of the raw and of the coded format |
 //! | `width`, `height` | pixels | the picture |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
-//! | `frame_rate` | 1/s | a fraction, as frames are meant to come: `30/1` |
+//! | `frame_rate` | 1/s | a fraction, as declared to the encoder: the camera's answer, the signal's rate, the producer's, or `--fps`: `30/1` |
+//! | `frame_rate_measured` | 1/s | as frames came lately, by the commit times beside the packets in the ring: over the 2 s before the newest packet, without the times in which frames were lost; 0.000 with fewer than two packets |
 //! | `frame_slots` | | slots of the frame ring |
 //! | `packet_ring_bytes` | bytes | room for packets |
 //! | `producers`, `consumers` | | connected now |
@@ -73,7 +74,7 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
         let result = match options.check_ms {
             Some(limit) => check(options, limit, engine.header()),
             None => {
-                describe(&mut report, engine.header());
+                describe(&mut report, engine.header(), engine.measured_rate());
                 report.finish()
             }
         };
@@ -144,7 +145,7 @@ fn long<A: Access>(word: &Word64<A>) -> i64 {
 }
 
 #[inline(never)]
-fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
+fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>, measured_rate: u64) {
     let (status, cursors) = (&header.status, &header.cursors);
     // Without one, of an engine that was killed while it wrote: all zero.
     let stream = &header.stream.snapshot().unwrap_or_default();
@@ -191,6 +192,10 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
         denominator: stream.rate_denominator.load(Relaxed),
     };
     report.string("frame_rate", &rate);
+    report.value(
+        b"frame_rate_measured",
+        &format_args!("{}.{:03}", measured_rate / 1000, measured_rate % 1000),
+    );
     report.numbers(
         "width height coded_width coded_height frame_slots packet_ring_bytes producers consumers packet_head packet_tail \
          packet_newest_key frames_dropped frames_in_flight",
@@ -279,11 +284,12 @@ mod tests {
         stats.add(Counter::DroppedTooLarge, 2);
         stats.record(Stage::QueueToDequeue, 7_000_000);
 
-        let line = written(true, |report| describe(report, header));
+        let line = written(true, |report| describe(report, header, 29_970));
         assert!(line.starts_with(r#"{"state":"running","generation":"#));
         assert!(line.ends_with("}}}\n") && line.matches('\n').count() == 1);
         for part in [
             r#","card":"a \"card\"","api":"single-planar","memory":"export","#,
+            r#","frame_rate_measured":29.970,"width":"#,
             r#","packet_newest_key":-1,"frames_dropped":3,"frames_in_flight":2,"counters":{"frames_committed":9,"#,
             r#","queue_to_dequeue":{"count":1,"p50_us":7000,"#,
             r#","max_us":7000},"dequeue_to_publish":{"count":0,"p50_us":0,"#,
@@ -298,7 +304,7 @@ mod tests {
         );
         assert_eq!(json["latency"].as_object().unwrap().len(), Stage::ALL.len());
 
-        let page = written(false, |report| describe(report, header));
+        let page = written(false, |report| describe(report, header, 29_970));
         assert!(page.lines().count() <= 40, "{page}");
         assert!(
             page.contains("\n  queue_to_dequeue: count=1 p50_us=7000 "),
@@ -323,7 +329,7 @@ mod tests {
         ]) {
             word.store(value, Relaxed);
         }
-        let line = written(true, |report| describe(report, map.header()));
+        let line = written(true, |report| describe(report, map.header(), 0));
         for part in [
             r#""width":1,"height":2,"coded_width":3,"coded_height":4,"frame_slots":5,"packet_ring_bytes":"#,
             r#","producers":6,"consumers":7,"packet_head":0,"packet_tail":0,"#,

@@ -95,6 +95,8 @@ impl Engine<'_> {
             let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
             let rate = rate.ok_or_else(|| not_known(life, wish))?;
             wanted.rate = (rate.numerator, rate.denominator);
+        } else if fixed {
+            warn_of_rate(life, wish.rate, present.rate);
         }
         let choice = match self.session.options.memory {
             MemoryChoice::Auto if wish.copied => MemoryChoice::Copy,
@@ -258,6 +260,25 @@ impl Engine<'_> {
         session.start(self.encoder, wanted)?;
         describe(self.header, wanted, self.encoder, self.memory.kind());
         Ok(())
+    }
+}
+
+/// A producer whose frames come at another rate than the encoder was set up for, which `--size` keeps: the encoder's bit budget
+/// and the stream's times are wrong by that much.
+fn warn_of_rate(life: &mut Life, declared: (u32, u32), kept: (u32, u32)) {
+    let across = |one: (u32, u32), other: (u32, u32)| u64::from(one.0) * u64::from(other.1);
+    let differs = declared != (0, 0) && across(declared, kept) != across(kept, declared);
+    if differs && life.may_tell(now()) {
+        note!(
+            warn,
+            "a producer declares {}/{} frames/s, the encoder is set up for {}/{}: give run --fps {}/{}",
+            declared.0,
+            declared.1,
+            kept.0,
+            kept.1,
+            declared.0,
+            declared.1
+        );
     }
 }
 

@@ -11,6 +11,7 @@ pub mod attach;
 
 use rustix::io::Errno;
 
+use crate::cli::FrameRate;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
@@ -26,7 +27,7 @@ use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Refused;
-use attach::{NotAttached, Terms};
+use attach::{NotAttached, Terms, source_rate};
 
 /// The camera while the engine runs.
 #[derive(Debug)]
@@ -308,6 +309,14 @@ impl Engine<'_> {
                 {
                     (wanted.width, wanted.height) = size;
                 }
+                let requested = self.session.options.frame_rate;
+                let rate = FrameRate {
+                    numerator: present.rate.0,
+                    denominator: present.rate.1,
+                };
+                let size = (wanted.width, wanted.height);
+                let rate = source_rate(&camera, terms, size, requested, rate);
+                wanted.rate = (rate.numerator, rate.denominator);
                 match (self.attach_camera(&mut camera, terms, &wanted), signal) {
                     (Ok(()), _) => {
                         self.stats.count(Counter::CameraRestarts);

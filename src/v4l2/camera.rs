@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::abi::{
     Api, BUF_FLAG_ERROR, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
     DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT,
-    FIELD_INTERLACED_TB, FIELD_NONE, Fract, Memory, Queue,
+    FIELD_INTERLACED_TB, FIELD_NONE, Fract, Memory, Queue, StreamParm,
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
@@ -105,6 +105,7 @@ impl Camera {
     /// Only before buffers are allocated.
     #[inline(never)]
     pub fn signal(&mut self) -> Signal {
+        self.timings = DvTimings::default();
         let answer = ioctl::query_dv_timings(self.as_fd());
         let taken = answer.and_then(|timings| {
             self.timings = timings;
@@ -156,6 +157,38 @@ impl Camera {
         Ok(ioctl::g_fmt(self.as_fd(), self.queue)?.size())
     }
 
+    /// Frames per second, numerator and denominator, that come in this format and size: those of the signal, where there is
+    /// one; otherwise what the driver makes of `requested`. `None` when it does not say. The format is set for this, because
+    /// the rates depend on it. Only before buffers are allocated.
+    #[inline(never)]
+    pub fn rate(
+        &self,
+        raw: &RawFormat,
+        size: (u32, u32),
+        requested: (u32, u32),
+    ) -> Option<(u64, u64)> {
+        if let Some(rate) = self.timings.frame_rate() {
+            return Some(rate);
+        }
+        // Whether it takes them is seen when they are negotiated.
+        let _ = raw_format(self.as_fd(), self.queue, raw, size, &[0; PLANES]);
+        let answer = self.set_rate(requested);
+        // Without the call there may be a rate all the same: that of a television standard.
+        let interval = answer.or_else(|_| ioctl::g_parm(self.as_fd(), self.queue));
+        let interval = interval.ok()?.timeperframe();
+        let (n, d) = (interval.denominator, interval.numerator);
+        (n != 0 && d != 0).then_some((n.into(), d.into()))
+    }
+
+    /// Asks for a rate.
+    fn set_rate(&self, (numerator, denominator): (u32, u32)) -> Result<StreamParm> {
+        let interval = Fract {
+            numerator: denominator,
+            denominator: numerator,
+        };
+        ioctl::s_parm(self.as_fd(), self.queue, interval)
+    }
+
     /// Whether it takes pictures of this size in this format; it is set to it then.
     #[must_use]
     pub fn takes(&self, raw: &RawFormat, size: (u32, u32)) -> bool {
@@ -186,12 +219,8 @@ impl Camera {
         ) {
             return Err(Refused::Fields);
         }
-        // A camera with a rate of its own keeps it; frames come when they come.
-        let interval = Fract {
-            numerator: wanted.rate.1,
-            denominator: wanted.rate.0,
-        };
-        let _ = ioctl::s_parm(self.as_fd(), self.queue, interval);
+        // Again, because a format that was set may have reset it. A camera with a rate of its own keeps that.
+        let _ = self.set_rate(wanted.rate);
         self.planes = raw.memory_plane_count();
         let layout = layout(raw, size, &given);
         layout.map_err(Refused::Layout)

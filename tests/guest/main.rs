@@ -54,6 +54,7 @@ mod model;
 mod planes;
 mod producers;
 mod programs;
+mod rates;
 mod reshape;
 mod sandbox;
 mod schedule;

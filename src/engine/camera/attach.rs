@@ -9,7 +9,7 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::cli::MemoryChoice;
+use crate::cli::{FrameRate, MemoryChoice};
 use crate::engine::attach::Slots;
 use crate::engine::camera::fill;
 use crate::engine::engine::Engine;
@@ -38,6 +38,30 @@ impl fmt::Display for Terms<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped(self.path.to_bytes()).fmt(f)
     }
+}
+
+/// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
+/// The requested one when the camera does not say. Logged when it is neither the requested one nor `present`.
+#[must_use]
+pub fn source_rate(
+    camera: &Camera,
+    terms: Terms<'_>,
+    size: (u32, u32),
+    requested: FrameRate,
+    present: FrameRate,
+) -> FrameRate {
+    let asked = (requested.numerator, requested.denominator);
+    let answer = camera.rate(terms.format, size, asked);
+    let Some(rate) = answer.and_then(|(n, d)| FrameRate::new(n, d)) else {
+        return requested;
+    };
+    if rate != requested && rate != present {
+        note!(
+            info,
+            "{terms}: gives {rate} frames/s, not the requested {requested}: the encoder is set up for {rate}"
+        );
+    }
+    rate
 }
 
 /// Why a camera is not attached.
