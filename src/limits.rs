@@ -135,6 +135,16 @@ pub const CAMERA_PAUSE_MS: u32 = 1000;
 /// changes of it.
 pub const CAMERA_SETTLE_MS: u32 = 100;
 
+/// How far ahead of the engine's clock a camera's timestamp is still believed, ms: both are `CLOCK_MONOTONIC`, and a driver may
+/// stamp the end of a frame that is not over.
+pub const CAMERA_AHEAD_MS: u32 = 1000;
+
+/// A camera's timestamp jumps when it is this much later than the one before, ms …
+pub const CAMERA_JUMP_MS: u32 = 1000;
+
+/// … and more than so many times as much as before: a slow camera is no camera that jumps.
+pub const CAMERA_JUMP_FACTOR: u32 = 4;
+
 /// The measured frame rate is that of the newest packets over so long, ms: many frames of a usual source, and a change of rate
 /// shows soon.
 pub const RATE_WINDOW_MS: u32 = 2000;

@@ -19,6 +19,7 @@ use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
 use crate::engine::camera::attach::{Terms, source_rate};
+use crate::engine::camera::clock::FrameClock;
 use crate::engine::camera::{CameraFeed, Health};
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -174,6 +175,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             health: Health::Streaming,
             failed: 0,
             attached: 0,
+            clock: FrameClock::default(),
+            discontinuity: false,
         }),
         None => {
             let filled = memory.fill(&encoder, &wanted, options.memory);

@@ -153,6 +153,7 @@ impl<'a> Pipeline<'a> {
             committed,
             queued: 0,
             attachment: self.attachment,
+            discontinuity: false,
         };
         // Each slot is in the list at most once, and the list has room for all.
         self.filled.push((slot, frame));
@@ -358,6 +359,13 @@ impl<'a> Pipeline<'a> {
         }
         self.behind = true;
         self.drop_newest(Counter::DroppedBehind);
+    }
+
+    /// Something is missing before the frame that was committed last.
+    pub fn mark_newest(&mut self) {
+        if let Some((_, frame)) = self.filled.last_mut() {
+            frame.discontinuity = true;
+        }
     }
 
     /// Drops the frame that was committed last, if it waits to be queued.

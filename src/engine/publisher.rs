@@ -229,8 +229,12 @@ impl<'a> Publisher<'a> {
             self.stats.count(Counter::PacketsCorrupt);
         }
         let frame = frame.unwrap_or_default();
+        let mut flags = open.flags;
+        if frame.discontinuity {
+            flags |= flag::DISCONTINUITY;
+        }
         self.publish(&Packet {
-            flags: open.flags,
+            flags,
             timestamp: frame.timestamp,
             committed: frame.committed,
             queued: frame.queued,
@@ -487,5 +491,34 @@ mod tests {
         );
         assert_eq!((packets.len(), counts), (1, std::vec![1]));
         assert_eq!(packets[0].1, IDR);
+    }
+
+    #[test]
+    fn a_frame_behind_a_gap_says_so_in_its_own_packet() {
+        let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
+        let stats = Stats {
+            counters: &map.header().counters,
+            latency: &map.header().latency,
+        };
+        let mut pipeline = Pipeline::new(3, stats);
+        let mut publisher =
+            Publisher::new(map.header(), Writer::new(map.ring()), stats, Fourcc::H264);
+        for number in 0..3 {
+            let slot = pipeline.lend().unwrap();
+            pipeline.commit(slot, number, 5000, 5000).unwrap();
+            if number == 1 {
+                pipeline.mark_newest();
+            }
+            let key = pipeline.next().unwrap().1;
+            pipeline.queued(6000);
+            let coded = Coded::sample(key, IDR.len(), false);
+            publisher.take(&coded, IDR, 7000, &mut pipeline);
+        }
+        let mut reader = Reader::new(&map.ring(), Start::Oldest);
+        let mut flagged = Vec::new();
+        while let Next::Packet(packet) = reader.next(&map.ring(), &mut [0; 100]) {
+            flagged.push(packet.flags & flag::DISCONTINUITY != 0);
+        }
+        assert_eq!(flagged, [false, true, false]);
     }
 }

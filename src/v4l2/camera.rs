@@ -10,9 +10,10 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::abi::{
-    Api, BUF_FLAG_ERROR, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
-    DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT,
-    FIELD_INTERLACED_TB, FIELD_NONE, Fract, Memory, Queue, StreamParm,
+    Api, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BufferType,
+    CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, DvTimings, EVENT_SOURCE_CHANGE,
+    FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT, FIELD_INTERLACED_TB, FIELD_NONE, Fract,
+    Memory, Queue, StreamParm,
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
@@ -35,6 +36,8 @@ pub struct Camera {
     planes: u32,
     /// The timings of the signal, where there are any.
     timings: DvTimings,
+    /// Bytes that a whole frame has at least in each memory plane.
+    payload: [u32; PLANES],
 }
 
 /// A picture that the camera took.
@@ -42,10 +45,12 @@ pub struct Camera {
 pub struct Picture {
     /// The buffer's index: the slot.
     pub slot: u32,
-    /// The camera's timestamp, us.
-    pub micros: u64,
-    /// `V4L2_BUF_FLAG_ERROR`: it is not to be shown.
-    pub error: bool,
+    /// The camera's timestamp, us; `None` when it is not of `CLOCK_MONOTONIC`.
+    pub micros: Option<u64>,
+    /// `v4l2_buffer::sequence`: the camera's count.
+    pub sequence: u32,
+    /// `V4L2_BUF_FLAG_ERROR`, or fewer bytes than a frame has: it is not to be shown.
+    pub damaged: bool,
 }
 
 /// What a device says of the signal that comes in.
@@ -92,6 +97,7 @@ impl Camera {
             slots: 0,
             planes: 1,
             timings: DvTimings::default(),
+            payload: [0; PLANES],
         })
     }
 
@@ -222,8 +228,9 @@ impl Camera {
         // Again, because a format that was set may have reset it. A camera with a rate of its own keeps that.
         let _ = self.set_rate(wanted.rate);
         self.planes = raw.memory_plane_count();
-        let layout = layout(raw, size, &given);
-        layout.map_err(Refused::Layout)
+        let layout = layout(raw, size, &given).map_err(Refused::Layout)?;
+        self.payload = layout.visible_ends();
+        Ok(layout)
     }
 
     /// Allocates buffers.
@@ -303,8 +310,9 @@ impl Camera {
     /// The next picture, if there is one.
     ///
     /// # Errors
-    /// When the stream failed or ended (EPIPE), or a picture does not begin where its buffer does (EPROTO): `stop`, give
-    /// every buffer again, `start`.
+    /// When the stream failed or ended (EPIPE), a picture does not begin where its buffer does (EPROTO), or a buffer comes
+    /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
+    /// a stream whose USB transfers failed: nothing comes after it, and nothing else tells.
     pub fn dequeue(&self) -> Result<Option<Picture>> {
         let mut buffer = Buffer::new(self.queue, Memory::Mmap, 0);
         let failed = |errno| Err(IoctlError::new(Call::DqBuf, errno));
@@ -316,10 +324,21 @@ impl Camera {
         if (0..self.planes as usize).any(|plane| buffer.data_offset(plane) != 0) {
             return failed(Errno::PROTO);
         }
+        let error = buffer.has(BUF_FLAG_ERROR);
+        let planes = 0..self.planes as usize;
+        if error && planes.clone().all(|plane| buffer.bytesused(plane) == 0) {
+            return failed(Errno::NODATA);
+        }
+        let clock = buffer.flags() & BUF_FLAG_TIMESTAMP_MASK;
+        let micros = buffer.timestamp();
         Ok(Some(Picture {
             slot: buffer.index(),
-            micros: buffer.timestamp(),
-            error: buffer.has(BUF_FLAG_ERROR),
+            micros: (clock == BUF_FLAG_TIMESTAMP_MONOTONIC && micros != 0).then_some(micros),
+            sequence: buffer.sequence(),
+            damaged: error
+                || planes
+                    .zip(self.payload)
+                    .any(|(plane, bytes)| buffer.bytesused(plane) < bytes),
         }))
     }
 }

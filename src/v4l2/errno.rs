@@ -246,6 +246,11 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Errno::SRCH,
         "the firmware refuses this combination of level, size, rate and bitrate",
     ),
+    (
+        Some(Call::DqBuf),
+        Errno::NODATA,
+        "an empty buffer marked with an error: its transfer failed",
+    ),
     (None, Errno::NOTTY, "the driver does not have this call"),
     (
         None,
