@@ -22,6 +22,9 @@ pub const CONTROL_ID_MAX: u32 = 0x0fff_ffff;
 /// Longest control name accepted, bytes: `struct v4l2_queryctrl` has 32 with the NUL.
 pub const CONTROL_NAME_BYTES: usize = 31;
 
+/// Longest name of a camera or its bus, bytes: `card` and `bus_info` of `struct v4l2_capability` have 32 with the NUL.
+pub const CAMERA_NAME_BYTES: usize = 31;
+
 /// Longest socket name, bytes: `sun_path` has 108, one of which is a path's closing NUL or an abstract name's leading one.
 pub const SOCKET_NAME_BYTES: usize = 107;
 

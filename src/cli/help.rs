@@ -87,7 +87,7 @@ mod tests {
              [--gop N] [--profile NAME] [--level auto|N] [--min-qp N] [--max-qp N] [--repeat-headers on|off] \
              [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--producer-uid UID] \
              [--control-uid UID] [--frame-slots N] [--packet-ring BYTES] [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] \
-             [--wait-device MS] [--camera PATH] [--camera-format FOURCC] [--camera-wait MS] [--frames N] [--once] [--user UID[:GID]] \
+             [--wait-device MS] [--camera CAMERA] [--camera-format FOURCC] [--camera-wait MS] [--frames N] [--once] [--user UID[:GID]] \
              [--no-sandbox] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
              [--log-to stderr|kmsg]",
         ),

@@ -8,9 +8,9 @@ use ::log::LevelFilter;
 use arrayvec::ArrayVec;
 
 use super::choices::{
-    Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Timestamps, User,
-    Users,
+    Action, BitrateMode, CameraChoice, Container, ControlSetting, DeviceChoice, FrameRate,
+    LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
+    Timestamps, User, Users,
 };
 use crate::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
@@ -133,7 +133,7 @@ pub struct RunOptions<'a> {
     /// How long to wait for the device to appear, milliseconds; 0 does not wait.
     pub wait_device_ms: u32,
     /// The camera that is the producer; `None` waits for one at the socket.
-    pub camera: Option<&'a CStr>,
+    pub camera: Option<CameraChoice<'a>>,
     /// Pixel format that the camera is asked for; `None` is the encoder's, or one with the same samples.
     pub camera_format: Option<Fourcc>,
     /// How long a camera that failed or left is waited for while the engine runs, milliseconds.

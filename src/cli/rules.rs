@@ -18,10 +18,10 @@ pub(super) fn check<'a>(command: &Command<'a>) -> Result<(), Mistake<'a>> {
 fn run(options: &RunOptions<'_>) -> Option<&'static str> {
     if options.camera.is_none() {
         if options.frames.is_some() {
-            return Some("--frames goes with a camera; give --camera PATH");
+            return Some("--frames goes with a camera; give --camera CAMERA");
         }
         if options.camera_format.is_some() {
-            return Some("--camera-format goes with a camera; give --camera PATH");
+            return Some("--camera-format goes with a camera; give --camera CAMERA");
         }
     }
     match (options.min_qp, options.max_qp) {

@@ -91,7 +91,7 @@ fn every_run_option_arrives() {
             assert_eq!(options.memory, MemoryChoice::Copy);
             let times = (options.stall_ms, options.drain_ms, options.wait_device_ms);
             assert_eq!(times, (500, 600, 700));
-            assert_eq!(options.camera, Some(c"/dev/video4"));
+            assert_eq!(options.camera, Some(CameraChoice::Path(c"/dev/video4")));
             assert_eq!(options.camera_format, Some(Fourcc::new(*b"NM12")));
             assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));
@@ -261,7 +261,7 @@ fn ctl_takes_one_action_and_its_value() {
 fn options_of_a_camera_go_with_a_camera() {
     for (option, value) in [("--frames", "5"), ("--camera-format", "NV12")] {
         let sentence = usage_error(&std::format!("run --size 640x480 {option} {value}"));
-        let expected = " goes with a camera; give --camera PATH";
+        let expected = " goes with a camera; give --camera CAMERA";
         assert_eq!(sentence, std::format!("{option}{expected}"));
     }
 }

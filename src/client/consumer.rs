@@ -13,7 +13,6 @@ use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES, KEY_FRAME_PAUSE_MS};
 use crate::shm::bytes::Circle;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
-use crate::shm::measured_rate::measured_rate;
 use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
 use crate::shm::word::LoadOnly;
 use crate::time::{MS, now};
@@ -131,12 +130,6 @@ impl PacketConsumer {
     #[must_use]
     pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.map.header()
-    }
-
-    /// Frames in 1000 seconds, as they really came lately: `shm::measured_rate` has the rules. 0 before two packets are there.
-    #[must_use]
-    pub fn measured_rate(&self) -> u64 {
-        measured_rate(&self.map.ring())
     }
 
     /// Bytes of the largest packet there can be.

@@ -1,4 +1,4 @@
-//! An observer of an engine: it sees the packet ring's header, and nothing else is mapped. It is not counted as a consumer, and
+//! An observer of an engine: it sees the packet ring's header and descriptors, and nothing else is mapped. It is not counted as a consumer, and
 //! not woken.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,6 +10,7 @@ use crate::control::message::Message;
 use crate::limits::ANSWER_MS;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::HeaderMap;
+use crate::shm::measured_rate::measured_rate;
 use crate::shm::word::LoadOnly;
 
 /// A connection to an engine, to read its header.
@@ -46,6 +47,12 @@ impl Observer {
     #[must_use]
     pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.map.header()
+    }
+
+    /// Frames in 1000 seconds, as they really came lately: `shm::measured_rate` has the rules. 0 before two packets are there.
+    #[must_use]
+    pub fn measured_rate(&self) -> u64 {
+        measured_rate(&self.header().cursors, self.map.descriptors())
     }
 
     /// The connection, to poll: the engine has nothing to say to an observer, so that whatever comes is the end.

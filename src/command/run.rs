@@ -20,6 +20,7 @@ use crate::control::socket::Listener;
 use crate::engine::attach::describe;
 use crate::engine::camera::attach::{Terms, source_rate};
 use crate::engine::camera::clock::FrameClock;
+use crate::engine::camera::identity::Identity;
 use crate::engine::camera::{CameraFeed, Health};
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -38,7 +39,6 @@ use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::packet_ring::Writer;
 use crate::signals::{Signals, block_strays};
 use crate::stats::Stats;
-use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::v4l2::abi::{
     Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, Queue,
@@ -66,15 +66,15 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
     formats_fit(options)?;
     let camera = match options.camera {
-        Some(path) => Some((find_camera(path, options, &signals)?, path)),
+        Some(choice) => Some((find_camera(choice, options, &signals)?, choice)),
         None => None,
     };
     let mut gives = FormatSet::default();
     let (mut width, mut height) = (options.size.width, options.size.height);
-    if let Some((camera, node)) = &camera {
+    if let Some((camera, choice)) = &camera {
         let failed = |error: IoctlError| {
             let exit = exit_of(When::SettingUp, error.errno);
-            failure!(exit, "{}: {error}", Escaped(node.to_bytes()))
+            failure!(exit, "{choice}: {error}")
         };
         if width == 0 {
             // The camera's present one.
@@ -114,16 +114,16 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     raw.encoder
         .check_size((width, height))
         .map_err(|odd| match (&camera, options.size.width) {
-            (Some((_, node)), 0) => {
-                failure!(Exit::Refused, "{}: {odd}", Escaped(node.to_bytes()))
+            (Some((_, choice)), 0) => {
+                failure!(Exit::Refused, "{choice}: {odd}")
             }
             _ => failure!(Exit::Usage, "--size {odd}"),
         })?;
     let requested = options.frame_rate;
     let mut rate = requested;
-    if let Some((camera, path)) = &camera {
+    if let Some((camera, choice)) = &camera {
         let terms = Terms {
-            path,
+            choice: *choice,
             format: raw.camera,
         };
         rate = source_rate(camera, terms, (width, height), requested, requested);
@@ -165,16 +165,19 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let memory = FrameMemory::new(&wanted).map_err(no_memory)?;
     let mut memory = ManuallyDrop::new(memory);
     let camera = match camera {
-        Some((camera, path)) => Some(CameraFeed {
+        Some((camera, choice)) => Some(CameraFeed {
             terms: Terms {
-                path,
+                choice,
                 format: raw.camera,
             },
+            identity: Identity::of(&camera.capability),
+            stranger: None,
             camera: Some(camera),
             frames: options.frames,
             health: Health::Streaming,
             failed: 0,
             attached: 0,
+            tried: None,
             clock: FrameClock::default(),
             discontinuity: false,
         }),

@@ -245,7 +245,7 @@ impl Engine<'_> {
                     .map_err(|error| {
                         failure!(
                             Exit::Refused,
-                            "the producer's memory cannot be imported ({error}): it has to be copied, {} bytes a second",
+                            "the offered memory cannot be imported ({error}): it has to be copied, {} bytes a second",
                             wanted.bytes_a_second()
                         )
                     })?;

@@ -5,28 +5,35 @@
 
 pub mod attach;
 pub mod clock;
+pub mod identity;
 mod recovery;
 
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
 use crate::engine::reactor::{CAMERA_EVENT, FILLED, Ready};
-use crate::error::Failure;
+use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{CAMERA_RESERVE, CAMERA_SETTLE_MS};
 use crate::note;
 use crate::stats::{Counter, Stats};
 use crate::time::now;
 use crate::v4l2::camera::Camera;
-use crate::v4l2::errno::IoctlError;
+use crate::v4l2::errno::{Call, IoctlError};
+use crate::v4l2::negotiate::Refused;
 use attach::{NotAttached, Terms};
 use clock::{Checked, Claimed, FrameClock};
+use identity::Identity;
 
 /// The camera while the engine runs.
 #[derive(Debug)]
 pub struct CameraFeed<'a> {
     /// How it is used.
     pub terms: Terms<'a>,
+    /// Who it is.
+    pub identity: Identity,
+    /// The camera that was found in its place, and reported.
+    pub stranger: Option<Identity>,
     /// The device, with its buffers; `None` while it is away.
     pub camera: Option<Camera>,
     /// Pictures to take; the end comes after them.
@@ -37,6 +44,8 @@ pub struct CameraFeed<'a> {
     pub failed: u64,
     /// When it was attached, `CLOCK_MONOTONIC` ns; 0 while it is away.
     pub attached: u64,
+    /// When the try to start it that is under way began, `CLOCK_MONOTONIC` ns.
+    pub tried: Option<u64>,
     /// Checks its timestamps and its count.
     pub clock: FrameClock,
     /// A frame is missing since the latest one that was kept.
@@ -48,6 +57,8 @@ pub struct CameraFeed<'a> {
 pub enum Health {
     /// Pictures come, or will.
     Streaming,
+    /// It was stopped, and is to be started again at this time, `CLOCK_MONOTONIC` ns.
+    Stopped(u64),
     /// To be opened and attached at this time, `CLOCK_MONOTONIC` ns.
     Away(u64),
     /// There is no signal; it is looked at again at this time or at the next event.
@@ -60,7 +71,7 @@ impl CameraFeed<'_> {
     pub fn due(&self) -> Option<u64> {
         match self.health {
             Health::Streaming => None,
-            Health::Away(at) | Health::NoSignal(at) => Some(at),
+            Health::Stopped(at) | Health::Away(at) | Health::NoSignal(at) => Some(at),
         }
     }
 }
@@ -108,7 +119,12 @@ impl Engine<'_> {
         match self.attach_camera(&mut camera, terms, &wanted) {
             Ok(()) => self.keep_camera(camera, Health::Streaming),
             Err(NotAttached::Camera(error)) => {
-                return Err(failure!(error.exit(), "{terms}: {error}"));
+                let exit = match error {
+                    // Reached only where `--memory export` insists.
+                    Refused::Call(error) if error.call == Call::ExpBuf => Exit::Refused,
+                    _ => error.exit(),
+                };
+                return Err(failure!(exit, "{terms}: {error}"));
             }
             Err(NotAttached::Encoder(failure)) => return Err(failure),
         }
@@ -132,7 +148,7 @@ impl Engine<'_> {
                 Ok(false) => {}
                 // A driver may have stopped all the same.
                 Ok(true) if feed.due().is_none() && camera.unchanged() => {
-                    if let Err(error) = self.start_again() {
+                    if let Err(error) = self.stop_camera() {
                         self.camera_left(&error.into())?;
                     }
                 }
@@ -146,7 +162,12 @@ impl Engine<'_> {
                 Ok(()) => Ok(()),
                 Err(error) => self.restart_camera(error),
             },
-            Some(Some(at)) if at <= now() && self.may_attach(life) => self.revive_camera(life),
+            Some(Some(at)) if at <= now() && self.may_attach(life) => {
+                match self.camera.as_ref().map(|feed| feed.health) {
+                    Some(Health::Stopped(_)) => self.start_camera(),
+                    _ => self.revive_camera(life),
+                }
+            }
             _ => Ok(()),
         }
     }

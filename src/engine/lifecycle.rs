@@ -116,7 +116,7 @@ impl Engine<'_> {
     pub(super) fn recovered(&mut self, life: &Life) {
         self.set_state(match self.camera.as_ref().map(|feed| feed.health) {
             _ if life.phase != Phase::Running => State::Draining,
-            None | Some(Health::Streaming) => State::Running,
+            None | Some(Health::Streaming | Health::Stopped(_)) => State::Running,
             Some(Health::Away(_)) => State::NoCamera,
             Some(Health::NoSignal(_)) => State::NoSignal,
         });

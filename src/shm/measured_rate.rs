@@ -2,32 +2,48 @@
 //!
 //! Knows descriptors of the packet ring; reads no payload and writes nothing. Whoever can map the ring can compute it.
 
-use crate::limits::RATE_WINDOW_MS;
+use crate::limits::{PACKET_DESCRIPTORS, RATE_WINDOW_MS};
 use crate::shm::atomic::{
-    Bytes,
     Ordering::{Acquire, Relaxed},
+    fence,
 };
-use crate::shm::layout::flag;
-use crate::shm::packet_ring::{Packet, Ring};
+use crate::shm::layout::{Cursors, Descriptor, flag};
+use crate::shm::word::Access;
 use crate::time::MS;
 
 /// Frames in 1000 seconds, by the packets in the ring whose frames were committed within `RATE_WINDOW_MS` before the newest
 /// one's. The time before a packet with DISCONTINUITY does not count, because frames are missing there. 0: fewer than two
 /// such packets.
 #[must_use]
-pub fn measured_rate<B: Bytes>(ring: &Ring<'_, B>) -> u64 {
-    let head = ring.cursors.head.load(Acquire); // pairs with the Release of `publish`
-    let tail = ring.cursors.tail.load(Relaxed);
-    let newest_first = (tail..head).rev().map_while(|sequence| {
-        let (_, packet) = ring.descriptor(sequence);
-        ring.still_whole(sequence).then_some(packet)
+pub fn measured_rate<A: Access>(
+    cursors: &Cursors<A>,
+    descriptors: &[Descriptor<A>; PACKET_DESCRIPTORS],
+) -> u64 {
+    let head = cursors.head.load(Acquire); // pairs with the Release of `Writer::publish`
+    let oldest = head.saturating_sub(PACKET_DESCRIPTORS as u64);
+    let newest_first = (oldest..head).rev().map_while(|sequence| {
+        let descriptor = &descriptors[(sequence % PACKET_DESCRIPTORS as u64) as usize];
+        let entry = Entry {
+            committed: descriptor.committed.load(Relaxed),
+            flags: descriptor.flags.load(Relaxed),
+        };
+        let number = descriptor.sequence.load(Relaxed);
+        fence(Acquire); // pairs with the Release fence of `Writer::publish`
+        (number == sequence && cursors.tail.load(Relaxed) <= sequence).then_some(entry)
     });
     rate_of(newest_first)
 }
 
-fn rate_of(newest_first: impl Iterator<Item = Packet>) -> u64 {
+/// What the rate depends on, of a packet.
+#[derive(Clone, Copy)]
+struct Entry {
+    committed: u64,
+    flags: u32,
+}
+
+fn rate_of(newest_first: impl Iterator<Item = Entry>) -> u64 {
     let mut newest = None;
-    let mut newer: Option<Packet> = None;
+    let mut newer: Option<Entry> = None;
     let (mut frames, mut elapsed) = (0u64, 0u64);
     for packet in newest_first {
         if packet.committed == 0 {
@@ -60,10 +76,9 @@ mod tests {
     fn rate(packets: &[(u64, u32)]) -> u64 {
         let packets: Vec<_> = packets
             .iter()
-            .map(|&(ms, flags)| Packet {
+            .map(|&(ms, flags)| Entry {
                 committed: ms * MS,
                 flags,
-                ..Packet::default()
             })
             .collect();
         rate_of(packets.into_iter().rev())

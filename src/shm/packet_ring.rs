@@ -380,13 +380,13 @@ impl<B: Bytes, A: Access> Ring<'_, B, A> {
     }
 
     /// Whether everything that was copied of packet `sequence` before this call is as the writer wrote it.
-    pub(super) fn still_whole(&self, sequence: u64) -> bool {
+    fn still_whole(&self, sequence: u64) -> bool {
         fence(Acquire); // pairs with the Release fences of `retire` and `publish`
         self.cursors.tail.load(Relaxed) <= sequence
     }
 
     /// Position and description of a packet; garbage if it is being overwritten, so ask `still_whole` afterwards.
-    pub(super) fn descriptor(&self, sequence: u64) -> (u64, Packet) {
+    fn descriptor(&self, sequence: u64) -> (u64, Packet) {
         let descriptor = &self.descriptors[(sequence % COUNT) as usize];
         let flags = descriptor.flags.load(Relaxed);
         let packet = Packet {

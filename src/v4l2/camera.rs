@@ -11,9 +11,10 @@ use rustix::io::Errno;
 
 use super::abi::{
     Api, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BufferType,
-    CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, DvTimings, EVENT_SOURCE_CHANGE,
-    FIELD_ANY, FIELD_INTERLACED, FIELD_INTERLACED_BT, FIELD_INTERLACED_TB, FIELD_NONE, Fract,
-    Memory, Queue, StreamParm,
+    CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
+    CAP_VIDEO_OUTPUT_MPLANE, Capability, DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY,
+    FIELD_INTERLACED, FIELD_INTERLACED_BT, FIELD_INTERLACED_TB, FIELD_NONE, Fract, Memory, Queue,
+    StreamParm,
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
@@ -30,6 +31,8 @@ use crate::shm::region::Region;
 #[derive(Debug)]
 pub struct Camera {
     fd: OwnedFd,
+    /// What QUERYCAP said.
+    pub capability: Capability,
     queue: BufferType,
     slots: u32,
     /// Memory planes of a buffer.
@@ -79,7 +82,7 @@ impl Camera {
         } else {
             Api::Single
         };
-        if caps & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) == 0 || caps & CAP_STREAMING == 0 {
+        if !is_camera(caps) {
             return Err(NotUsable::NotM2m(capability));
         }
         // Before the signal is looked at, so that no change is missed. Most cameras have neither inputs nor such an event.
@@ -93,6 +96,7 @@ impl Camera {
         }
         Ok(Self {
             fd,
+            capability,
             queue: BufferType::new(Queue::Capture, api),
             slots: 0,
             planes: 1,
@@ -341,6 +345,15 @@ impl Camera {
                     .any(|(plane, bytes)| buffer.bytesused(plane) < bytes),
         }))
     }
+}
+
+/// Whether a node with these capabilities is a camera: it gives pictures, and takes none.
+#[must_use]
+pub fn is_camera(caps: u32) -> bool {
+    let takes = CAP_VIDEO_OUTPUT | CAP_VIDEO_OUTPUT_MPLANE;
+    caps & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) != 0
+        && caps & takes == 0
+        && caps & CAP_STREAMING != 0
 }
 
 impl AsFd for Camera {

@@ -253,6 +253,11 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
     ),
     (None, Errno::NOTTY, "the driver does not have this call"),
     (
+        Some(Call::QueryCap),
+        Errno::NODEV,
+        "another device is there",
+    ),
+    (
         None,
         Errno::NODEV,
         "the device is gone, or its driver gave up",

@@ -186,10 +186,10 @@ pub(super) static RUN: [CliOption; 35] = [
     ),
     option(
         "--camera",
-        "PATH",
-        "a camera as the producer, in the engine's own loop; default none",
+        "CAMERA",
+        "a camera as the producer: its path, bus:BUS or card:CARD (see framemill probe); default none",
         Takes::Text,
-        set!(Run, options, value => options.camera = Some(value::path(value.text, "a camera's path")?)),
+        set!(Run, options, value => options.camera = Some(value::camera(value.text)?)),
     ),
     option(
         "--camera-format",

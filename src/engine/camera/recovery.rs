@@ -9,7 +9,8 @@
 use rustix::io::Errno;
 
 use super::attach::{NotAttached, source_rate};
-use super::{Health, fill};
+use super::identity::{self, Identity};
+use super::{CameraFeed, Health, fill};
 use crate::cli::FrameRate;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::Life;
@@ -17,6 +18,7 @@ use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_SETTLE_MS};
 use crate::note;
+use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::stats::Counter;
 use crate::time::{MS, now};
@@ -24,6 +26,30 @@ use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Refused;
+
+impl CameraFeed<'_> {
+    /// Whether this is the camera that was there before. Another one is logged, once, and so is another place.
+    fn is_same(&mut self, camera: &Camera) -> bool {
+        let (terms, now) = (self.terms, Identity::of(&camera.capability));
+        if !now.continues(&self.identity, terms.choice) {
+            if self.stranger != Some(now) {
+                self.stranger = Some(now);
+                note!(
+                    warn,
+                    "{terms}: another camera is there, {now}: waiting for {}",
+                    self.identity
+                );
+            }
+            return false;
+        }
+        self.stranger = None;
+        if now != self.identity {
+            note!(info, "{terms}: the camera is {now} now");
+            self.identity = now;
+        }
+        true
+    }
+}
 
 impl Engine<'_> {
     /// The camera failed. The first time since the latest picture it is started again; if that does not help, it has to be
@@ -39,7 +65,7 @@ impl Engine<'_> {
                 feed.terms
             );
             feed.failed = now();
-            match self.start_again() {
+            match self.stop_camera() {
                 Ok(()) => return Ok(()),
                 Err(again) => error = again,
             }
@@ -47,19 +73,37 @@ impl Engine<'_> {
         self.camera_left(&error.into())
     }
 
-    /// Stops the camera, which gives back what it has, and starts it again.
-    pub(super) fn start_again(&mut self) -> Result<(), IoctlError> {
-        self.stats.count(Counter::CameraRestarts);
-        let Some(camera) = self.camera.as_ref().and_then(|feed| feed.camera.as_ref()) else {
+    /// Stops the camera, which gives back what it has. It is started again when the encoder is empty: some drivers sleep for
+    /// seconds in STREAMON, and no packet is to wait for that.
+    pub(super) fn stop_camera(&mut self) -> Result<(), IoctlError> {
+        let Some(feed) = &mut self.camera else {
             return Ok(());
         };
-        camera.stop()?;
+        if let Some(camera) = &feed.camera {
+            camera.stop()?;
+        }
         self.pipeline.reclaim();
-        fill(camera, self.pipeline)?;
-        camera.start()?;
-        if let Some(feed) = &mut self.camera {
-            feed.clock.restart();
-            feed.discontinuity = true;
+        feed.health = Health::Stopped(now());
+        Ok(())
+    }
+
+    /// Starts the camera that was stopped.
+    pub(super) fn start_camera(&mut self) -> Result<(), Failure> {
+        let Some(feed) = &mut self.camera else {
+            return Ok(());
+        };
+        self.stats.count(Counter::CameraRestarts);
+        self.header.status.heartbeat.store(now(), Relaxed);
+        feed.tried = Some(now());
+        feed.clock.restart();
+        feed.discontinuity = true;
+        feed.health = Health::Streaming;
+        let Some(camera) = &feed.camera else {
+            return Ok(());
+        };
+        match fill(camera, self.pipeline).and_then(|()| camera.start()) {
+            Ok(()) => feed.tried = None,
+            Err(error) => self.camera_left(&error.into())?,
         }
         Ok(())
     }
@@ -82,6 +126,11 @@ impl Engine<'_> {
                 feed.terms
             );
         }
+        // As long as it took again, at least: whatever sleeps in the kernel, clients have half of the time.
+        let took = feed
+            .tried
+            .take()
+            .map_or(0, |tried| time.saturating_sub(tried));
         let gone = time.saturating_sub(feed.failed);
         if gone >= patience {
             return Err(failure!(
@@ -92,7 +141,9 @@ impl Engine<'_> {
             ));
         }
         let (least, most) = (CAMERA_SETTLE_MS, CAMERA_PAUSE_MS);
-        let pause = gone.clamp(u64::from(least) * MS, u64::from(most) * MS);
+        let pause = gone
+            .clamp(u64::from(least) * MS, u64::from(most) * MS)
+            .max(took);
         feed.health = Health::Away(time.saturating_add(pause.min(patience - gone)));
         Ok(())
     }
@@ -114,6 +165,7 @@ impl Engine<'_> {
     pub(super) fn keep_camera(&mut self, camera: Camera, health: Health) {
         if let Some(feed) = &mut self.camera {
             feed.attached = now();
+            feed.tried = None;
             if let Health::NoSignal(_) = health {
                 // It works, as far as it can.
                 feed.failed = 0;
@@ -131,17 +183,17 @@ impl Engine<'_> {
             return Ok(());
         };
         let (terms, health) = (feed.terms, feed.health);
+        self.header.status.heartbeat.store(now(), Relaxed);
+        feed.tried = Some(now());
         let opened = match feed.camera.take() {
             Some(camera) => Ok(camera),
-            None => Camera::open(terms.path),
+            None => identity::open(terms.choice, Some(&feed.identity)),
         };
+        let another = IoctlError::new(Call::QueryCap, Errno::NODEV);
         let mut camera = match opened {
-            Ok(camera) => camera,
+            Ok(camera) if feed.is_same(&camera) => camera,
+            Ok(_) | Err(NotUsable::NotM2m(_)) => return self.camera_left(&another.into()),
             Err(NotUsable::Call(error)) => return self.camera_left(&error.into()),
-            Err(NotUsable::NotM2m(_)) => {
-                let error = IoctlError::new(Call::QueryCap, Errno::NODEV);
-                return self.camera_left(&error.into());
-            }
         };
         let present = self.memory.wanted();
         let mut wanted = present;
