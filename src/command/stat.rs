@@ -12,6 +12,7 @@
 //! | `pid` | | the engine's process id |
 //! | `uptime_ms` | ms | since the engine made its rings |
 //! | `heartbeat_age_ms` | ms | since the engine's latest turn; more than ten seconds is a stuck engine |
+//! | `no_signal` | | with the state `no-signal`, why: `no-cable`, `unstable`, `out-of-range` or `size`; otherwise empty |
 //! | `device` | | path of the encoder's node |
 //! | `driver`, `card` | | names that the driver gives itself |
 //! | `api` | | `single-planar` or `multi-planar` |
@@ -47,7 +48,7 @@ use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{PacketHeader, SlotMemory, State};
+use crate::shm::layout::{NoSignal, PacketHeader, SlotMemory, State};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
 use crate::stats::{Counter, Stage, Stats, percentile};
 use crate::time::{MS, now, timespec};
@@ -175,6 +176,8 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>, measured_r
             ms_since(heartbeat),
         ],
     );
+    let no_signal = NoSignal::name(status.no_signal.load(Relaxed));
+    report.text("no_signal", no_signal.as_bytes());
     text(report, "device", &stream.device);
     text(report, "driver", &stream.driver);
     text(report, "card", &stream.card);

@@ -116,6 +116,37 @@ impl SlotMemory {
     }
 }
 
+/// Why there is no signal at the camera (`Status::no_signal`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum NoSignal {
+    /// There is one, or none is needed.
+    No = 0,
+    /// No cable is plugged in, or the source sends nothing.
+    NoCable = 1,
+    /// Something comes in, and the bridge cannot lock on to it.
+    Unstable = 2,
+    /// The bridge cannot work with its timings.
+    OutOfRange = 3,
+    /// Camera or encoder cannot work with its size.
+    Size = 4,
+}
+
+impl NoSignal {
+    /// The name that `stat` prints; empty while there is a signal.
+    #[must_use]
+    pub const fn name(word: u32) -> &'static str {
+        match word {
+            0 => "",
+            1 => "no-cable",
+            2 => "unstable",
+            3 => "out-of-range",
+            4 => "size",
+            _ => "unknown",
+        }
+    }
+}
+
 /// One packet: a cache line. W: engine; R: consumers. Valid only while `tail <= sequence < head`.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -174,8 +205,8 @@ pub struct Status<A: Access = LoadStore> {
     pub consumers: Word32<A>,
     /// Producers connected now; 0 or 1.
     pub producers: Word32<A>,
-    /// Zero.
-    pub reserved: Word32<A>,
+    /// `NoSignal`, as a number: why there is no signal at the camera.
+    pub no_signal: Word32<A>,
 }
 
 /// What goes in and what comes out. W: engine, before it runs, and again before the generation rises; R: anyone.

@@ -263,12 +263,20 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         "the device is gone, or its driver gave up",
     ),
     (None, Errno::IO, "the device or its firmware failed"),
-    (None, Errno::NOLINK, "there is no signal"),
-    (None, Errno::NOLCK, "the signal is not stable"),
+    (
+        None,
+        Errno::NOLINK,
+        "there is no signal: no cable, or a source that waits for the bridge's EDID (v4l2-ctl --set-edid)",
+    ),
+    (
+        None,
+        Errno::NOLCK,
+        "the signal is not stable: a bad cable, or a source that changes its mode",
+    ),
     (
         Some(Call::QueryDvTimings),
         Errno::RANGE,
-        "the signal is out of range",
+        "the signal is out of range: the bridge's EDID can keep the source from it",
     ),
 ];
 

@@ -19,7 +19,7 @@ use crate::failure;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_SETTLE_MS};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::State;
+use crate::shm::layout::{NoSignal, State};
 use crate::stats::Counter;
 use crate::time::{MS, now};
 use crate::v4l2::camera::{Camera, Signal};
@@ -159,6 +159,8 @@ impl Engine<'_> {
         self.memory.clear();
         self.pipeline.drop_filled(Counter::DroppedCamera);
         self.pipeline.reclaim();
+        let word = &self.header.status.no_signal;
+        word.store(NoSignal::No as u32, Relaxed);
         self.set_state(State::NoCamera);
     }
 
@@ -219,6 +221,8 @@ impl Engine<'_> {
                     (Ok(()), _) => {
                         self.stats.count(Counter::CameraRestarts);
                         self.want_key_frame(life);
+                        let word = &self.header.status.no_signal;
+                        word.store(NoSignal::No as u32, Relaxed);
                         self.set_state(State::Running);
                         self.keep_camera(camera, Health::Streaming);
                         return Ok(());
@@ -245,11 +249,24 @@ impl Engine<'_> {
             // Not every bridge has the event.
             again = now().saturating_add(u64::from(CAMERA_PAUSE_MS) * MS);
         }
-        if !matches!(health, Health::NoSignal(_)) {
+        // What is wrong may change: each cause once, and again when there was a signal.
+        let (reason, word) = (no_signal(&lost), &self.header.status.no_signal);
+        if !matches!(health, Health::NoSignal(_)) || word.load(Relaxed) != reason as u32 {
             note!(warn, "{terms}: {lost}: waiting for a signal");
         }
+        word.store(reason as u32, Relaxed);
         self.keep_camera(camera, Health::NoSignal(again));
         self.set_state(State::NoSignal);
         Ok(())
+    }
+}
+
+/// Why there is no signal that can be worked with.
+fn no_signal(lost: &Refused) -> NoSignal {
+    match lost {
+        Refused::Call(error) if error.errno == Errno::NOLINK => NoSignal::NoCable,
+        Refused::Call(error) if error.errno == Errno::NOLCK => NoSignal::Unstable,
+        Refused::Call(_) => NoSignal::OutOfRange,
+        _ => NoSignal::Size,
     }
 }
