@@ -512,7 +512,7 @@ mod tests {
             let key = pipeline.next().unwrap().1;
             pipeline.queued(6000);
             let coded = Coded::sample(key, IDR.len(), false);
-            publisher.take(&coded, IDR, 7000, &mut pipeline);
+            publisher.take(&coded, IDR.into(), 7000, &mut pipeline);
         }
         let mut reader = Reader::new(&map.ring(), Start::Oldest);
         let mut flagged = Vec::new();
