@@ -123,6 +123,8 @@ counters! {
     RefusedFormat = "refused_format",
     /// Frames whose packet came after they were counted as `frames_dropped_encoder`, which was taken back: the sum of the two never falls.
     FramesLate = "frames_late",
+    /// Turns after which the frames committed were not those published, dropped and inside: a mistake in the engine.
+    Unbalanced = "turns_unbalanced",
 }
 
 const _: () = assert!(
