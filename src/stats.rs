@@ -127,6 +127,8 @@ counters! {
     LostCamera = "frames_lost_camera",
     /// Timestamps of a camera that stepped back or lay in the future, and were replaced.
     CameraTimestampsCorrected = "camera_timestamps_corrected",
+    /// Turns after which the frames committed were not those published, dropped and inside: a mistake in the engine.
+    Unbalanced = "turns_unbalanced",
 }
 
 const _: () = assert!(

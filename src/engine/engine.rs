@@ -161,7 +161,27 @@ impl Engine<'_> {
             self.begin_end(life, time);
         }
         self.header.status.heartbeat.store(now(), Relaxed);
+        self.check_balance();
         Ok(())
+    }
+
+    /// Each turn ends with every committed frame published, dropped or inside. A mistake of ours is logged once and counted, and ends
+    /// nothing: it is in the numbers, not in the stream.
+    fn check_balance(&self) {
+        if self.pipeline.balances() {
+            return;
+        }
+        self.stats.count(Counter::Unbalanced);
+        if self.stats.get(Counter::Unbalanced) == 1 {
+            note!(
+                warn,
+                "internal error: {} frames committed, but {} published, {} dropped and {} inside",
+                self.stats.get(Counter::FramesCommitted),
+                self.stats.get(Counter::FramesPublished),
+                self.stats.dropped(),
+                self.pipeline.in_flight()
+            );
+        }
     }
 
     /// Coded buffers out, then slots back.

@@ -422,6 +422,16 @@ impl<'a> Pipeline<'a> {
         (self.filled.len() + self.pending.len()) as u64
     }
 
+    /// Whether each committed frame is published, dropped or inside, and in one of these only.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let stats = &self.stats;
+        let accounted = stats
+            .get(Counter::FramesPublished)
+            .wrapping_add(stats.dropped());
+        stats.get(Counter::FramesCommitted) == accounted.wrapping_add(self.in_flight())
+    }
+
     /// Frames of the present producer that were published, and that were dropped.
     #[must_use]
     pub fn accounts(&self) -> (u64, u64) {

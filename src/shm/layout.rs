@@ -450,12 +450,13 @@ mod asserts {
 /// use on arm64, so that it can be mapped by itself everywhere.
 pub const COPY_ALIGNMENT: usize = 65536;
 
-/// Bytes of a slot in copy mode, given the bytes of its memory planes.
+/// Bytes of some memory planes in copy mode, each up to where the next one may begin. All planes of a slot are its size, those before a
+/// plane are where that begins in the slot. In 64 bits, because it can be more than a 32-bit process can address.
 #[must_use]
-pub fn copy_slot_bytes(memory_bytes: &[u32]) -> usize {
+pub fn copy_slot_bytes(memory_bytes: &[u32]) -> u64 {
     memory_bytes
         .iter()
-        .map(|&bytes| (bytes as usize).next_multiple_of(COPY_ALIGNMENT))
+        .map(|&bytes| u64::from(bytes).next_multiple_of(COPY_ALIGNMENT as u64))
         .sum()
 }
 
@@ -474,6 +475,13 @@ pub fn store_text(words: &[Word64], text: &[u8]) {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_that_are_copied_may_be_larger_than_32_bits_can_say() {
+        assert_eq!(copy_slot_bytes(&[1, 65536, 65537]), 65536 * 4);
+        assert_eq!(copy_slot_bytes(&[u32::MAX; 3]), 3 << 32);
+        assert_eq!(copy_slot_bytes(&[]), 0);
+    }
 
     #[test]
     fn text_is_padded_with_zeros_and_cut_at_the_words_end() {
