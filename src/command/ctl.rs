@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use crate::cli::{Action, ControlName, ControlSetting, CtlOptions};
 use crate::client::{self, Change, Outcome};
 use crate::command::connect::connect;
+use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -16,9 +17,12 @@ use crate::v4l2::errno::{Call, IoctlError};
 pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.
     let (what, change) = change(options.action.unwrap_or(Action::KeyFrame));
-    let outcome = connect(&options.socket, options.wait_ms, |socket| {
-        client::change(socket, change)
-    })?;
+    let outcome = connect(
+        &options.socket,
+        options.wait_ms,
+        &Stop::default(),
+        |socket| client::change(socket, change),
+    )?;
     let error = match outcome {
         Outcome::Done(value) => {
             return super::print(format_args!("{what} {value}\n"));
