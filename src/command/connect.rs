@@ -6,7 +6,7 @@ use rustix::fs::AtFlags;
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::SocketName;
-use crate::client::{ClientError, Step};
+use crate::client::{ClientError, EngineAddress, Step};
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure, When, exit_of};
@@ -15,15 +15,19 @@ use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 
-/// Connects, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
+/// Connects to an engine that runs as root, as this user or as `uid`, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(
     socket: &SocketName<'_>,
+    uid: Option<u32>,
     wait_ms: u32,
-    attempt: impl Fn(&SocketName<'_>) -> Result<T, ClientError>,
+    attempt: impl Fn(&EngineAddress<'_>) -> Result<T, ClientError>,
 ) -> Result<T, Failure> {
     let deadline = now().saturating_add(u64::from(wait_ms) * MS);
     loop {
-        match attempt(socket) {
+        match attempt(&EngineAddress {
+            socket: *socket,
+            uid,
+        }) {
             Ok(connection) => return Ok(connection),
             Err(error) => try_again(socket, wait_ms, deadline, error)?,
         }
@@ -79,6 +83,7 @@ fn exit(error: &ClientError) -> Exit {
         ClientError::NoEngine(_)
         | ClientError::Gone
         | ClientError::Protocol
+        | ClientError::Untrusted(_)
         | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
         ClientError::System(_, errno) => exit_of(When::Connecting, *errno),

@@ -16,9 +16,12 @@ use crate::v4l2::errno::{Call, IoctlError};
 pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.
     let (what, change) = change(options.action.unwrap_or(Action::KeyFrame));
-    let outcome = connect(&options.socket, options.wait_ms, |socket| {
-        client::change(socket, change)
-    })?;
+    let outcome = connect(
+        &options.socket,
+        options.engine_uid,
+        options.wait_ms,
+        |engine| client::change(engine, change),
+    )?;
     let error = match outcome {
         Outcome::Done(value) => {
             return super::print(format_args!("{what} {value}\n"));

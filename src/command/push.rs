@@ -157,8 +157,8 @@ fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failur
 /// Connects, with memory of its own where that was asked for and the encoder can use it.
 #[inline(never)]
 fn attach(options: &PushOptions<'_>, wish: &Wish, wait_ms: u32) -> Result<FrameProducer, Failure> {
-    connect(&options.socket, wait_ms, |socket| {
-        let producer = match FrameProducer::connect_with(socket, wish) {
+    connect(&options.socket, options.engine_uid, wait_ms, |engine| {
+        let producer = match FrameProducer::connect_with(engine, wish) {
             // What does not fit is told better when it is known what the engine takes.
             Err(ClientError::Refused(Refusal::Fixed)) => {
                 let copied = wish.copied;
@@ -166,7 +166,7 @@ fn attach(options: &PushOptions<'_>, wish: &Wish, wait_ms: u32) -> Result<FrameP
                     copied,
                     ..Wish::default()
                 };
-                FrameProducer::connect_with(socket, &wish)?
+                FrameProducer::connect_with(engine, &wish)?
             }
             answer => answer?,
         };

@@ -38,7 +38,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::{FrameRate, StatOptions};
-use crate::client::{ClientError, Observer, Step};
+use crate::client::{ClientError, EngineAddress, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
 use crate::error::{Exit, Failure};
@@ -55,8 +55,12 @@ use crate::time::{MS, now, timespec};
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let patience = options.check_ms.unwrap_or(ANSWER_MS);
     let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
+    let address = EngineAddress {
+        socket: options.socket,
+        uid: options.engine_uid,
+    };
     let engine = loop {
-        match Observer::connect_within(&options.socket, patience) {
+        match Observer::connect_within(address, patience) {
             Ok(engine) => break engine,
             Err(error) => unanswered(options, error)?,
         }

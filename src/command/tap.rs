@@ -36,9 +36,12 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         StartAt::Key => Start::Key,
         StartAt::Live => Start::Live,
     };
-    let consumer = connect(&options.socket, options.wait_ms, |socket| {
-        PacketConsumer::connect(socket, start)
-    })?;
+    let consumer = connect(
+        &options.socket,
+        options.engine_uid,
+        options.wait_ms,
+        |engine| PacketConsumer::connect(engine, start),
+    )?;
     // Not taken apart: the process ends with it.
     let mut consumer = ManuallyDrop::new(consumer);
     let mut output = Output::to(options.to)?;

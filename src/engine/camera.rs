@@ -69,7 +69,7 @@ impl CameraFeed<'_> {
 
 /// Gives the camera every free slot.
 fn fill(camera: &Camera, pipeline: &mut Pipeline<'_>) -> Result<(), IoctlError> {
-    while let Some(slot) = pipeline.lend() {
+    while let Some(slot) = pipeline.lend(now()) {
         camera.queue(slot)?;
     }
     Ok(())

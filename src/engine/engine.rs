@@ -61,6 +61,8 @@ pub struct Settings {
     pub all_intra: bool,
     /// Producers may bring their own dma-bufs.
     pub import: bool,
+    /// The socket's name is an abstract one, which anybody can connect to.
+    pub abstract_socket: bool,
     /// Who may produce.
     pub producers: Users,
     /// Who may change the engine while it runs.
@@ -143,6 +145,8 @@ impl Engine<'_> {
             self.serve_camera(life, ready)?;
         } else if ready.at(FILLED) {
             self.take_commits(life, now());
+        } else {
+            self.pipeline.nothing_committed(time);
         }
         if let Err(error) = self.feed(life) {
             self.recover(life, Some(error))?;
@@ -155,7 +159,7 @@ impl Engine<'_> {
                 signal(free);
             }
         }
-        self.give_slots(life);
+        self.give_slots(life, time);
         self.serve_clients(life, ready, time);
         if life.end_wanted {
             self.begin_end(life, time);
@@ -262,7 +266,10 @@ impl Engine<'_> {
         // As many as there can be: an encoder that is closed has none, and a producer with memory of its own has them all the same.
         for _ in 0..FRAME_SLOTS_MAX {
             match self.memory.next_filled() {
-                Ok(None) => break,
+                Ok(None) => {
+                    self.pipeline.nothing_committed(time);
+                    break;
+                }
                 Ok(Some(entry)) => {
                     if self
                         .pipeline
@@ -345,13 +352,13 @@ impl Engine<'_> {
     }
 
     /// Free slots to the producer, and what became of its frames.
-    pub(super) fn give_slots(&mut self, life: &Life) {
+    pub(super) fn give_slots(&mut self, life: &Life, time: u64) {
         let Some((_, _, free)) = life.clients.producer() else {
             return;
         };
         let mut news = self.memory.account(self.pipeline.accounts());
         while life.phase == Phase::Running
-            && let Some(slot) = self.pipeline.lend()
+            && let Some(slot) = self.pipeline.lend(time)
         {
             self.memory.give(slot);
             news = true;

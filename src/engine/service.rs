@@ -186,14 +186,19 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether the peer may ask for this.
+    /// Whether the peer may ask for this. Where nobody is named, whoever may connect may: a socket's file has a mode and a folder for
+    /// that, an abstract name has nothing, so it is for root, the engine's own user and users named for either right.
     fn allows(&self, message: &Message, socket: &OwnedFd) -> bool {
-        let users = match message {
-            Message::Produce(_) => &self.settings.producers,
-            Message::Change(_) => &self.settings.changers,
-            _ => return true,
-        };
-        users.all() || trusted(socket, users)
+        let (producers, changers) = (&self.settings.producers, &self.settings.changers);
+        match message {
+            Message::Produce(_) if !producers.all() => trusted(socket, producers),
+            Message::Change(_) if !changers.all() => trusted(socket, changers),
+            _ => {
+                !self.settings.abstract_socket
+                    || trusted(socket, producers)
+                    || trusted(socket, changers)
+            }
+        }
     }
 
     pub(super) fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
@@ -211,7 +216,7 @@ impl Engine<'_> {
         life.expected = None;
         life.left = false;
         self.stats.count(Counter::Producers);
-        self.give_slots(life);
+        self.give_slots(life, now());
         Ok(())
     }
 
