@@ -246,7 +246,7 @@ fn a_swallowed_frame_is_dropped_in_time_once_a_later_one_has_come() {
 
 /// One frame to the driver, which keeps its slot.
 fn queue(pipeline: &mut Pipeline<'_>, now: u64) -> (u32, u64) {
-    let slot = pipeline.lend().unwrap();
+    let slot = pipeline.lend(10).unwrap();
     pipeline.commit(slot, now, now, now).unwrap();
     let next = pipeline.next().unwrap();
     pipeline.queued(now);
@@ -276,7 +276,7 @@ fn an_encoder_that_holds_slots_back_stalls_when_it_is_drained_or_frames_are_drop
     pipeline.restart(Counter::DroppedRestart, 6000);
     queue(&mut pipeline, 7000);
     assert_eq!(pipeline.stalls(LIMIT), None);
-    let slot = pipeline.lend().unwrap();
+    let slot = pipeline.lend(10).unwrap();
     pipeline.commit(slot, 0, 8000, 8000).unwrap();
     pipeline.drop_behind(8000);
     assert_eq!(pipeline.stalls(LIMIT), Some(8000 + LIMIT));

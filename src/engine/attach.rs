@@ -104,8 +104,10 @@ impl Engine<'_> {
         };
         let mut slots = Slots::Own(choice);
         if wanted == present && self.has_own_buffers() {
-            // An encoder that cannot be told to make a key frame makes one when it starts.
-            let starts = !self.settings.can_force && self.pipeline.has_queued();
+            // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
+            // producer before: they come first, and would wait for frames that wait for them.
+            let starts =
+                !self.settings.can_force && self.pipeline.has_queued() || self.pipeline.may_hold();
             if self.memory.choice() == Some(choice) && !starts {
                 return self.admit_producer(life, place);
             }

@@ -352,7 +352,7 @@ impl Engine<'_> {
         self.give_slots(life, now());
         self.set_state(State::Ended);
         self.publisher.end(now());
-        life.clients.notify_consumers();
+        self.wake_consumers(life, now());
         let stats = &self.stats;
         note!(
             info,

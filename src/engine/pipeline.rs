@@ -416,6 +416,12 @@ impl<'a> Pipeline<'a> {
         (self.busy() && self.owes()).then(|| self.progress.saturating_add(limit))
     }
 
+    /// Whether frames are on their way and the encoder, for all that is known, may hold them back until others come.
+    #[must_use]
+    pub fn may_hold(&self) -> bool {
+        !self.holds_none && self.in_flight() > 0
+    }
+
     /// Whether the encoder has a slot.
     #[must_use]
     pub fn busy(&self) -> bool {

@@ -258,7 +258,6 @@ impl<'a> Publisher<'a> {
             published: now,
             ..Packet::default()
         });
-        self.wake();
     }
 
     /// The encoder was restarted: what was begun is lost, and the next packet says so.
@@ -274,13 +273,14 @@ impl<'a> Publisher<'a> {
         core::mem::take(&mut self.lost_reference)
     }
 
-    /// Wakes the consumers that sleep on the futex word: one system call for all of them.
-    pub fn wake(&self) {
+    /// Wakes at most `sleepers` consumers that sleep on the futex word. Anybody who has the ring can wait there, as often as it likes:
+    /// to wake all of them could take the engine a tenth of a second.
+    pub fn wake(&self, sleepers: u32) {
         // It cannot fail: the word is mapped and aligned.
         let _ = futex::wake(
             self.header.cursors.wake.futex(),
             futex::Flags::empty(),
-            i32::MAX as u32,
+            sleepers,
         );
     }
 
@@ -426,7 +426,12 @@ mod tests {
                 pipeline.commit(slot, producer, 1, 1).unwrap();
                 let key = pipeline.next().unwrap().1;
                 pipeline.queued(2);
-                publisher.take(&Coded::sample(key, IDR.len(), false), IDR, 3, &mut pipeline);
+                publisher.take(
+                    &Coded::sample(key, IDR.len(), false),
+                    IDR.into(),
+                    3,
+                    &mut pipeline,
+                );
             }
             pipeline.reclaim();
         }

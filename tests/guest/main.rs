@@ -62,4 +62,5 @@ mod strangers;
 mod sweep;
 mod troubles;
 mod users;
+mod wakes;
 mod watch;
