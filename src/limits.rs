@@ -183,6 +183,30 @@ pub const CLIENTS: usize = 32;
 pub const CLIENTS_RESERVED: usize = 8;
 const _: () = assert!(CLIENTS_RESERVED < CLIENTS);
 
+/// Processor time that a call for a client (a wake-up, a read) may take in the long run, us: some two hundred waiters. With all
+/// clients at this bound their wake-ups take 8 ms a packet.
+pub const WAKE_ALLOWED_US: u64 = 250;
+
+/// Of one call no more is counted, us: a single interrupt or a hypervisor's pause is no client's fault.
+pub const WAKE_COUNTED_US: u64 = 4000;
+
+/// A client whose calls took so much more than they may is disconnected, us: three long calls in a row.
+pub const WAKE_OVERDRAWN_US: u64 = 10_000;
+const _: () = assert!(2 * WAKE_COUNTED_US < WAKE_OVERDRAWN_US && WAKE_ALLOWED_US < WAKE_COUNTED_US);
+
+/// After a turn that took longer, us, calls for clients are measured: a turn without copies takes a tenth of it.
+pub const LONG_TURN_US: u64 = 1000;
+
+/// For so long, ms: who is expensive once in a while is found as well.
+pub const MEASURE_MS: u32 = 10_000;
+
+/// How long a user whose client was disconnected for what its wake-ups cost is refused, ms, unless it is one of those that are
+/// trusted: piling up so many waiters again takes it less.
+pub const COSTLY_PAUSE_MS: u32 = 10_000;
+
+/// Users who are refused for this at once; the one refused for longest makes room.
+pub const COSTLY_USERS: usize = 8;
+
 /// CAPTURE buffers handled in one turn, and control messages of all clients, so that no source starves another.
 pub const TURN_BUDGET: usize = 8;
 

@@ -163,7 +163,7 @@ impl Wanted {
                 true => SocketName::Abstract(socket.to_bytes()),
                 false => SocketName::Path(socket),
             },
-            socket_mode: self.mode,
+            socket_mode: self.socket_mode(),
             producers: users(self.users.0),
             changers: users(self.users.1),
             frame_slots: self.slots,
@@ -184,6 +184,11 @@ impl Wanted {
             log: self.log,
             log_to: self.log_to,
         }
+    }
+
+    /// A file's mode; an abstract socket has none.
+    fn socket_mode(&self) -> Option<u32> {
+        (!self.socket.0).then_some(self.mode)
     }
 
     fn control_settings(&self) -> ArrayVec<ControlSetting<'_>, CONTROLS> {
@@ -210,7 +215,6 @@ impl Wanted {
                 "--device",
                 Some(self.device.clone().unwrap_or("auto".into())),
             ),
-            ("--socket-mode", Some(format!("{:o}", self.mode))),
             (
                 "--packet-ring",
                 Some(match self.ring_bits {
@@ -276,6 +280,10 @@ impl Wanted {
             numbers
                 .iter()
                 .filter_map(|(name, n)| Some((*name, Some(n.as_ref()?.to_string())))),
+        );
+        words.extend(
+            self.socket_mode()
+                .map(|mode| ("--socket-mode", Some(format!("{mode:o}")))),
         );
         words.extend(self.once.then_some(("--once", None)));
         words.extend((!self.sandbox).then_some(("--no-sandbox", None)));

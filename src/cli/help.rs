@@ -93,19 +93,19 @@ mod tests {
         ),
         (
             Topic::Push,
-            "[--socket PATH|@NAME] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
         ),
         (
             Topic::Tap,
-            "[--socket PATH|@NAME] [--to FILE|-] [--from oldest|key|live] [--frames N] [--index FILE] [--all] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-] [--from oldest|key|live] [--frames N] [--index FILE] [--all] [--wait MS]",
         ),
         (
             Topic::Stat,
-            "[--socket PATH|@NAME] [--watch MS] [--json] [--check [MS]]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--watch MS] [--json] [--check [MS]]",
         ),
         (
             Topic::Ctl,
-            "[key] [bitrate BPS] [gop N] [control NAME|ID=VALUE] [drain] [--socket PATH|@NAME] [--wait MS]",
+            "[key] [bitrate BPS] [gop N] [control NAME|ID=VALUE] [drain] [--socket PATH|@NAME] [--engine-uid UID] [--wait MS]",
         ),
         (Topic::Probe, "[--device PATH] [--json]"),
     ];

@@ -44,6 +44,8 @@ pub enum Command<'a> {
 /// What the commands that talk to an engine have in common.
 pub(super) struct EngineOptions<'o, 'a> {
     pub(super) socket: &'o mut SocketName<'a>,
+    /// A user that the engine may run as.
+    pub(super) uid: &'o mut Option<u32>,
     /// `None`: the command does not wait.
     pub(super) wait_ms: Option<&'o mut u32>,
 }
@@ -51,14 +53,18 @@ pub(super) struct EngineOptions<'o, 'a> {
 impl<'a> Command<'a> {
     /// The options that say which engine the command talks to; `None` when it talks to none.
     pub(super) fn engine(&mut self) -> Option<EngineOptions<'_, 'a>> {
-        let (socket, wait_ms) = match self {
-            Self::Push(options) => (&mut options.socket, Some(&mut options.wait_ms)),
-            Self::Tap(options) => (&mut options.socket, Some(&mut options.wait_ms)),
-            Self::Ctl(options) => (&mut options.socket, Some(&mut options.wait_ms)),
-            Self::Stat(options) => (&mut options.socket, None),
+        let (socket, uid, wait_ms) = match self {
+            Self::Push(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Tap(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Ctl(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Stat(o) => (&mut o.socket, &mut o.engine_uid, None),
             _ => return None,
         };
-        Some(EngineOptions { socket, wait_ms })
+        Some(EngineOptions {
+            socket,
+            uid,
+            wait_ms,
+        })
     }
 }
 
@@ -114,8 +120,8 @@ pub struct RunOptions<'a> {
     pub controls: ArrayVec<ControlSetting<'a>, CONTROLS>,
     /// Where to listen.
     pub socket: SocketName<'a>,
-    /// Mode of the socket's file, `0..=0o777`; without meaning for an abstract name.
-    pub socket_mode: u32,
+    /// Mode of the socket's file, `0..=0o777`; `None` is `DEFAULT_SOCKET_MODE`, or an abstract name, which has none.
+    pub socket_mode: Option<u32>,
     /// Who may produce.
     pub producers: Users,
     /// Who may change the engine while it runs.
@@ -176,7 +182,7 @@ impl RunOptions<'_> {
             repeat_headers: None,
             controls: ArrayVec::new_const(),
             socket: SocketName::DEFAULT,
-            socket_mode: DEFAULT_SOCKET_MODE,
+            socket_mode: None,
             producers: Users::ALL,
             changers: Users::ALL,
             frame_slots: None,
@@ -205,6 +211,8 @@ impl RunOptions<'_> {
 pub struct PushOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// Where frames come from.
     pub from: Source<'a>,
     /// Picture size to ask the engine for; `None` is the input's, or the engine's.
@@ -234,6 +242,8 @@ pub struct PushOptions<'a> {
 pub struct TapOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// Where packets go.
     pub to: Target<'a>,
     /// Which packet comes first.
@@ -253,6 +263,8 @@ pub struct TapOptions<'a> {
 pub struct StatOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// Print again every so many milliseconds; `None` prints once.
     pub watch_ms: Option<u32>,
     /// Print JSON.
@@ -266,6 +278,8 @@ pub struct StatOptions<'a> {
 pub struct CtlOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// What to change; always there when it comes from a command line.
     pub action: Option<Action<'a>>,
     /// How long to wait for an engine, milliseconds; 0 does not wait.

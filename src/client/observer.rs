@@ -3,9 +3,8 @@
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::ClientError;
 use super::slots::mapping;
-use crate::control::SocketName;
+use super::{ClientError, EngineAddress};
 use crate::control::message::Message;
 use crate::limits::ANSWER_MS;
 use crate::shm::layout::PacketHeader;
@@ -25,7 +24,7 @@ impl Observer {
     ///
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
-    pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+    pub fn connect<'a>(engine: impl Into<EngineAddress<'a>>) -> Result<Self, ClientError> {
         Self::connect_within(engine, ANSWER_MS)
     }
 
@@ -33,7 +32,14 @@ impl Observer {
     ///
     /// # Errors
     /// As `connect`.
-    pub fn connect_within(engine: &SocketName<'_>, patience_ms: u32) -> Result<Self, ClientError> {
+    pub fn connect_within<'a>(
+        engine: impl Into<EngineAddress<'a>>,
+        patience_ms: u32,
+    ) -> Result<Self, ClientError> {
+        Self::join(&engine.into(), patience_ms)
+    }
+
+    fn join(engine: &EngineAddress<'_>, patience_ms: u32) -> Result<Self, ClientError> {
         let answer = super::ask(engine, patience_ms, &Message::Observe, &[])?;
         let (socket, Message::Packets { wake: false }, mut descriptors) = answer else {
             return Err(ClientError::Protocol);

@@ -6,8 +6,7 @@ use rustix::net::SendFlags;
 
 use super::slots::{Planes, load_layout, map_slots, mapping, valid};
 use super::wait::{check_wake, wait};
-use super::{ClientError, Step};
-use crate::control::SocketName;
+use super::{ClientError, EngineAddress, Step};
 use crate::control::message::{Message, Offer, Refusal, SlotMemory, Wish};
 use crate::control::socket::{Descriptors, send};
 use crate::limits::{ANSWER_MS, FRAME_SLOTS_MAX, PLANES};
@@ -53,7 +52,7 @@ impl FrameProducer {
     ///
     /// # Errors
     /// When there is no engine, it refuses (another producer is attached), or it is of another version.
-    pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+    pub fn connect<'a>(engine: impl Into<EngineAddress<'a>>) -> Result<Self, ClientError> {
         Self::connect_with(engine, &Wish::default())
     }
 
@@ -63,9 +62,12 @@ impl FrameProducer {
     /// # Errors
     /// As `connect`; `Refused(Fixed)` when the engine keeps its size and format, `Refused(NotEncoded)` when the encoder does not
     /// do them, `Refused(Busy)` when it is not ready.
-    pub fn connect_with(engine: &SocketName<'_>, wish: &Wish) -> Result<Self, ClientError> {
+    pub fn connect_with<'a>(
+        engine: impl Into<EngineAddress<'a>>,
+        wish: &Wish,
+    ) -> Result<Self, ClientError> {
         let hello = Message::Produce(*wish);
-        let (socket, answer, descriptors) = super::ask(engine, ANSWER_MS, &hello, &[])?;
+        let (socket, answer, descriptors) = super::ask(&engine.into(), ANSWER_MS, &hello, &[])?;
         Self::join(socket, answer, descriptors, Buffers::new())
     }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use rustix::fs::AtFlags;
 
 use crate::cli::SocketName;
-use crate::client::{ClientError, Step};
+use crate::client::{ClientError, EngineAddress, Step};
 use crate::command::stop::Stop;
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
@@ -15,16 +15,20 @@ use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
 use crate::time::{MS, now};
 
-/// Connects, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
+/// Connects to an engine that runs as root, as this user or as `uid`, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(
     socket: &SocketName<'_>,
+    uid: Option<u32>,
     wait_ms: u32,
     stop: &Stop,
-    attempt: impl Fn(&SocketName<'_>) -> Result<T, ClientError>,
+    attempt: impl Fn(&EngineAddress<'_>) -> Result<T, ClientError>,
 ) -> Result<T, Failure> {
     let deadline = now().saturating_add(u64::from(wait_ms) * MS);
     loop {
-        match attempt(socket) {
+        match attempt(&EngineAddress {
+            socket: *socket,
+            uid,
+        }) {
             Ok(connection) => return Ok(connection),
             Err(error) => try_again(socket, wait_ms, stop, deadline, error)?,
         }
@@ -79,6 +83,7 @@ fn exit(error: &ClientError) -> Exit {
         ClientError::NoEngine(_)
         | ClientError::Gone
         | ClientError::Protocol
+        | ClientError::Untrusted(_)
         | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
         ClientError::System(_, errno) => exit_of(When::Connecting, *errno),

@@ -19,9 +19,10 @@ pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     let (what, change) = change(options.action.unwrap_or(Action::KeyFrame));
     let outcome = connect(
         &options.socket,
+        options.engine_uid,
         options.wait_ms,
         &Stop::default(),
-        |socket| client::change(socket, change),
+        |engine| client::change(engine, change),
     )?;
     let error = match outcome {
         Outcome::Done(value) => {

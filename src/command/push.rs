@@ -179,8 +179,9 @@ fn attach(
     wish: &Wish,
     wait_ms: u32,
 ) -> Result<FrameProducer, Failure> {
-    connect(&options.socket, wait_ms, stop, |socket| {
-        let producer = match FrameProducer::connect_with(socket, wish) {
+    let uid = options.engine_uid;
+    connect(&options.socket, uid, wait_ms, stop, |engine| {
+        let producer = match FrameProducer::connect_with(engine, wish) {
             // What does not fit is told better when it is known what the engine takes.
             Err(ClientError::Refused(Refusal::Fixed)) => {
                 let copied = wish.copied;
@@ -188,7 +189,7 @@ fn attach(
                     copied,
                     ..Wish::default()
                 };
-                FrameProducer::connect_with(socket, &wish)?
+                FrameProducer::connect_with(engine, &wish)?
             }
             answer => answer?,
         };

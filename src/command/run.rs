@@ -10,7 +10,7 @@ use rustix::fd::AsFd;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use crate::cli::{LogTarget, MemoryChoice, RunOptions, SocketName};
+use crate::cli::{DEFAULT_SOCKET_MODE, LogTarget, MemoryChoice, RunOptions, SocketName};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
@@ -146,6 +146,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         // A driver without a list is asked with each format.
         takes: ioctl::raw_formats(&device, device.queue(Queue::Output)).unwrap_or(FormatSet::ALL),
         slots: options.frame_slots.unwrap_or(usual),
+        configured: wanted,
         changed: ArrayVec::new(),
         bitrate: Cell::new(0),
     };
@@ -197,15 +198,15 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         counters: &header.counters,
         latency: &header.latency,
     };
-    let listener =
-        Listener::bind(options.socket, options.socket_mode).map_err(|errno| match errno {
-            Errno::ADDRINUSE => failure!(
-                Exit::Socket,
-                "{}: another engine listens there",
-                Name(&options.socket)
-            ),
-            errno => not_listening(&options.socket, errno),
-        })?;
+    let mode = options.socket_mode.unwrap_or(DEFAULT_SOCKET_MODE);
+    let listener = Listener::bind(options.socket, mode).map_err(|errno| match errno {
+        Errno::ADDRINUSE => failure!(
+            Exit::Socket,
+            "{}: another engine listens there",
+            Name(&options.socket)
+        ),
+        errno => not_listening(&options.socket, errno),
+    })?;
     if camera.is_none() {
         session.start(&encoder, &wanted)?;
     }
@@ -221,6 +222,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             .gop
             .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
         import: options.memory == MemoryChoice::Auto,
+        abstract_socket: matches!(options.socket, SocketName::Abstract(_)),
         producers: options.producers,
         changers: options.changers,
     };

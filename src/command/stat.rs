@@ -39,7 +39,7 @@
 use rustix::event::PollFlags;
 
 use crate::cli::{FrameRate, StatOptions};
-use crate::client::{ClientError, Observer, Step};
+use crate::client::{ClientError, EngineAddress, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
 use crate::command::stop::Stop;
@@ -62,8 +62,12 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
         Some(_) => Stop::on_signals()?,
         None => Stop::default(),
     };
+    let address = EngineAddress {
+        socket: options.socket,
+        uid: options.engine_uid,
+    };
     let engine = loop {
-        match Observer::connect_within(&options.socket, patience) {
+        match Observer::connect_within(address, patience) {
             Ok(engine) => break engine,
             Err(error) => unanswered(options, error)?,
         }

@@ -68,8 +68,9 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
         StartAt::Key => Start::Key,
         StartAt::Live => Start::Live,
     };
-    let consumer = connect(&options.socket, options.wait_ms, stop, |socket| {
-        PacketConsumer::connect(socket, start)
+    let uid = options.engine_uid;
+    let consumer = connect(&options.socket, uid, options.wait_ms, stop, |engine| {
+        PacketConsumer::connect(engine, start)
     })?;
     count.connected = true;
     // Not taken apart: the process ends with it.

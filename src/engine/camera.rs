@@ -95,7 +95,7 @@ fn report_clock(stats: Stats<'_>, terms: Terms<'_>, checked: &Checked) {
 
 /// Gives the camera every free slot.
 fn fill(camera: &Camera, pipeline: &mut Pipeline<'_>) -> Result<(), IoctlError> {
-    while let Some(slot) = pipeline.lend() {
+    while let Some(slot) = pipeline.lend(now()) {
         camera.queue(slot)?;
     }
     Ok(())

@@ -349,10 +349,10 @@ impl Engine<'_> {
         self.pipeline.restart(reason, now());
         self.drain_commits(now());
         self.pipeline.drop_filled(Counter::DroppedStopping);
-        self.give_slots(life);
+        self.give_slots(life, now());
         self.set_state(State::Ended);
         self.publisher.end(now());
-        life.clients.notify_consumers();
+        self.wake_consumers(life, now());
         let stats = &self.stats;
         note!(
             info,

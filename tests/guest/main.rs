@@ -66,5 +66,6 @@ mod strangers;
 mod sweep;
 mod troubles;
 mod users;
+mod wakes;
 mod watch;
 mod webcam;

@@ -21,6 +21,19 @@ const SOCKET: CliOption = option(
         Ok(())
     },
 );
+const ENGINE_UID: CliOption = option(
+    "--engine-uid",
+    "UID",
+    "a user whose engine is trusted, beside root's and this user's; default none",
+    Takes::Text,
+    |command, value| {
+        let uid = value::user(value.bytes())?;
+        if let Some(engine) = command.engine() {
+            *engine.uid = Some(uid);
+        }
+        Ok(())
+    },
+);
 const WAIT: CliOption = option(
     "--wait",
     "MS",
@@ -34,8 +47,9 @@ const WAIT: CliOption = option(
     },
 );
 
-pub(super) static PUSH: [CliOption; 13] = [
+pub(super) static PUSH: [CliOption; 14] = [
     SOCKET,
+    ENGINE_UID,
     option(
         "--size",
         "WxH",
@@ -116,8 +130,9 @@ pub(super) static PUSH: [CliOption; 13] = [
     WAIT,
 ];
 
-pub(super) static TAP: [CliOption; 7] = [
+pub(super) static TAP: [CliOption; 8] = [
     SOCKET,
+    ENGINE_UID,
     option(
         "--to",
         "FILE|-",
@@ -156,8 +171,9 @@ pub(super) static TAP: [CliOption; 7] = [
     WAIT,
 ];
 
-pub(super) static STAT: [CliOption; 4] = [
+pub(super) static STAT: [CliOption; 5] = [
     SOCKET,
+    ENGINE_UID,
     option(
         "--watch",
         "MS",
@@ -185,7 +201,7 @@ pub(super) static STAT: [CliOption; 4] = [
 ];
 
 /// Actions first: words without dashes, of which one must be given.
-pub(super) static CTL: [CliOption; 7] = [
+pub(super) static CTL: [CliOption; 8] = [
     option(
         "key",
         "",
@@ -222,6 +238,7 @@ pub(super) static CTL: [CliOption; 7] = [
         set!(Ctl, options, _ => options.action = Some(Action::Drain)),
     ),
     SOCKET,
+    ENGINE_UID,
     WAIT,
 ];
 

@@ -124,9 +124,9 @@ pub(super) static RUN: [CliOption; 35] = [
     option(
         "--socket-mode",
         "OCTAL",
-        "mode of the socket's file, octal, 0 to 777; default 660",
+        "mode of the socket's file, octal, 0 to 777; 660 if not given",
         Takes::Text,
-        set!(Run, options, value => options.socket_mode = value::mode(value.bytes())?),
+        set!(Run, options, value => options.socket_mode = Some(value::mode(value.bytes())?)),
     ),
     option(
         "--producer-uid",

@@ -81,6 +81,20 @@ fn each_mistake_gets_its_own_sentence() {
             "--device wants a device's path, or auto, not \"\"",
         ),
         (
+            "run --socket @fm --socket-mode 600",
+            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
+             --producer-uid and --control-uid",
+        ),
+        (
+            "run --socket-mode=660 --socket=@fm",
+            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
+             --producer-uid and --control-uid",
+        ),
+        (
+            "stat --engine-uid root",
+            "--engine-uid wants a numeric user id, not \"root\"",
+        ),
+        (
             "run --control-uid root",
             "--control-uid wants a numeric user id, not \"root\"",
         ),
