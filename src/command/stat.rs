@@ -152,11 +152,7 @@ fn long<A: Access>(word: &Word64<A>) -> i64 {
 }
 
 #[inline(never)]
-fn describe<A: Access>(
-    report: &mut Report<'_>,
-    header: &PacketHeader<A>,
-    measured_rate: u64,
-) {
+fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measured_rate: u64) {
     let (status, cursors) = (&header.status, &header.cursors);
     // Without one, of an engine that was killed while it wrote: all zero.
     let stream = &header.stream.snapshot().unwrap_or_default();

@@ -545,7 +545,7 @@ mod tests {
         let mut publisher =
             Publisher::new(map.header(), Writer::new(map.ring()), stats, Fourcc::H264);
         for number in 0..3 {
-            let slot = pipeline.lend().unwrap();
+            let slot = pipeline.lend(5000).unwrap();
             pipeline.commit(slot, number, 5000, 5000).unwrap();
             if number == 1 {
                 pipeline.mark_newest();

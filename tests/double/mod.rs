@@ -231,5 +231,5 @@ fn describe(ring: &FrameRing) -> usize {
         words.rows.store(plane.rows, Relaxed);
         words.allocated_rows.store(plane.allocated_rows, Relaxed);
     }
-    copy_slot_bytes(&layout.memory_length) * SLOTS as usize
+    copy_slot_bytes(&layout.memory_length) as usize * SLOTS as usize
 }
