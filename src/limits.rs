@@ -272,6 +272,9 @@ pub const FORMATS: u32 = 256;
 /// Controls asked of a driver: one that never ends its list is stopped here.
 pub const CONTROLS_SCANNED: u32 = 512;
 
+/// Items asked of a menu control beyond its first: the longest of V4L2's menus have some twenty.
+pub const CONTROL_ITEMS: i64 = 127;
+
 /// Padding that is put up with, pixels, when the driver cannot crop: two macroblocks less one. More means that the
 /// driver made another size of it.
 pub const PADDING_PIXELS: u32 = 31;

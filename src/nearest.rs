@@ -2,28 +2,53 @@
 
 use crate::limits::NEAREST_BYTES;
 
-/// The candidate nearest to the word: with the fewest letters changed, left out, added or swapped with their neighbour; of several,
-/// one with the same first letter. Upper and lower case are equal, `_` is `-`, and dashes before the word do not count. `None` when no
-/// candidate has two thirds of the letters right. A word that a candidate begins with counts as one mistake.
+/// A search for the candidate nearest to a word: the one with the fewest letters changed, left out, added or swapped with their
+/// neighbour; of several, one with the same first letter. Upper and lower case are equal, `_` is `-`, and dashes before the word do
+/// not count. A candidate with less than two thirds of the letters right is none. A word that a candidate begins with counts as one
+/// mistake.
+#[derive(Clone, Copy, Debug)]
+pub struct Nearest<'w> {
+    word: &'w [u8],
+    /// Mistakes of the best candidate so far, and whether it begins with another letter.
+    best: (usize, bool),
+}
+
+impl<'w> Nearest<'w> {
+    /// A search for what this word was meant to be.
+    #[must_use]
+    pub fn new(word: &'w [u8]) -> Self {
+        Self {
+            word: trimmed(word),
+            best: (usize::MAX, true),
+        }
+    }
+
+    /// Whether this candidate is nearer than all before.
+    pub fn offer(&mut self, candidate: &[u8]) -> bool {
+        let (word, letters) = (self.word, trimmed(candidate));
+        let mistakes = mistakes(word, letters);
+        let begins_otherwise = word.first().map(folded) != letters.first().map(folded);
+        let score = (mistakes, begins_otherwise);
+        let near = mistakes <= (word.len().max(letters.len()) + 1) / 3;
+        let nearer = near && score < self.best;
+        if nearer {
+            self.best = score;
+        }
+        nearer
+    }
+}
+
+/// The candidate nearest to the word, if one is near.
 #[must_use]
 pub fn nearest<'l>(
     word: &[u8],
     candidates: impl IntoIterator<Item = &'l [u8]>,
 ) -> Option<&'l [u8]> {
-    let word = trimmed(word);
-    let mut best = None;
-    let mut fewest = (usize::MAX, true);
-    for candidate in candidates {
-        let letters = trimmed(candidate);
-        let mistakes = mistakes(word, letters);
-        let begins_otherwise = word.first().map(folded) != letters.first().map(folded);
-        let score = (mistakes, begins_otherwise);
-        if score < fewest && mistakes <= (word.len().max(letters.len()) + 1) / 3 {
-            fewest = score;
-            best = Some(candidate);
-        }
-    }
-    best
+    let mut search = Nearest::new(word);
+    candidates
+        .into_iter()
+        .filter(|candidate| search.offer(candidate))
+        .last()
 }
 
 /// A word without the dashes before it.

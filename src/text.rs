@@ -86,6 +86,40 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
+/// A name as V4L2 and the control messages carry it: at most 31 bytes, padded with NULs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Name(pub [u8; NAME_BYTES]);
+
+/// Bytes of a `Name`, its NUL included.
+pub const NAME_BYTES: usize = 32;
+
+impl Name {
+    /// The name without padding.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        let length = self.0.iter().position(|&byte| byte == 0);
+        &self.0[..length.unwrap_or(NAME_BYTES)]
+    }
+}
+
+/// The bytes up to the first NUL, cut to what fits.
+impl FromIterator<u8> for Name {
+    fn from_iter<T: IntoIterator<Item = u8>>(bytes: T) -> Self {
+        let mut name = Self::default();
+        let bytes = bytes.into_iter().take_while(|&byte| byte != 0);
+        for (place, byte) in name.0[..NAME_BYTES - 1].iter_mut().zip(bytes) {
+            *place = byte;
+        }
+        name
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped(self.as_bytes()).fmt(f)
+    }
+}
+
 /// The words of a list that has a space between them. One string in place of a table, which takes 16 bytes for each word's address and
 /// length, and in place of a `match` on byte strings, which compares byte by byte in three instructions each.
 pub fn words(list: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -117,6 +151,16 @@ mod tests {
             Escaped(b"a b\n\x1b\\\xff").to_string(),
             r"a b\x0a\x1b\x5c\xff"
         );
+    }
+
+    #[test]
+    fn a_name_is_cut_to_its_bytes_and_ends_at_the_first_nul() {
+        use std::string::ToString;
+        let name = |text: &[u8]| text.iter().copied().collect::<Name>();
+        assert_eq!(name(b"High\0er").to_string(), "High");
+        assert_eq!(name(&[b'x'; 40]).as_bytes(), [b'x'; 31]);
+        assert_eq!(Name([b'y'; 32]).as_bytes(), [b'y'; 32]);
+        assert_eq!(name(b"a\n").to_string(), "a\\x0a");
     }
 
     #[test]

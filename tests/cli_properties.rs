@@ -4,8 +4,8 @@ use std::ffi::{CStr, CString};
 
 use arrayvec::ArrayVec;
 use framemill::cli::{
-    BitrateMode, Command, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, RunOptions, Size, SocketName, User, Users, parse,
+    BitrateMode, Command, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate,
+    LogTarget, MemoryChoice, RunOptions, Size, SocketName, User, Users, parse,
 };
 use framemill::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
@@ -199,7 +199,7 @@ impl Wanted {
                     Ok(id) => ControlName::Id(*id),
                     Err(name) => ControlName::Name(name.as_bytes()),
                 },
-                value: *value,
+                value: ControlValue::Number(*value),
             })
             .collect()
     }

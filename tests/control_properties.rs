@@ -16,6 +16,9 @@ fn change() -> impl Strategy<Value = Change> {
         Just(Change::Drain),
         (0..=CONTROL_ID_MAX, any::<i64>()).prop_map(|(id, value)| Change::ControlId(id, value)),
         any::<([u8; 32], i64)>().prop_map(|(name, value)| Change::ControlName(name, value)),
+        (0..=CONTROL_ID_MAX, any::<[u8; 32]>())
+            .prop_map(|(id, name)| Change::ControlItem(id, name)),
+        any::<[u8; 32]>().prop_map(Change::FindControl),
     ]
 }
 
@@ -23,6 +26,17 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         any::<i64>().prop_map(Outcome::Done),
         Just(Outcome::Absent),
+        any::<(i64, [u8; 32])>().prop_map(|(value, name)| Outcome::Item(value, name)),
+        any::<(i64, [u8; 32])>().prop_map(|(value, name)| Outcome::Fixed(value, name)),
+        any::<[u8; 32]>().prop_map(Outcome::NoControl),
+        any::<[u8; 32]>().prop_map(Outcome::NoItem),
+        (any::<(u32, u32)>(), proptest::option::of(0..u32::MAX)).prop_map(
+            |((level, max_bitrate), needed)| Outcome::AboveLevel {
+                level,
+                max_bitrate,
+                needed,
+            }
+        ),
         any::<(u32, bool, (i64, i64), u64)>().prop_map(|(errno, device, range, step)| {
             Outcome::Refused {
                 errno,

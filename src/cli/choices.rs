@@ -155,8 +155,26 @@ impl fmt::Display for FrameRate {
 pub struct ControlSetting<'a> {
     /// Which control.
     pub name: ControlName<'a>,
-    /// Its value; `true` is 1 and `false` 0.
-    pub value: i64,
+    /// Its value.
+    pub value: ControlValue<'a>,
+}
+
+/// What a control is set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlValue<'a> {
+    /// A number; `true` is 1 and `false` 0.
+    Number(i64),
+    /// A menu's item by its name, printable ASCII, as the user wrote it.
+    Item(&'a [u8]),
+}
+
+impl fmt::Display for ControlValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Item(name) => Escaped(name).fmt(f),
+        }
+    }
 }
 
 /// How a control is named.

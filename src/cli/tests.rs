@@ -73,7 +73,10 @@ fn every_run_option_arrives() {
             assert_eq!((options.profile, options.level), (Some(2), Some(12)));
             assert_eq!((options.min_qp, options.max_qp), (Some(10), Some(40)));
             assert_eq!(options.repeat_headers, Some(false));
-            let controls = [(ControlName::Name(b"a"), 1), (ControlName::Id(2), -3)];
+            let controls = [
+                (ControlName::Name(b"a"), ControlValue::Number(1)),
+                (ControlName::Id(2), ControlValue::Number(-3)),
+            ];
             assert!(
                 options
                     .controls
@@ -223,7 +226,7 @@ fn ctl_takes_one_action_and_its_value() {
     ctl("ctl -- gop 30", Action::Gop(30));
     let control = ControlSetting {
         name: ControlName::Name(b"a"),
-        value: -5,
+        value: ControlValue::Number(-5),
     };
     ctl("ctl control a=-5", Action::Control(control));
     with("ctl bitrate --socket @mill 5k --wait 7", |parsed| {

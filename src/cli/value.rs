@@ -7,8 +7,9 @@ use core::ffi::CStr;
 use ::log::LevelFilter;
 
 use super::choices::{
-    BitrateMode, CameraChoice, ControlName, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Timestamps, User,
+    BitrateMode, CameraChoice, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate,
+    LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
+    Timestamps, User,
 };
 use super::number::{decimal, digits};
 use super::wants::Wants;
@@ -137,12 +138,28 @@ fn setting(text: &[u8]) -> Option<ControlSetting<'_>> {
         }
         ControlName::Name(name)
     };
-    let value = match (place(value, "false true"), value) {
-        (Some(boolean), _) => boolean as i64,
-        (None, [b'-', magnitude @ ..]) => 0i64.checked_sub_unsigned(id(magnitude)?)?,
-        (None, magnitude) => i64::try_from(id(magnitude)?).ok()?,
+    let value = match signed(value) {
+        Some(number) => ControlValue::Number(number),
+        None => ControlValue::Item(item(value)?),
     };
     Some(ControlSetting { name, value })
+}
+
+/// A signed number in decimal or hexadecimal; `true` is 1 and `false` 0.
+fn signed(text: &[u8]) -> Option<i64> {
+    match (place(text, "false true"), text) {
+        (Some(boolean), _) => Some(boolean as i64),
+        (None, [b'-', magnitude @ ..]) => 0i64.checked_sub_unsigned(id(magnitude)?),
+        (None, magnitude) => i64::try_from(id(magnitude)?).ok(),
+    }
+}
+
+/// The name of a menu's item: what is no number, not even one that is too large.
+fn item(text: &[u8]) -> Option<&[u8]> {
+    let printable = text.iter().all(|&b| b == b' ' || b.is_ascii_graphic());
+    let number = text.strip_prefix(b"-").unwrap_or(text);
+    let is_name = !number.iter().all(u8::is_ascii_digit) && !text.contains(&b'=');
+    (printable && is_name && text.len() <= CONTROL_NAME_BYTES).then_some(text)
 }
 
 /// A user's number.
@@ -360,15 +377,33 @@ mod tests {
     }
 
     #[test]
+    fn values_that_are_no_numbers_are_items_of_a_menu() {
+        let item = |text| match control(text).ok().map(|setting| setting.value) {
+            Some(ControlValue::Item(name)) => Some(name),
+            _ => None,
+        };
+        assert_eq!(item(c"h264_profile=High"), Some(&b"High"[..]));
+        assert_eq!(item(c"h264_level=4.1"), Some(&b"4.1"[..]));
+        assert_eq!(
+            item(c"mode=Constant Bitrate"),
+            Some(&b"Constant Bitrate"[..])
+        );
+        assert_eq!(item(c"a=an item's name of more than 31 bytes"), None);
+    }
+
+    #[test]
     fn control_values_are_signed_hexadecimal_or_boolean() {
-        let value = |text| control(text).ok().map(|setting| setting.value);
+        let value = |text| match control(text).ok()?.value {
+            ControlValue::Number(number) => Some(number),
+            ControlValue::Item(name) => panic!("{name:?}"),
+        };
         assert_eq!(value(c"a=-5"), Some(-5));
         assert_eq!(value(c"a=0xff"), Some(255));
         assert_eq!(value(c"a=-9223372036854775808"), Some(i64::MIN));
         assert_eq!(value(c"a=9223372036854775807"), Some(i64::MAX));
         assert_eq!(value(c"a=true"), Some(1));
         assert_eq!(value(c"a=false"), Some(0));
-        for text in [c"a=", c"a=-", c"a=yes", c"a=9223372036854775808", c"a=b=1"] {
+        for text in [c"a=", c"a=-", c"a=9223372036854775808", c"a=b=1", c"a=\xff"] {
             assert_eq!(value(text), None, "{text:?}");
         }
     }

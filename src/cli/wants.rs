@@ -107,7 +107,7 @@ impl fmt::Display for Wants {
             Self::Codec => f.write_str("a coded format, such as h264 or mjpeg"),
             Self::Control => write!(
                 f,
-                "NAME=VALUE or ID=VALUE, the name with {CONTROL_NAME_BYTES} characters at most"
+                "NAME=VALUE or ID=VALUE, VALUE a number or a menu's item, names with {CONTROL_NAME_BYTES} characters at most"
             ),
             Self::Socket => write!(
                 f,

@@ -1,34 +1,66 @@
 //! `framemill ctl`: one change to an engine that is running, and what came of it.
 //!
-//! Prints one line, `NAME VALUE`, with the value that the driver made of it: `bitrate 2000000`.
+//! Prints one line, `NAME VALUE`, with the value that the driver made of it: `bitrate 2000000`. After the value of a menu
+//! stands the item's name: `control 1 (Constant Bitrate)`.
 
 use rustix::io::Errno;
 
-use crate::cli::{Action, ControlName, ControlSetting, CtlOptions};
+use crate::cli::{Action, ControlName, ControlSetting, ControlValue, CtlOptions};
 use crate::client::{self, Change, Outcome};
 use crate::command::connect::connect;
 use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
 use crate::error::{Exit, Failure};
 use crate::failure;
+use crate::media::h264::level_name;
+use crate::text::Name;
 use crate::v4l2::controls::NotSet;
 use crate::v4l2::errno::{Call, IoctlError};
 
 pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.
-    let (what, change) = change(options.action.unwrap_or(Action::KeyFrame));
-    let outcome = connect(
-        &options.socket,
-        options.engine_uid,
-        options.wait_ms,
-        &Stop::default(),
-        |engine| client::change(engine, change),
-    )?;
+    let action = options.action.unwrap_or(Action::KeyFrame);
+    let (what, change) = change(action);
+    let stop = Stop::default();
+    let ask = |change| {
+        let uid = options.engine_uid;
+        connect(&options.socket, uid, options.wait_ms, &stop, |engine| {
+            client::change(engine, change)
+        })
+    };
+    let outcome = match (ask(change)?, action) {
+        // The control's number; its item is for a second message, because one has no room for both names.
+        (Outcome::Done(id), Action::Control(setting)) if is_question(&change) => {
+            let ControlValue::Item(item) = setting.value else {
+                return super::print(format_args!("{what} {id}\n"));
+            };
+            // No driver has a number of more bits.
+            ask(Change::ControlItem(id as u32, name(item)))?
+        }
+        (outcome, _) => outcome,
+    };
     let error = match outcome {
         Outcome::Done(value) => {
             return super::print(format_args!("{what} {value}\n"));
         }
+        Outcome::Item(value, name) => {
+            return super::print(format_args!("{what} {value} ({})\n", Name(name)));
+        }
+        Outcome::Fixed(value, name) => {
+            return Err(failure!(
+                Exit::Refused,
+                "{what}: it stays {value} ({}) while the engine runs; give run another",
+                Name(name)
+            ));
+        }
+        Outcome::AboveLevel {
+            level,
+            max_bitrate,
+            needed,
+        } => return Err(above_level(what, level, max_bitrate, needed)),
         Outcome::Absent => NotSet::Absent,
+        Outcome::NoControl(near) => NotSet::NoControl(Name(near)),
+        Outcome::NoItem(near) => NotSet::NoItem(Name(near)),
         Outcome::Refused {
             errno,
             device,
@@ -54,16 +86,43 @@ fn change<'a>(action: Action<'a>) -> (&'a str, Change) {
         Action::Bitrate(bits) => ("bitrate", Change::Bitrate(bits)),
         Action::Gop(frames) => ("gop", Change::Gop(frames)),
         Action::Drain => ("drain", Change::Drain),
-        Action::Control(ControlSetting { name, value }) => match name {
-            ControlName::Id(id) => ("control", Change::ControlId(id, value)),
-            ControlName::Name(name) => {
-                let mut bytes = [0; CHANGE_NAME_BYTES];
-                // The command line lets no longer one through.
-                for (place, &byte) in bytes.iter_mut().zip(name) {
-                    *place = byte;
-                }
-                ("control", Change::ControlName(bytes, value))
-            }
-        },
+        Action::Control(setting) => ("control", control(setting)),
+    }
+}
+
+/// The first message about a control.
+fn control(setting: ControlSetting<'_>) -> Change {
+    match (setting.name, setting.value) {
+        (ControlName::Id(id), ControlValue::Number(value)) => Change::ControlId(id, value),
+        (ControlName::Id(id), ControlValue::Item(item)) => Change::ControlItem(id, name(item)),
+        (ControlName::Name(word), ControlValue::Number(value)) => {
+            Change::ControlName(name(word), value)
+        }
+        (ControlName::Name(word), ControlValue::Item(_)) => Change::FindControl(name(word)),
+    }
+}
+
+fn is_question(change: &Change) -> bool {
+    matches!(change, Change::FindControl(_))
+}
+
+/// A name as the message has it; the command line lets no longer one through.
+fn name(word: &[u8]) -> [u8; CHANGE_NAME_BYTES] {
+    word.iter().copied().collect::<Name>().0
+}
+
+/// The level's limit, and what would lift it.
+fn above_level(what: &str, level: u32, max_bitrate: u32, needed: Option<u32>) -> Failure {
+    let level = level_name(level.into());
+    match needed {
+        Some(needed) => failure!(
+            Exit::Refused,
+            "{what}: level {level} allows {max_bitrate} bit/s and stays while the engine runs; for more start it with --level {}",
+            level_name(needed.into())
+        ),
+        None => failure!(
+            Exit::Refused,
+            "{what}: level {level} allows {max_bitrate} bit/s, and no H.264 level allows so much"
+        ),
     }
 }

@@ -24,6 +24,7 @@
 //! | `controls` | list of the controls that hold a number: |
 //! | … `name`, `id` | as `run --control` takes them |
 //! | … `min`, `max`, `step`, `default` | values |
+//! | … `items` | of a menu only: values and names, `0 Baseline, 2 Main`; `--control` takes either |
 
 use core::fmt::{self, Display, Write as _};
 
@@ -39,11 +40,11 @@ use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::v4l2::abi::{
-    Api, CTRL_FLAG_DISABLED, Capability, FMT_FLAG_COMPRESSED, FrmSize, Memory, Queue,
+    Api, CTRL_FLAG_DISABLED, Capability, FMT_FLAG_COMPRESSED, FrmSize, Memory, QueryExtCtrl, Queue,
 };
 use crate::v4l2::camera::is_camera;
 use crate::v4l2::device::{Device, NotUsable, scan};
-use crate::v4l2::{controls, ioctl};
+use crate::v4l2::{controls, ioctl, menu};
 
 /// What is chosen where a device has several: raw formats that every program can make, and codecs that every player can play.
 const PREFERRED: [Fourcc; 8] = [
@@ -184,10 +185,27 @@ fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
                 control.default_value,
             ],
         );
+        if menu::items(device.as_fd(), &control).next().is_some() {
+            report.string("items", &Items(device, control));
+        }
         report.close(b'}');
     }
     report.close(b']');
     report.close(b'}');
+}
+
+/// The items of a menu.
+struct Items<'a>(&'a Device, QueryExtCtrl);
+
+impl Display for Items<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut gap = "";
+        for (value, name) in menu::items(self.0.as_fd(), &self.1) {
+            write!(f, "{gap}{value} {name}")?;
+            gap = ", ";
+        }
+        Ok(())
+    }
 }
 
 #[inline(never)]

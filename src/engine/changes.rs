@@ -4,7 +4,6 @@
 //! and at least `KEY_FRAME_PAUSE_MS` apart. Knows what a wish means to the encoder; knows no socket: `service` hears and answers.
 
 use rustix::fd::AsFd;
-use rustix::io::Errno;
 
 use crate::control::message::{Change, Outcome, Refusal};
 use crate::engine::engine::Engine;
@@ -13,6 +12,7 @@ use crate::limits::KEY_FRAME_PAUSE_MS;
 use crate::media::h264;
 use crate::note;
 use crate::stats::Counter;
+use crate::text::Name;
 use crate::time::MS;
 use crate::v4l2::abi::{
     CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_FORCE_KEY_FRAME,
@@ -22,6 +22,7 @@ use crate::v4l2::abi::{
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
 use crate::v4l2::errno::{Call, IoctlError};
+use crate::v4l2::menu;
 
 /// The key frame that was asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,23 +110,32 @@ impl Engine<'_> {
             return Err(Refusal::Ending);
         }
         let device = self.encoder.device();
-        let (id, value) = match change {
+        match change {
             Change::Drain => {
                 note!(info, "told by a client to stop: draining");
                 life.end_wanted = true;
                 return Ok(Outcome::Done(1));
             }
             _ if life.away.is_some() => return Err(Refusal::Busy),
-            Change::KeyFrame => (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1),
-            Change::Bitrate(bits) => (CID_MPEG_VIDEO_BITRATE, i64::from(bits)),
-            Change::Gop(frames) => (CID_MPEG_VIDEO_GOP_SIZE, i64::from(frames)),
-            Change::ControlId(id, value) => (id, value),
-            Change::ControlName(name, value) => {
-                let length = name.iter().position(|&byte| byte == 0);
-                let name = &name[..length.unwrap_or(name.len())];
-                (controls::find(device.as_fd(), name).unwrap_or(0), value)
+            Change::FindControl(name) => {
+                let found = controls::find(device.as_fd(), Name(name).as_bytes());
+                return Ok(found.map_or_else(rejected, |id| Outcome::Done(id.into())));
+            }
+            _ => {}
+        }
+        let (id, value) = match setting(device, change) {
+            Ok(setting) => setting,
+            Err(error) => {
+                self.stats.count(Counter::Changes);
+                return Ok(rejected(error));
             }
         };
+        if self.settings.h264
+            && let Some(outcome) = self.outlives_level(id, value)
+        {
+            self.stats.count(Counter::Changes);
+            return Ok(outcome);
+        }
         let answer = match (change, id) {
             // However it is called, it is one of the requests that are merged.
             (_, CID_MPEG_VIDEO_FORCE_KEY_FRAME) => {
@@ -139,13 +149,6 @@ impl Engine<'_> {
             (Change::Gop(frames), _) => controls::set_gop(device, frames).inspect(|_| {
                 life.key.always = controls::all_intra_by_force(device, frames);
             }),
-            _ if self.settings.h264 => match h264_limit(device, id) {
-                Some((least, most)) if value < least || value > most => {
-                    let range = IoctlError::new(Call::SExtCtrls, Errno::RANGE);
-                    Err(NotSet::Value(range, least, most, 1))
-                }
-                _ => controls::set(device, id, value),
-            },
             _ => controls::set(device, id, value),
         };
         self.stats.count(Counter::Changes);
@@ -153,18 +156,91 @@ impl Engine<'_> {
             self.session.keep(id, value);
             self.pipeline.forget_habits();
         }
-        if answer.is_ok() && matches!(change, Change::ControlId(..) | Change::ControlName(..)) {
+        let by_name = !matches!(change, Change::Bitrate(_) | Change::Gop(_));
+        if answer.is_ok() && by_name {
             // A key-frame distance by its own name ends the forcing of each frame, as `gop` does.
             life.key.always &=
                 !matches!(id, CID_MPEG_VIDEO_GOP_SIZE | CID_MPEG_VIDEO_H264_I_PERIOD);
         }
+        let name = |value| {
+            by_name
+                .then(|| menu::item_name(device.as_fd(), id, value))
+                .flatten()
+        };
         Ok(match answer {
-            Ok(value) => Outcome::Done(value),
-            Err(NotSet::Absent) => Outcome::Absent,
-            Err(NotSet::Value(error, minimum, maximum, step)) => {
-                refused(&error, (minimum, maximum), step)
-            }
+            Ok(value) => match name(value) {
+                Some(name) => Outcome::Item(value, name.0),
+                None => Outcome::Done(value),
+            },
+            Err(error) => rejected(error),
         })
+    }
+
+    /// What is said of a setting that does not go with the stream's H.264 level and profile. They stay while the encoder runs, and a
+    /// firmware that rejects the combination says so only when it is started again, which is too late.
+    fn outlives_level(&self, id: u32, value: i64) -> Option<Outcome> {
+        match id {
+            CID_MPEG_VIDEO_BITRATE => self.above_level(value),
+            CID_MPEG_VIDEO_BITRATE_MODE
+            | CID_MPEG_VIDEO_H264_LEVEL
+            | CID_MPEG_VIDEO_H264_PROFILE => {
+                let device = self.encoder.device();
+                // What stands may be said again.
+                let stands = controls::get(device, id).filter(|&stands| stands != value)?;
+                let name = menu::item_name(device.as_fd(), id, stands).unwrap_or_default();
+                Some(Outcome::Fixed(stands, name.0))
+            }
+            _ => None,
+        }
+    }
+
+    /// What is said of a bit rate that the driver would take, and the stream's H.264 level does not allow.
+    fn above_level(&self, bitrate: i64) -> Option<Outcome> {
+        let device = self.encoder.device();
+        let range = controls::query(device.as_fd(), CID_MPEG_VIDEO_BITRATE)?;
+        let level = controls::get(device, CID_MPEG_VIDEO_H264_LEVEL)?;
+        let profile = controls::get(device, CID_MPEG_VIDEO_H264_PROFILE)?;
+        let allowed = h264::most_bits(level, profile);
+        if bitrate <= allowed || bitrate > range.maximum {
+            return None;
+        }
+        let wanted = self.memory.wanted();
+        let demand = h264::Demand {
+            size: (wanted.width, wanted.height),
+            rate: self.encoder.agreed().declared,
+            bitrate: u32::try_from(bitrate).ok()?,
+            profile,
+        };
+        Some(Outcome::AboveLevel {
+            level: u32::try_from(level).ok()?,
+            max_bitrate: u32::try_from(allowed).ok()?,
+            needed: demand.level(),
+        })
+    }
+}
+
+/// The control that a change sets, and its value.
+fn setting(device: &Device, change: Change) -> Result<(u32, i64), NotSet> {
+    let fd = device.as_fd();
+    Ok(match change {
+        Change::Bitrate(bits) => (CID_MPEG_VIDEO_BITRATE, i64::from(bits)),
+        Change::Gop(frames) => (CID_MPEG_VIDEO_GOP_SIZE, i64::from(frames)),
+        Change::ControlId(id, value) => (id, value),
+        Change::ControlName(name, value) => (controls::find(fd, Name(name).as_bytes())?, value),
+        Change::ControlItem(id, name) => (id, menu::item(fd, id, Name(name).as_bytes())?),
+        Change::KeyFrame | Change::Drain | Change::FindControl(_) => {
+            (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1)
+        }
+    })
+}
+
+/// What is said of a control that was not set.
+fn rejected(error: NotSet) -> Outcome {
+    match error {
+        NotSet::Absent => Outcome::Absent,
+        NotSet::NoControl(near) => Outcome::NoControl(near.0),
+        NotSet::NoItem(near) => Outcome::NoItem(near.0),
+        NotSet::Value(error, minimum, maximum, step) => refused(&error, (minimum, maximum), step),
     }
 }
 
@@ -174,22 +250,5 @@ fn refused(error: &IoctlError, range: (i64, i64), step: u64) -> Outcome {
         device: error.call == Call::SExtCtrlsApply,
         range,
         step,
-    }
-}
-
-/// The values that a control may have while an H.264 encoder runs, where that is limited: its level stays, and a firmware
-/// that refuses the combination says so only when it is started again, which is too late.
-fn h264_limit(device: &Device, id: u32) -> Option<(i64, i64)> {
-    let value = |id| controls::get(device, id);
-    match id {
-        CID_MPEG_VIDEO_BITRATE => {
-            let (level, profile) = (CID_MPEG_VIDEO_H264_LEVEL, CID_MPEG_VIDEO_H264_PROFILE);
-            Some((0, h264::most_bits(value(level)?, value(profile)?)))
-        }
-        CID_MPEG_VIDEO_BITRATE_MODE | CID_MPEG_VIDEO_H264_LEVEL | CID_MPEG_VIDEO_H264_PROFILE => {
-            // What stands may be said again.
-            value(id).map(|stands| (stands, stands))
-        }
-        _ => None,
     }
 }

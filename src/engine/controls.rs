@@ -4,11 +4,12 @@
 //! option means to an encoder; how a control is set is `v4l2::controls`' business.
 
 use core::cell::Cell;
+use core::ffi::CStr;
 use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
 
-use crate::cli::{BitrateMode, ControlName, ControlSetting, RunOptions};
+use crate::cli::{BitrateMode, ControlName, ControlSetting, ControlValue, RunOptions};
 use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::media::fourcc::Fourcc;
@@ -24,6 +25,7 @@ use crate::v4l2::abi::{
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
 use crate::v4l2::errno::IoctlError;
+use crate::v4l2::menu;
 
 /// Sets all of them, and those that were changed since. The level allows `most` bit/s, too, which rises to what is set.
 #[inline(never)]
@@ -101,16 +103,9 @@ pub(super) fn set_controls(
         setter.told("--repeat-headers", repeat, answer)?;
     }
     let mut level = options.level;
-    for ControlSetting { name, value } in &options.controls {
-        let (id, shown) = match name {
-            ControlName::Id(id) => (Some(*id), Named::Id(*id)),
-            ControlName::Name(name) => (controls::find(device.as_fd(), name), Named::Name(name)),
-        };
-        let answer = id
-            .ok_or(NotSet::Absent)
-            .and_then(|id| controls::set(device, id, *value));
-        let made = answer.map_err(|error| setter.refused(&shown, *value, error))?;
-        if id == Some(CID_MPEG_VIDEO_H264_LEVEL) {
+    for setting in &options.controls {
+        let (id, made) = setter.named(setting, options.camera)?;
+        if id == CID_MPEG_VIDEO_H264_LEVEL {
             level = u32::try_from(made).ok();
         }
     }
@@ -147,13 +142,44 @@ impl Setter<'_> {
                     "{option} has no effect: the driver has no such control"
                 );
             }
-            Err(error) => return Err(self.refused(&option, value, error)),
+            Err(error) => return Err(self.refused(&option, &value, error)),
         }
         Ok(())
     }
 
-    fn refused(&self, what: &dyn Display, value: i64, error: NotSet) -> Failure {
+    fn refused(&self, what: &dyn Display, value: &dyn Display, error: NotSet) -> Failure {
         failure!(Exit::Refused, "{}: {what} {value}: {error}", self.path)
+    }
+
+    /// Sets one control that the user named. Gives its number, and the value that the driver made of it.
+    fn named(
+        &self,
+        setting: &ControlSetting<'_>,
+        camera: Option<&CStr>,
+    ) -> Result<(u32, i64), Failure> {
+        let fd = self.device.as_fd();
+        let (id, shown) = match setting.name {
+            ControlName::Id(id) => (Ok(id), Named::Id(id)),
+            ControlName::Name(name) => (controls::find(fd, name), Named::Name(name)),
+        };
+        let answer = id.and_then(|id| {
+            let value = match setting.value {
+                ControlValue::Number(number) => number,
+                ControlValue::Item(name) => menu::item(fd, id, name)?,
+            };
+            Ok((id, controls::set(self.device, id, value)?))
+        });
+        answer.map_err(|error| match (error, camera) {
+            // Whoever gives a camera may mean the camera's.
+            (NotSet::Absent | NotSet::NoControl(_), Some(camera)) => failure!(
+                Exit::Refused,
+                "{}: {shown} {}: {error}; --control sets the encoder's, set those of the camera {} before the start (v4l2-ctl)",
+                self.path,
+                setting.value,
+                Escaped(camera.to_bytes())
+            ),
+            _ => self.refused(&shown, &setting.value, error),
+        })
     }
 
     /// The least quantiser must not be above the greatest: where the user named one of them, the driver's own default for the
@@ -246,6 +272,9 @@ impl Setter<'_> {
             Ok(made) => note!(info, "{combination}, level {}", level_name(made)),
             Err(NotSet::Absent) if asked.is_none() => {}
             Err(NotSet::Absent) => self.told("--level", level.into(), answer)?,
+            Err(error @ (NotSet::NoControl(_) | NotSet::NoItem(_))) => {
+                return Err(self.refused(&"--level", &level_name(level.into()), error));
+            }
             Err(NotSet::Value(error, ..)) => {
                 return Err(failure!(
                     Exit::Refused,

@@ -345,6 +345,8 @@ mod tests {
         for (call, arguments, expected) in [
             (Sysno::ioctl, &[9, abi::VIDIOC_QBUF][..], true),
             (Sysno::ioctl, &[9, abi::VIDIOC_QUERY_EXT_CTRL], true),
+            // `ctl` names a menu's item, and the loop looks for it.
+            (Sysno::ioctl, &[9, abi::VIDIOC_QUERYMENU], true),
             (Sysno::ioctl, &[9, abi::DMA_HEAP_IOCTL_ALLOC], false),
             (Sysno::ioctl, &[9, abi::UDMABUF_CREATE], false),
             // TIOCSTI: types into a terminal.

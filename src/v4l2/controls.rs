@@ -16,13 +16,19 @@ use super::device::Device;
 use super::errno::{Call, IoctlError};
 use super::ioctl;
 use crate::limits::CONTROLS_SCANNED;
+use crate::nearest::Nearest;
 use crate::note;
+use crate::text::Name;
 
 /// Why a control was not set.
 #[derive(Clone, Copy, Debug)]
 pub enum NotSet {
     /// The driver has no such control, or it holds no single number.
     Absent,
+    /// The driver has no control of this name; the nearest one, empty when none is near.
+    NoControl(Name),
+    /// The control is no menu or has no item of this name; the nearest one, empty when none is near.
+    NoItem(Name),
     /// The driver refuses the value; these are the smallest and the largest it takes, and its step.
     Value(IoctlError, i64, i64, u64),
 }
@@ -31,6 +37,14 @@ impl fmt::Display for NotSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("the driver has no such control"),
+            Self::NoControl(near) => {
+                f.write_str("the driver has no such control")?;
+                proposal(f, near)
+            }
+            Self::NoItem(near) => {
+                f.write_str("the control has no such item")?;
+                proposal(f, near)
+            }
             // Within the range, it is not the range.
             Self::Value(error, ..) if error.errno != Errno::RANGE => error.fmt(f),
             Self::Value(error, minimum, maximum, step) => {
@@ -41,6 +55,13 @@ impl fmt::Display for NotSet {
             }
         }
     }
+}
+
+fn proposal(f: &mut fmt::Formatter<'_>, near: &Name) -> fmt::Result {
+    if near.as_bytes().is_empty() {
+        return Ok(());
+    }
+    write!(f, "; did you mean {near}?")
 }
 
 /// Sets a control. Gives the value that the driver made of it: the nearest that it can do.
@@ -177,14 +198,25 @@ pub fn all(device: BorrowedFd<'_>) -> impl Iterator<Item = QueryExtCtrl> {
 
 /// The number of the control with this name. Names are compared as `v4l2-ctl` writes them: lower case, and everything
 /// that is no letter or digit as one underscore (`Video GOP Size` is `video_gop_size`).
-#[must_use]
-pub fn find(device: BorrowedFd<'_>, name: &[u8]) -> Option<u32> {
-    all(device)
-        .find(|control| same_name(control.name(), name))
-        .map(|control| control.id)
+///
+/// # Errors
+/// When there is none.
+pub fn find(device: BorrowedFd<'_>, name: &[u8]) -> Result<u32, NotSet> {
+    let mut search = Nearest::new(name);
+    let mut near = Name::default();
+    for control in all(device) {
+        if same_name(control.name(), name) {
+            return Ok(control.id);
+        }
+        let known: Name = folded(control.name()).collect();
+        if search.offer(known.as_bytes()) {
+            near = known;
+        }
+    }
+    Err(NotSet::NoControl(near))
 }
 
-fn same_name(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same_name(a: &[u8], b: &[u8]) -> bool {
     folded(a).eq(folded(b))
 }
 

@@ -9,5 +9,6 @@ pub mod encoder;
 pub mod errno;
 pub mod ioctl;
 mod memory;
+pub mod menu;
 pub mod negotiate;
 pub mod quirks;

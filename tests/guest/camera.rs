@@ -208,6 +208,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
         refused --camera-format NV24
         refused --camera-format NM12
         refused --format AR24
+        refused --control brightness=200
         ",
     ));
     outcome.succeeded(&["run", "tap", "renamed"]);
@@ -223,6 +224,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
         "the camera gives no raw format that /dev/video11 takes: they need one with the same samples",
         "/dev/video4: the driver does not take NM12: it offers YUYV instead",
         "/dev/video11: the driver does not take AR24: it offers YU12 instead",
+        "/dev/video11: --control brightness 200: the driver has no such control; --control sets the encoder's, set those of the camera /dev/video4 before the start (v4l2-ctl)",
     ] {
         assert!(refused.contains(sentence), "{refused}");
     }

@@ -176,8 +176,12 @@ fn changes_that_would_outlive_the_level_are_refused() {
     let guest = Guest::h264("ctl-level");
     let outcome = guest.run(&streaming(
         r"
-        try bits framemill ctl bitrate 25M
-        try mode framemill ctl control video_bitrate_mode=1
+        try bits framemill ctl bitrate 25m
+        { framemill ctl control h264_profile=high; framemill ctl control h264_profile=4
+          framemill ctl control video_bitrate_mode=VBR; } >/host/answers
+        try item framemill ctl control h264_profile=Hihg
+        try control framemill ctl control h264_porfile=High
+        try mode framemill ctl control video_bitrate_mode=CBR
         try level framemill ctl control h264_level=0
         # What remains can be started again.
         knob qbuf_eio_output $(($(counter frames_queued) + 30))
@@ -198,16 +202,34 @@ fn changes_that_would_outlive_the_level_are_refused() {
         ",
     ));
     outcome.succeeded(&["drain", "run", "tap"]);
-    for name in ["bits", "mode", "level", "key", "button"] {
-        assert_eq!(outcome.number(name), 4, "{name}: {}", outcome.story());
-    }
-    // 320x240 at 60 frames/s and 10 Mbit/s need level 3, which High allows 12.5 Mbit/s.
-    let log = outcome.text("bits.log");
-    assert!(
-        log.contains("bitrate: the driver takes 0 to 12500000 in steps of 1"),
-        "{log}"
+    let high = "control 4 (High)\n";
+    assert_eq!(
+        outcome.text("answers"),
+        format!("{high}{high}control 0 (Variable Bitrate)\n")
     );
-    assert!(outcome.text("key.log").contains("EINVAL"));
+    for (name, sentence) in [
+        // 320x240 at 60 frames/s and 10 Mbit/s need level 3, which High allows 12.5 Mbit/s.
+        (
+            "bits",
+            "bitrate: level 3 allows 12500000 bit/s and stays while the engine runs; for more start it with --level 3.2",
+        ),
+        ("item", "the control has no such item; did you mean High?"),
+        (
+            "control",
+            "the driver has no such control; did you mean h264_profile?",
+        ),
+        (
+            "mode",
+            "control: it stays 0 (Variable Bitrate) while the engine runs",
+        ),
+        ("level", "control: it stays "),
+        ("key", "EINVAL"),
+        ("button", "EINVAL"),
+    ] {
+        let log = outcome.text(&format!("{name}.log"));
+        assert_eq!(outcome.number(name), 4, "{name}: {log}");
+        assert!(log.contains(sentence), "{name}: {log}");
+    }
 }
 
 #[test]

@@ -187,6 +187,9 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
         refused quantiser --control video_bitrate=1
         refused period --control h264_i_frame_period=1
         refused extended --profile extended
+        refused item --control h264_profile=Hihg
+        refused named --control h264_level=3.1
+        framemill probe --device /dev/video11 --json >/host/probe
         refused fast --fps 240
         traced start inject=ioctl:error=ESRCH:when=$(nth VIDIOC_STREAMON)
         ended start
@@ -217,11 +220,20 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
         ),
         ("extended", "--profile 3: VIDIOC_S_EXT_CTRLS: EINVAL"),
         ("fast", "level 5.2 is needed, and refused: "),
+        (
+            "item",
+            "--control h264_profile Hihg: the control has no such item; did you mean High?",
+        ),
+        // The item is found, and the level is too low.
+        ("named", "level 3.1 does not allow it, 4 does"),
     ] {
         let log = outcome.text(&format!("{name}.log"));
         assert_eq!(outcome.number(name), 4, "{name}: {log}");
         assert!(log.contains(sentence), "{name}: {log}");
     }
+    let items = outcome.text("probe");
+    let expected = "\"items\":\"0 Variable Bitrate, 1 Constant Bitrate";
+    assert!(items.contains(expected), "{items}");
     assert_eq!(outcome.number("start"), 4);
     let log = outcome.text("esrch.log");
     assert!(

@@ -110,7 +110,7 @@ pub(super) static RUN: [CliOption; 35] = [
     option(
         "--control",
         "NAME|ID=VALUE",
-        "set an encoder control, decimal, 0x, true or false; up to 32 times",
+        "set an encoder control: decimal, 0x, true, false or a menu's item; up to 32 times",
         Takes::Text,
         set!(Run, options, value => push_control(options, value::control(value.text)?)?),
     ),

@@ -214,7 +214,7 @@ fn each_mistake_gets_its_own_sentence() {
         ),
         (
             "run --control a",
-            "--control wants NAME=VALUE or ID=VALUE, the name with 31 characters at most, not \"a\"",
+            "--control wants NAME=VALUE or ID=VALUE, VALUE a number or a menu's item, names with 31 characters at most, not \"a\"",
         ),
     ] {
         assert_eq!(usage_error(line), sentence, "{line}");

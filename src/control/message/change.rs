@@ -21,6 +21,10 @@ pub enum Change {
     ControlId(u32, i64),
     /// The encoder's control of this name, padded with NULs, and its value.
     ControlName([u8; CHANGE_NAME_BYTES], i64),
+    /// The encoder's menu control of this number, and its item of this name, padded with NULs.
+    ControlItem(u32, [u8; CHANGE_NAME_BYTES]),
+    /// Changes nothing: asks for the number of the control of this name, because a message has no room for two names.
+    FindControl([u8; CHANGE_NAME_BYTES]),
 }
 
 /// Room for a control's name, bytes: `struct v4l2_queryctrl` has as many.
@@ -31,8 +35,25 @@ pub const CHANGE_NAME_BYTES: usize = CONTROL_NAME_BYTES + 1;
 pub enum Outcome {
     /// Done; the value is what the driver made of it (1 for a key frame and the drain).
     Done(i64),
+    /// Done; the value is what the driver made of it, and that item of a menu, whose name is this, padded with NULs.
+    Item(i64, [u8; CHANGE_NAME_BYTES]),
     /// The driver has no such control.
     Absent,
+    /// The driver has no control of this name; the nearest one, padded with NULs, empty when none is near.
+    NoControl([u8; CHANGE_NAME_BYTES]),
+    /// The control has no item of this name; the nearest one, likewise.
+    NoItem([u8; CHANGE_NAME_BYTES]),
+    /// The control has another value and keeps it while the encoder runs: that value, and the item's name or nothing.
+    Fixed(i64, [u8; CHANGE_NAME_BYTES]),
+    /// The bit rate is more than the stream's H.264 level allows.
+    AboveLevel {
+        /// The level, a `V4L2_CID_MPEG_VIDEO_H264_LEVEL` value.
+        level: u32,
+        /// What it allows, bits per second.
+        max_bitrate: u32,
+        /// The lowest level that allows it; `None` when none does.
+        needed: Option<u32>,
+    },
     /// The driver refused the value.
     Refused {
         /// What the call answered.
@@ -54,13 +75,13 @@ pub(super) fn encode_change(change: Change, words: &mut [u32; WORDS]) {
         Change::Drain => (4, 0, 0, [0; _]),
         Change::ControlId(id, value) => (5, id, value, [0; _]),
         Change::ControlName(name, value) => (6, 0, value, name),
+        Change::ControlItem(id, name) => (7, id, 0, name),
+        Change::FindControl(name) => (8, 0, 0, name),
     };
     words[4] = what;
     words[5] = id;
     put_long(words, 6, value as u64);
-    for (word, bytes) in words[8..].iter_mut().zip(name.as_chunks().0) {
-        *word = u32::from_le_bytes(*bytes);
-    }
+    put_name(words, &name);
 }
 
 pub(super) fn decode_change(words: &[u32; WORDS]) -> Option<Change> {
@@ -71,13 +92,9 @@ pub(super) fn decode_change(words: &[u32; WORDS]) -> Option<Change> {
         3 => Change::Gop(u32::try_from(value).ok()?),
         4 => Change::Drain,
         5 if words[5] <= CONTROL_ID_MAX => Change::ControlId(words[5], value),
-        6 => {
-            let mut name = [0; CHANGE_NAME_BYTES];
-            for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(&words[8..]) {
-                *bytes = word.to_le_bytes();
-            }
-            Change::ControlName(name, value)
-        }
+        6 => Change::ControlName(get_name(words), value),
+        7 if words[5] <= CONTROL_ID_MAX => Change::ControlItem(words[5], get_name(words)),
+        8 => Change::FindControl(get_name(words)),
         _ => return None,
     })
 }
@@ -89,6 +106,35 @@ pub(super) fn encode_outcome(outcome: Outcome, words: &mut [u32; WORDS]) {
             put_long(words, 6, value as u64);
         }
         Outcome::Absent => words[4] = 2,
+        Outcome::Item(value, name) => {
+            words[4] = 5;
+            put_long(words, 6, value as u64);
+            put_name(words, &name);
+        }
+        Outcome::Fixed(value, name) => {
+            words[4] = 9;
+            put_long(words, 6, value as u64);
+            put_name(words, &name);
+        }
+        Outcome::NoControl(near) => {
+            words[4] = 6;
+            put_name(words, &near);
+        }
+        Outcome::NoItem(near) => {
+            words[4] = 7;
+            put_name(words, &near);
+        }
+        Outcome::AboveLevel {
+            level,
+            max_bitrate,
+            needed,
+        } => {
+            words[4] = 8;
+            words[5] = level;
+            words[6] = max_bitrate;
+            // Counted from 1; 0 is none.
+            words[7] = needed.map_or(0, |needed| needed.saturating_add(1));
+        }
         Outcome::Refused {
             errno,
             device,
@@ -108,6 +154,15 @@ pub(super) fn decode_outcome(words: &[u32; WORDS]) -> Option<Outcome> {
     Some(match words[4] {
         1 => Outcome::Done(get_long(words, 6) as i64),
         2 => Outcome::Absent,
+        5 => Outcome::Item(get_long(words, 6) as i64, get_name(words)),
+        9 => Outcome::Fixed(get_long(words, 6) as i64, get_name(words)),
+        6 => Outcome::NoControl(get_name(words)),
+        7 => Outcome::NoItem(get_name(words)),
+        8 => Outcome::AboveLevel {
+            level: words[5],
+            max_bitrate: words[6],
+            needed: words[7].checked_sub(1),
+        },
         which @ 3..=4 => Outcome::Refused {
             errno: words[5],
             device: which == 4,
@@ -116,6 +171,20 @@ pub(super) fn decode_outcome(words: &[u32; WORDS]) -> Option<Outcome> {
         },
         _ => return None,
     })
+}
+
+fn put_name(words: &mut [u32; WORDS], name: &[u8; CHANGE_NAME_BYTES]) {
+    for (word, bytes) in words[8..].iter_mut().zip(name.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
+    }
+}
+
+fn get_name(words: &[u32; WORDS]) -> [u8; CHANGE_NAME_BYTES] {
+    let mut name = [0; CHANGE_NAME_BYTES];
+    for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(&words[8..]) {
+        *bytes = word.to_le_bytes();
+    }
+    name
 }
 
 fn put_long(words: &mut [u32; WORDS], at: usize, value: u64) {

@@ -1,0 +1,76 @@
+//! Menu controls: their items by number and by name.
+//!
+//! Knows what a menu is; what its items mean is the caller's subject.
+
+use core::fmt::Write;
+
+use rustix::fd::BorrowedFd;
+
+use super::abi::{CTRL_TYPE_INTEGER_MENU, CTRL_TYPE_MENU, QueryExtCtrl};
+use super::controls::{self, NotSet, same_name};
+use super::ioctl;
+use crate::limits::CONTROL_ITEMS;
+use crate::nearest::Nearest;
+use crate::text::{Name, Text};
+
+/// Short names that people use, and how the kernel's items are called.
+const SHORT: [(&[u8], &[u8]); 3] = [
+    (b"cbr", b"constant bitrate"),
+    (b"vbr", b"variable bitrate"),
+    (b"cq", b"constant quality"),
+];
+
+/// The items of a menu: value and name; of a menu of numbers, the number is the name. Nothing for a control that is no menu.
+pub fn items(device: BorrowedFd<'_>, control: &QueryExtCtrl) -> impl Iterator<Item = (i64, Name)> {
+    let is_menu = matches!(control.type_, CTRL_TYPE_MENU | CTRL_TYPE_INTEGER_MENU);
+    let (id, type_) = (control.id, control.type_);
+    let end = control
+        .maximum
+        .min(control.minimum.saturating_add(CONTROL_ITEMS));
+    (control.minimum..=end)
+        .take_while(move |_| is_menu)
+        .filter_map(move |value| Some((value, name(device, id, type_, value)?)))
+}
+
+/// The name of a control's value; `None` when the control is no menu, or the menu has a gap there.
+#[must_use]
+pub fn item_name(device: BorrowedFd<'_>, id: u32, value: i64) -> Option<Name> {
+    let control = controls::query(device, id)?;
+    matches!(control.type_, CTRL_TYPE_MENU | CTRL_TYPE_INTEGER_MENU)
+        .then(|| name(device, id, control.type_, value))
+        .flatten()
+}
+
+fn name(device: BorrowedFd<'_>, id: u32, type_: u32, value: i64) -> Option<Name> {
+    let item = ioctl::querymenu(device, id, u32::try_from(value).ok()?).ok()??;
+    if type_ == CTRL_TYPE_MENU {
+        return Some(item.name().iter().copied().collect());
+    }
+    let mut number = Text::default();
+    // Writing to it never fails.
+    let _ = write!(number, "{}", item.value());
+    Some(number.as_str().bytes().collect())
+}
+
+/// The value of the item with this name, compared as names of controls are.
+///
+/// # Errors
+/// When the driver has no such control, or the control no such item.
+pub fn item(device: BorrowedFd<'_>, id: u32, name: &[u8]) -> Result<i64, NotSet> {
+    let control = controls::query(device, id).ok_or(NotSet::Absent)?;
+    let full = SHORT
+        .iter()
+        .find(|(short, _)| short.eq_ignore_ascii_case(name))
+        .map_or(name, |(_, full)| full);
+    let mut search = Nearest::new(name);
+    let mut near = Name::default();
+    for (value, item) in items(device, &control) {
+        if same_name(item.as_bytes(), name) || same_name(item.as_bytes(), full) {
+            return Ok(value);
+        }
+        if search.offer(item.as_bytes()) {
+            near = item;
+        }
+    }
+    Err(NotSet::NoItem(near))
+}
