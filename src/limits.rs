@@ -285,7 +285,13 @@ pub const INPUT_BYTES: usize = 512;
 /// Bytes of input that are read at a time where they cannot be read into a slot directly: on the stack.
 pub const BOUNCE_BYTES: usize = 16 * 1024;
 
-/// How often a client that waits for an engine tries to connect, ms.
+/// A client that a signal asked to finish is done within so long, ms: as long as the engine's drain. Container runtimes kill after 10 s.
+pub const STOP_MS: u32 = DRAIN_MS_DEFAULT;
+
+/// Bytes that can be written to a pipe without waiting when poll(2) says that it has room: `PIPE_BUF`.
+pub const PIPE_BYTES: usize = 4096;
+
+/// How often a client that waits for an engine, or for a reader of its FIFO, tries again, ms.
 pub const CONNECT_RETRY_MS: u32 = 20;
 
 /// How long an engine waits for another one to make its socket's file, ms: a few system calls take microseconds, on a busy machine a

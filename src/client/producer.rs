@@ -44,6 +44,8 @@ pub struct FrameProducer {
     /// Slots taken from the ring and not committed: dropped guards.
     in_hand: ArrayVec<u32, SLOTS>,
     committed: u64,
+    /// The engine was told that no more frames come.
+    finishing: bool,
 }
 
 impl FrameProducer {
@@ -162,6 +164,7 @@ impl FrameProducer {
             acquire: Popper::default(),
             in_hand: ArrayVec::new(),
             committed: 0,
+            finishing: false,
         })
     }
 
@@ -256,16 +259,18 @@ impl FrameProducer {
     }
 
     /// Tells the engine that no more frames come, and waits until each committed frame is accounted for: at most
-    /// `timeout` ns. Gives whether it was in time.
+    /// `timeout` ns. Gives whether it was in time; if not, it may be called again, to go on waiting.
     ///
     /// # Errors
     /// When the engine is gone or cut this producer off.
     pub fn finish(&mut self, timeout: Option<u64>) -> Result<bool, ClientError> {
         let deadline = timeout.map(|ns| now().saturating_add(ns));
-        match send(&self.socket, &Message::Finish, &[]).map_err(super::sending) {
-            // A connection that has ended has a reason to tell, if need be.
-            Ok(()) | Err(ClientError::Gone) => {}
-            Err(error) => return Err(error),
+        if !self.finishing {
+            match send(&self.socket, &Message::Finish, &[]).map_err(super::sending) {
+                // A connection that has ended has a reason to tell, if need be.
+                Ok(()) | Err(ClientError::Gone) => self.finishing = true,
+                Err(error) => return Err(error),
+            }
         }
         while !self.all_accounted() {
             match self.wait(deadline) {

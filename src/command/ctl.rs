@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::cli::{Action, ControlName, ControlSetting, ControlValue, CtlOptions};
 use crate::client::{self, Change, Outcome};
 use crate::command::connect::connect;
+use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -20,8 +21,9 @@ pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.
     let action = options.action.unwrap_or(Action::KeyFrame);
     let (what, change) = change(action);
+    let stop = Stop::default();
     let ask = |change| {
-        connect(&options.socket, options.wait_ms, |socket| {
+        connect(&options.socket, options.wait_ms, &stop, |socket| {
             client::change(socket, change)
         })
     };

@@ -2,8 +2,6 @@
 //!
 //! Knows pictures and bytes. Knows no engine.
 
-use rustix::thread::{ClockId, clock_nanosleep_absolute};
-
 use crate::client::SlotGuard;
 use crate::command::input::{Filled, Input};
 use crate::error::{Exit, Failure};
@@ -13,12 +11,6 @@ use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::media::pattern::fill_row;
 use crate::media::rows::{Rows, SPREAD_BYTES, scatter};
-use crate::time::timespec;
-
-pub(super) fn sleep_until(time: u64) {
-    // An interrupted sleep makes one frame early, no more.
-    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(time));
-}
 
 /// Draws the pattern's frame into a slot.
 #[inline(never)]
@@ -50,7 +42,7 @@ pub(super) fn draw(
 /// Reads a frame of the input into a slot, row by row where the slot's rows lie further apart.
 #[inline(never)]
 pub(super) fn read(
-    input: &mut Input,
+    input: &mut Input<'_>,
     source: &RawFormat,
     format: &RawFormat,
     slot: &mut SlotGuard<'_>,
@@ -84,7 +76,7 @@ pub(super) fn read(
 
 /// Reads a frame of the input that goes nowhere.
 pub(super) fn skip(
-    input: &mut Input,
+    input: &mut Input<'_>,
     source: &RawFormat,
     format: &RawFormat,
     layout: &FrameLayout,

@@ -1,11 +1,13 @@
 //! Reading frames' bytes from a file or a pipe. Knows bytes, ends of files and Y4M's lines; knows no slots.
 
 use arrayvec::ArrayVec;
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fstat, open, seek};
 use rustix::io::Errno;
 
 use crate::cli::{Container, Source};
+use crate::command::stop::Stop;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
@@ -19,7 +21,7 @@ use crate::v4l2::errno::Named;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(super) struct Input<'a> {
     /// `None` is standard input.
     file: Option<OwnedFd>,
     ahead: ArrayVec<u8, INPUT_BYTES>,
@@ -28,6 +30,9 @@ pub(super) struct Input {
     header: Option<Y4mHeader>,
     /// This file system cannot read into a device's memory.
     bounce: bool,
+    /// It may have to be waited for: a pipe, a socket or a device, and a signal may be waited for, too.
+    waits: bool,
+    stop: &'a Stop,
 }
 
 /// How much was read.
@@ -39,12 +44,17 @@ pub(super) enum Filled {
     Short(usize),
 }
 
-impl Input {
+impl<'a> Input<'a> {
     /// Opens the input and, for Y4M, reads its header.
-    pub(super) fn open(source: Source<'_>, container: Container) -> Result<Self, Failure> {
+    pub(super) fn open(
+        source: Source<'_>,
+        container: Container,
+        stop: &'a Stop,
+    ) -> Result<Self, Failure> {
         let (file, named_y4m) = match source {
             Source::File(path) => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                // A FIFO that nobody writes to yet is waited for by poll(2), not here.
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
                 let file = open(path, flags, Mode::empty()).map_err(|errno| {
                     failure!(
                         Exit::Input,
@@ -63,7 +73,10 @@ impl Input {
             start: 0,
             header: None,
             bounce: false,
+            waits: false,
+            stop,
         };
+        input.waits = input.live();
         let y4m = match container {
             Container::Y4m => true,
             Container::Raw => false,
@@ -217,6 +230,13 @@ impl Input {
         Ok(Some(length))
     }
 
+    /// Waits until a read has an answer: bytes, or the end. A frame that was read in part when a signal came goes nowhere.
+    fn wait(&self) -> Result<(), Failure> {
+        self.stop
+            .wait_or_end(&[(self.fd(), PollFlags::IN)], None)
+            .map(|_| ())
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         match &self.file {
             Some(file) => file.as_fd(),
@@ -226,6 +246,9 @@ impl Input {
 
     fn read(&mut self, target: SharedBytes<'_>) -> Result<usize, Failure> {
         let mut bounce = [0; BOUNCE_BYTES];
+        if self.waits {
+            self.wait()?;
+        }
         loop {
             let direct = !self.bounce;
             let room = target.len().min(BOUNCE_BYTES);
@@ -242,6 +265,7 @@ impl Input {
                     return Ok(count);
                 }
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => self.wait()?,
                 // Some file systems (9p) pin the memory that they read into, and a device's cannot be pinned.
                 Err(Errno::FAULT) if direct => self.bounce = true,
                 Err(errno) => {

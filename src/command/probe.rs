@@ -32,6 +32,7 @@ use rustix::fd::AsFd;
 use crate::cli::ProbeOptions;
 use crate::command::devices::Unopened;
 use crate::command::report::Report;
+use crate::command::stop::Stop;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::media::format::lookup;
@@ -60,7 +61,8 @@ const SIZES: u32 = 16;
 
 #[inline(never)]
 pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
-    let mut report = Report::new(options.json);
+    let stop = Stop::default();
+    let mut report = Report::new(options.json, &stop);
     if let Some(path) = options.device {
         let node = path.to_bytes();
         return match &Device::open(path) {
@@ -114,7 +116,7 @@ impl Display for Useless<'_> {
 }
 
 #[inline(never)]
-fn describe(report: &mut Report, node: &[u8], device: &Device) {
+fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
     let output = formats(None, device, Queue::Output);
     let capture = formats(None, device, Queue::Capture);
     let encoder = output.raw && capture.coded;
@@ -186,7 +188,7 @@ impl Display for Items<'_> {
 }
 
 #[inline(never)]
-fn describe_queue(report: &mut Report, name: &str, device: &Device, queue: Queue) {
+fn describe_queue(report: &mut Report<'_>, name: &str, device: &Device, queue: Queue) {
     report.open(name, b'{');
     report.value(b"mmap", &has(device, queue, Memory::Mmap));
     report.value(b"dmabuf", &has(device, queue, Memory::Dmabuf));
@@ -221,7 +223,7 @@ struct Offer {
 
 /// Reports a queue's formats, if there is a report, and sums them up.
 #[inline(never)]
-fn formats(mut report: Option<&mut Report>, device: &Device, queue: Queue) -> Offer {
+fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queue: Queue) -> Offer {
     let mut offer = Offer {
         raw: false,
         coded: false,

@@ -34,13 +34,13 @@
 //! | `p50_us`, `p90_us`, `p99_us`, `p999_us` | us | 50, 90, 99 and 99.9 % of the frames took at most this long, within 25 % |
 //! | `max_us` | us | the longest |
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
+use rustix::event::PollFlags;
 
 use crate::cli::{FrameRate, StatOptions};
 use crate::client::{ClientError, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
+use crate::command::stop::Stop;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
@@ -49,24 +49,29 @@ use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, SlotMemory, State};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
 use crate::stats::{Counter, Stage, Stats, percentile};
-use crate::time::{MS, now, timespec};
+use crate::time::{MS, now};
 
 #[inline(never)]
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let patience = options.check_ms.unwrap_or(ANSWER_MS);
-    let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
+    let pause_ms = options.watch_ms.unwrap_or(0);
+    // Of a single look nothing is worth finishing.
+    let stop = match options.watch_ms {
+        Some(_) => Stop::on_signals()?,
+        None => Stop::default(),
+    };
     let engine = loop {
         match Observer::connect_within(&options.socket, patience) {
             Ok(engine) => break engine,
             Err(error) => unanswered(options, error)?,
         }
-        // It lives, and has no place for us. An interrupted sleep is as good as a whole one.
+        // It lives, and has no place for us.
         if options.watch_ms.is_none() {
             return Ok(());
         }
-        let _: NanosleepRelativeResult = nanosleep(&timespec(pause));
+        stop.pause(pause_ms)?;
     };
-    let mut report = Report::new(options.json);
+    let mut report = Report::new(options.json, &stop);
     loop {
         // Asked before, so that the end is printed, too.
         let last = options.watch_ms.is_none() || ended(&engine);
@@ -80,12 +85,9 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
         if last || result.is_err() {
             return result;
         }
-        // The engine has nothing to tell an observer: whatever comes is the connection's end. An interrupted wait is as good as a whole one.
-        let socket = engine.socket();
-        let mut set = [PollFd::new(&socket, PollFlags::IN)];
-        if let Ok(1) = poll(&mut set, Some(&timespec(pause)))
-            && !ended(&engine)
-        {
+        // The engine has nothing to tell an observer: whatever comes is the connection's end.
+        let socket = [(engine.socket(), PollFlags::IN)];
+        if stop.wait_or_end(&socket, Some(u64::from(pause_ms) * MS))? && !ended(&engine) {
             return Err(lost(&options.socket, ClientError::Gone));
         }
     }
@@ -144,7 +146,7 @@ fn long<A: Access>(word: &Word64<A>) -> i64 {
 }
 
 #[inline(never)]
-fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
+fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>) {
     let (status, cursors) = (&header.status, &header.cursors);
     // Without one, of an engine that was killed while it wrote: all zero.
     let stream = &header.stream.snapshot().unwrap_or_default();
@@ -242,7 +244,7 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
 
 /// Text of the header: up to its first zero.
 #[inline(never)]
-fn text<A: Access>(report: &mut Report, name: &str, words: &[Word64<A>]) {
+fn text<A: Access>(report: &mut Report<'_>, name: &str, words: &[Word64<A>]) {
     let mut bytes = [[0; 8]; 8];
     for (bytes, word) in bytes.iter_mut().zip(words) {
         *bytes = word.load(Relaxed).to_le_bytes();
