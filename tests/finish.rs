@@ -128,50 +128,43 @@ fn tap_that_is_asked_to_finish_leaves_whole_packets_and_an_index_of_all_of_them(
     }
 }
 
-#[test]
-fn tap_ends_with_the_packet_that_it_has_begun() {
-    let engine = Engine::start();
+/// A tap that writes its second packet, larger than a pipe, to a pipe whose reader has read the first one and stopped. The pipe's
+/// end, and the index.
+fn stuck(engine: &Engine) -> (Child, std::io::PipeReader, PathBuf) {
     let mut writer = engine.writer();
     let lines = path("index");
     let (mut reader, pipe) = std::io::pipe().unwrap();
     let words = format!("tap --from oldest --index {}", lines.display());
-    let tap = framemill(&engine, &words).stdout(pipe).spawn().unwrap();
-    // More than the pipe holds, so that it waits in the middle of one.
-    engine.publish_gop(&mut writer, 1, 40_000);
-    thread::sleep(Duration::from_millis(200));
-    engine.publish(&mut writer, 20_000, 0);
-    until("index", || has_lines(&lines, 2));
+    let tap = framemill(engine, &words).stdout(pipe).spawn().unwrap();
+    engine.publish(&mut writer, 40_000, flag::KEY);
+    engine.publish(&mut writer, 200_000, 0);
+    engine.publish(&mut writer, 1_000, 0);
+    reader.read_exact(&mut [0; 40_001]).unwrap();
+    (tap, reader, lines)
+}
+
+#[test]
+fn tap_ends_with_the_packet_that_it_has_begun() {
+    let engine = Engine::start();
+    let (tap, mut reader, lines) = stuck(&engine);
     send(&tap, Signal::TERM);
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).unwrap();
     let (code, said) = ended(tap);
     assert_eq!(code, Some(0), "{said}");
-    let packets = index(&lines);
-    assert_eq!(
-        packets.iter().map(|(length, _)| length).sum::<u64>(),
-        bytes.len() as u64
-    );
-    assert_eq!(packets.len(), 2, "{said}");
+    assert_eq!(bytes.len(), 199_999);
+    assert_eq!(index(&lines).len(), 2, "{said}");
 }
 
 #[test]
 fn second_signal_ends_a_tap_whose_reader_never_reads() {
     let engine = Engine::start();
-    let mut writer = engine.writer();
-    let lines = path("index");
-    let (_reader, pipe) = std::io::pipe().unwrap();
-    let words = format!("tap --from oldest --index {}", lines.display());
-    let mut tap = framemill(&engine, &words).stdout(pipe).spawn().unwrap();
-    engine.publish_gop(&mut writer, 1, 40_000);
-    until("index", || has_lines(&lines, 2));
-    thread::sleep(Duration::from_millis(100));
+    let (mut tap, _reader, lines) = stuck(&engine);
     send(&tap, Signal::TERM);
     thread::sleep(Duration::from_millis(300));
     assert_eq!(tap.try_wait().unwrap(), None);
-    let begun = Instant::now();
     send(&tap, Signal::INT);
     let (code, said) = ended(tap);
-    assert!(begun.elapsed() < Duration::from_millis(3000));
     assert_eq!(code, Some(8), "{said}");
     assert!(said.contains("a second signal"), "{said}");
     // The packet that was cut off has no line.
@@ -181,14 +174,7 @@ fn second_signal_ends_a_tap_whose_reader_never_reads() {
 #[test]
 fn first_signal_alone_ends_it_within_the_time_for_that() {
     let engine = Engine::start();
-    let mut writer = engine.writer();
-    let (_reader, pipe) = std::io::pipe().unwrap();
-    let tap = framemill(&engine, "tap --from oldest")
-        .stdout(pipe)
-        .spawn()
-        .unwrap();
-    engine.publish_gop(&mut writer, 1, 40_000);
-    thread::sleep(Duration::from_millis(500));
+    let (tap, _reader, _) = stuck(&engine);
     send(&tap, Signal::TERM);
     let (code, said) = ended(tap);
     assert_eq!(code, Some(8), "{said}");
@@ -229,11 +215,9 @@ fn nothing_holds_up_a_client_that_has_nothing_to_finish() {
         until("the signals are waited for", || waits_for_signals(&child));
         thread::sleep(Duration::from_millis(200));
         assert_eq!(child.try_wait().unwrap(), None, "{words}");
-        let begun = Instant::now();
         send(&child, Signal::TERM);
         let (code, said) = ended(child);
         assert_eq!(code, Some(0), "{words}: {said}");
-        assert!(begun.elapsed() < Duration::from_millis(3000), "{words}");
         let summary = match &words[..4] {
             "tap " => "0 packets taken, 0 bytes, 0 packets lost",
             "push" => " frames pushed: ",
@@ -249,8 +233,8 @@ fn push_that_is_asked_to_finish_waits_for_its_frames_and_tells_their_number() {
         for words in ["push --fps 100", "push --fps 1"] {
             let engine = Engine::start();
             let push = framemill(&engine, words).spawn().unwrap();
-            until("the signals are waited for", || waits_for_signals(&push));
-            thread::sleep(Duration::from_millis(300));
+            until("a frame", || engine.committed() > 0);
+            assert!(waits_for_signals(&push));
             send(&push, signal);
             let (code, said) = ended(push);
             assert_eq!(code, Some(0), "{said}");
@@ -269,8 +253,7 @@ fn push_at_an_engine_that_takes_no_frames_ends_at_the_second_signal() {
     let engine = Engine::start();
     engine.freeze();
     let mut push = framemill(&engine, "push --fps 100").spawn().unwrap();
-    until("the signals are waited for", || waits_for_signals(&push));
-    thread::sleep(Duration::from_millis(300));
+    until("all slots are filled", || engine.committed() == 3);
     send(&push, Signal::TERM);
     thread::sleep(Duration::from_millis(300));
     assert_eq!(push.try_wait().unwrap(), None);
@@ -427,6 +410,10 @@ fn lost_packets_are_told_at_once_and_the_next_one_is_marked() {
     });
     assert_eq!(fs::read_to_string(&log).unwrap(), "");
     send(&tap, Signal::STOP);
+    until("it is stopped", || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", tap.id())).unwrap();
+        stat.contains(") T ")
+    });
     engine.publish_gop(&mut writer, 2000, 100);
     engine.publish(&mut writer, 100, flag::KEY | flag::DISCONTINUITY);
     engine.publish(&mut writer, 100, 0);

@@ -35,6 +35,7 @@ pub struct Engine {
     map: &'static PacketMap,
     clients: Arc<Mutex<Vec<(OwnedFd, OwnedFd)>>>,
     frozen: Arc<AtomicBool>,
+    committed: Arc<AtomicU32>,
 }
 
 impl Engine {
@@ -57,8 +58,10 @@ impl Engine {
             map,
             clients: Arc::default(),
             frozen: Arc::default(),
+            committed: Arc::default(),
         };
         let (clients, frozen) = (engine.clients.clone(), engine.frozen.clone());
+        let committed = engine.committed.clone();
         thread::spawn(move || {
             loop {
                 let client = listener.accept().unwrap().unwrap();
@@ -79,8 +82,8 @@ impl Engine {
                         clients.lock().unwrap().push((client, kept));
                     }
                     Some(Message::Produce(_)) => {
-                        let frozen = frozen.clone();
-                        thread::spawn(move || take_frames(&client, &frozen));
+                        let (frozen, committed) = (frozen.clone(), committed.clone());
+                        thread::spawn(move || take_frames(&client, &frozen, &committed));
                     }
                     other => panic!("{other:?}"),
                 }
@@ -156,6 +159,12 @@ impl Engine {
         }
     }
 
+    /// Frames that the latest producer committed.
+    #[allow(dead_code, reason = "not every test that has this module produces")]
+    pub fn committed(&self) -> u32 {
+        self.committed.load(Ordering::Relaxed)
+    }
+
     /// From now on frames are taken by nobody.
     #[allow(dead_code, reason = "not every test that has this module produces")]
     pub fn freeze(&self) {
@@ -164,7 +173,7 @@ impl Engine {
 }
 
 /// Lets a producer in: three slots of 64x48 YU12 that are copied. Takes and accounts for its frames until it is gone.
-fn take_frames(client: &OwnedFd, frozen: &AtomicBool) {
+fn take_frames(client: &OwnedFd, frozen: &AtomicBool, committed: &AtomicU32) {
     let (map, ring) = FrameMap::create().unwrap();
     let words = map.ring();
     let bytes = describe(words);
@@ -191,6 +200,7 @@ fn take_frames(client: &OwnedFd, frozen: &AtomicBool) {
     let mut published = 0;
     loop {
         thread::sleep(Duration::from_millis(1));
+        committed.store(words.filled.head.load(Relaxed), Ordering::Relaxed);
         while !frozen.load(Ordering::Relaxed)
             && let Some(entry) = take.pop(&words.filled).unwrap()
         {
