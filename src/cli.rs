@@ -22,9 +22,9 @@ mod wants;
 use core::ffi::CStr;
 
 pub use choices::{
-    Action, BitrateMode, Container, ControlName, ControlSetting, ControlValue, DEFAULT_SOCKET,
-    DeviceChoice, FrameRate, LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source,
-    StartAt, Target, Timestamps, User, Users,
+    Action, BitrateMode, CameraChoice, Container, ControlName, ControlSetting, ControlValue,
+    DEFAULT_SOCKET, DeviceChoice, FrameRate, LogTarget, MemoryChoice, Pace, PushMemory, Size,
+    SocketName, Source, StartAt, Target, Timestamps, User, Users,
 };
 pub use options::{
     Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,

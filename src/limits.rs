@@ -22,6 +22,9 @@ pub const CONTROL_ID_MAX: u32 = 0x0fff_ffff;
 /// Longest control name accepted, bytes: `struct v4l2_queryctrl` has 32 with the NUL.
 pub const CONTROL_NAME_BYTES: usize = 31;
 
+/// Longest name of a camera or its bus, bytes: `card` and `bus_info` of `struct v4l2_capability` have 32 with the NUL.
+pub const CAMERA_NAME_BYTES: usize = 31;
+
 /// Longest socket name, bytes: `sun_path` has 108, one of which is a path's closing NUL or an abstract name's leading one.
 pub const SOCKET_NAME_BYTES: usize = 107;
 
@@ -145,6 +148,20 @@ pub const CAMERA_PAUSE_MS: u32 = 1000;
 /// changes of it.
 pub const CAMERA_SETTLE_MS: u32 = 100;
 
+/// How far ahead of the engine's clock a camera's timestamp is still believed, ms: both are `CLOCK_MONOTONIC`, and a driver may
+/// stamp the end of a frame that is not over.
+pub const CAMERA_AHEAD_MS: u32 = 1000;
+
+/// A camera's timestamp jumps when it is this much later than the one before, ms …
+pub const CAMERA_JUMP_MS: u32 = 1000;
+
+/// … and more than so many times as much as before: a slow camera is no camera that jumps.
+pub const CAMERA_JUMP_FACTOR: u32 = 4;
+
+/// The measured frame rate is that of the newest packets over so long, ms: many frames of a usual source, and a change of rate
+/// shows soon.
+pub const RATE_WINDOW_MS: u32 = 2000;
+
 /// Entries of each queue in the frame ring. Twice the slots: a slot is in one queue at a time, so neither can fill up.
 #[cfg(not(loom))]
 pub const QUEUE_ENTRIES: usize = 64;
@@ -175,6 +192,30 @@ pub const CLIENTS: usize = 32;
 /// out the producer, nor whoever looks after the engine.
 pub const CLIENTS_RESERVED: usize = 8;
 const _: () = assert!(CLIENTS_RESERVED < CLIENTS);
+
+/// Processor time that a call for a client (a wake-up, a read) may take in the long run, us: some two hundred waiters. With all
+/// clients at this bound their wake-ups take 8 ms a packet.
+pub const WAKE_ALLOWED_US: u64 = 250;
+
+/// Of one call no more is counted, us: a single interrupt or a hypervisor's pause is no client's fault.
+pub const WAKE_COUNTED_US: u64 = 4000;
+
+/// A client whose calls took so much more than they may is disconnected, us: three long calls in a row.
+pub const WAKE_OVERDRAWN_US: u64 = 10_000;
+const _: () = assert!(2 * WAKE_COUNTED_US < WAKE_OVERDRAWN_US && WAKE_ALLOWED_US < WAKE_COUNTED_US);
+
+/// After a turn that took longer, us, calls for clients are measured: a turn without copies takes a tenth of it.
+pub const LONG_TURN_US: u64 = 1000;
+
+/// For so long, ms: who is expensive once in a while is found as well.
+pub const MEASURE_MS: u32 = 10_000;
+
+/// How long a user whose client was disconnected for what its wake-ups cost is refused, ms, unless it is one of those that are
+/// trusted: piling up so many waiters again takes it less.
+pub const COSTLY_PAUSE_MS: u32 = 10_000;
+
+/// Users who are refused for this at once; the one refused for longest makes room.
+pub const COSTLY_USERS: usize = 8;
 
 /// CAPTURE buffers handled in one turn, and control messages of all clients, so that no source starves another.
 pub const TURN_BUDGET: usize = 8;
@@ -299,7 +340,13 @@ pub const INPUT_HOLD_MS: u32 = 200;
 /// Bytes of input that are read at a time where they cannot be read into a slot directly: on the stack.
 pub const BOUNCE_BYTES: usize = 16 * 1024;
 
-/// How often a client that waits for an engine tries to connect, ms.
+/// A client that a signal asked to finish is done within so long, ms: as long as the engine's drain. Container runtimes kill after 10 s.
+pub const STOP_MS: u32 = DRAIN_MS_DEFAULT;
+
+/// Bytes that can be written to a pipe without waiting when poll(2) says that it has room: `PIPE_BUF`.
+pub const PIPE_BYTES: usize = 4096;
+
+/// How often a client that waits for an engine, or for a reader of its FIFO, tries again, ms.
 pub const CONNECT_RETRY_MS: u32 = 20;
 
 /// How long an engine waits for another one to make its socket's file, ms: a few system calls take microseconds, on a busy machine a

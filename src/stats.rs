@@ -79,7 +79,7 @@ counters! {
     KeyForced = "key_frames_forced",
     /// Changes that clients asked for: bit rate, key-frame distance, controls.
     Changes = "changes",
-    /// Pictures that the camera marked as damaged, or that the encoder did not have yet when the camera left.
+    /// Pictures that the camera marked as damaged or that are shorter than a frame, or that the encoder did not have yet when the camera left.
     DroppedCamera = "frames_dropped_camera",
     /// Pictures that came while the encoder had as many buffers as the camera can spare.
     DroppedBehind = "frames_dropped_behind",
@@ -123,6 +123,12 @@ counters! {
     RefusedFormat = "refused_format",
     /// Frames whose packet came after they were counted as `frames_dropped_encoder`, which was taken back: the sum of the two never falls.
     FramesLate = "frames_late",
+    /// Frames that a camera counted and did not deliver: gaps in `sequence`. No frame of the engine's, so none of those committed.
+    LostCamera = "frames_lost_camera",
+    /// Timestamps of a camera that stepped back or lay in the future, and were replaced.
+    CameraTimestampsCorrected = "camera_timestamps_corrected",
+    /// Turns after which the frames committed were not those published, dropped and inside: a mistake in the engine.
+    Unbalanced = "turns_unbalanced",
 }
 
 const _: () = assert!(

@@ -7,7 +7,7 @@
     reason = "without std nobody vouches that descriptors 0 to 2 are open; `secure` does"
 )]
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 use rustix::io::{Result, dup2, fcntl_getfd};
@@ -20,9 +20,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 /// `MFILE` and `NFILE` when there is no room for a pipe; those that a seccomp filter makes.
 pub fn secure() -> Result<()> {
     for number in 0..3 {
-        // SAFETY: only asks for the descriptor's flags; a closed one answers EBADF and nothing else happens.
-        let fd = unsafe { BorrowedFd::borrow_raw(number) };
-        if fcntl_getfd(fd).is_ok() {
+        if is_open(number) {
             continue;
         }
         // The lowest free number is `number`, because those below are open: the reading end's.
@@ -32,7 +30,17 @@ pub fn secure() -> Result<()> {
         }
         let _ = end.into_raw_fd();
     }
+    SECURED.store(true, Relaxed);
     Ok(())
+}
+
+/// Whether `secure` did its work.
+static SECURED: AtomicBool = AtomicBool::new(false);
+
+fn is_open(number: i32) -> bool {
+    // SAFETY: only asks for the descriptor's flags; a closed one answers EBADF and nothing else happens.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_getfd(fd).is_ok()
 }
 
 /// A descriptor that is opened once and never closed.
@@ -62,23 +70,31 @@ impl Kept {
     }
 }
 
+/// One of the three. For those that never called `secure`, it is called now.
+///
+/// # Panics
+/// When the descriptor is closed and no pipe can be put in its place; not after `secure`.
+fn standard(number: i32) -> BorrowedFd<'static> {
+    let open = SECURED.load(Relaxed) || is_open(number) || secure().is_ok();
+    assert!(open, "a standard descriptor is closed");
+    // SAFETY: open, as just seen or since `secure`. A descriptor that has no owner in Rust is closed by unsafe code only.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
 /// Standard input.
 #[must_use]
 pub fn stdin() -> BorrowedFd<'static> {
-    // SAFETY: open since `secure`, and nothing in this crate closes it.
-    unsafe { BorrowedFd::borrow_raw(0) }
+    standard(0)
 }
 
 /// Standard output.
 #[must_use]
 pub fn stdout() -> BorrowedFd<'static> {
-    // SAFETY: open since `secure`, and nothing in this crate closes it.
-    unsafe { BorrowedFd::borrow_raw(1) }
+    standard(1)
 }
 
 /// Standard error.
 #[must_use]
 pub fn stderr() -> BorrowedFd<'static> {
-    // SAFETY: open since `secure`, and nothing in this crate closes it.
-    unsafe { BorrowedFd::borrow_raw(2) }
+    standard(2)
 }

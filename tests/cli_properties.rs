@@ -166,7 +166,7 @@ impl Wanted {
                 true => SocketName::Abstract(socket.to_bytes()),
                 false => SocketName::Path(socket),
             },
-            socket_mode: self.mode,
+            socket_mode: self.socket_mode(),
             producers: users(self.users.0),
             changers: users(self.users.1),
             frame_slots: self.slots,
@@ -195,6 +195,11 @@ impl Wanted {
         }
     }
 
+    /// A file's mode; an abstract socket has none.
+    fn socket_mode(&self) -> Option<u32> {
+        (!self.socket.0).then_some(self.mode)
+    }
+
     fn control_settings(&self) -> ArrayVec<ControlSetting<'_>, CONTROLS> {
         self.controls
             .iter()
@@ -219,7 +224,6 @@ impl Wanted {
                 "--device",
                 Some(self.device.clone().unwrap_or("auto".into())),
             ),
-            ("--socket-mode", Some(format!("{:o}", self.mode))),
             (
                 "--packet-ring",
                 Some(match self.ring_bits {
@@ -293,6 +297,10 @@ impl Wanted {
             numbers
                 .iter()
                 .filter_map(|(name, n)| Some((*name, Some(n.as_ref()?.to_string())))),
+        );
+        words.extend(
+            self.socket_mode()
+                .map(|mode| ("--socket-mode", Some(format!("{mode:o}")))),
         );
         words.extend(self.once.then_some(("--once", None)));
         words.extend((!self.sandbox).then_some(("--no-sandbox", None)));

@@ -258,7 +258,7 @@ fn frame_ring(change: impl Fn(&FrameMap)) -> (OwnedFd, usize) {
         words.rows.store(plane.rows, Relaxed);
     }
     change(&map);
-    (fd, copy_slot_bytes(&layout.memory_length))
+    (fd, copy_slot_bytes(&layout.memory_length) as usize)
 }
 
 const SLOTS: u32 = 3;

@@ -99,7 +99,7 @@ proptest! {
                 Event::Attach => pipeline.attach(),
                 Event::Leave => { pipeline.reclaim(); }
                 Event::Lend => {
-                    if let Some(slot) = pipeline.lend() {
+                    if let Some(slot) = pipeline.lend(now) {
                         prop_assert_eq!(pipeline.slot(slot), Some(Slot::Lent));
                     }
                 }
@@ -175,7 +175,7 @@ proptest! {
 fn encode(pipeline: &mut Pipeline<'_>, count: u64, now: u64) -> Vec<u64> {
     let mut keys = Vec::new();
     for n in 0..count {
-        let slot = pipeline.lend().unwrap();
+        let slot = pipeline.lend(now).unwrap();
         pipeline.commit(slot, n, now, now).unwrap();
         let (slot, key) = pipeline.next().unwrap();
         pipeline.queued(now);
@@ -246,7 +246,7 @@ fn a_swallowed_frame_is_dropped_in_time_once_a_later_one_has_come() {
 
 /// One frame to the driver, which keeps its slot.
 fn queue(pipeline: &mut Pipeline<'_>, now: u64) -> (u32, u64) {
-    let slot = pipeline.lend().unwrap();
+    let slot = pipeline.lend(10).unwrap();
     pipeline.commit(slot, now, now, now).unwrap();
     let next = pipeline.next().unwrap();
     pipeline.queued(now);
@@ -276,7 +276,7 @@ fn an_encoder_that_holds_slots_back_stalls_when_it_is_drained_or_frames_are_drop
     pipeline.restart(Counter::DroppedRestart, 6000);
     queue(&mut pipeline, 7000);
     assert_eq!(pipeline.stalls(LIMIT), None);
-    let slot = pipeline.lend().unwrap();
+    let slot = pipeline.lend(10).unwrap();
     pipeline.commit(slot, 0, 8000, 8000).unwrap();
     pipeline.drop_behind(8000);
     assert_eq!(pipeline.stalls(LIMIT), Some(8000 + LIMIT));
@@ -336,7 +336,7 @@ fn no_more_frames_are_queued_than_can_be_kept_track_of() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(2, memory.stats());
     encode(&mut pipeline, PENDING_FRAMES as u64, 10);
-    let slot = pipeline.lend().unwrap();
+    let slot = pipeline.lend(10).unwrap();
     pipeline.commit(slot, 0, 0, 10).unwrap();
     assert_eq!(pipeline.next(), None);
     pipeline.expire(u64::MAX, LIMIT);
@@ -355,4 +355,59 @@ fn frames_of_a_producer_that_left_are_not_counted_for_the_next() {
     pipeline.published(&frame);
     assert_eq!(pipeline.accounts(), (0, 0));
     assert_eq!(memory.stats().get(Counter::FramesPublished), 1);
+}
+
+#[test]
+fn a_commit_lies_between_the_slots_handing_over_and_now_whatever_a_producer_says() {
+    for (claimed, looked, expected) in [
+        (60, 0, 60),
+        // In the future; before it had the slot; before the engine saw that nothing was committed.
+        (u64::MAX, 0, 90),
+        (0, 0, 50),
+        (51, 70, 70),
+        (80, 70, 80),
+    ] {
+        let memory = Memory::new();
+        let mut pipeline = Pipeline::new(2, memory.stats());
+        pipeline.attach();
+        let slot = pipeline.lend(50).unwrap();
+        pipeline.nothing_committed(looked);
+        pipeline.commit(slot, 1, claimed, 90).unwrap();
+        let (_, key) = pipeline.next().unwrap();
+        pipeline.queued(95);
+        let frame = pipeline.claim(key, 99).unwrap();
+        assert_eq!(frame.committed, expected, "{claimed} {looked}");
+    }
+}
+
+#[test]
+fn the_first_frame_after_another_producers_is_known_until_the_encoder_starts_anew() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    let fill = |pipeline: &mut Pipeline<'_>| {
+        let slot = pipeline.lend(1).unwrap();
+        pipeline.commit(slot, 0, 1, 1).unwrap();
+    };
+    pipeline.attach();
+    fill(&mut pipeline);
+    assert!(!pipeline.has_queued() && !pipeline.next_is_anothers());
+    pipeline.queued(2);
+    // Its last frame waits when the next one comes.
+    fill(&mut pipeline);
+    pipeline.reclaim();
+    pipeline.attach();
+    fill(&mut pipeline);
+    assert!(pipeline.has_queued() && !pipeline.next_is_anothers());
+    pipeline.queued(3);
+    assert!(pipeline.next_is_anothers());
+    pipeline.queued(4);
+    fill(&mut pipeline);
+    assert!(!pipeline.next_is_anothers());
+    pipeline.reclaim();
+    pipeline.attach();
+    pipeline.drop_filled(Counter::DroppedRestart);
+    fill(&mut pipeline);
+    assert!(pipeline.next_is_anothers());
+    pipeline.restart(Counter::DroppedRestart, 5);
+    assert!(!pipeline.next_is_anothers() && !pipeline.has_queued());
 }

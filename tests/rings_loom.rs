@@ -11,6 +11,7 @@ use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntr
 use framemill::shm::packet_ring::{
     Next, Packet, Reader, Ring, Start, Writer, load_codec_headers, store_codec_headers,
 };
+use framemill::shm::sequence::{load_whole, store_whole};
 use framemill::shm::word::{Word32, Word64};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -299,6 +300,32 @@ fn codec_headers_are_whole_or_not_there() {
             0 => {}
             CODEC_HEADER_BYTES => assert_eq!(target, [7; CODEC_HEADER_BYTES]),
             length => assert_eq!(target[..length], [8; CODEC_HEADER_BYTES - 1]),
+        }
+        writing.join().unwrap();
+    });
+}
+
+/// Words that belong together, as the stream's do. With another word loaded before and after in place of the count, `torn` is seen.
+#[test]
+fn words_under_a_count_are_of_one_making() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let words = Arc::new([Word32::new(0), Word32::new(1), Word32::new(1)]);
+        let shared = words.clone();
+        let writing = thread::spawn(move || {
+            let [version, width, height] = &*shared;
+            for value in 2..4 {
+                store_whole(version, || {
+                    width.store(value, Ordering::Relaxed);
+                    height.store(value, Ordering::Relaxed);
+                });
+            }
+        });
+        let [version, width, height] = &*words;
+        let load = |word: &Word32| word.load(Ordering::Relaxed);
+        if let Some((width, height)) = load_whole(version, || (load(width), load(height))) {
+            assert_eq!(width, height, "torn");
         }
         writing.join().unwrap();
     });

@@ -21,6 +21,38 @@ pub enum DeviceChoice<'a> {
     Path(&'a CStr),
 }
 
+/// Which camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraChoice<'a> {
+    /// The one at this node, or where this link leads.
+    Path(&'a CStr),
+    /// The one at this bus: `bus_info` of VIDIOC_QUERYCAP, 1 to 31 bytes.
+    Bus(&'a [u8]),
+    /// The one of this name: `card` of VIDIOC_QUERYCAP, 1 to 31 bytes.
+    Card(&'a [u8]),
+}
+
+impl<'a> CameraChoice<'a> {
+    /// The path, where that was given.
+    #[must_use]
+    pub fn path(self) -> Option<&'a CStr> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Bus(_) | Self::Card(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for CameraChoice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => Escaped(path.to_bytes()).fmt(f),
+            Self::Bus(name) => write!(f, "bus:{}", Escaped(name)),
+            Self::Card(name) => write!(f, "card:{}", Escaped(name)),
+        }
+    }
+}
+
 /// Whom to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct User {

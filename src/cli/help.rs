@@ -87,25 +87,25 @@ mod tests {
              [--gop N] [--profile NAME] [--level auto|N] [--min-qp N] [--max-qp N] [--repeat-headers on|off] \
              [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--producer-uid UID] \
              [--control-uid UID] [--frame-slots N] [--packet-ring BYTES] [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] \
-             [--wait-device MS] [--camera PATH] [--camera-format FOURCC] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--camera-wait MS] [--frames N] [--once] [--user UID[:GID]] \
+             [--wait-device MS] [--camera CAMERA] [--camera-format FOURCC] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--camera-wait MS] [--frames N] [--once] [--user UID[:GID]] \
              [--no-sandbox] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
              [--log-to stderr|kmsg]",
         ),
         (
             Topic::Push,
-            "[--socket PATH|@NAME] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--stride BYTES] [--rows N] [--pad] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--stride BYTES] [--rows N] [--pad] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
         ),
         (
             Topic::Tap,
-            "[--socket PATH|@NAME] [--to FILE|-] [--from oldest|key|live] [--frames N] [--index FILE] [--all] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-] [--from oldest|key|live] [--frames N] [--index FILE] [--all] [--wait MS]",
         ),
         (
             Topic::Stat,
-            "[--socket PATH|@NAME] [--watch MS] [--json] [--check [MS]]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--watch MS] [--json] [--check [MS]]",
         ),
         (
             Topic::Ctl,
-            "[key] [bitrate BPS] [gop N] [control NAME|ID=VALUE] [drain] [--socket PATH|@NAME] [--wait MS]",
+            "[key] [bitrate BPS] [gop N] [control NAME|ID=VALUE] [drain] [--socket PATH|@NAME] [--engine-uid UID] [--wait MS]",
         ),
         (Topic::Probe, "[--device PATH] [--json]"),
     ];

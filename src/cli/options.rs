@@ -8,9 +8,9 @@ use ::log::LevelFilter;
 use arrayvec::ArrayVec;
 
 use super::choices::{
-    Action, BitrateMode, Container, ControlSetting, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Timestamps, User,
-    Users,
+    Action, BitrateMode, CameraChoice, Container, ControlSetting, DeviceChoice, FrameRate,
+    LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
+    Timestamps, User, Users,
 };
 use crate::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
@@ -45,6 +45,8 @@ pub enum Command<'a> {
 /// What the commands that talk to an engine have in common.
 pub(super) struct EngineOptions<'o, 'a> {
     pub(super) socket: &'o mut SocketName<'a>,
+    /// A user that the engine may run as.
+    pub(super) uid: &'o mut Option<u32>,
     /// `None`: the command does not wait.
     pub(super) wait_ms: Option<&'o mut u32>,
 }
@@ -52,14 +54,18 @@ pub(super) struct EngineOptions<'o, 'a> {
 impl<'a> Command<'a> {
     /// The options that say which engine the command talks to; `None` when it talks to none.
     pub(super) fn engine(&mut self) -> Option<EngineOptions<'_, 'a>> {
-        let (socket, wait_ms) = match self {
-            Self::Push(options) => (&mut options.socket, Some(&mut options.wait_ms)),
-            Self::Tap(options) => (&mut options.socket, Some(&mut options.wait_ms)),
-            Self::Ctl(options) => (&mut options.socket, Some(&mut options.wait_ms)),
-            Self::Stat(options) => (&mut options.socket, None),
+        let (socket, uid, wait_ms) = match self {
+            Self::Push(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Tap(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Ctl(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Stat(o) => (&mut o.socket, &mut o.engine_uid, None),
             _ => return None,
         };
-        Some(EngineOptions { socket, wait_ms })
+        Some(EngineOptions {
+            socket,
+            uid,
+            wait_ms,
+        })
     }
 }
 
@@ -115,8 +121,8 @@ pub struct RunOptions<'a> {
     pub controls: ArrayVec<ControlSetting<'a>, CONTROLS>,
     /// Where to listen.
     pub socket: SocketName<'a>,
-    /// Mode of the socket's file, `0..=0o777`; without meaning for an abstract name.
-    pub socket_mode: u32,
+    /// Mode of the socket's file, `0..=0o777`; `None` is `DEFAULT_SOCKET_MODE`, or an abstract name, which has none.
+    pub socket_mode: Option<u32>,
     /// Who may produce.
     pub producers: Users,
     /// Who may change the engine while it runs.
@@ -134,7 +140,7 @@ pub struct RunOptions<'a> {
     /// How long to wait for the device to appear, milliseconds; 0 does not wait.
     pub wait_device_ms: u32,
     /// The camera that is the producer; `None` waits for one at the socket.
-    pub camera: Option<&'a CStr>,
+    pub camera: Option<CameraChoice<'a>>,
     /// Pixel format that the camera is asked for; `None` is the encoder's, or one with the same samples.
     pub camera_format: Option<Fourcc>,
     /// What the samples mean, in place of what the source says; unknown parts are the source's.
@@ -181,7 +187,7 @@ impl RunOptions<'_> {
             repeat_headers: None,
             controls: ArrayVec::new_const(),
             socket: SocketName::DEFAULT,
-            socket_mode: DEFAULT_SOCKET_MODE,
+            socket_mode: None,
             producers: Users::ALL,
             changers: Users::ALL,
             frame_slots: None,
@@ -212,6 +218,8 @@ impl RunOptions<'_> {
 pub struct PushOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// Where frames come from.
     pub from: Source<'a>,
     /// Picture size to ask the engine for; `None` is the input's, or the engine's.
@@ -251,6 +259,8 @@ pub struct PushOptions<'a> {
 pub struct TapOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// Where packets go.
     pub to: Target<'a>,
     /// Which packet comes first.
@@ -270,6 +280,8 @@ pub struct TapOptions<'a> {
 pub struct StatOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// Print again every so many milliseconds; `None` prints once.
     pub watch_ms: Option<u32>,
     /// Print JSON.
@@ -283,6 +295,8 @@ pub struct StatOptions<'a> {
 pub struct CtlOptions<'a> {
     /// The engine's socket.
     pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
     /// What to change; always there when it comes from a command line.
     pub action: Option<Action<'a>>,
     /// How long to wait for an engine, milliseconds; 0 does not wait.

@@ -1,6 +1,6 @@
 //! Rules that need more than one option to be broken. Each has its whole sentence.
 
-use super::choices::{Container, Pace, Source, Timestamps};
+use super::choices::{Container, Pace, SocketName, Source, Timestamps};
 use super::options::{Command, CtlOptions, PushOptions, RunOptions};
 use super::usage_error::Mistake;
 
@@ -18,16 +18,22 @@ pub(super) fn check<'a>(command: &Command<'a>) -> Result<(), Mistake<'a>> {
 fn run(options: &RunOptions<'_>) -> Option<&'static str> {
     if options.camera.is_none() {
         if options.frames.is_some() {
-            return Some("--frames goes with a camera; give --camera PATH");
+            return Some("--frames goes with a camera; give --camera CAMERA");
         }
         if options.camera_format.is_some() {
-            return Some("--camera-format goes with a camera; give --camera PATH");
+            return Some("--camera-format goes with a camera; give --camera CAMERA");
         }
         if options.progressive {
             return Some(
                 "--progressive goes with a camera; give --camera PATH (or push --progressive)",
             );
         }
+    }
+    if let (SocketName::Abstract(_), Some(_)) = (options.socket, options.socket_mode) {
+        return Some(
+            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
+             --producer-uid and --control-uid",
+        );
     }
     match (options.min_qp, options.max_qp) {
         (Some(least), Some(greatest)) if least > greatest => {

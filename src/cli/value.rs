@@ -7,13 +7,15 @@ use core::ffi::CStr;
 use ::log::LevelFilter;
 
 use super::choices::{
-    BitrateMode, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate, LogTarget,
-    MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target, Timestamps, User,
+    BitrateMode, CameraChoice, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate,
+    LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
+    Timestamps, User,
 };
 use super::number::{decimal, digits};
 use super::wants::Wants;
 use crate::limits::{
-    CONTROL_ID_MAX, CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, SOCKET_NAME_BYTES,
+    CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
+    SOCKET_NAME_BYTES,
 };
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
@@ -214,6 +216,21 @@ pub(super) fn mode(text: &[u8]) -> Read<u32> {
 /// Any path but an empty one.
 pub(super) fn path<'a>(text: &'a CStr, wants: &'static str) -> Read<&'a CStr> {
     (!text.is_empty()).then_some(text).ok_or(Wants::Text(wants))
+}
+
+/// A path, or the name that a camera or its port has.
+pub(super) fn camera(text: &CStr) -> Read<CameraChoice<'_>> {
+    let wants =
+        Wants::Text("a path, bus:BUS or card:CARD, each name 1 to 31 bytes (see framemill probe)");
+    let (name, choice) = match text.to_bytes() {
+        [b'b', b'u', b's', b':', name @ ..] => (name, CameraChoice::Bus(name)),
+        [b'c', b'a', b'r', b'd', b':', name @ ..] => (name, CameraChoice::Card(name)),
+        _ => return path(text, "a camera's path").map(CameraChoice::Path),
+    };
+    (1..=CAMERA_NAME_BYTES)
+        .contains(&name.len())
+        .then_some(choice)
+        .ok_or(wants)
 }
 
 pub(super) fn device(text: &CStr) -> Read<DeviceChoice<'_>> {

@@ -5,8 +5,7 @@ use rustix::io::Errno;
 
 use super::slots::mapping;
 use super::wait::{check_wake, clear, wait};
-use super::{ClientError, Next, Start};
-use crate::control::SocketName;
+use super::{ClientError, EngineAddress, Next, Start};
 use crate::control::message::{Change, Message};
 use crate::control::socket::send;
 use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES, KEY_FRAME_PAUSE_MS};
@@ -45,12 +44,15 @@ impl PacketConsumer {
     ///
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
-    pub fn connect(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
-        Self::join(engine, start)
+    pub fn connect<'a>(
+        engine: impl Into<EngineAddress<'a>>,
+        start: Start,
+    ) -> Result<Self, ClientError> {
+        Self::join(&engine.into(), start)
     }
 
     #[inline(never)]
-    fn join(engine: &SocketName<'_>, start: Start) -> Result<Self, ClientError> {
+    fn join(engine: &EngineAddress<'_>, start: Start) -> Result<Self, ClientError> {
         let hello = Message::Consume { wake: true };
         let answer = super::ask(engine, ANSWER_MS, &hello, &[])?;
         let (socket, Message::Packets { wake: true }, descriptors) = answer else {

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod address;
 mod change;
 mod consumer;
 mod observer;
@@ -13,16 +14,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use crate::control::SocketName;
 pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
-use crate::control::socket::{Descriptors, Received, dial, receive, send};
+use crate::control::socket::{Descriptors, Received, dial, peer_uid, receive, send};
 pub use crate::media::layout::Placement;
 pub use crate::shm::bytes::SharedBytes;
 pub use crate::shm::packet_ring::{Next, Packet, Payload, Start};
 use crate::text::nth;
 use crate::time::{MS, now, timespec};
 use crate::v4l2::errno::Named;
+pub use address::EngineAddress;
 pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
 pub use observer::Observer;
@@ -39,6 +40,8 @@ pub enum ClientError {
     Gone,
     /// What the engine sent makes no sense: it is of another version, or no engine.
     Protocol,
+    /// The process that listens there runs as this user, and the client did not say that it trusts that user.
+    Untrusted(u32),
     /// A system call on this side failed.
     System(Step, Errno),
 }
@@ -77,6 +80,10 @@ impl fmt::Display for ClientError {
             Self::Refused(reason) => f.write_str(reason.text()),
             Self::Gone => f.write_str("the engine closed the connection"),
             Self::Protocol => f.write_str("what answers there is no engine of this version"),
+            Self::Untrusted(uid) => write!(
+                f,
+                "user {uid} listens there, neither root nor this user (--engine-uid {uid} trusts that user)"
+            ),
             Self::System(Step::Answer, _) => f.write_str("the engine does not answer"),
             Self::System(call, errno) => {
                 write!(
@@ -94,18 +101,23 @@ impl core::error::Error for ClientError {}
 
 const LATE: ClientError = ClientError::System(Step::Answer, Errno::TIMEDOUT);
 
-/// Connects, sends the first message and waits for the answer, all of it at most `patience_ms`.
+/// Connects, sends the first message and waits for the answer, all of it at most `patience_ms`. Nothing is said to a process of a
+/// user that the client does not trust.
 fn ask(
-    engine: &SocketName<'_>,
+    engine: &EngineAddress<'_>,
     patience_ms: u32,
     hello: &Message,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(OwnedFd, Message, Descriptors), ClientError> {
     let deadline = now().saturating_add(u64::from(patience_ms) * MS);
-    let socket = dial(engine, deadline).map_err(|errno| match errno {
+    let socket = dial(&engine.socket, deadline).map_err(|errno| match errno {
         Errno::TIMEDOUT => LATE,
         errno => ClientError::NoEngine(errno),
     })?;
+    let uid = peer_uid(&socket).map_err(ClientError::NoEngine)?;
+    if !engine.trusts(uid) {
+        return Err(ClientError::Untrusted(uid));
+    }
     let (answer, descriptors) = exchange(&socket, deadline, hello, descriptors)?;
     Ok((socket, answer, descriptors))
 }

@@ -1,15 +1,15 @@
-//! An observer of an engine: it sees the packet ring's header, and nothing else is mapped. It is not counted as a consumer, and
+//! An observer of an engine: it sees the packet ring's header and descriptors, and nothing else is mapped. It is not counted as a consumer, and
 //! not woken.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::ClientError;
 use super::slots::mapping;
-use crate::control::SocketName;
+use super::{ClientError, EngineAddress};
 use crate::control::message::Message;
 use crate::limits::ANSWER_MS;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::HeaderMap;
+use crate::shm::measured_rate::measured_rate;
 use crate::shm::word::LoadOnly;
 
 /// A connection to an engine, to read its header.
@@ -24,7 +24,7 @@ impl Observer {
     ///
     /// # Errors
     /// When there is no engine, it refuses, or it is of another version.
-    pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+    pub fn connect<'a>(engine: impl Into<EngineAddress<'a>>) -> Result<Self, ClientError> {
         Self::connect_within(engine, ANSWER_MS)
     }
 
@@ -32,7 +32,14 @@ impl Observer {
     ///
     /// # Errors
     /// As `connect`.
-    pub fn connect_within(engine: &SocketName<'_>, patience_ms: u32) -> Result<Self, ClientError> {
+    pub fn connect_within<'a>(
+        engine: impl Into<EngineAddress<'a>>,
+        patience_ms: u32,
+    ) -> Result<Self, ClientError> {
+        Self::join(&engine.into(), patience_ms)
+    }
+
+    fn join(engine: &EngineAddress<'_>, patience_ms: u32) -> Result<Self, ClientError> {
         let answer = super::ask(engine, patience_ms, &Message::Observe, &[])?;
         let (socket, Message::Packets { wake: false }, mut descriptors) = answer else {
             return Err(ClientError::Protocol);
@@ -46,6 +53,12 @@ impl Observer {
     #[must_use]
     pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.map.header()
+    }
+
+    /// Frames in 1000 seconds, as they really came lately: `shm::measured_rate` has the rules. 0 before two packets are there.
+    #[must_use]
+    pub fn measured_rate(&self) -> u64 {
+        measured_rate(&self.header().cursors, self.map.descriptors())
     }
 
     /// The connection, to poll: the engine has nothing to say to an observer, so that whatever comes is the end.

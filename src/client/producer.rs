@@ -6,8 +6,7 @@ use rustix::net::SendFlags;
 
 use super::slots::{Planes, load_layout, map_slots, mapping, valid};
 use super::wait::{check_wake, wait};
-use super::{ClientError, Step};
-use crate::control::SocketName;
+use super::{ClientError, EngineAddress, Step};
 use crate::control::message::{Message, Offer, Refusal, SlotMemory, Wish};
 use crate::control::socket::{Descriptors, send};
 use crate::limits::{ANSWER_MS, FRAME_SLOTS_MAX, PLANES};
@@ -44,6 +43,8 @@ pub struct FrameProducer {
     /// Slots taken from the ring and not committed: dropped guards.
     in_hand: ArrayVec<u32, SLOTS>,
     committed: u64,
+    /// The engine was told that no more frames come.
+    finishing: bool,
 }
 
 impl FrameProducer {
@@ -51,7 +52,7 @@ impl FrameProducer {
     ///
     /// # Errors
     /// When there is no engine, it refuses (another producer is attached), or it is of another version.
-    pub fn connect(engine: &SocketName<'_>) -> Result<Self, ClientError> {
+    pub fn connect<'a>(engine: impl Into<EngineAddress<'a>>) -> Result<Self, ClientError> {
         Self::connect_with(engine, &Wish::default())
     }
 
@@ -61,9 +62,12 @@ impl FrameProducer {
     /// # Errors
     /// As `connect`; `Refused(Fixed)` when the engine keeps its size and format, `Refused(NotEncoded)` when the encoder does not
     /// do them, `Refused(Busy)` when it is not ready.
-    pub fn connect_with(engine: &SocketName<'_>, wish: &Wish) -> Result<Self, ClientError> {
+    pub fn connect_with<'a>(
+        engine: impl Into<EngineAddress<'a>>,
+        wish: &Wish,
+    ) -> Result<Self, ClientError> {
         let hello = Message::Produce(*wish);
-        let (socket, answer, descriptors) = super::ask(engine, ANSWER_MS, &hello, &[])?;
+        let (socket, answer, descriptors) = super::ask(&engine.into(), ANSWER_MS, &hello, &[])?;
         Self::join(socket, answer, descriptors, Buffers::new())
     }
 
@@ -162,6 +166,7 @@ impl FrameProducer {
             acquire: Popper::default(),
             in_hand: ArrayVec::new(),
             committed: 0,
+            finishing: false,
         })
     }
 
@@ -256,16 +261,18 @@ impl FrameProducer {
     }
 
     /// Tells the engine that no more frames come, and waits until each committed frame is accounted for: at most
-    /// `timeout` ns. Gives whether it was in time.
+    /// `timeout` ns. Gives whether it was in time; if not, it may be called again, to go on waiting.
     ///
     /// # Errors
     /// When the engine is gone or cut this producer off.
     pub fn finish(&mut self, timeout: Option<u64>) -> Result<bool, ClientError> {
         let deadline = timeout.map(|ns| now().saturating_add(ns));
-        match send(&self.socket, &Message::Finish, &[]).map_err(super::sending) {
-            // A connection that has ended has a reason to tell, if need be.
-            Ok(()) | Err(ClientError::Gone) => {}
-            Err(error) => return Err(error),
+        if !self.finishing {
+            match send(&self.socket, &Message::Finish, &[]).map_err(super::sending) {
+                // A connection that has ended has a reason to tell, if need be.
+                Ok(()) | Err(ClientError::Gone) => self.finishing = true,
+                Err(error) => return Err(error),
+            }
         }
         while !self.all_accounted() {
             match self.wait(deadline) {

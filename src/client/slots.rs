@@ -12,7 +12,7 @@ use crate::control::message::SlotMemory;
 use crate::limits::{FRAME_BYTES_MAX, FRAME_SLOTS_MAX, PLANES};
 use crate::media::layout::{FrameLayout, PlaneLayout};
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{COPY_ALIGNMENT, FrameRing, copy_slot_bytes};
+use crate::shm::layout::{FrameRing, copy_slot_bytes};
 use crate::shm::map::allocated_size;
 use crate::shm::region::Region;
 use crate::v4l2::ioctl::{self, DmaBufAccess};
@@ -35,18 +35,14 @@ pub(super) fn map_slots(
         let memory = take()?;
         let size = allocated_size(&memory).map_err(mapping)?;
         let stride = copy_slot_bytes(&layout.memory_length);
-        if (slots as usize)
-            .checked_mul(stride)
-            .is_none_or(|total| total > size)
-        {
+        if u64::from(slots) * stride > size as u64 {
             return Err(ClientError::Protocol);
         }
-        for slot in 0..slots as usize {
-            let mut at = slot * stride;
-            for &length in lengths {
-                let region = Region::map_at(&memory, at as u64, length, true).map_err(mapping)?;
+        for slot in 0..u64::from(slots) {
+            for (plane, &length) in lengths.iter().enumerate() {
+                let at = slot * stride + copy_slot_bytes(&layout.memory_length[..plane]);
+                let region = Region::map_at(&memory, at, length, true).map_err(mapping)?;
                 planes.push((region, None));
-                at += length.next_multiple_of(COPY_ALIGNMENT);
             }
         }
     } else {

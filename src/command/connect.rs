@@ -3,29 +3,34 @@
 use core::fmt;
 
 use rustix::fs::AtFlags;
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::cli::SocketName;
-use crate::client::{ClientError, Step};
+use crate::client::{ClientError, EngineAddress, Step};
+use crate::command::stop::Stop;
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
-use crate::time::{MS, now, timespec};
+use crate::time::{MS, now};
 
-/// Connects, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
+/// Connects to an engine that runs as root, as this user or as `uid`, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(
     socket: &SocketName<'_>,
+    uid: Option<u32>,
     wait_ms: u32,
-    attempt: impl Fn(&SocketName<'_>) -> Result<T, ClientError>,
+    stop: &Stop,
+    attempt: impl Fn(&EngineAddress<'_>) -> Result<T, ClientError>,
 ) -> Result<T, Failure> {
     let deadline = now().saturating_add(u64::from(wait_ms) * MS);
     loop {
-        match attempt(socket) {
+        match attempt(&EngineAddress {
+            socket: *socket,
+            uid,
+        }) {
             Ok(connection) => return Ok(connection),
-            Err(error) => try_again(socket, wait_ms, deadline, error)?,
+            Err(error) => try_again(socket, wait_ms, stop, deadline, error)?,
         }
     }
 }
@@ -35,6 +40,7 @@ pub(super) fn connect<T>(
 fn try_again(
     socket: &SocketName<'_>,
     wait_ms: u32,
+    stop: &Stop,
     deadline: u64,
     error: ClientError,
 ) -> Result<(), Failure> {
@@ -55,9 +61,7 @@ fn try_again(
             Name(socket)
         ));
     }
-    // An interrupted sleep is as good as a whole one.
-    let _: NanosleepRelativeResult = nanosleep(&timespec(u64::from(CONNECT_RETRY_MS) * MS));
-    Ok(())
+    stop.pause(CONNECT_RETRY_MS)
 }
 
 /// A failure on a connection that was there.
@@ -79,6 +83,7 @@ fn exit(error: &ClientError) -> Exit {
         ClientError::NoEngine(_)
         | ClientError::Gone
         | ClientError::Protocol
+        | ClientError::Untrusted(_)
         | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
         ClientError::System(_, errno) => exit_of(When::Connecting, *errno),

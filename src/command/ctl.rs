@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::cli::{Action, ControlName, ControlSetting, ControlValue, CtlOptions};
 use crate::client::{self, Change, Outcome};
 use crate::command::connect::connect;
+use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -20,9 +21,11 @@ pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.
     let action = options.action.unwrap_or(Action::KeyFrame);
     let (what, change) = change(action);
+    let stop = Stop::default();
     let ask = |change| {
-        connect(&options.socket, options.wait_ms, |socket| {
-            client::change(socket, change)
+        let uid = options.engine_uid;
+        connect(&options.socket, uid, options.wait_ms, &stop, |engine| {
+            client::change(engine, change)
         })
     };
     let outcome = match (ask(change)?, action) {

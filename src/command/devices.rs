@@ -6,11 +6,14 @@ use core::ffi::CStr;
 use core::fmt;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
-use crate::cli::{DeviceChoice, RunOptions};
+use crate::cli::{CameraChoice, DeviceChoice, RunOptions};
+use crate::engine::camera::identity::{self, Identity};
 use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::DEVICE_RETRY_MS;
+use crate::note;
 use crate::signals::Signals;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
@@ -21,39 +24,50 @@ use crate::v4l2::errno::{Call, IoctlError};
 /// The camera with a signal, waiting for both as long as was asked.
 #[inline(never)]
 pub(super) fn find_camera(
-    path: &CStr,
+    choice: CameraChoice<'_>,
     options: &RunOptions<'_>,
     signals: &Signals,
 ) -> Result<Camera, Failure> {
-    let name = Escaped(path.to_bytes());
     let mut deadline = Deadline::new(options);
     loop {
-        let mut camera = match Camera::open(path) {
+        let mut camera = match identity::open(choice, None) {
             Ok(camera) => camera,
             Err(NotUsable::Call(error))
                 if error.call == Call::Open && deadline.wait(signals)? =>
             {
                 continue;
             }
-            Err(error) => return Err(unusable(name, "camera", &error)),
+            Err(NotUsable::Call(error))
+                if error.errno == Errno::NOENT && choice.path().is_none() =>
+            {
+                return Err(failure!(
+                    Exit::NoDevice,
+                    "no camera is {choice} (see framemill probe)"
+                ));
+            }
+            Err(error) => return Err(unusable(&choice, "camera", &error)),
         };
         match camera.signal() {
             Signal::Lost(_) if deadline.wait(signals)? => {}
             Signal::Lost(error) => {
-                return Err(failure!(Exit::NoDevice, "{name}: {error}"));
+                return Err(failure!(Exit::NoDevice, "{choice}: {error}"));
             }
             Signal::Failed(error) => {
                 let exit = exit_of(When::SettingUp, error.errno);
-                return Err(failure!(exit, "{name}: {error}"));
+                return Err(failure!(exit, "{choice}: {error}"));
             }
-            _ => return Ok(camera),
+            _ => {
+                let identity = Identity::of(&camera.capability);
+                note!(info, "{choice}: the camera is {identity}");
+                return Ok(camera);
+            }
         }
     }
 }
 
 /// Why a node is no use, in a sentence.
 #[inline(never)]
-fn unusable(name: Escaped<'_>, what: &str, error: &NotUsable) -> Failure {
+fn unusable(name: &dyn fmt::Display, what: &str, error: &NotUsable) -> Failure {
     match error {
         NotUsable::NotM2m(capability) => failure!(
             Exit::NoDevice,
@@ -123,7 +137,7 @@ fn find_named(path: &CStr, last: bool) -> Result<Option<(Device, NodePath<'_>)>,
         Ok(device) => Ok(Some((device, NodePath::Given(path)))),
         // A node appears before udev has set who may open it.
         Err(NotUsable::Call(error)) if error.call == Call::Open && !last => Ok(None),
-        Err(error) => Err(unusable(name, "memory-to-memory encoder", &error)),
+        Err(error) => Err(unusable(&name, "memory-to-memory encoder", &error)),
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Knows pictures and bytes. Knows no engine.
 
-use rustix::thread::{ClockId, clock_nanosleep_absolute};
-
 use crate::client::{FrameProducer, HeldSlot, SlotGuard};
 use crate::command::geometry::InputFrame;
 use crate::command::input::{Filled, Input};
@@ -13,12 +11,6 @@ use crate::limits::ROW_BYTES_MAX;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::pattern::fill_row;
 use crate::media::rows::{SPREAD_BYTES, extend_edges, filled, scatter};
-use crate::time::timespec;
-
-pub(super) fn sleep_until(time: u64) {
-    // An interrupted sleep makes one frame early, no more.
-    let _ = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(time));
-}
 
 /// Draws the pattern's frame into a slot.
 #[inline(never)]
@@ -51,7 +43,7 @@ pub(super) fn draw(
 /// input's patience is over, and may commit other slots.
 #[inline(never)]
 pub(super) fn read<E: From<Failure>>(
-    input: &mut Input,
+    input: &mut Input<'_>,
     source: &InputFrame,
     (producer, slot): (&mut FrameProducer, &HeldSlot),
     frame: u64,
@@ -113,7 +105,7 @@ pub(super) fn read<E: From<Failure>>(
 }
 
 /// Reads a frame of the input that goes nowhere.
-pub(super) fn skip(input: &mut Input, source: &InputFrame, frame: u64) -> Result<(), Failure> {
+pub(super) fn skip(input: &mut Input<'_>, source: &InputFrame, frame: u64) -> Result<(), Failure> {
     match input.skip(source.layout.frame_bytes())? {
         Filled::Short(count) => Err(source.cut_short(frame, count as u64)),
         // Where frames go nowhere, nothing is waited for with patience.

@@ -92,7 +92,8 @@ pub(super) fn allocate(
     for _ in 0..slots {
         for &length in &shape.length[..shape.memory_planes as usize] {
             // Whole pages, however large they are.
-            let bytes = (length as usize).next_multiple_of(COPY_ALIGNMENT);
+            let bytes = (length as usize).checked_next_multiple_of(COPY_ALIGNMENT);
+            let bytes = bytes.ok_or(failed(IoctlError::new(Call::MemfdSize, Errno::FBIG)))?;
             buffers.push(one(kind, &driver, bytes).map_err(failed)?);
         }
     }

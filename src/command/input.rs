@@ -7,6 +7,7 @@ use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fstat, open, seek};
 use rustix::io::Errno;
 
 use crate::cli::{Container, Source};
+use crate::command::stop::Stop;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
@@ -21,7 +22,7 @@ use crate::v4l2::errno::Named;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(super) struct Input<'a> {
     /// `None` is standard input.
     file: Option<OwnedFd>,
     ahead: ArrayVec<u8, INPUT_BYTES>,
@@ -34,6 +35,9 @@ pub(super) struct Input {
     pub(super) patience_ms: Option<u32>,
     /// This file system cannot read into a device's memory.
     bounce: bool,
+    /// It may have to be waited for: a pipe, a socket or a device, and a signal may be waited for, too.
+    waits: bool,
+    stop: &'a Stop,
 }
 
 /// How much was read.
@@ -47,12 +51,17 @@ pub(super) enum Filled {
     Idle(usize),
 }
 
-impl Input {
+impl<'a> Input<'a> {
     /// Opens the input and, for Y4M, reads its header.
-    pub(super) fn open(source: Source<'_>, container: Container) -> Result<Self, Failure> {
+    pub(super) fn open(
+        source: Source<'_>,
+        container: Container,
+        stop: &'a Stop,
+    ) -> Result<Self, Failure> {
         let (file, named_y4m) = match source {
             Source::File(path) => {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                // A FIFO that nobody writes to yet is waited for by poll(2), not here.
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
                 let file = open(path, flags, Mode::empty()).map_err(|errno| {
                     failure!(
                         Exit::Input,
@@ -73,9 +82,12 @@ impl Input {
             header: None,
             patience_ms: None,
             bounce: false,
+            waits: false,
+            stop,
         };
         // A pipe has no position.
         input.base = seek(input.fd(), SeekFrom::Current(0)).unwrap_or(0);
+        input.waits = input.live();
         let y4m = match container {
             Container::Y4m => true,
             Container::Raw => false,
@@ -245,6 +257,13 @@ impl Input {
         Ok(Some(length))
     }
 
+    /// Waits until a read has an answer: bytes, or the end. A frame that was read in part when a signal came goes nowhere.
+    fn wait(&self) -> Result<(), Failure> {
+        self.stop
+            .wait_or_end(&[(self.fd(), PollFlags::IN)], None)
+            .map(|_| ())
+    }
+
     fn fd(&self) -> BorrowedFd<'_> {
         match &self.file {
             Some(file) => file.as_fd(),
@@ -254,6 +273,9 @@ impl Input {
 
     fn read(&mut self, target: SharedBytes<'_>) -> Result<usize, Failure> {
         let mut bounce = [0; BOUNCE_BYTES];
+        if self.waits {
+            self.wait()?;
+        }
         loop {
             let direct = !self.bounce;
             let room = target.len().min(BOUNCE_BYTES);
@@ -270,6 +292,7 @@ impl Input {
                     return Ok(count);
                 }
                 Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => self.wait()?,
                 // Some file systems (9p) pin the memory that they read into, and a device's cannot be pinned.
                 Err(Errno::FAULT) if direct => self.bounce = true,
                 Err(errno) => {

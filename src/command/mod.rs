@@ -9,6 +9,7 @@ mod geometry;
 mod heap;
 mod hold;
 mod input;
+mod loss;
 mod memory;
 mod output;
 mod pace;
@@ -17,6 +18,7 @@ mod push;
 mod report;
 mod run;
 mod stat;
+mod stop;
 mod tap;
 
 use core::ffi::CStr;
@@ -27,6 +29,7 @@ use crate::errnos::Explained;
 use crate::error::{Exit, Failure};
 use crate::{failure, signals, stdio};
 use output::Output;
+use stop::Stop;
 
 /// Runs the command that the arguments (without the program's name) ask for; gives the exit code.
 #[must_use]
@@ -72,7 +75,8 @@ fn dispatch(command: &Command<'_>) -> Result<(), Failure> {
 }
 
 fn print(text: core::fmt::Arguments<'_>) -> Result<(), Failure> {
-    let mut output = Output::stdout();
+    let stop = Stop::default();
+    let mut output = Output::stdout(&stop);
     // The error is kept by the output.
     let _ = output.write_fmt(text);
     output.finish()

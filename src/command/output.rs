@@ -1,65 +1,103 @@
 //! Buffered output of text and bytes: whole, or an error. Keeps the first error, so that formatting code need not.
+//!
+//! An output without room is waited for by poll(2), whether it is blocking or not, and beside the signals that ask a command to finish.
 
 use core::fmt::{self, Write};
 
 use arrayvec::ArrayVec;
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, open, statat};
 use rustix::io::Errno;
 
 use crate::cli::Target;
+use crate::command::stop::{Stop, Woken};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::OUTPUT_BYTES;
+use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
 use crate::stdio::stdout;
 use crate::text::Escaped;
 use crate::v4l2::errno::Named;
 
 /// A file or pipe that is written to.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct Output<'a> {
     /// `None` is standard output.
     file: Option<OwnedFd>,
     /// What is written is text for whoever wants to read it: that nobody does any more is no failure.
     text: bool,
+    /// Standard output may be a blocking pipe, and not ours to change: bytes that one write(2) can be given without waiting.
+    piece: Option<usize>,
     buffer: ArrayVec<u8, OUTPUT_BYTES>,
-    error: Option<Errno>,
+    trouble: Option<Trouble>,
+    stop: &'a Stop,
 }
 
-impl Output {
+/// Why nothing more is written.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// write(2) failed.
+    Errno(Errno),
+    /// The wait for room ended in this way.
+    Ended(Failure),
+}
+
+impl<'a> Output<'a> {
     /// Standard output, for text: a reader that has seen enough (`framemill probe | head`) ends the command with `Exit::Success`
     /// and without a sentence.
-    pub(super) fn stdout() -> Self {
+    pub(super) fn stdout(stop: &'a Stop) -> Self {
+        let stored = |stat: rustix::fs::Stat| {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            matches!(kind, FileType::RegularFile | FileType::BlockDevice)
+        };
+        let waits = stop.watches() && !fstat(stdout()).is_ok_and(stored);
         Self {
             file: None,
             text: true,
+            piece: waits.then_some(PIPE_BYTES),
             buffer: ArrayVec::new(),
-            error: None,
+            trouble: None,
+            stop,
         }
     }
 
     /// Standard output, or a file that is made, or cut to nothing.
-    pub(super) fn to(target: Target<'_>) -> Result<Self, Failure> {
-        let Target::File(path) = target else {
-            return Ok(Self {
-                text: false,
-                ..Self::stdout()
-            });
+    pub(super) fn to(target: Target<'_>, stop: &'a Stop) -> Result<Self, Failure> {
+        let stdout = Self {
+            text: false,
+            ..Self::stdout(stop)
         };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let file = open(path, flags, Mode::from_raw_mode(0o666)).map_err(|errno| {
-            failure!(
-                Exit::Output,
-                "cannot write {}: {}",
-                Escaped(path.to_bytes()),
-                Named(errno)
-            )
-        })?;
+        let Target::File(path) = target else {
+            return Ok(stdout);
+        };
+        // What has no room says so, and is waited for by poll(2).
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = loop {
+            match open(path, flags, Mode::from_raw_mode(0o666)) {
+                Ok(file) => break file,
+                // A FIFO that nobody reads yet: a reader may come.
+                Err(Errno::NXIO)
+                    if statat(CWD, path, rustix::fs::AtFlags::empty()).is_ok_and(|stat| {
+                        FileType::from_raw_mode(stat.st_mode) == FileType::Fifo
+                    }) =>
+                {
+                    stop.pause(CONNECT_RETRY_MS)?;
+                }
+                Err(errno) => {
+                    return Err(failure!(
+                        Exit::Output,
+                        "cannot write {}: {}",
+                        Escaped(path.to_bytes()),
+                        Named(errno)
+                    ));
+                }
+            }
+        };
         Ok(Self {
             file: Some(file),
-            text: false,
-            buffer: ArrayVec::new(),
-            error: None,
+            piece: None,
+            ..stdout
         })
     }
 
@@ -84,16 +122,17 @@ impl Output {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        match self.error {
+        match self.trouble {
             None => Ok(()),
-            Some(Errno::PIPE) if self.text => Err(Failure {
+            Some(Trouble::Errno(Errno::PIPE)) if self.text => Err(Failure {
                 exit: Exit::Success,
             }),
-            Some(errno) => Err(failure!(
+            Some(Trouble::Errno(errno)) => Err(failure!(
                 Exit::Output,
                 "writing the output failed: {}",
                 Named(errno)
             )),
+            Some(Trouble::Ended(failure)) => Err(failure),
         }
     }
 
@@ -103,17 +142,39 @@ impl Output {
     }
 
     fn write_through(&mut self, mut bytes: &[u8]) {
-        while self.error.is_none() && !bytes.is_empty() {
-            match rustix::io::write(self.fd(), bytes) {
+        while self.trouble.is_none() && !bytes.is_empty() {
+            if self.piece.is_some() {
+                self.wait_for_room();
+            }
+            if self.trouble.is_some() {
+                return;
+            }
+            let count = bytes.len().min(self.piece.unwrap_or(usize::MAX));
+            match rustix::io::write(self.fd(), &bytes[..count]) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(Errno::INTR) => {}
-                Err(errno) => self.error = Some(errno),
+                Err(Errno::AGAIN) => self.wait_for_room(),
+                Err(errno) => self.trouble = Some(Trouble::Errno(errno)),
+            }
+        }
+    }
+
+    /// Waits until a write has an answer. A command that is asked to finish meanwhile first writes what it has begun.
+    fn wait_for_room(&mut self) {
+        loop {
+            match self.stop.wait(&[(self.fd(), PollFlags::OUT)], None) {
+                Ok(Woken::Asked) => {}
+                Ok(_) => return,
+                Err(failure) => {
+                    self.trouble = Some(Trouble::Ended(failure));
+                    return;
+                }
             }
         }
     }
 }
 
-impl Write for Output {
+impl Write for Output<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.buffer.try_extend_from_slice(text.as_bytes()).is_err() {
             self.flush();

@@ -9,7 +9,8 @@
 //! | `node` | path of the device |
 //! | `driver`, `card`, `bus` | names that the driver gives itself |
 //! | `api` | `single-planar` or `multi-planar` |
-//! | `role` | `encoder` (raw in, coded out), `decoder` (coded in) or `converter` (raw to raw) |
+//! | `role` | `encoder` (raw in, coded out), `decoder` (coded in), `converter` (raw to raw) or `camera` |
+//! | `camera` | of a camera, which has none of the names below: what `run --camera` takes; `card:` and the card is taken, too |
 //! | `choice` | of an encoder, what `framemill run` would best be told: |
 //! | … `format`, `codec` | four-character codes; empty when there is none that Framemill can use |
 //! | … `memory` | `export` (raw frames are not copied), or empty when the driver has no buffers of its own: it cannot be used |
@@ -29,17 +30,19 @@ use core::fmt::{self, Display, Write as _};
 
 use rustix::fd::AsFd;
 
-use crate::cli::ProbeOptions;
+use crate::cli::{CameraChoice, ProbeOptions};
 use crate::command::devices::Unopened;
 use crate::command::report::Report;
+use crate::command::stop::Stop;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::v4l2::abi::{
-    Api, CTRL_FLAG_DISABLED, FMT_FLAG_COMPRESSED, FrmSize, Memory, QueryExtCtrl, Queue,
+    Api, CTRL_FLAG_DISABLED, Capability, FMT_FLAG_COMPRESSED, FrmSize, Memory, QueryExtCtrl, Queue,
 };
+use crate::v4l2::camera::is_camera;
 use crate::v4l2::device::{Device, NotUsable, scan};
 use crate::v4l2::{controls, ioctl, menu};
 
@@ -60,12 +63,17 @@ const SIZES: u32 = 16;
 
 #[inline(never)]
 pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
-    let mut report = Report::new(options.json);
+    let stop = Stop::default();
+    let mut report = Report::new(options.json, &stop);
     if let Some(path) = options.device {
         let node = path.to_bytes();
         return match &Device::open(path) {
             Ok(device) => {
                 describe(&mut report, node, device);
+                report.finish()
+            }
+            Err(NotUsable::NotM2m(capability)) if is_camera(capability.node_caps()) => {
+                describe_camera(&mut report, node, capability);
                 report.finish()
             }
             Err(reason) => Err(failure!(Exit::NoDevice, "{}", Useless(node, reason))),
@@ -79,6 +87,9 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
             Ok(device) => {
                 found = true;
                 describe(&mut report, node, device);
+            }
+            Err(NotUsable::NotM2m(capability)) if is_camera(capability.node_caps()) => {
+                describe_camera(&mut report, node, capability);
             }
             Err(reason) => {
                 unopened.count(reason);
@@ -113,8 +124,20 @@ impl Display for Useless<'_> {
     }
 }
 
+/// A camera: its names, of which `run --camera` takes two.
+fn describe_camera(report: &mut Report, node: &[u8], capability: &Capability) {
+    report.open("", b'{');
+    report.text("node", node);
+    report.text("driver", capability.driver_name());
+    report.text("card", capability.card_name());
+    report.text("bus", capability.bus_name());
+    report.text("role", b"camera");
+    report.string("camera", &CameraChoice::Bus(capability.bus_name()));
+    report.close(b'}');
+}
+
 #[inline(never)]
-fn describe(report: &mut Report, node: &[u8], device: &Device) {
+fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
     let output = formats(None, device, Queue::Output);
     let capture = formats(None, device, Queue::Capture);
     let encoder = output.raw && capture.coded;
@@ -186,7 +209,7 @@ impl Display for Items<'_> {
 }
 
 #[inline(never)]
-fn describe_queue(report: &mut Report, name: &str, device: &Device, queue: Queue) {
+fn describe_queue(report: &mut Report<'_>, name: &str, device: &Device, queue: Queue) {
     report.open(name, b'{');
     report.value(b"mmap", &has(device, queue, Memory::Mmap));
     report.value(b"dmabuf", &has(device, queue, Memory::Dmabuf));
@@ -221,7 +244,7 @@ struct Offer {
 
 /// Reports a queue's formats, if there is a report, and sums them up.
 #[inline(never)]
-fn formats(mut report: Option<&mut Report>, device: &Device, queue: Queue) -> Offer {
+fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queue: Queue) -> Offer {
     let mut offer = Offer {
         raw: false,
         coded: false,

@@ -2,11 +2,12 @@
 
 use ::log::LevelFilter;
 use core::mem::ManuallyDrop;
+use rustix::event::PollFlags;
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, SocketName, Source, Timestamps};
-use crate::client::{ClientError, FrameProducer, Wish};
+use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source, Timestamps};
+use crate::client::{ClientError, EngineAddress, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
-use crate::command::frames::{draw, read, skip, sleep_until};
+use crate::command::frames::{draw, read, skip};
 use crate::command::geometry::{
     InputFrame, read_as_progressive, refused_size, requested_formats, requested_size,
 };
@@ -14,6 +15,7 @@ use crate::command::heap::{allocate, shape};
 use crate::command::hold::Hold;
 use crate::command::input::Input;
 use crate::command::pace::{Cause, Pacer, Timing};
+use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -30,14 +32,25 @@ use crate::time::{MS, now};
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     // Without a logger `info!` writes nothing; standard error cannot fail to open.
     let _ = log::start(LevelFilter::Info, false);
+    let stop = Stop::on_signals()?;
+    let result = push_input(options, &stop);
+    if result == Err(STOPPED) {
+        note!(info, "0 frames pushed: 0 published, 0 dropped");
+    }
+    result
+}
+
+/// Opens the input, pushes its frames, and tells what came of them.
+fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
     // The input first: a mistake in it should not occupy the engine.
     let mut frames = match options.from {
         Source::Pattern => None,
-        source => Some(Input::open(source, options.container)?),
+        source => Some(Input::open(source, options.container, stop)?),
     };
     let wish = wish(options, frames.as_ref())?;
     let mut job = Job {
         options,
+        stop,
         wish,
         frame: 0,
         begun: false,
@@ -47,7 +60,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     let mut wait_ms = options.wait_ms;
     let result = loop {
         let header = frames.as_ref().and_then(Input::header);
-        let producer = match attach(options, &wish, header, wait_ms) {
+        let producer = match attach(options, stop, &wish, header, wait_ms) {
             Ok(producer) => producer,
             Err(failure) => break Err(Ended::Failed(failure)),
         };
@@ -55,14 +68,18 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
         let mut producer = ManuallyDrop::new(producer);
         let result = job.push_all(&mut producer, &mut frames);
         // Whatever ended it: what was committed is waited for, and told.
-        let finished = producer.finish(None);
+        let finished = finish(&mut producer, stop);
         let (published, dropped) = producer.accounts();
         pushed += producer.committed();
         // What stands in the ring is what the engine says.
         accounts.0 = accounts.0.saturating_add(published);
         accounts.1 = accounts.1.saturating_add(dropped);
-        match result.and(finished.map(|_| ()).map_err(Ended::Lost)) {
-            Err(Ended::Lost(ClientError::Refused(Refusal::Reopened))) => {
+        let result = match result {
+            Err(Ended::Failed(STOPPED)) | Ok(()) => finished,
+            failed => failed,
+        };
+        match result {
+            Err(Ended::Lost(ClientError::Refused(Refusal::Reopened))) if !stop.asked()? => {
                 note!(info, "{}: attaching again", Refusal::Reopened.text());
                 wait_ms = wait_ms.max(ATTACH_AGAIN_MS);
                 drop(ManuallyDrop::into_inner(producer));
@@ -119,7 +136,7 @@ impl From<Failure> for Ended {
 ///
 /// # Errors
 /// When the input says otherwise, or nobody could take its frames.
-fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failure> {
+fn wish(options: &PushOptions<'_>, input: Option<&Input<'_>>) -> Result<Wish, Failure> {
     let header = input.and_then(Input::header);
     let size = requested_size(options, header)?;
     if let Some(header) = header {
@@ -152,12 +169,14 @@ fn wish(options: &PushOptions<'_>, input: Option<&Input>) -> Result<Wish, Failur
 #[inline(never)]
 fn attach(
     options: &PushOptions<'_>,
+    stop: &Stop,
     wish: &Wish,
     header: Option<&Y4mHeader>,
     wait_ms: u32,
 ) -> Result<FrameProducer, Failure> {
-    let attached = connect(&options.socket, wait_ms, |socket| {
-        let producer = match request(socket, wish, header) {
+    let uid = options.engine_uid;
+    let attached = connect(&options.socket, uid, wait_ms, stop, |engine| {
+        let producer = match request(engine, wish, header) {
             // The engine knows the format; the size is better named here.
             Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
             // What does not fit is told better when it is known what the engine takes.
@@ -168,7 +187,7 @@ fn attach(
                     colour,
                     ..Wish::default()
                 };
-                FrameProducer::connect_with(socket, &wish)?
+                FrameProducer::connect_with(engine, &wish)?
             }
             answer => answer?,
         };
@@ -189,7 +208,7 @@ fn attach(
 
 /// Asks the engine for frames of the wanted format. A Y4M stream's is its own, or one into which its rows can be put.
 fn request(
-    socket: &SocketName<'_>,
+    engine: &EngineAddress<'_>,
     wish: &Wish,
     header: Option<&Y4mHeader>,
 ) -> Result<FrameProducer, ClientError> {
@@ -197,14 +216,14 @@ fn request(
     let formats = header.filter(|_| wish.format == 0).map(requested_formats);
     for format in formats.into_iter().flatten() {
         let format = format.fourcc.0;
-        answer = FrameProducer::connect_with(socket, &Wish { format, ..*wish });
+        answer = FrameProducer::connect_with(engine, &Wish { format, ..*wish });
         if !matches!(answer, Err(ClientError::Refused(Refusal::Format))) {
             return answer;
         }
     }
     match header {
         Some(_) if wish.format == 0 => answer,
-        _ => FrameProducer::connect_with(socket, wish),
+        _ => FrameProducer::connect_with(engine, wish),
     }
 }
 
@@ -238,7 +257,7 @@ fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProd
 #[inline(never)]
 fn check(
     options: &PushOptions<'_>,
-    input: Option<&Input>,
+    input: Option<&Input<'_>>,
     wish: &Wish,
     producer: &FrameProducer,
     format: &'static RawFormat,
@@ -279,7 +298,7 @@ fn endless(input: Option<&Input>) -> bool {
 }
 
 /// Where the frames' timestamps come from, and whether frames wait for their time.
-fn timing(options: &PushOptions<'_>, input: Option<&Input>) -> Timing {
+fn timing(options: &PushOptions<'_>, input: Option<&Input<'_>>) -> Timing {
     let rateless = options.pace == Pace::Engine
         && input.is_some_and(|input| input.header().is_none() && input.live());
     match options.timestamps {
@@ -296,9 +315,24 @@ fn timing(options: &PushOptions<'_>, input: Option<&Input>) -> Timing {
     }
 }
 
+/// Says that no more frames come, and waits until each that was committed is accounted for.
+fn finish(producer: &mut FrameProducer, stop: &Stop) -> Result<(), Ended> {
+    while !producer.finish(Some(0)).map_err(Ended::Lost)? {
+        wait(producer, stop)?;
+    }
+    Ok(())
+}
+
+/// Waits until the engine has something for the producer, or a signal came.
+fn wait(producer: &FrameProducer, stop: &Stop) -> Result<Woken, Failure> {
+    let (socket, free) = producer.descriptors();
+    stop.wait(&[(socket, PollFlags::IN), (free, PollFlags::IN)], None)
+}
+
 /// How far it has come.
 struct Job<'a> {
     options: &'a PushOptions<'a>,
+    stop: &'a Stop,
     wish: Wish,
     /// Number of the next frame.
     frame: u64,
@@ -312,7 +346,7 @@ impl Job<'_> {
     fn push_all(
         &mut self,
         producer: &mut FrameProducer,
-        input: &mut Option<Input>,
+        input: &mut Option<Input<'_>>,
     ) -> Result<(), Ended> {
         let options = self.options;
         let code = producer.format();
@@ -326,7 +360,7 @@ impl Job<'_> {
         self.pacer.restart(self.rate(producer, input.is_some()));
         let holds = self.frame == 0 && !options.live && endless(input.as_ref());
         let mut hold = Hold::new(holds, producer.slots());
-        while options.frames.is_none_or(|limit| self.frame < limit) {
+        while options.frames.is_none_or(|limit| self.frame < limit) && !self.stop.asked()? {
             if let Some(input) = input
                 && hold.waits()
                 && !input.ready(INPUT_HOLD_MS)
@@ -343,18 +377,19 @@ impl Job<'_> {
             let ready = now();
             let due = self.pacer.due_ns(self.frame, ready);
             if let Some(due) = due {
-                sleep_until(due);
+                self.sleep_until(due)?;
             }
             let asked = now();
             let timestamp = self.pacer.timestamp_ns(self.frame, asked);
             let size = producer.size();
-            let patience = options.live.then_some(0);
-            let Some(mut slot) = producer.acquire(patience).map_err(Ended::Lost)? else {
+            let Some(mut slot) = producer.acquire(Some(0)).map_err(Ended::Lost)? else {
                 if options.live {
                     if let Some((input, source)) = input.as_mut().zip(source.as_ref()) {
                         skip(input, source, self.frame)?;
                     }
                     self.drop_frame();
+                } else {
+                    wait(producer, self.stop)?;
                 }
                 continue;
             };
@@ -404,6 +439,12 @@ impl Job<'_> {
         }
     }
 
+    /// Waits for a frame's time, or for a signal.
+    fn sleep_until(&self, due: u64) -> Result<(), Failure> {
+        let left = due.saturating_sub(now());
+        self.stop.wait_or_end(&[], Some(left)).map(|_| ())
+    }
+
     /// The frame that is due goes nowhere, because no slot is free.
     fn drop_frame(&mut self) {
         if let Some(count) = self.pacer.drop_frame() {
@@ -436,7 +477,7 @@ impl Job<'_> {
 }
 
 /// Steps to the next frame's bytes, at the input's end to the first frame's if it is repeated. False at the end.
-fn next_frame(input: &mut Input, repeat: bool) -> Result<bool, Failure> {
+fn next_frame(input: &mut Input<'_>, repeat: bool) -> Result<bool, Failure> {
     if input.next_frame()? {
         return Ok(true);
     }

@@ -6,6 +6,7 @@
 use core::fmt::{self, Display, Write};
 
 use crate::command::output::Output;
+use crate::command::stop::Stop;
 use crate::error::Failure;
 use crate::text::words;
 
@@ -18,8 +19,8 @@ const LINE: usize = 3;
 
 /// One report after the other. Keeps a failure to write for `finish`, so that those who describe need not care.
 #[derive(Debug)]
-pub(super) struct Report {
-    output: Output,
+pub(super) struct Report<'a> {
+    output: Output<'a>,
     json: bool,
     /// JSON: something stands before in this group.
     comma: bool,
@@ -29,11 +30,11 @@ pub(super) struct Report {
     column: usize,
 }
 
-impl Report {
+impl<'a> Report<'a> {
     /// Reports on standard output.
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool, stop: &'a Stop) -> Self {
         Self {
-            output: Output::stdout(),
+            output: Output::stdout(stop),
             json,
             comma: false,
             depth: 0,
@@ -205,7 +206,7 @@ impl Report {
 }
 
 /// Values are escaped, too.
-impl Write for Report {
+impl Write for Report<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.escape(text.as_bytes());
         Ok(())
@@ -223,14 +224,15 @@ pub(super) mod tests {
     use crate::cli::Target;
 
     /// What a report writes.
-    pub(in crate::command) fn written(json: bool, describe: impl Fn(&mut Report)) -> String {
+    pub(in crate::command) fn written(json: bool, describe: impl Fn(&mut Report<'_>)) -> String {
         static FILES: AtomicU32 = AtomicU32::new(0);
         let number = FILES.fetch_add(1, Relaxed);
         let name = format!("framemill-report-{}-{number}", process::id());
         let path = env::temp_dir().join(name);
         let c_path = CString::new(path.to_str().unwrap()).unwrap();
-        let mut report = Report::new(json);
-        report.output = Output::to(Target::File(&c_path)).unwrap();
+        let stop = Stop::default();
+        let mut report = Report::new(json, &stop);
+        report.output = Output::to(Target::File(&c_path), &stop).unwrap();
         describe(&mut report);
         report.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();
@@ -238,7 +240,7 @@ pub(super) mod tests {
         text
     }
 
-    fn sample(report: &mut Report) {
+    fn sample(report: &mut Report<'_>) {
         report.open("", b'{');
         report.text("name", b"a");
         report.numbers("low high", &[-1, i64::MAX]);

@@ -10,7 +10,7 @@ use rustix::fd::AsFd;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use crate::cli::{LogTarget, MemoryChoice, RunOptions, SocketName};
+use crate::cli::{DEFAULT_SOCKET_MODE, LogTarget, MemoryChoice, RunOptions, SocketName};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
@@ -18,7 +18,9 @@ use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
-use crate::engine::camera::attach::Terms;
+use crate::engine::camera::attach::{Terms, source_rate};
+use crate::engine::camera::clock::FrameClock;
+use crate::engine::camera::identity::Identity;
 use crate::engine::camera::{CameraFeed, Health};
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -37,7 +39,6 @@ use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::packet_ring::Writer;
 use crate::signals::{Signals, block_strays};
 use crate::stats::Stats;
-use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::v4l2::abi::{
     Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, Queue,
@@ -65,15 +66,15 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
     formats_fit(options)?;
     let camera = match options.camera {
-        Some(path) => Some((find_camera(path, options, &signals)?, path)),
+        Some(choice) => Some((find_camera(choice, options, &signals)?, choice)),
         None => None,
     };
     let mut gives = FormatSet::default();
     let (mut width, mut height) = (options.size.width, options.size.height);
-    if let Some((camera, node)) = &camera {
+    if let Some((camera, choice)) = &camera {
         let failed = |error: IoctlError| {
             let exit = exit_of(When::SettingUp, error.errno);
-            failure!(exit, "{}: {error}", Escaped(node.to_bytes()))
+            failure!(exit, "{choice}: {error}")
         };
         if width == 0 {
             // The camera's present one.
@@ -113,15 +114,24 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     raw.encoder
         .check_size((width, height))
         .map_err(|odd| match (&camera, options.size.width) {
-            (Some((_, node)), 0) => {
-                failure!(Exit::Refused, "{}: {odd}", Escaped(node.to_bytes()))
+            (Some((_, choice)), 0) => {
+                failure!(Exit::Refused, "{choice}: {odd}")
             }
             _ => failure!(Exit::Usage, "--size {odd}"),
         })?;
+    let requested = options.frame_rate;
+    let mut rate = requested;
+    if let Some((camera, choice)) = &camera {
+        let terms = Terms {
+            choice: *choice,
+            format: raw.camera,
+        };
+        rate = source_rate(camera, terms, (width, height), requested, requested);
+    }
     let wanted = Wanted {
         width,
         height,
-        rate: (options.frame_rate.numerator, options.frame_rate.denominator),
+        rate: (rate.numerator, rate.denominator),
         format: raw.encoder,
         codec: options.codec,
         colour: options.colour,
@@ -137,6 +147,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         // A driver without a list is asked with each format.
         takes: ioctl::raw_formats(&device, device.queue(Queue::Output)).unwrap_or(FormatSet::ALL),
         slots: options.frame_slots.unwrap_or(usual),
+        configured: wanted,
         changed: ArrayVec::new(),
         bitrate: Cell::new(0),
     };
@@ -156,16 +167,21 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let memory = FrameMemory::new(&wanted).map_err(no_memory)?;
     let mut memory = ManuallyDrop::new(memory);
     let camera = match camera {
-        Some((camera, path)) => Some(CameraFeed {
+        Some((camera, choice)) => Some(CameraFeed {
             terms: Terms {
-                path,
+                choice,
                 format: raw.camera,
             },
+            identity: Identity::of(&camera.capability),
+            stranger: None,
             camera: Some(camera),
             frames: options.frames,
             health: Health::Streaming,
             failed: 0,
             attached: 0,
+            tried: None,
+            clock: FrameClock::default(),
+            discontinuity: false,
         }),
         None => {
             let filled = memory.fill(&encoder, &wanted, options.memory);
@@ -183,15 +199,15 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         counters: &header.counters,
         latency: &header.latency,
     };
-    let listener =
-        Listener::bind(options.socket, options.socket_mode).map_err(|errno| match errno {
-            Errno::ADDRINUSE => failure!(
-                Exit::Socket,
-                "{}: another engine listens there",
-                Name(&options.socket)
-            ),
-            errno => not_listening(&options.socket, errno),
-        })?;
+    let mode = options.socket_mode.unwrap_or(DEFAULT_SOCKET_MODE);
+    let listener = Listener::bind(options.socket, mode).map_err(|errno| match errno {
+        Errno::ADDRINUSE => failure!(
+            Exit::Socket,
+            "{}: another engine listens there",
+            Name(&options.socket)
+        ),
+        errno => not_listening(&options.socket, errno),
+    })?;
     if camera.is_none() {
         session.start(&encoder, &wanted)?;
     }
@@ -207,6 +223,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
             .gop
             .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
         import: options.memory == MemoryChoice::Auto,
+        abstract_socket: matches!(options.socket, SocketName::Abstract(_)),
         producers: options.producers,
         changers: options.changers,
     };
@@ -236,12 +253,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     sandbox::enter(options, node)?;
     note!(
         info,
-        "running: {path} {}x{} {} to {} at {} frames/s, listening at {}",
+        "running: {path} {}x{} {} to {} at {}/{} frames/s, listening at {}",
         wanted.width,
         wanted.height,
         wanted.format.fourcc,
         wanted.codec,
-        options.frame_rate,
+        wanted.rate.0,
+        wanted.rate.1,
         Name(&options.socket)
     );
     engine.run()

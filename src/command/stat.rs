@@ -12,6 +12,7 @@
 //! | `pid` | | the engine's process id |
 //! | `uptime_ms` | ms | since the engine made its rings |
 //! | `heartbeat_age_ms` | ms | since the engine's latest turn; more than ten seconds is a stuck engine |
+//! | `no_signal` | | with the state `no-signal`, why: `no-cable`, `unstable`, `out-of-range` or `size`; otherwise empty |
 //! | `device` | | path of the encoder's node |
 //! | `driver`, `card` | | names that the driver gives itself |
 //! | `api` | | `single-planar` or `multi-planar` |
@@ -19,7 +20,8 @@
 //! | `format`, `codec` | | four-character codes of the raw and of the coded format |
 //! | `width`, `height` | pixels | the picture |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
-//! | `frame_rate` | 1/s | a fraction, as frames are meant to come: `30/1` |
+//! | `frame_rate` | 1/s | a fraction, as declared to the encoder: the camera's answer, the signal's rate, the producer's, or `--fps`: `30/1` |
+//! | `frame_rate_measured` | 1/s | as frames came lately, by the commit times beside the packets in the ring: over the 2 s before the newest packet, without the times in which frames were lost; 0.000 with fewer than two packets |
 //! | `colorspace`, `transfer`, `matrix`, `color_range` | | what the encoder makes of the colour, in V4L2's words; `unknown` follows from the others |
 //! | `frame_slots` | | slots of the frame ring |
 //! | `packet_ring_bytes` | bytes | room for packets |
@@ -35,59 +37,65 @@
 //! | `p50_us`, `p90_us`, `p99_us`, `p999_us` | us | 50, 90, 99 and 99.9 % of the frames took at most this long, within 25 % |
 //! | `max_us` | us | the longest |
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
+use rustix::event::PollFlags;
 
 use crate::cli::{FrameRate, StatOptions};
-use crate::client::{ClientError, Observer, Step};
+use crate::client::{ClientError, EngineAddress, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
+use crate::command::stop::Stop;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{PacketHeader, SlotMemory, State};
+use crate::shm::layout::{NoSignal, PacketHeader, SlotMemory, State};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
 use crate::stats::{Counter, Stage, Stats, percentile};
-use crate::time::{MS, now, timespec};
+use crate::time::{MS, now};
 
 #[inline(never)]
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let patience = options.check_ms.unwrap_or(ANSWER_MS);
-    let pause = u64::from(options.watch_ms.unwrap_or(0)) * MS;
+    let pause_ms = options.watch_ms.unwrap_or(0);
+    // Of a single look nothing is worth finishing.
+    let stop = match options.watch_ms {
+        Some(_) => Stop::on_signals()?,
+        None => Stop::default(),
+    };
+    let address = EngineAddress {
+        socket: options.socket,
+        uid: options.engine_uid,
+    };
     let engine = loop {
-        match Observer::connect_within(&options.socket, patience) {
+        match Observer::connect_within(address, patience) {
             Ok(engine) => break engine,
             Err(error) => unanswered(options, error)?,
         }
-        // It lives, and has no place for us. An interrupted sleep is as good as a whole one.
+        // It lives, and has no place for us.
         if options.watch_ms.is_none() {
             return Ok(());
         }
-        let _: NanosleepRelativeResult = nanosleep(&timespec(pause));
+        stop.pause(pause_ms)?;
     };
-    let mut report = Report::new(options.json);
+    let mut report = Report::new(options.json, &stop);
     loop {
         // Asked before, so that the end is printed, too.
         let last = options.watch_ms.is_none() || ended(&engine);
         let result = match options.check_ms {
             Some(limit) => check(options, limit, engine.header()),
             None => {
-                describe(&mut report, engine.header());
+                describe(&mut report, engine.header(), engine.measured_rate());
                 report.finish()
             }
         };
         if last || result.is_err() {
             return result;
         }
-        // The engine has nothing to tell an observer: whatever comes is the connection's end. An interrupted wait is as good as a whole one.
-        let socket = engine.socket();
-        let mut set = [PollFd::new(&socket, PollFlags::IN)];
-        if let Ok(1) = poll(&mut set, Some(&timespec(pause)))
-            && !ended(&engine)
-        {
+        // The engine has nothing to tell an observer: whatever comes is the connection's end.
+        let socket = [(engine.socket(), PollFlags::IN)];
+        if stop.wait_or_end(&socket, Some(u64::from(pause_ms) * MS))? && !ended(&engine) {
             return Err(lost(&options.socket, ClientError::Gone));
         }
     }
@@ -146,7 +154,7 @@ fn long<A: Access>(word: &Word64<A>) -> i64 {
 }
 
 #[inline(never)]
-fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
+fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measured_rate: u64) {
     let (status, cursors) = (&header.status, &header.cursors);
     // Without one, of an engine that was killed while it wrote: all zero.
     let stream = &header.stream.snapshot().unwrap_or_default();
@@ -176,6 +184,8 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
             ms_since(heartbeat),
         ],
     );
+    let no_signal = NoSignal::name(status.no_signal.load(Relaxed));
+    report.text("no_signal", no_signal.as_bytes());
     text(report, "device", &stream.device);
     text(report, "driver", &stream.driver);
     text(report, "card", &stream.card);
@@ -203,6 +213,10 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
     for (name, part) in parts.into_iter().zip(colour.names()) {
         report.text(name, part.as_bytes());
     }
+    report.value(
+        b"frame_rate_measured",
+        &format_args!("{}.{:03}", measured_rate / 1000, measured_rate % 1000),
+    );
     report.numbers(
         "width height coded_width coded_height frame_slots packet_ring_bytes producers consumers packet_head packet_tail \
          packet_newest_key frames_dropped frames_in_flight",
@@ -254,7 +268,7 @@ fn describe<A: Access>(report: &mut Report, header: &PacketHeader<A>) {
 
 /// Text of the header: up to its first zero.
 #[inline(never)]
-fn text<A: Access>(report: &mut Report, name: &str, words: &[Word64<A>]) {
+fn text<A: Access>(report: &mut Report<'_>, name: &str, words: &[Word64<A>]) {
     let mut bytes = [[0; 8]; 8];
     for (bytes, word) in bytes.iter_mut().zip(words) {
         *bytes = word.load(Relaxed).to_le_bytes();
@@ -293,11 +307,12 @@ mod tests {
         stats.add(Counter::DroppedTooLarge, 2);
         stats.record(Stage::QueueToDequeue, 7_000_000);
 
-        let line = written(true, |report| describe(report, header));
+        let line = written(true, |report| describe(report, header, 29_970));
         assert!(line.starts_with(r#"{"state":"running","generation":"#));
         assert!(line.ends_with("}}}\n") && line.matches('\n').count() == 1);
         for part in [
             r#","card":"a \"card\"","api":"single-planar","memory":"export","#,
+            r#","frame_rate_measured":29.970,"width":"#,
             r#","packet_newest_key":-1,"frames_dropped":3,"frames_in_flight":2,"counters":{"frames_committed":9,"#,
             r#","colorspace":"rec709","transfer":"unknown","matrix":"unknown","color_range":"full","#,
             r#","queue_to_dequeue":{"count":1,"p50_us":7000,"#,
@@ -313,7 +328,7 @@ mod tests {
         );
         assert_eq!(json["latency"].as_object().unwrap().len(), Stage::ALL.len());
 
-        let page = written(false, |report| describe(report, header));
+        let page = written(false, |report| describe(report, header, 29_970));
         assert!(page.lines().count() <= 40, "{page}");
         assert!(
             page.contains("\n  queue_to_dequeue: count=1 p50_us=7000 "),
@@ -338,7 +353,7 @@ mod tests {
         ]) {
             word.store(value, Relaxed);
         }
-        let line = written(true, |report| describe(report, map.header()));
+        let line = written(true, |report| describe(report, map.header(), 0));
         for part in [
             r#""width":1,"height":2,"coded_width":3,"coded_height":4,"frame_slots":5,"packet_ring_bytes":"#,
             r#","producers":6,"consumers":7,"packet_head":0,"packet_tail":0,"#,

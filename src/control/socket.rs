@@ -185,6 +185,14 @@ pub fn trusted(socket: impl AsFd, named: &Users) -> bool {
     })
 }
 
+/// The user that the peer runs as: of a listener, the one that it had when it began to listen.
+///
+/// # Errors
+/// Those of getsockopt(2).
+pub fn peer_uid(socket: impl AsFd) -> Result<u32> {
+    Ok(sockopt::socket_peercred(socket)?.uid.as_raw())
+}
+
 /// What came.
 #[derive(Debug)]
 pub enum Received {

@@ -29,8 +29,10 @@ use crate::v4l2::negotiate::Wanted;
 /// What the OUTPUT queue is to be made of.
 #[derive(Debug)]
 pub enum Slots {
-    /// The encoder's own buffers, written to directly or by copy.
+    /// The encoder's own buffers, allocated for this, written to directly or by copy.
     Own(MemoryChoice),
+    /// The encoder's own buffers that are there, written to directly or by copy.
+    Kept(MemoryChoice),
     /// The encoder's own buffers; what is copied there is not known yet.
     Bare,
     /// Dma-bufs of somebody else: how many slots, where the rows lie, and each slot's memory planes in order.
@@ -64,7 +66,7 @@ impl Engine<'_> {
         wish: &Wish,
     ) -> Result<(), Refusal> {
         let present = self.memory.wanted();
-        let mut wanted = present;
+        let mut wanted = self.session.configured;
         if wish.format != 0 {
             wanted.format = lookup(Fourcc(wish.format)).ok_or_else(|| not_known(life, wish))?;
         }
@@ -81,7 +83,7 @@ impl Engine<'_> {
             (wanted.width, wanted.height) = wish.size;
         }
         let fixed = self.session.options.size.width != 0;
-        if fixed && wanted != present {
+        if fixed && wanted != self.session.configured {
             return Err(Refusal::Fixed);
         }
         // Before what is inside is drained for it.
@@ -102,22 +104,30 @@ impl Engine<'_> {
             let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
             let rate = rate.ok_or_else(|| not_known(life, wish))?;
             wanted.rate = (rate.numerator, rate.denominator);
+        } else if fixed {
+            warn_of_rate(life, wish.rate, present.rate);
         }
         let choice = match self.session.options.memory {
             MemoryChoice::Auto if wish.copied => MemoryChoice::Copy,
             choice => choice,
         };
-        if wanted == present && self.memory.choice() == Some(choice) {
-            return self.admit_producer(life, place);
+        let mut slots = Slots::Own(choice);
+        if wanted == present && self.has_own_buffers() {
+            // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
+            // producer before: they come first, and would wait for frames that wait for them.
+            let starts =
+                !self.settings.can_force && self.pipeline.has_queued() || self.pipeline.may_hold();
+            if self.memory.choice() == Some(choice) && !starts {
+                return self.admit_producer(life, place);
+            }
+            slots = Slots::Kept(choice);
         }
-        self.wait_for_change(
-            life,
-            place,
-            Request {
-                wanted,
-                slots: Slots::Own(choice),
-            },
-        )
+        self.wait_for_change(life, place, Request { wanted, slots })
+    }
+
+    /// Whether the OUTPUT queue is made of buffers that the encoder allocated.
+    fn has_own_buffers(&self) -> bool {
+        self.encoder.slots() != 0 && !self.encoder.imports()
     }
 
     /// A producer offers dma-bufs in place of the slots that it was given.
@@ -193,7 +203,7 @@ impl Engine<'_> {
         // Whose memory is not taken gets the engine's slots instead.
         let refusal = match slots {
             Slots::Given(..) => Ok(()),
-            Slots::Own(_) | Slots::Bare => Err(Refusal::NotEncoded),
+            Slots::Own(_) | Slots::Kept(_) | Slots::Bare => Err(Refusal::NotEncoded),
         };
         let place = life.clients.waiting();
         let mut refused = Ok(());
@@ -219,7 +229,7 @@ impl Engine<'_> {
                 // It was the producer until then.
                 Slots::Given(..) if refusal == Refusal::Reopened => self.lost_its_slots(life),
                 Slots::Given(..) => self.producer_left(life, now()),
-                Slots::Own(_) | Slots::Bare => {}
+                Slots::Own(_) | Slots::Kept(_) | Slots::Bare => {}
             }
         }
         Ok(())
@@ -234,9 +244,15 @@ impl Engine<'_> {
         let session = &self.session;
         let failed = |error| session.at_device(&error);
         self.memory.clear();
-        // An import changes the one queue only, and has no need of the others' buffers.
-        let keeps = matches!(slots, Slots::Given(..)) && *wanted == self.memory.wanted();
-        if !keeps || self.encoder.slots() == 0 {
+        let keeps = match slots {
+            Slots::Kept(_) => true,
+            // An import changes the one queue only, and has no need of the others' buffers.
+            Slots::Given(..) => *wanted == self.memory.wanted(),
+            Slots::Own(_) | Slots::Bare => false,
+        };
+        if keeps && self.encoder.slots() != 0 {
+            self.encoder.stop().map_err(failed)?;
+        } else {
             self.encoder.clear().map_err(failed)?;
             let agreed = session.agree(self.encoder.device(), wanted)?;
             self.encoder
@@ -250,14 +266,14 @@ impl Engine<'_> {
                     .map_err(|error| {
                         failure!(
                             Exit::Refused,
-                            "the producer's memory cannot be imported ({error}): it has to be copied, {} bytes a second",
+                            "the offered memory cannot be imported ({error}): it has to be copied, {} bytes a second",
                             wanted.bytes_a_second()
                         )
                     })?;
                 self.memory.import(self.encoder, wanted);
             }
             Slots::Bare => self.memory.adopt(self.encoder, wanted),
-            Slots::Own(choice) => self
+            Slots::Own(choice) | Slots::Kept(choice) => self
                 .memory
                 .fill(self.encoder, wanted, *choice)
                 .map_err(failed)?,
@@ -265,6 +281,25 @@ impl Engine<'_> {
         session.start(self.encoder, wanted)?;
         describe(self.header, wanted, self.encoder, self.memory.kind());
         Ok(())
+    }
+}
+
+/// A producer whose frames come at another rate than the encoder was set up for, which `--size` keeps: the encoder's bit budget
+/// and the stream's times are wrong by that much.
+fn warn_of_rate(life: &mut Life, declared: (u32, u32), kept: (u32, u32)) {
+    let across = |one: (u32, u32), other: (u32, u32)| u64::from(one.0) * u64::from(other.1);
+    let differs = declared != (0, 0) && across(declared, kept) != across(kept, declared);
+    if differs && life.may_tell(now()) {
+        note!(
+            warn,
+            "a producer declares {}/{} frames/s, the encoder is set up for {}/{}: give run --fps {}/{}",
+            declared.0,
+            declared.1,
+            kept.0,
+            kept.1,
+            declared.0,
+            declared.1
+        );
     }
 }
 

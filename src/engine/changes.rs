@@ -67,15 +67,22 @@ impl Engine<'_> {
     }
 
     /// Whether a frame may be queued now. A forced key frame is the next one that the encoder *begins*: where all are
-    /// to be key frames, there is never a second one in the queue.
+    /// to be key frames, there is never a second one in the queue, and a producer's first frame waits for those of the one before.
     pub(super) fn may_queue(&self, life: &Life) -> bool {
-        !(life.key.always && self.pipeline.busy())
+        let alone = life.key.always || self.begins_with_key_frame();
+        !(alone && self.pipeline.busy())
+    }
+
+    /// Whether the next frame is a producer's first one, and has to be a key frame: decoders are told that it has nothing to do with
+    /// those before. An encoder that cannot be told is started anew for each producer.
+    fn begins_with_key_frame(&self) -> bool {
+        self.settings.can_force && self.pipeline.next_is_anothers()
     }
 
     /// Before a frame is queued: tells the encoder to make it a key frame, if that is due. One that refuses is asked again
     /// after the pause.
     pub(super) fn force_key_frame(&self, life: &mut Life, time: u64) {
-        if !life.key.due(time) {
+        if !life.key.due(time) && !self.begins_with_key_frame() {
             return;
         }
         let refused = controls::force_key_frame(self.encoder.device()).err();

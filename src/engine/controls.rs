@@ -4,12 +4,13 @@
 //! option means to an encoder; how a control is set is `v4l2::controls`' business.
 
 use core::cell::Cell;
-use core::ffi::CStr;
 use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
 
-use crate::cli::{BitrateMode, ControlName, ControlSetting, ControlValue, RunOptions};
+use crate::cli::{
+    BitrateMode, CameraChoice, ControlName, ControlSetting, ControlValue, RunOptions,
+};
 use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::media::fourcc::Fourcc;
@@ -155,7 +156,7 @@ impl Setter<'_> {
     fn named(
         &self,
         setting: &ControlSetting<'_>,
-        camera: Option<&CStr>,
+        camera: Option<CameraChoice<'_>>,
     ) -> Result<(u32, i64), Failure> {
         let fd = self.device.as_fd();
         let (id, shown) = match setting.name {
@@ -176,7 +177,7 @@ impl Setter<'_> {
                 "{}: {shown} {}: {error}; --control sets the encoder's, set those of the camera {} before the start (v4l2-ctl)",
                 self.path,
                 setting.value,
-                Escaped(camera.to_bytes())
+                camera
             ),
             _ => self.refused(&shown, &setting.value, error),
         })

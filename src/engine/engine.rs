@@ -14,7 +14,7 @@
 //! | deadlines | `PENDING_FRAMES` given up; the encoder restarted, or opened anew, once |
 //! | free slots | each slot once |
 //! | connections | `TURN_BUDGET` messages, each of another client, and new clients, one of which is let in in any case |
-//! | waking consumers | one futex call and `CLIENTS` sends, at most three times |
+//! | waking consumers | one futex call, if any consumer has no wake socket, and `CLIENTS` sends, at most three times; who makes one of them too long is disconnected (`wake_cost`) |
 //!
 //! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it.
 
@@ -25,7 +25,6 @@ use crate::cli::{MemoryChoice, Users};
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
 use crate::engine::camera::CameraFeed;
-use crate::engine::clients::signal;
 use crate::engine::frame_memory::FrameMemory;
 use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
@@ -61,6 +60,8 @@ pub struct Settings {
     pub all_intra: bool,
     /// Producers may bring their own dma-bufs.
     pub import: bool,
+    /// The socket's name is an abstract one, which anybody can connect to.
+    pub abstract_socket: bool,
     /// Who may produce.
     pub producers: Users,
     /// Who may change the engine while it runs.
@@ -143,6 +144,8 @@ impl Engine<'_> {
             self.serve_camera(life, ready)?;
         } else if ready.at(FILLED) {
             self.take_commits(life, now());
+        } else {
+            self.pipeline.nothing_committed(time);
         }
         if let Err(error) = self.feed(life) {
             self.recover(life, Some(error))?;
@@ -150,18 +153,38 @@ impl Engine<'_> {
         self.meet_deadlines(life)?;
         if (0..FIRST_CLIENT + CLIENTS).all(|place| !ready.at(place)) {
             // Perhaps because a wake-up was lost for want of memory, and its reader sleeps. One too many harms nobody.
-            life.clients.notify_consumers();
-            if let Some((_, _, free)) = life.clients.producer() {
-                signal(free);
-            }
+            life.clients.notify_consumers(time);
+            life.clients.notify_producer(time);
         }
-        self.give_slots(life);
+        self.give_slots(life, time);
         self.serve_clients(life, ready, time);
         if life.end_wanted {
             self.begin_end(life, time);
         }
-        self.header.status.heartbeat.store(now(), Relaxed);
+        let end = now();
+        self.header.status.heartbeat.store(end, Relaxed);
+        life.clients.meter.turn_took(end.saturating_sub(time), end);
+        self.check_balance();
         Ok(())
+    }
+
+    /// Each turn ends with every committed frame published, dropped or inside. A mistake of ours is logged once and counted, and ends
+    /// nothing: it is in the numbers, not in the stream.
+    fn check_balance(&self) {
+        if self.pipeline.balances() {
+            return;
+        }
+        self.stats.count(Counter::Unbalanced);
+        if self.stats.get(Counter::Unbalanced) == 1 {
+            note!(
+                warn,
+                "internal error: {} frames committed, but {} published, {} dropped and {} inside",
+                self.stats.get(Counter::FramesCommitted),
+                self.stats.get(Counter::FramesPublished),
+                self.stats.dropped(),
+                self.pipeline.in_flight()
+            );
+        }
     }
 
     /// Coded buffers out, then slots back.
@@ -230,9 +253,16 @@ impl Engine<'_> {
         if published > 0 {
             life.restarts = 0;
             life.reopened = None;
-            self.publisher.wake();
-            life.clients.notify_consumers();
+            self.wake_consumers(life, now());
         }
+    }
+
+    /// Wakes everybody who waits for packets.
+    pub(super) fn wake_consumers(&mut self, life: &mut Life, time: u64) {
+        let publisher = &self.publisher;
+        life.clients
+            .wake_sleepers(time, |sleepers| publisher.wake(sleepers));
+        life.clients.notify_consumers(time);
     }
 
     /// The last buffer of a drain came.
@@ -244,12 +274,12 @@ impl Engine<'_> {
 
     /// What the producer filled goes into the pipeline.
     fn take_commits(&mut self, life: &mut Life, time: u64) {
-        let Some((place, filled, _)) = life.clients.producer() else {
+        let Some((place, _, _)) = life.clients.producer() else {
             return;
         };
-        // It only wakes the loop; how often it was signalled says nothing. The other end is open here, too, so it comes to an end
-        // only when the producer shuts it down; then it would wake the loop without end.
-        let shut = rustix::io::read(filled, &mut [0; 64]) == Ok(0);
+        // It only wakes the loop. The other end is open here, too, so it comes to an end only when the producer shuts it down; then it
+        // would wake the loop without end.
+        let shut = life.clients.hear_producer(time);
         let before = self.stats.get(Counter::FramesCommitted);
         if !self.drain_commits(time) || shut {
             self.cut_off(life, place, Refusal::BadFrameRing);
@@ -263,7 +293,10 @@ impl Engine<'_> {
         // As many as there can be: an encoder that is closed has none, and a producer with memory of its own has them all the same.
         for _ in 0..FRAME_SLOTS_MAX {
             match self.memory.next_filled() {
-                Ok(None) => break,
+                Ok(None) => {
+                    self.pipeline.nothing_committed(time);
+                    break;
+                }
                 Ok(Some(entry)) => {
                     if self
                         .pipeline
@@ -346,19 +379,19 @@ impl Engine<'_> {
     }
 
     /// Free slots to the producer, and what became of its frames.
-    pub(super) fn give_slots(&mut self, life: &Life) {
-        let Some((_, _, free)) = life.clients.producer() else {
+    pub(super) fn give_slots(&mut self, life: &mut Life, time: u64) {
+        if life.clients.producer().is_none() {
             return;
-        };
+        }
         let mut news = self.memory.account(self.pipeline.accounts());
         while life.phase == Phase::Running
-            && let Some(slot) = self.pipeline.lend()
+            && let Some(slot) = self.pipeline.lend(time)
         {
             self.memory.give(slot);
             news = true;
         }
         if news {
-            signal(free);
+            life.clients.notify_producer(time);
         }
     }
 

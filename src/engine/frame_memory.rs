@@ -15,7 +15,7 @@ use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
-use crate::shm::layout::{COPY_ALIGNMENT, copy_slot_bytes};
+use crate::shm::layout::copy_slot_bytes;
 use crate::shm::map::FrameMap;
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::region::Region;
@@ -143,7 +143,8 @@ impl FrameMemory {
         let too_large = IoctlError::new(Call::MemfdSize, Errno::FBIG);
         self.layout = tight.map_err(|_| too_large)?;
         let slot = copy_slot_bytes(&self.layout.memory_length);
-        let total = slot.checked_mul(self.slots as usize).ok_or(too_large)?;
+        // A 32-bit process cannot address so much as there can be.
+        let total = usize::try_from(slot * u64::from(self.slots)).map_err(|_| too_large)?;
         let memory = sealed_memfd(c"framemill-slots", total, SealFlags::SEAL)
             .inspect_err(|error| tell_shortage("frame slots", total, *error))?;
         let source = Region::map(&memory, total, true)
@@ -326,10 +327,10 @@ impl FrameMemory {
         for (from, to) in layout.planes().iter().zip(copying.to.planes()) {
             let plane = from.memory_plane as usize;
             let (source, plane_start) = if copying.memory.is_some() {
-                let before = lengths[..plane].iter();
-                let before =
-                    before.map(|&length| (length as usize).next_multiple_of(COPY_ALIGNMENT));
-                (0, slot * copy_slot_bytes(lengths) + before.sum::<usize>())
+                let start = slot as u64 * copy_slot_bytes(lengths);
+                let start = start + copy_slot_bytes(&lengths[..plane]);
+                // It lies in memory that is mapped.
+                (0, usize::try_from(start).unwrap_or(usize::MAX))
             } else {
                 (slot * layout.memory_plane_count as usize + plane, 0)
             };

@@ -116,7 +116,7 @@ impl Engine<'_> {
     pub(super) fn recovered(&mut self, life: &Life) {
         self.set_state(match self.camera.as_ref().map(|feed| feed.health) {
             _ if life.phase != Phase::Running => State::Draining,
-            None | Some(Health::Streaming) => State::Running,
+            None | Some(Health::Streaming | Health::Stopped(_)) => State::Running,
             Some(Health::Away(_)) => State::NoCamera,
             Some(Health::NoSignal(_)) => State::NoSignal,
         });
@@ -349,10 +349,10 @@ impl Engine<'_> {
         self.pipeline.restart(reason, now());
         self.drain_commits(now());
         self.pipeline.drop_filled(Counter::DroppedStopping);
-        self.give_slots(life);
+        self.give_slots(life, now());
         self.set_state(State::Ended);
         self.publisher.end(now());
-        life.clients.notify_consumers();
+        self.wake_consumers(life, now());
         let stats = &self.stats;
         note!(
             info,

@@ -27,4 +27,5 @@ pub mod reactor;
 mod service;
 pub mod session;
 mod wait;
+pub mod wake_cost;
 pub mod wakeups;

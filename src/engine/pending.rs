@@ -25,6 +25,8 @@ pub struct Frame {
     pub queued: u64,
     /// Which producer's: the number of its attachment.
     pub attachment: u32,
+    /// Something is missing between the frame before and this one: its packet says so.
+    pub discontinuity: bool,
 }
 
 /// A frame in the encoder.

@@ -50,6 +50,12 @@ pub struct Pipeline<'a> {
     /// Frames in the encoder.
     pending: PendingFrames,
     last_key: u64,
+    /// Whose the frame is that was queued last since the encoder was started; `None` before the first.
+    queued_of: Option<u32>,
+    /// When each slot was given to the producer, `CLOCK_MONOTONIC` ns.
+    given: [u64; SLOTS],
+    /// When it was last seen that no commit waits, `CLOCK_MONOTONIC` ns.
+    looked: u64,
     attachment: u32,
     published_here: u64,
     dropped_here: u64,
@@ -77,6 +83,9 @@ impl<'a> Pipeline<'a> {
             filled: ArrayVec::new(),
             pending: PendingFrames::default(),
             last_key: 0,
+            queued_of: None,
+            given: [0; SLOTS],
+            looked: 0,
             attachment: 0,
             published_here: 0,
             dropped_here: 0,
@@ -126,13 +135,21 @@ impl<'a> Pipeline<'a> {
     }
 
     /// A free slot to give to the producer, which has it from now on.
-    pub fn lend(&mut self) -> Option<u32> {
+    pub fn lend(&mut self, now: u64) -> Option<u32> {
         let free = self.slots.iter().position(|&slot| slot == Slot::Free)?;
         self.slots[free] = Slot::Lent;
+        self.given[free] = now;
         Some(free as u32)
     }
 
-    /// The producer put a frame into a slot. A commit time in the future is taken for now.
+    /// Nobody signals that a frame was committed: none that comes later was committed before `now`.
+    pub fn nothing_committed(&mut self, now: u64) {
+        self.looked = now;
+    }
+
+    /// The producer put a frame into a slot, at `committed` as it says. It cannot have been in the future, nor before the slot was
+    /// given to it, nor before the engine last saw that nothing was committed: a time outside counts as the nearest one inside, so
+    /// that no producer can falsify latencies.
     ///
     /// # Errors
     /// `NotYours` when the producer does not have the slot, or there is no such slot; nothing changed.
@@ -147,12 +164,14 @@ impl<'a> Pipeline<'a> {
             Some(state @ Slot::Lent) => *state = Slot::Filled,
             _ => return Err(NotYours),
         }
-        let committed = committed.min(now);
+        let earliest = self.given[slot as usize].max(self.looked);
+        let committed = committed.max(earliest).min(now);
         let frame = Frame {
             timestamp,
             committed,
             queued: 0,
             attachment: self.attachment,
+            discontinuity: false,
         };
         // Each slot is in the list at most once, and the list has room for all.
         self.filled.push((slot, frame));
@@ -171,6 +190,19 @@ impl<'a> Pipeline<'a> {
         Some((*slot, (frame.committed / 1000).max(self.last_key + 1)))
     }
 
+    /// Whether the frame that `next` names is the first of another producer than the frame queued before it.
+    #[must_use]
+    pub fn next_is_anothers(&self) -> bool {
+        let next = self.filled.first().map(|(_, frame)| frame.attachment);
+        self.queued_of.is_some() && next.is_some() && self.queued_of != next
+    }
+
+    /// Whether a frame was queued since the encoder was started.
+    #[must_use]
+    pub fn has_queued(&self) -> bool {
+        self.queued_of.is_some()
+    }
+
     /// The driver took the slot that `next` named.
     pub fn queued(&mut self, now: u64) {
         let Some((slot, key)) = self.next() else {
@@ -184,6 +216,7 @@ impl<'a> Pipeline<'a> {
             self.progress = now;
         }
         frame.queued = now;
+        self.queued_of = Some(frame.attachment);
         self.last_key = key;
         self.answered_all = false;
         self.slots[slot as usize] = Slot::Queued;
@@ -340,6 +373,7 @@ impl<'a> Pipeline<'a> {
         self.answered_all = false;
         self.draining = false;
         self.behind = false;
+        self.queued_of = None;
     }
 
     /// Slots that the producer has.
@@ -358,6 +392,13 @@ impl<'a> Pipeline<'a> {
         }
         self.behind = true;
         self.drop_newest(Counter::DroppedBehind);
+    }
+
+    /// Something is missing before the frame that was committed last.
+    pub fn mark_newest(&mut self) {
+        if let Some((_, frame)) = self.filled.last_mut() {
+            frame.discontinuity = true;
+        }
     }
 
     /// Drops the frame that was committed last, if it waits to be queued.
@@ -381,6 +422,12 @@ impl<'a> Pipeline<'a> {
     #[must_use]
     pub fn stalls(&self, limit: u64) -> Option<u64> {
         (self.busy() && self.owes()).then(|| self.progress.saturating_add(limit))
+    }
+
+    /// Whether frames are on their way and the encoder, for all that is known, may hold them back until others come.
+    #[must_use]
+    pub fn may_hold(&self) -> bool {
+        !self.holds_none && self.in_flight() > 0
     }
 
     /// Whether the encoder has a slot.
@@ -412,6 +459,16 @@ impl<'a> Pipeline<'a> {
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         (self.filled.len() + self.pending.len()) as u64
+    }
+
+    /// Whether each committed frame is published, dropped or inside, and in one of these only.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let stats = &self.stats;
+        let accounted = stats
+            .get(Counter::FramesPublished)
+            .wrapping_add(stats.dropped());
+        stats.get(Counter::FramesCommitted) == accounted.wrapping_add(self.in_flight())
     }
 
     /// Frames of the present producer that were published, and that were dropped.

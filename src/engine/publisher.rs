@@ -44,6 +44,8 @@ pub struct Publisher<'a> {
     /// Frames dropped when the latest packet was published: more of them make the next one discontinuous.
     dropped: u64,
     restarted: bool,
+    /// Whose the frame was that was published last.
+    published_of: Option<u32>,
     lost_reference: bool,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Publisher<'a> {
             gathered: ArrayVec::new(),
             dropped: 0,
             restarted: false,
+            published_of: None,
             lost_reference: false,
         }
     }
@@ -213,6 +216,9 @@ impl<'a> Publisher<'a> {
         match &frame {
             Some(frame) => {
                 pipeline.published(frame);
+                let before = self.published_of.replace(frame.attachment);
+                // Another producer's frames have nothing to do with those before.
+                self.restarted |= before.is_some_and(|before| before != frame.attachment);
                 self.stats.record(
                     Stage::QueueToDequeue,
                     open.dequeued.saturating_sub(frame.queued),
@@ -232,8 +238,12 @@ impl<'a> Publisher<'a> {
             self.stats.count(Counter::PacketsCorrupt);
         }
         let frame = frame.unwrap_or_default();
+        let mut flags = open.flags;
+        if frame.discontinuity {
+            flags |= flag::DISCONTINUITY;
+        }
         self.publish(&Packet {
-            flags: open.flags,
+            flags,
             timestamp: frame.timestamp,
             committed: frame.committed,
             queued: frame.queued,
@@ -255,7 +265,6 @@ impl<'a> Publisher<'a> {
             published: now,
             ..Packet::default()
         });
-        self.wake();
     }
 
     /// The encoder was restarted: what was begun is lost, and the next packet says so.
@@ -271,13 +280,14 @@ impl<'a> Publisher<'a> {
         core::mem::take(&mut self.lost_reference)
     }
 
-    /// Wakes the consumers that sleep on the futex word: one system call for all of them.
-    pub fn wake(&self) {
+    /// Wakes at most `sleepers` consumers that sleep on the futex word. Anybody who has the ring can wait there, as often as it likes:
+    /// to wake all of them could take the engine a tenth of a second.
+    pub fn wake(&self, sleepers: u32) {
         // It cannot fail: the word is mapped and aligned.
         let _ = futex::wake(
             self.header.cursors.wake.futex(),
             futex::Flags::empty(),
-            i32::MAX as u32,
+            sleepers,
         );
     }
 
@@ -349,7 +359,7 @@ mod tests {
         let mut pipeline = Pipeline::new(frames, stats);
         let mut keys = std::vec![0];
         for number in 0..frames {
-            let slot = pipeline.lend().unwrap();
+            let slot = pipeline.lend(0).unwrap();
             pipeline
                 .commit(slot, u64::from(number) + 100, 5000, 5000)
                 .unwrap();
@@ -410,6 +420,41 @@ mod tests {
             &[Counter::FramesPublished, Counter::PacketsUnmatched],
         );
         assert_eq!((packets.len(), counts), (1, std::vec![1, 0]));
+    }
+
+    #[test]
+    fn another_producers_first_packet_is_discontinuous_and_nothing_else_is() {
+        let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
+        let header = map.header();
+        let stats = Stats {
+            counters: &header.counters,
+            latency: &header.latency,
+        };
+        let mut pipeline = Pipeline::new(4, stats);
+        let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, Fourcc::H264);
+        for producer in 0..2 {
+            pipeline.attach();
+            for _ in 0..2 {
+                let slot = pipeline.lend(0).unwrap();
+                pipeline.commit(slot, producer, 1, 1).unwrap();
+                let key = pipeline.next().unwrap().1;
+                pipeline.queued(2);
+                publisher.take(
+                    &Coded::sample(key, IDR.len(), false),
+                    IDR.into(),
+                    3,
+                    &mut pipeline,
+                );
+            }
+            pipeline.reclaim();
+        }
+        let mut reader = Reader::new(&map.ring(), Start::Oldest);
+        let mut target = std::vec![0; PACKET_RING_MIN as usize];
+        let mut marks = Vec::new();
+        while let Next::Packet(packet) = reader.next(&map.ring(), &mut target) {
+            marks.push(packet.flags & flag::DISCONTINUITY != 0);
+        }
+        assert_eq!(marks, [false, false, true, false]);
     }
 
     #[test]
@@ -496,5 +541,34 @@ mod tests {
         );
         assert_eq!((packets.len(), counts), (1, std::vec![1]));
         assert_eq!(packets[0].1, IDR);
+    }
+
+    #[test]
+    fn a_frame_behind_a_gap_says_so_in_its_own_packet() {
+        let (map, _) = PacketMap::create(PACKET_RING_MIN as usize).unwrap();
+        let stats = Stats {
+            counters: &map.header().counters,
+            latency: &map.header().latency,
+        };
+        let mut pipeline = Pipeline::new(3, stats);
+        let mut publisher =
+            Publisher::new(map.header(), Writer::new(map.ring()), stats, Fourcc::H264);
+        for number in 0..3 {
+            let slot = pipeline.lend(5000).unwrap();
+            pipeline.commit(slot, number, 5000, 5000).unwrap();
+            if number == 1 {
+                pipeline.mark_newest();
+            }
+            let key = pipeline.next().unwrap().1;
+            pipeline.queued(6000);
+            let coded = Coded::sample(key, IDR.len(), false);
+            publisher.take(&coded, IDR.into(), 7000, &mut pipeline);
+        }
+        let mut reader = Reader::new(&map.ring(), Start::Oldest);
+        let mut flagged = Vec::new();
+        while let Next::Packet(packet) = reader.next(&map.ring(), &mut [0; 100]) {
+            flagged.push(packet.flags & flag::DISCONTINUITY != 0);
+        }
+        assert_eq!(flagged, [false, true, false]);
     }
 }

@@ -6,9 +6,9 @@ use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::control::message::{Change, Message, Outcome, Refusal};
-use crate::control::socket::{Received, receive, receive_plain, send, trusted};
+use crate::control::socket::{Received, peer_uid, receive, receive_plain, send, trusted};
 use crate::engine::attach::Request;
-use crate::engine::clients::{Client, Role, new_wake};
+use crate::engine::clients::{Client, Role, charged, new_wake};
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
@@ -49,6 +49,10 @@ impl Engine<'_> {
                 self.refuse(life, place, Refusal::BadMessage);
             }
         }
+        while let Some(place) = life.clients.costly_client() {
+            self.disconnect_costly(life, place, time);
+        }
+        life.clients.forget_sleepers();
         if ready.at(LISTENER) {
             // However many speak, those who come are let in.
             self.accept(life, time, budget.max(1));
@@ -94,18 +98,20 @@ impl Engine<'_> {
     /// One message of one client. Whether there may be more of the kind that are one with it.
     #[inline(never)]
     fn serve_client(&mut self, life: &mut Life, place: usize, time: u64) -> bool {
+        let measured = life.clients.meter.measures(time);
+        let shunned = self.shuns(life, place, time);
         let Some(client) = life.clients.get_mut(place) else {
             return false;
         };
         // Only who may import may send descriptors at all, and to connect is not enough for that.
-        let received = match client.role {
-            Role::Producer { .. }
-                if self.settings.import && trusted(&client.socket, &self.settings.producers) =>
-            {
-                receive(&client.socket)
-            }
-            _ => receive_plain(&client.socket),
-        };
+        let imports = matches!(client.role, Role::Producer { .. })
+            && self.settings.import
+            && trusted(&client.socket, &self.settings.producers);
+        let (socket, cost) = (&client.socket, &mut client.cost);
+        let received = charged(cost, measured, || match imports {
+            true => receive(socket),
+            false => receive_plain(socket),
+        });
         let (message, descriptors) = match received {
             Ok(Received::Message(message, descriptors)) => (message, descriptors),
             Ok(Received::Nothing) => return false,
@@ -119,6 +125,7 @@ impl Engine<'_> {
             }
         };
         let answer = match (message, &client.role) {
+            (_, Role::New) if shunned => Err(Refusal::Costly),
             (message, Role::New) if !self.allows(&message, &client.socket) => {
                 Err(Refusal::NotAllowed)
             }
@@ -186,14 +193,49 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Whether the peer may ask for this.
-    fn allows(&self, message: &Message, socket: &OwnedFd) -> bool {
-        let users = match message {
-            Message::Produce(_) => &self.settings.producers,
-            Message::Change(_) => &self.settings.changers,
-            _ => return true,
+    /// Whether the client is of a user who is refused for what its clients cost.
+    fn shuns(&self, life: &Life, place: usize, time: u64) -> bool {
+        let uid = || {
+            let socket = &life.clients.list().get(place)?.socket;
+            peer_uid(socket).ok()
         };
-        users.all() || trusted(socket, users)
+        life.clients.shuns(uid, time)
+    }
+
+    /// Disconnects a client whose wake-ups take too long, and refuses its user for a while, unless it is one that is trusted.
+    fn disconnect_costly(&mut self, life: &mut Life, place: usize, time: u64) {
+        let Some(client) = life.clients.get_mut(place) else {
+            return;
+        };
+        let uid = peer_uid(&client.socket).unwrap_or(u32::MAX);
+        let trusts = trusted(&client.socket, &self.settings.producers)
+            || trusted(&client.socket, &self.settings.changers);
+        if life.may_tell(time) {
+            note!(
+                warn,
+                "a client of user {uid} is disconnected: {}",
+                Refusal::Costly.text()
+            );
+        }
+        if !trusts {
+            life.clients.shun(uid, time);
+        }
+        self.refuse(life, place, Refusal::Costly);
+    }
+
+    /// Whether the peer may ask for this. Where nobody is named, whoever may connect may: a socket's file has a mode and a folder for
+    /// that, an abstract name has nothing, so it is for root, the engine's own user and users named for either right.
+    fn allows(&self, message: &Message, socket: &OwnedFd) -> bool {
+        let (producers, changers) = (&self.settings.producers, &self.settings.changers);
+        match message {
+            Message::Produce(_) if !producers.all() => trusted(socket, producers),
+            Message::Change(_) if !changers.all() => trusted(socket, changers),
+            _ => {
+                !self.settings.abstract_socket
+                    || trusted(socket, producers)
+                    || trusted(socket, changers)
+            }
+        }
     }
 
     pub(super) fn admit_producer(&mut self, life: &mut Life, place: usize) -> Result<(), Refusal> {
@@ -211,7 +253,7 @@ impl Engine<'_> {
         life.expected = None;
         life.left = false;
         self.stats.count(Counter::Producers);
-        self.give_slots(life);
+        self.give_slots(life, now());
         Ok(())
     }
 

@@ -34,6 +34,8 @@ pub struct Session<'a> {
     pub takes: FormatSet,
     /// OUTPUT buffers to ask for.
     pub slots: u32,
+    /// What the encoder is set up for where a producer requests nothing: what the options say, whatever producers before had.
+    pub configured: Wanted,
     /// Controls that clients changed since the start, with their values.
     pub changed: ArrayVec<(u32, i64), CONTROLS>,
     /// The highest bitrate that the encoder was ever set up with, bit/s. An H.264 level allows it from then on: a bitrate that was

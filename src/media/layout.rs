@@ -107,6 +107,21 @@ impl FrameLayout {
         self.planes().iter().map(PlaneLayout::visible_bytes).sum()
     }
 
+    /// Bytes from the start of each memory plane to the end of the last visible row in it: a frame with fewer is not whole.
+    #[must_use]
+    pub fn visible_ends(&self) -> [u32; PLANES] {
+        let mut ends = [0; PLANES];
+        for plane in self.planes() {
+            if let Some(end) = ends.get_mut(plane.memory_plane as usize) {
+                // It is at most `memory_length`.
+                *end = u32::try_from(plane.visible_end())
+                    .unwrap_or(u32::MAX)
+                    .max(*end);
+            }
+        }
+        ends
+    }
+
     /// Whether each memory plane is one gapless run of visible bytes from its start, just as a raw file has them.
     #[must_use]
     pub fn is_packed(&self) -> bool {

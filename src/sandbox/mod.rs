@@ -16,7 +16,7 @@ use rustix::io::{Errno, Result};
 use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::cli::{RunOptions, SocketName, User};
+use crate::cli::{CameraChoice, RunOptions, SocketName, User};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::note;
@@ -30,10 +30,10 @@ use crate::v4l2::errno::Named;
 /// was either.
 #[inline(never)]
 pub fn enter(options: &RunOptions<'_>, device: &CStr) -> core::result::Result<(), Failure> {
+    let camera = options.camera.and_then(CameraChoice::path);
     let mut files = Ok(());
     if options.sandbox {
-        files = set_no_new_privs(true)
-            .and_then(|()| shut_files(device, options.camera, &options.socket));
+        files = set_no_new_privs(true).and_then(|()| shut_files(device, camera, &options.socket));
     }
     if let Some(user) = options.user {
         become_user(user, &options.socket).map_err(|errno| {
@@ -46,7 +46,7 @@ pub fn enter(options: &RunOptions<'_>, device: &CStr) -> core::result::Result<()
         let shut = |node: &CStr| {
             open_at(node.to_bytes(), OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS)
         };
-        if shut(device) || options.camera.is_some_and(shut) {
+        if shut(device) || camera.is_some_and(shut) {
             note!(warn, "--user cannot open every device again after a fault");
         }
     }

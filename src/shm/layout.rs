@@ -116,6 +116,37 @@ impl SlotMemory {
     }
 }
 
+/// Why there is no signal at the camera (`Status::no_signal`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum NoSignal {
+    /// There is one, or none is needed.
+    No = 0,
+    /// No cable is plugged in, or the source sends nothing.
+    NoCable = 1,
+    /// Something comes in, and the bridge cannot lock on to it.
+    Unstable = 2,
+    /// The bridge cannot work with its timings.
+    OutOfRange = 3,
+    /// Camera or encoder cannot work with its size.
+    Size = 4,
+}
+
+impl NoSignal {
+    /// The name that `stat` prints; empty while there is a signal.
+    #[must_use]
+    pub const fn name(word: u32) -> &'static str {
+        match word {
+            0 => "",
+            1 => "no-cable",
+            2 => "unstable",
+            3 => "out-of-range",
+            4 => "size",
+            _ => "unknown",
+        }
+    }
+}
+
 /// One packet: a cache line. W: engine; R: consumers. Valid only while `tail <= sequence < head`.
 #[repr(C, align(64))]
 #[derive(Debug)]
@@ -174,8 +205,8 @@ pub struct Status<A: Access = LoadStore> {
     pub consumers: Word32<A>,
     /// Producers connected now; 0 or 1.
     pub producers: Word32<A>,
-    /// Zero.
-    pub reserved: Word32<A>,
+    /// `NoSignal`, as a number: why there is no signal at the camera.
+    pub no_signal: Word32<A>,
 }
 
 /// What goes in and what comes out. W: engine, before it runs, and again before the generation rises; R: anyone.
@@ -427,12 +458,13 @@ mod asserts {
 /// use on arm64, so that it can be mapped by itself everywhere.
 pub const COPY_ALIGNMENT: usize = 65536;
 
-/// Bytes of a slot in copy mode, given the bytes of its memory planes.
+/// Bytes of some memory planes in copy mode, each up to where the next one may begin. All planes of a slot are its size, those before a
+/// plane are where that begins in the slot. In 64 bits, because it can be more than a 32-bit process can address.
 #[must_use]
-pub fn copy_slot_bytes(memory_bytes: &[u32]) -> usize {
+pub fn copy_slot_bytes(memory_bytes: &[u32]) -> u64 {
     memory_bytes
         .iter()
-        .map(|&bytes| (bytes as usize).next_multiple_of(COPY_ALIGNMENT))
+        .map(|&bytes| u64::from(bytes).next_multiple_of(COPY_ALIGNMENT as u64))
         .sum()
 }
 
@@ -451,6 +483,13 @@ pub fn store_text(words: &[Word64], text: &[u8]) {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_that_are_copied_may_be_larger_than_32_bits_can_say() {
+        assert_eq!(copy_slot_bytes(&[1, 65536, 65537]), 65536 * 4);
+        assert_eq!(copy_slot_bytes(&[u32::MAX; 3]), 3 << 32);
+        assert_eq!(copy_slot_bytes(&[]), 0);
+    }
 
     #[test]
     fn text_is_padded_with_zeros_and_cut_at_the_words_end() {

@@ -127,7 +127,7 @@ const _: () = assert!(
     "header and descriptors lie before the payload"
 );
 
-/// The mapped header of an engine's packet ring, for those who read no packets.
+/// The mapped header and descriptors of an engine's packet ring, for those who read no payload.
 #[derive(Debug)]
 pub struct HeaderMap {
     region: Region,
@@ -135,7 +135,7 @@ pub struct HeaderMap {
 }
 
 impl HeaderMap {
-    /// Maps the header read-only, and nothing else. Every size that the header states is checked.
+    /// Maps header and descriptors read-only, and nothing else. Every size that the header states is checked.
     ///
     /// # Errors
     /// As `PacketMap::open`.
@@ -144,7 +144,7 @@ impl HeaderMap {
         if size < PACKET_DATA_OFFSET {
             return Err(Errno::PROTO);
         }
-        let region = Region::map(&fd, PACKET_HEADER_BYTES, false)?;
+        let region = Region::map(&fd, PACKET_DATA_OFFSET, false)?;
         let mut map = Self {
             region,
             data_bytes: 0,
@@ -171,6 +171,19 @@ impl HeaderMap {
     #[expect(clippy::expect_used, reason = "the constructor maps the header")]
     pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.region.words(0).expect("the header is mapped")
+    }
+}
+
+impl HeaderMap {
+    /// The descriptors of the packets.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "the constructor maps everything before the payload"
+    )]
+    pub fn descriptors(&self) -> &[Descriptor<LoadOnly>; PACKET_DESCRIPTORS] {
+        let words = self.region.words(PACKET_HEADER_BYTES);
+        words.expect("the descriptors are mapped")
     }
 }
 

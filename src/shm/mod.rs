@@ -7,6 +7,8 @@ pub mod layout;
 #[cfg(not(loom))]
 pub mod map;
 #[cfg(not(loom))]
+pub mod measured_rate;
+#[cfg(not(loom))]
 pub mod memfd;
 pub mod packet_ring;
 #[cfg(not(loom))]

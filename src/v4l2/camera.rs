@@ -10,8 +10,10 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::abi::{
-    Api, BUF_FLAG_ERROR, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
-    DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_NONE, Fract, Memory, Queue,
+    Api, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BufferType,
+    CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
+    CAP_VIDEO_OUTPUT_MPLANE, Capability, DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_NONE,
+    Fract, Memory, Queue, StreamParm,
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
@@ -29,12 +31,16 @@ use crate::shm::region::Region;
 #[derive(Debug)]
 pub struct Camera {
     fd: OwnedFd,
+    /// What QUERYCAP said.
+    pub capability: Capability,
     queue: BufferType,
     slots: u32,
     /// Memory planes of a buffer.
     planes: u32,
     /// The timings of the signal, where there are any.
     timings: DvTimings,
+    /// Bytes that a whole frame has at least in each memory plane.
+    payload: [u32; PLANES],
 }
 
 /// A picture that the camera took.
@@ -42,10 +48,12 @@ pub struct Camera {
 pub struct Picture {
     /// The buffer's index: the slot.
     pub slot: u32,
-    /// The camera's timestamp, us.
-    pub micros: u64,
-    /// `V4L2_BUF_FLAG_ERROR`: it is not to be shown.
-    pub error: bool,
+    /// The camera's timestamp, us; `None` when it is not of `CLOCK_MONOTONIC`.
+    pub micros: Option<u64>,
+    /// `v4l2_buffer::sequence`: the camera's count.
+    pub sequence: u32,
+    /// `V4L2_BUF_FLAG_ERROR`, or fewer bytes than a frame has: it is not to be shown.
+    pub damaged: bool,
 }
 
 /// What a device says of the signal that comes in.
@@ -74,7 +82,7 @@ impl Camera {
         } else {
             Api::Single
         };
-        if caps & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) == 0 || caps & CAP_STREAMING == 0 {
+        if !is_camera(caps) {
             return Err(NotUsable::NotM2m(capability));
         }
         // Before the signal is looked at, so that no change is missed. Most cameras have neither inputs nor such an event.
@@ -88,10 +96,12 @@ impl Camera {
         }
         Ok(Self {
             fd,
+            capability,
             queue: BufferType::new(Queue::Capture, api),
             slots: 0,
             planes: 1,
             timings: DvTimings::default(),
+            payload: [0; PLANES],
         })
     }
 
@@ -105,6 +115,7 @@ impl Camera {
     /// Only before buffers are allocated.
     #[inline(never)]
     pub fn signal(&mut self) -> Signal {
+        self.timings = DvTimings::default();
         let answer = ioctl::query_dv_timings(self.as_fd());
         let taken = answer.and_then(|timings| {
             self.timings = timings;
@@ -154,6 +165,39 @@ impl Camera {
     /// When it does not say.
     pub fn size(&self) -> Result<(u32, u32)> {
         Ok(ioctl::g_fmt(self.as_fd(), self.queue)?.size())
+    }
+
+    /// Frames per second, numerator and denominator, that come in this format and size: those of the signal, where there is
+    /// one; otherwise what the driver makes of `requested`. `None` when it does not say. The format is set for this, because
+    /// the rates depend on it. Only before buffers are allocated.
+    #[inline(never)]
+    pub fn rate(
+        &self,
+        raw: &RawFormat,
+        size: (u32, u32),
+        requested: (u32, u32),
+    ) -> Option<(u64, u64)> {
+        if let Some(rate) = self.timings.frame_rate() {
+            return Some(rate);
+        }
+        // Whether it takes them is seen when they are negotiated.
+        let (fd, queue) = (self.as_fd(), self.queue);
+        let _ = raw_format(fd, queue, raw, size, &[0; PLANES], Colour::UNKNOWN);
+        let answer = self.set_rate(requested);
+        // Without the call there may be a rate all the same: that of a television standard.
+        let interval = answer.or_else(|_| ioctl::g_parm(self.as_fd(), self.queue));
+        let interval = interval.ok()?.timeperframe();
+        let (n, d) = (interval.denominator, interval.numerator);
+        (n != 0 && d != 0).then_some((n.into(), d.into()))
+    }
+
+    /// Asks for a rate.
+    fn set_rate(&self, (numerator, denominator): (u32, u32)) -> Result<StreamParm> {
+        let interval = Fract {
+            numerator: denominator,
+            denominator: numerator,
+        };
+        ioctl::s_parm(self.as_fd(), self.queue, interval)
     }
 
     /// Whether it takes pictures of this size in this format; it is set to it then.
@@ -217,15 +261,12 @@ impl Camera {
         if given.size() != size {
             return Err(Refused::Size(size, given.size()));
         }
-        // A camera with a rate of its own keeps it; frames come when they come.
-        let interval = Fract {
-            numerator: wanted.rate.1,
-            denominator: wanted.rate.0,
-        };
-        let _ = ioctl::s_parm(self.as_fd(), self.queue, interval);
+        // Again, because a format that was set may have reset it. A camera with a rate of its own keeps that.
+        let _ = self.set_rate(wanted.rate);
         self.planes = raw.memory_plane_count();
-        let layout = layout(raw, size, &given);
-        layout.map_err(Refused::Layout)
+        let layout = layout(raw, size, &given).map_err(Refused::Layout)?;
+        self.payload = layout.visible_ends();
+        Ok(layout)
     }
 
     /// Allocates buffers.
@@ -305,8 +346,9 @@ impl Camera {
     /// The next picture, if there is one.
     ///
     /// # Errors
-    /// When the stream failed or ended (EPIPE), or a picture does not begin where its buffer does (EPROTO): `stop`, give
-    /// every buffer again, `start`.
+    /// When the stream failed or ended (EPIPE), a picture does not begin where its buffer does (EPROTO), or a buffer comes
+    /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
+    /// a stream whose USB transfers failed: nothing comes after it, and nothing else tells.
     pub fn dequeue(&self) -> Result<Option<Picture>> {
         let mut buffer = Buffer::new(self.queue, Memory::Mmap, 0);
         let failed = |errno| Err(IoctlError::new(Call::DqBuf, errno));
@@ -318,12 +360,32 @@ impl Camera {
         if (0..self.planes as usize).any(|plane| buffer.data_offset(plane) != 0) {
             return failed(Errno::PROTO);
         }
+        let error = buffer.has(BUF_FLAG_ERROR);
+        let planes = 0..self.planes as usize;
+        if error && planes.clone().all(|plane| buffer.bytesused(plane) == 0) {
+            return failed(Errno::NODATA);
+        }
+        let clock = buffer.flags() & BUF_FLAG_TIMESTAMP_MASK;
+        let micros = buffer.timestamp();
         Ok(Some(Picture {
             slot: buffer.index(),
-            micros: buffer.timestamp(),
-            error: buffer.has(BUF_FLAG_ERROR),
+            micros: (clock == BUF_FLAG_TIMESTAMP_MONOTONIC && micros != 0).then_some(micros),
+            sequence: buffer.sequence(),
+            damaged: error
+                || planes
+                    .zip(self.payload)
+                    .any(|(plane, bytes)| buffer.bytesused(plane) < bytes),
         }))
     }
+}
+
+/// Whether a node with these capabilities is a camera: it gives pictures, and takes none.
+#[must_use]
+pub fn is_camera(caps: u32) -> bool {
+    let takes = CAP_VIDEO_OUTPUT | CAP_VIDEO_OUTPUT_MPLANE;
+    caps & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) != 0
+        && caps & takes == 0
+        && caps & CAP_STREAMING != 0
 }
 
 impl AsFd for Camera {

@@ -159,16 +159,25 @@ impl NodePath<'_> {
 
 /// The nodes that are there and what they are, in the order of their numbers; those that do not exist are passed over.
 pub fn scan() -> impl Iterator<Item = (NodePath<'static>, Result<Device, NotUsable>)> {
-    let mut number = 0;
-    core::iter::from_fn(move || next_node(&mut number))
+    scan_with(Device::open)
 }
 
-#[inline(never)]
-fn next_node(number: &mut u32) -> Option<(NodePath<'static>, Result<Device, NotUsable>)> {
+/// The same, with each node opened by `open`.
+pub fn scan_with<T>(
+    open: fn(&CStr) -> Result<T, NotUsable>,
+) -> impl Iterator<Item = (NodePath<'static>, Result<T, NotUsable>)> {
+    let mut number = 0;
+    core::iter::from_fn(move || next_node(&mut number, open))
+}
+
+fn next_node<T>(
+    number: &mut u32,
+    open: fn(&CStr) -> Result<T, NotUsable>,
+) -> Option<(NodePath<'static>, Result<T, NotUsable>)> {
     while *number < DEVICE_NODES {
         let path = scanned(*number);
         *number += 1;
-        let device = Device::open(path.as_c_str());
+        let device = open(path.as_c_str());
         let absent = matches!(&device, Err(NotUsable::Call(error)) if error.errno == Errno::NOENT);
         if !absent {
             return Some((path, device));

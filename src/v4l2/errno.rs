@@ -246,19 +246,37 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Errno::SRCH,
         "the firmware refuses this combination of level, size, rate and bitrate",
     ),
+    (
+        Some(Call::DqBuf),
+        Errno::NODATA,
+        "an empty buffer marked with an error: its transfer failed",
+    ),
     (None, Errno::NOTTY, "the driver does not have this call"),
+    (
+        Some(Call::QueryCap),
+        Errno::NODEV,
+        "another device is there",
+    ),
     (
         None,
         Errno::NODEV,
         "the device is gone, or its driver gave up",
     ),
     (None, Errno::IO, "the device or its firmware failed"),
-    (None, Errno::NOLINK, "there is no signal"),
-    (None, Errno::NOLCK, "the signal is not stable"),
+    (
+        None,
+        Errno::NOLINK,
+        "there is no signal: no cable, or a source that waits for the bridge's EDID (v4l2-ctl --set-edid)",
+    ),
+    (
+        None,
+        Errno::NOLCK,
+        "the signal is not stable: a bad cable, or a source that changes its mode",
+    ),
     (
         Some(Call::QueryDvTimings),
         Errno::RANGE,
-        "the signal is out of range",
+        "the signal is out of range: the bridge's EDID can keep the source from it",
     ),
 ];
 

@@ -266,7 +266,7 @@ fn memory_that_the_encoder_cannot_read_costs_one_copy() {
     only_the_picture_copied(&outcome, &Picture::new("YUYV", 640, 360));
     let log = outcome.text("run.log");
     assert!(
-        log.contains("the producer's memory cannot be imported (VIDIOC_")
+        log.contains("the offered memory cannot be imported (VIDIOC_")
             && log.contains("): it has to be copied, 11520000 bytes a second"),
         "{log}"
     );

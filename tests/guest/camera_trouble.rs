@@ -211,6 +211,7 @@ fn signal_that_is_lost_is_waited_for() {
         for mode in 1 2 3; do
             source_is $mode
             until_true in_state no-signal
+            say reason$mode $(framemill stat --json | sed 's/.*.no_signal.:.\([a-z-]*\).,.*/\1/')
             at=$(counter packets)
             sleep 1
             [ $(counter packets) = $at ] || give_up packets without a signal
@@ -236,6 +237,14 @@ fn signal_that_is_lost_is_waited_for() {
     let (restarts, generation) = anew(&outcome);
     assert!(restarts >= 3 && generation == 4, "{}", outcome.story());
     let log = outcome.text("run.log");
+    for (mode, reason) in [(1, "no-cable"), (2, "unstable"), (3, "out-of-range")] {
+        assert_eq!(outcome.said(&format!("reason{mode}")), reason);
+    }
+    assert!(
+        outcome.text("stat.json").contains("\"no_signal\":\"\""),
+        "{}",
+        outcome.story()
+    );
     for errno in ["ENOLINK", "ENOLCK", "ERANGE"] {
         let sentence = format!("/dev/video4: VIDIOC_QUERY_DV_TIMINGS: {errno}: the");
         assert_eq!(log.matches(&sentence).count(), 1, "{sentence}: {log}");
@@ -243,7 +252,10 @@ fn signal_that_is_lost_is_waited_for() {
     let log = outcome.text("none.log");
     assert!(
         outcome.number("none") == 3
-            && log.ends_with("/dev/video4: VIDIOC_QUERY_DV_TIMINGS: ENOLINK: there is no signal\n"),
+            && log.contains(
+                "/dev/video4: VIDIOC_QUERY_DV_TIMINGS: ENOLINK: there is no signal: no cable, or"
+            )
+            && log.ends_with("EDID (v4l2-ctl --set-edid)\n"),
         "{log}"
     );
 }

@@ -27,8 +27,11 @@ both_apis! {
             kill $run
             ended run
             ended tap
-            head -c 706560 /host/half >expected; cat /host/in >>expected
-            reference 640 368 YU12 expected /host/reference
+            # Two streams: each producer's begins with a key frame.
+            head -c 706560 /host/half >expected
+            reference 640 368 YU12 expected /tmp/first
+            reference 640 368 YU12 /host/in /tmp/second
+            cat first second >/host/reference
             ",
         );
         outcome.succeeded(&["push", "run", "tap"]);
@@ -76,7 +79,7 @@ both_apis! {
         let outcome = guest.run(
             r"
             engine run --size 640x368 --gop 4
-            start tap framemill tap --from oldest --all --to /host/coded
+            start tap framemill tap --from oldest --all --to /host/coded --index /host/index
             for turn in 1 2 3; do
                 framemill push --frames 3 --fps max 2>push.log || give_up push
             done
@@ -88,8 +91,63 @@ both_apis! {
         outcome.succeeded(&["tap", "run"]);
         let keys: Vec<_> =
             crate::frames::fwht_packets(&outcome.bytes("coded")).iter().map(|&(_, key)| key).collect();
-        assert_eq!(keys, [true, false, false, false, true, false, false, false, true]);
+        // Each begins with a key frame, though one was not due: nothing of the one before is referred to.
+        assert_eq!(keys, [true, false, false, true, false, false, true, false, false]);
+        let lines = crate::accounting::index(&outcome, "index");
+        let marks: Vec<_> = lines.iter().map(|line| line.flags.contains('D')).collect();
+        assert_eq!(marks[..9], [false, false, false, true, false, false, true, false, false]);
     }
+}
+
+/// What one producer requests is not what the next one gets; and decoders can begin with its first packet.
+#[test]
+fn a_producer_that_requests_nothing_gets_what_the_options_say_and_begins_with_a_key_frame() {
+    let guest = Guest::h264("defaults");
+    let outcome = guest.run(
+        r"
+        engine run --fps 25 --gop 1000
+        start tap framemill tap --from oldest --all --to /dev/null --index /host/index
+        until_true reached consumers_attached 1
+        try first framemill push --frames 2 --fps max
+        try other framemill push --size 64x48 --fps 1/1000 --frames 1
+        try second framemill push --frames 2
+        framemill stat --json >/host/stat.json
+        # Nothing has to be changed for this one.
+        try third framemill push --frames 2 --fps max
+        framemill stat --json >/host/third.json
+        kill $run
+        ended run
+        ended tap
+        ",
+    );
+    outcome.succeeded(&["first", "other", "second", "third", "run", "tap"]);
+    let json = outcome.text("stat.json");
+    assert!(json.contains(r#""frame_rate":"25/1""#), "{json}");
+    assert_eq!(
+        (stat(&json, "width"), stat(&json, "height")),
+        (640, 480),
+        "{json}"
+    );
+    let lines = crate::accounting::index(&outcome, "index");
+    let marks: Vec<_> = lines
+        .iter()
+        .map(|line| (line.flags.contains('K'), line.flags.contains('D')))
+        .collect();
+    let (first, begins, goes_on) = ((true, false), (true, true), (false, false));
+    assert_eq!(
+        marks[..7],
+        [first, goes_on, begins, begins, goes_on, begins, goes_on],
+        "{}",
+        outcome.text("index")
+    );
+    let [before, after] = [&json, &outcome.text("third.json")].map(|json| {
+        (
+            stat(json, "generation"),
+            stat(json, "key_frames_forced"),
+            stat(json, "restarts"),
+        )
+    });
+    assert_eq!((before.0, before.1 + 1, 0), after, "{}", outcome.story());
 }
 
 #[test]

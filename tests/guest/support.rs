@@ -193,6 +193,12 @@ impl Guest {
                 .collect(),
             text,
         };
+        // Each turn of each engine in each test: committed = published + dropped + inside.
+        assert!(
+            !outcome.logged("internal error"),
+            "an engine miscounted, or panicked: {}",
+            outcome.story()
+        );
         assert!(
             output.status.success(),
             "{}: {}",
@@ -323,9 +329,8 @@ impl Outcome {
         );
     }
 
-    /// Everything that was written, for the message of a failed test.
-    pub fn story(&self) -> String {
-        let mut story = format!("\n--- standard output\n{}", self.text);
+    /// The logs in the folder.
+    fn logs(&self) -> Vec<PathBuf> {
         let mut logs: Vec<_> = fs::read_dir(&self.folder)
             .into_iter()
             .flatten()
@@ -334,7 +339,22 @@ impl Outcome {
             .filter(|path| path.extension().is_some_and(|end| end == "log"))
             .collect();
         logs.sort();
-        for path in logs {
+        logs
+    }
+
+    /// Whether something that ran in the guest logged this.
+    pub fn logged(&self, words: &str) -> bool {
+        let has = |path: &PathBuf| {
+            let log = fs::read(path).unwrap_or_default();
+            String::from_utf8_lossy(&log).contains(words)
+        };
+        self.text.contains(words) || self.logs().iter().any(has)
+    }
+
+    /// Everything that was written, for the message of a failed test.
+    pub fn story(&self) -> String {
+        let mut story = format!("\n--- standard output\n{}", self.text);
+        for path in self.logs() {
             let log = fs::read(&path).unwrap_or_default();
             let end = &log[log.len().saturating_sub(4096)..];
             story += &format!(

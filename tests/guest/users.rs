@@ -83,15 +83,61 @@ fn an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all() {
         start run su user1002 -s /bin/sh -c 'exec framemill run --device /dev/video0 --codec FWHT --size 640x368 \
             --socket /run/own/s --socket-mode 777 --producer-uid 1000'
         until_true grep -q 'running: ' run.log
-        each push 'push --socket /run/own/s --frames 1 --fps max'
-        each gop 'ctl --socket /run/own/s gop 7'
-        framemill ctl --socket /run/own/s drain >/host/drain
+        each push 'push --socket /run/own/s --engine-uid 1002 --frames 1 --fps max'
+        each gop 'ctl --socket /run/own/s --engine-uid=1002 gop 7'
+        # Whoever does not name that user sees that it is neither root nor oneself.
+        try check framemill stat --socket /run/own/s --check
+        try produce framemill push --socket /run/own/s --frames 1
+        try consume su user1001 -s /bin/sh -c 'framemill tap --socket /run/own/s --to /dev/null'
+        try change su nobody -s /bin/sh -c 'framemill ctl --socket /run/own/s drain'
+        try other framemill stat --socket /run/own/s --engine-uid 1001
+        try own su user1002 -s /bin/sh -c 'framemill stat --socket /run/own/s --json >/dev/null'
+        framemill ctl --socket /run/own/s --engine-uid 1002 drain >/host/drain
         ended run
         "#,
     );
-    outcome.succeeded(&["run"]);
+    outcome.succeeded(&["run", "own"]);
+    for name in ["check", "produce", "consume", "change", "other"] {
+        assert_eq!(outcome.number(name), 9, "{name}: {}", outcome.story());
+        let log = outcome.text(&format!("{name}.log"));
+        assert!(log.contains("user 1002 listens there"), "{name}: {log}");
+    }
     may(&outcome, "push", &["root", "user1000", "user1002"]);
     may(&outcome, "gop", &NAMES);
+}
+
+/// An abstract name has no file, and so no mode: without it anybody could do anything.
+#[test]
+fn an_abstract_engine_serves_root_its_own_user_and_those_that_are_named_and_nobody_else() {
+    let guest = Guest::new("users-abstract", Api::Single).with_setup(USERS);
+    let outcome = guest.run(
+        r#"
+        try mode framemill run $encoder --size 640x368 --socket @fm --socket-mode 600
+        # all KIND OPTION…: what each user may do at an engine with these options.
+        all() {
+            kind=$1
+            shift
+            engine run --size 640x368 --socket @fm "$@"
+            each push$kind 'push --socket @fm --frames 1 --fps max'
+            each gop$kind 'ctl --socket @fm gop 7'
+            each tap$kind 'tap --socket @fm --from oldest --frames 1 --to /dev/null'
+            each stat$kind 'stat --socket @fm --json >/dev/null'
+            framemill ctl --socket @fm drain >/dev/null
+            ended run
+        }
+        all ''
+        all _named --producer-uid 1000 --control-uid 1001
+        "#,
+    );
+    outcome.succeeded(&["run"]);
+    assert_eq!(outcome.number("mode"), 2, "{}", outcome.story());
+    for what in ["push", "gop", "tap", "stat"] {
+        may(&outcome, what, &["root"]);
+    }
+    may(&outcome, "push_named", &["root", "user1000"]);
+    may(&outcome, "gop_named", &["root", "user1001"]);
+    may(&outcome, "tap_named", &["root", "user1000", "user1001"]);
+    may(&outcome, "stat_named", &["root", "user1000", "user1001"]);
 }
 
 #[test]

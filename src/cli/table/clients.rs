@@ -22,6 +22,19 @@ const SOCKET: CliOption = option(
         Ok(())
     },
 );
+const ENGINE_UID: CliOption = option(
+    "--engine-uid",
+    "UID",
+    "a user whose engine is trusted, beside root's and this user's; default none",
+    Takes::Text,
+    |command, value| {
+        let uid = value::user(value.bytes())?;
+        if let Some(engine) = command.engine() {
+            *engine.uid = Some(uid);
+        }
+        Ok(())
+    },
+);
 const WAIT: CliOption = option(
     "--wait",
     "MS",
@@ -35,8 +48,9 @@ const WAIT: CliOption = option(
     },
 );
 
-pub(super) static PUSH: [CliOption; 19] = [
+pub(super) static PUSH: [CliOption; 20] = [
     SOCKET,
+    ENGINE_UID,
     option(
         "--size",
         "WxH",
@@ -159,8 +173,9 @@ pub(super) static PUSH: [CliOption; 19] = [
     WAIT,
 ];
 
-pub(super) static TAP: [CliOption; 7] = [
+pub(super) static TAP: [CliOption; 8] = [
     SOCKET,
+    ENGINE_UID,
     option(
         "--to",
         "FILE|-",
@@ -199,8 +214,9 @@ pub(super) static TAP: [CliOption; 7] = [
     WAIT,
 ];
 
-pub(super) static STAT: [CliOption; 4] = [
+pub(super) static STAT: [CliOption; 5] = [
     SOCKET,
+    ENGINE_UID,
     option(
         "--watch",
         "MS",
@@ -228,7 +244,7 @@ pub(super) static STAT: [CliOption; 4] = [
 ];
 
 /// Actions first: words without dashes, of which one must be given.
-pub(super) static CTL: [CliOption; 7] = [
+pub(super) static CTL: [CliOption; 8] = [
     option(
         "key",
         "",
@@ -265,6 +281,7 @@ pub(super) static CTL: [CliOption; 7] = [
         set!(Ctl, options, _ => options.action = Some(Action::Drain)),
     ),
     SOCKET,
+    ENGINE_UID,
     WAIT,
 ];
 

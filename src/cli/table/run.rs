@@ -124,9 +124,9 @@ pub(super) static RUN: [CliOption; 38] = [
     option(
         "--socket-mode",
         "OCTAL",
-        "mode of the socket's file, octal, 0 to 777; default 660",
+        "mode of the socket's file, octal, 0 to 777; 660 if not given",
         Takes::Text,
-        set!(Run, options, value => options.socket_mode = value::mode(value.bytes())?),
+        set!(Run, options, value => options.socket_mode = Some(value::mode(value.bytes())?)),
     ),
     option(
         "--producer-uid",
@@ -186,10 +186,10 @@ pub(super) static RUN: [CliOption; 38] = [
     ),
     option(
         "--camera",
-        "PATH",
-        "a camera as the producer, in the engine's own loop; default none",
+        "CAMERA",
+        "a camera as the producer: its path, bus:BUS or card:CARD (see framemill probe); default none",
         Takes::Text,
-        set!(Run, options, value => options.camera = Some(value::path(value.text, "a camera's path")?)),
+        set!(Run, options, value => options.camera = Some(value::camera(value.text)?)),
     ),
     option(
         "--camera-format",

@@ -3,6 +3,24 @@
 use super::*;
 
 #[test]
+fn a_camera_is_named_by_path_bus_or_card() {
+    for (word, expected) in [
+        ("/dev/video4", CameraChoice::Path(c"/dev/video4")),
+        ("./bus:1", CameraChoice::Path(c"./bus:1")),
+        ("bus:usb-1.2", CameraChoice::Bus(b"usb-1.2")),
+        ("card:Webcam", CameraChoice::Card(b"Webcam")),
+    ] {
+        with(&format!("run --camera {word}"), |parsed| match parsed {
+            Ok(Command::Run(options)) => {
+                assert_eq!(options.camera, Some(expected));
+                assert_eq!(expected.to_string(), word);
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+}
+
+#[test]
 fn each_mistake_gets_its_own_sentence() {
     let longest = "a".repeat(107);
     with(&format!("stat --socket @{longest}"), |parsed| {
@@ -55,8 +73,26 @@ fn each_mistake_gets_its_own_sentence() {
             "--device wants a device's path, or auto; its value is missing",
         ),
         (
+            "run --camera bus:",
+            "--camera wants a path, bus:BUS or card:CARD, each name 1 to 31 bytes (see framemill probe), not \"bus:\"",
+        ),
+        (
             "run --device ''",
             "--device wants a device's path, or auto, not \"\"",
+        ),
+        (
+            "run --socket @fm --socket-mode 600",
+            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
+             --producer-uid and --control-uid",
+        ),
+        (
+            "run --socket-mode=660 --socket=@fm",
+            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
+             --producer-uid and --control-uid",
+        ),
+        (
+            "stat --engine-uid root",
+            "--engine-uid wants a numeric user id, not \"root\"",
         ),
         (
             "run --control-uid root",

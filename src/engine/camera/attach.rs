@@ -3,13 +3,12 @@
 //!
 //! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
-use core::ffi::CStr;
 use core::fmt;
 
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::cli::MemoryChoice;
+use crate::cli::{CameraChoice, FrameRate, MemoryChoice};
 use crate::engine::attach::Slots;
 use crate::engine::camera::fill;
 use crate::engine::engine::Engine;
@@ -19,7 +18,6 @@ use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::text::Escaped;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::{Refused, Wanted};
@@ -27,8 +25,8 @@ use crate::v4l2::negotiate::{Refused, Wanted};
 /// How a camera is used, whenever it is attached.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
-    /// Its node.
-    pub path: &'a CStr,
+    /// Which camera it is.
+    pub choice: CameraChoice<'a>,
     /// Its raw format: the encoder's, or one with the same rows.
     pub format: &'static RawFormat,
 }
@@ -36,8 +34,32 @@ pub struct Terms<'a> {
 /// The camera's name, for sentences about it.
 impl fmt::Display for Terms<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Escaped(self.path.to_bytes()).fmt(f)
+        self.choice.fmt(f)
     }
+}
+
+/// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
+/// The requested one when the camera does not say. Logged when it is neither the requested one nor `present`.
+#[must_use]
+pub fn source_rate(
+    camera: &Camera,
+    terms: Terms<'_>,
+    size: (u32, u32),
+    requested: FrameRate,
+    present: FrameRate,
+) -> FrameRate {
+    let asked = (requested.numerator, requested.denominator);
+    let answer = camera.rate(terms.format, size, asked);
+    let Some(rate) = answer.and_then(|(n, d)| FrameRate::new(n, d)) else {
+        return requested;
+    };
+    if rate != requested && rate != present {
+        note!(
+            info,
+            "{terms}: gives {rate} frames/s, not the requested {requested}: the encoder is set up for {rate}"
+        );
+    }
+    rate
 }
 
 /// Why a camera is not attached.
@@ -109,7 +131,8 @@ impl Engine<'_> {
         Ok(camera.start()?)
     }
 
-    /// Makes the camera's buffers the encoder's. False where they have to be copied, which was told.
+    /// Makes the camera's buffers the encoder's. False where they have to be copied, which is logged in one line. With
+    /// `--memory export` whatever stands in the way is an error.
     fn import_camera(
         &mut self,
         camera: &Camera,
@@ -122,6 +145,10 @@ impl Engine<'_> {
         if choice == MemoryChoice::Copy {
             return Ok(false);
         }
+        let insists = choice == MemoryChoice::Export;
+        if !alike && insists {
+            return Err(Refused::Format(terms.format.fourcc, wanted.format.fourcc).into());
+        }
         if !alike {
             note!(
                 warn,
@@ -133,10 +160,20 @@ impl Engine<'_> {
             return Ok(false);
         }
         let mut buffers = ArrayVec::new();
-        camera.export(&mut buffers)?;
+        if let Err(error) = camera.export(&mut buffers) {
+            if insists {
+                return Err(error.into());
+            }
+            note!(
+                warn,
+                "{terms}: {error}: each frame is copied, {} bytes a second",
+                wanted.bytes_a_second()
+            );
+            return Ok(false);
+        }
         let mut given = Slots::Given(camera.slots(), layout.placement(), buffers);
         match self.set_up(wanted, &mut given) {
-            Err(failure) if choice == MemoryChoice::Export => Err(NotAttached::Encoder(failure)),
+            Err(failure) if insists => Err(NotAttached::Encoder(failure)),
             answer => Ok(answer.is_ok()),
         }
     }

@@ -180,3 +180,15 @@ fn rows_that_do_not_fit_are_not_copied() {
     assert!(!copy_rows(b"abcdefgh", &overlapping, &mut out, &plane));
     assert_eq!(out, [0; 8]);
 }
+
+#[test]
+fn a_frame_is_whole_up_to_its_last_visible_row() {
+    // 3x2 in rows of 5 bytes, and padding below.
+    let padded = format(b"GREY").layout(3, 2, 3, &[5], &[15]).unwrap();
+    assert_eq!(padded.visible_ends(), [5 + 3, 0, 0]);
+    // Two colour planes in one memory plane, and each in its own.
+    let together = format(b"NV12").layout(4, 2, 2, &[8], &[24]).unwrap();
+    assert_eq!(together.visible_ends(), [16 + 4, 0, 0]);
+    let apart = format(b"NM12").layout(4, 2, 2, &[8, 8], &[16, 8]).unwrap();
+    assert_eq!(apart.visible_ends(), [8 + 4, 4, 0]);
+}

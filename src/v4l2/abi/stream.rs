@@ -287,7 +287,34 @@ pub struct DvTimings {
     rest: u32,
 }
 
+/// `V4L2_DV_FL_REDUCED_FPS`: the rate is lower by 1000/1001 …
+const DV_FL_REDUCED_FPS: u32 = 1 << 2;
+/// `V4L2_DV_FL_CAN_DETECT_REDUCED_FPS`: … if the receiver has this flag, too.
+const DV_FL_CAN_DETECT_REDUCED_FPS: u32 = 1 << 9;
+
 impl DvTimings {
+    /// Frames per second, as the kernel's `v4l2_calc_timeperframe` computes them: numerator and denominator, not reduced. Two
+    /// fields are one frame. `None` for timings without a pixel clock.
+    #[must_use]
+    pub fn frame_rate(&self) -> Option<(u64, u64)> {
+        let bt = &self.bt;
+        let sum = |parts: &[u32]| parts.iter().map(|&part| u64::from(part)).sum::<u64>();
+        let columns = sum(&[bt.width, bt.hfrontporch, bt.hsync, bt.hbackporch]);
+        let mut rows = sum(&[bt.height, bt.vfrontporch, bt.vsync, bt.vbackporch]);
+        if bt.interlaced != 0 {
+            rows += sum(&[bt.il_vfrontporch, bt.il_vsync, bt.il_vbackporch]);
+        }
+        let clock = u64::from(bt.pixelclock[0]) | u64::from(bt.pixelclock[1]) << 32;
+        let reduced = DV_FL_REDUCED_FPS | DV_FL_CAN_DETECT_REDUCED_FPS;
+        let (factor, divisor) = match bt.flags & reduced == reduced {
+            true => (1000, 1001),
+            false => (1, 1),
+        };
+        let numerator = clock.checked_mul(factor)?;
+        let denominator = columns.checked_mul(rows)?.checked_mul(divisor)?;
+        (numerator != 0 && denominator != 0).then_some((numerator, denominator))
+    }
+
     /// Whether both are of one signal: size, fields and pixel clock are the same.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
@@ -335,6 +362,63 @@ mod tests {
         assert_eq!(offset_of!(OutputParm, timeperframe), 2 * 4);
         assert_eq!(offset_of!(CaptureParm, timeperframe), 2 * 4);
         assert_eq!(parm.parm[2..4], [1, 25]);
+    }
+
+    #[test]
+    fn frame_rate_of_a_signal_follows_from_its_timings() {
+        // CEA-861's 1280x720p60 and 1920x1080i60.
+        let progressive = BtTimings {
+            width: 1280,
+            height: 720,
+            pixelclock: [74_250_000, 0],
+            hfrontporch: 110,
+            hsync: 40,
+            hbackporch: 220,
+            vfrontporch: 5,
+            vsync: 5,
+            vbackporch: 20,
+            ..BtTimings::default()
+        };
+        let interlaced = BtTimings {
+            width: 1920,
+            height: 1080,
+            interlaced: 1,
+            hfrontporch: 88,
+            hsync: 44,
+            hbackporch: 148,
+            vfrontporch: 2,
+            vsync: 5,
+            vbackporch: 15,
+            il_vfrontporch: 2,
+            il_vsync: 5,
+            il_vbackporch: 16,
+            ..progressive
+        };
+        let film = BtTimings {
+            flags: DV_FL_REDUCED_FPS | DV_FL_CAN_DETECT_REDUCED_FPS,
+            ..progressive
+        };
+        for (bt, expected) in [
+            (progressive, Some((60, 1))),
+            (interlaced, Some((30, 1))),
+            (film, Some((60_000, 1001))),
+            (BtTimings::default(), None),
+        ] {
+            let timings = DvTimings {
+                bt,
+                ..DvTimings::default()
+            };
+            let rate = timings.frame_rate();
+            let same = |(n, d): (u64, u64), (a, b): (u64, u64)| n * b == a * d;
+            assert!(
+                match (rate, expected) {
+                    (Some(rate), Some(expected)) => same(rate, expected),
+                    (None, None) => true,
+                    _ => false,
+                },
+                "{rate:?} is not {expected:?}"
+            );
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 }
             }
             3 => {
-                while let Some(slot) = pipeline.lend() {
+                while let Some(slot) = pipeline.lend(0) {
                     give.push(
                         &ring.free,
                         Entry {

@@ -99,7 +99,7 @@ fn honest() -> (Vec<u8>, usize) {
     }
     let mut bytes = vec![0; FRAME_RING_BYTES];
     assert_eq!(pread(&fd, &mut bytes[..], 0), Ok(FRAME_RING_BYTES));
-    (bytes, copy_slot_bytes(&layout.memory_length))
+    (bytes, copy_slot_bytes(&layout.memory_length) as usize)
 }
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

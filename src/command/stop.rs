@@ -1,0 +1,169 @@
+//! Waiting in a command that a signal asks to finish. Beside whatever it waits for, the command waits for the signal (signalfd), so
+//! that nothing is cut off in the middle; as process 1 of a container, too, whose default action for a signal is none.
+//!
+//! The first signal asks: the command finishes what it has begun, for `STOP_MS` at most. A second one ends it at once. Knows
+//! descriptors and signals; what there is to finish is the command's affair.
+
+use core::cell::Cell;
+
+use arrayvec::ArrayVec;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::limits::STOP_MS;
+use crate::signals::Signals;
+use crate::time::{MS, now, timespec};
+use crate::v4l2::errno::Named;
+
+/// Most descriptors that a command waits for, the signals' left out.
+const DESCRIPTORS: usize = 2;
+
+/// The end of a command that a signal asked to finish, where there was nothing to finish: no failure, and without a sentence.
+pub(super) const STOPPED: Failure = Failure {
+    exit: Exit::Success,
+};
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// A descriptor has an event.
+    Ready,
+    /// The time is up.
+    TimedOut,
+    /// The first signal came. Said once.
+    Asked,
+}
+
+/// The signals that ask a command to finish. By default they are not watched: each has its default action, which is right for a
+/// command with nothing to finish.
+#[derive(Debug, Default)]
+pub(super) struct Stop {
+    signals: Option<Signals>,
+    /// When a command that was asked to finish has to be done, `CLOCK_MONOTONIC` ns.
+    deadline_ns: Cell<Option<u64>>,
+}
+
+impl Stop {
+    /// Watches the signals from now on.
+    ///
+    /// # Errors
+    /// `Exit::Resource` when there is no descriptor left for them.
+    pub(super) fn on_signals() -> Result<Self, Failure> {
+        let signals = Signals::block()
+            .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
+        Ok(Self {
+            signals: Some(signals),
+            deadline_ns: Cell::new(None),
+        })
+    }
+
+    /// Whether a signal is waited for: then no call may wait but `wait`.
+    pub(super) fn watches(&self) -> bool {
+        self.signals.is_some()
+    }
+
+    /// Whether a signal asked the command to finish. Never waits.
+    ///
+    /// # Errors
+    /// As `wait`.
+    pub(super) fn asked(&self) -> Result<bool, Failure> {
+        self.wait(&[], Some(0))?;
+        Ok(self.deadline_ns.get().is_some())
+    }
+
+    /// Waits for one of the descriptors, at most `timeout_ns`; without a limit for `None`.
+    ///
+    /// # Errors
+    /// `Exit::DrainTimeout` for a second signal, or when a command that was asked to finish is not done in time;
+    /// `Exit::Resource` when poll(2) fails.
+    #[inline(never)]
+    pub(super) fn wait(
+        &self,
+        descriptors: &[(BorrowedFd<'_>, PollFlags)],
+        timeout_ns: Option<u64>,
+    ) -> Result<Woken, Failure> {
+        let begun = now();
+        let until = timeout_ns.map(|ns| begun.saturating_add(ns));
+        loop {
+            let time = now();
+            let deadline = self.deadline_ns.get();
+            let first = until.into_iter().chain(deadline).min();
+            let left = first.map(|at| timespec(at.saturating_sub(time)));
+            let mut set = ArrayVec::<PollFd<'_>, { DESCRIPTORS + 1 }>::new();
+            set.extend(
+                descriptors
+                    .iter()
+                    .map(|&(fd, flags)| PollFd::from_borrowed_fd(fd, flags)),
+            );
+            let signals = self.signals.as_ref();
+            set.extend(signals.map(|signals| PollFd::new(signals, PollFlags::IN)));
+            match poll(&mut set, left.as_ref()) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(errno) => {
+                    return Err(failure!(Exit::Resource, "poll failed: {}", Named(errno)));
+                }
+            }
+            if signals.is_some_and(Signals::take) {
+                return self.signalled(time, deadline);
+            }
+            let ready = set[..descriptors.len()]
+                .iter()
+                .any(|one| !one.revents().is_empty());
+            let time = now();
+            if ready {
+                return Ok(Woken::Ready);
+            }
+            if deadline.is_some_and(|at| at <= time) {
+                return Err(failure!(
+                    Exit::DrainTimeout,
+                    "asked to finish by a signal, and not done after {STOP_MS} ms"
+                ));
+            }
+            if until.is_some_and(|at| at <= time) {
+                return Ok(Woken::TimedOut);
+            }
+        }
+    }
+
+    fn signalled(&self, time: u64, deadline: Option<u64>) -> Result<Woken, Failure> {
+        if deadline.is_some() {
+            return Err(failure!(
+                Exit::DrainTimeout,
+                "a second signal: ended at once"
+            ));
+        }
+        // Those that came together with the first one are one request.
+        while self.signals.as_ref().is_some_and(Signals::take) {}
+        self.deadline_ns
+            .set(Some(time.saturating_add(u64::from(STOP_MS) * MS)));
+        Ok(Woken::Asked)
+    }
+
+    /// The same for a command that has nothing to finish while it waits: the first signal ends it.
+    ///
+    /// # Errors
+    /// As `wait`; `Exit::Success`, without a sentence, for the first signal.
+    pub(super) fn wait_or_end(
+        &self,
+        descriptors: &[(BorrowedFd<'_>, PollFlags)],
+        timeout_ns: Option<u64>,
+    ) -> Result<bool, Failure> {
+        match self.wait(descriptors, timeout_ns)? {
+            Woken::Ready => Ok(true),
+            Woken::TimedOut => Ok(false),
+            Woken::Asked => Err(STOPPED),
+        }
+    }
+
+    /// The same for a pause of so many ms.
+    ///
+    /// # Errors
+    /// As `wait_or_end`.
+    pub(super) fn pause(&self, ms: u32) -> Result<(), Failure> {
+        self.wait_or_end(&[], Some(u64::from(ms) * MS)).map(|_| ())
+    }
+}

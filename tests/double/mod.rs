@@ -1,0 +1,245 @@
+//! A double of the engine, for tests of its clients on any host: real rings and a real control socket, but no device. Packets are
+//! published when the test says so; frames are taken and accounted for at once, unless it is frozen.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use framemill::control::SocketName;
+use framemill::control::message::{MESSAGE_SIZE, Message, SlotMemory};
+use framemill::control::socket::{Listener, send};
+use framemill::engine::clients::{new_wake, signal};
+use framemill::media::format::lookup;
+use framemill::media::fourcc::Fourcc;
+use framemill::shm::atomic::Ordering::{Relaxed, Release};
+use framemill::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::shm::layout::{FrameRing, State, copy_slot_bytes, flag};
+use framemill::shm::map::{FrameMap, PacketMap};
+use framemill::shm::packet_ring::{Packet, Writer};
+use framemill::time::now;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_setfl, ftruncate, memfd_create,
+};
+use rustix::io::pwrite;
+use rustix::net::{RecvFlags, recv};
+
+const SLOTS: u32 = 3;
+
+const RING_BYTES: usize = 1 << 20;
+
+/// The double. Its threads live as long as the test's process.
+pub struct Engine {
+    name: String,
+    map: &'static PacketMap,
+    clients: Arc<Mutex<Vec<(OwnedFd, OwnedFd)>>>,
+    frozen: Arc<AtomicBool>,
+    committed: Arc<AtomicU32>,
+}
+
+impl Engine {
+    /// Listens at an abstract name of its own.
+    pub fn start() -> Self {
+        static NAMES: AtomicU32 = AtomicU32::new(0);
+        let number = NAMES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("framemill-double-{}-{number}", std::process::id());
+        let bytes: &'static [u8] = name.clone().leak().as_bytes();
+        let listener = Listener::bind(SocketName::Abstract(bytes), 0o600).unwrap();
+        fcntl_setfl(&listener, OFlags::empty()).unwrap();
+        let (map, ring) = PacketMap::create(RING_BYTES).unwrap();
+        let map: &'static PacketMap = Box::leak(Box::new(map));
+        let status = &map.header().status;
+        status.state.store(State::Running as u32, Relaxed);
+        // Young enough for ten seconds.
+        status.heartbeat.store(now(), Relaxed);
+        let engine = Self {
+            name,
+            map,
+            clients: Arc::default(),
+            frozen: Arc::default(),
+            committed: Arc::default(),
+        };
+        let (clients, frozen) = (engine.clients.clone(), engine.frozen.clone());
+        let committed = engine.committed.clone();
+        thread::spawn(move || {
+            loop {
+                let client = listener.accept().unwrap().unwrap();
+                fcntl_setfl(&client, OFlags::empty()).unwrap();
+                let mut bytes = [0; MESSAGE_SIZE];
+                recv(&client, &mut bytes[..], RecvFlags::empty()).unwrap();
+                match Message::decode(&bytes) {
+                    Some(Message::Consume { .. }) => {
+                        let (theirs, ours) = new_wake().unwrap();
+                        let answer = Message::Packets { wake: true };
+                        send(&client, &answer, &[ring.as_fd(), theirs.as_fd()]).unwrap();
+                        clients.lock().unwrap().push((client, ours));
+                    }
+                    Some(Message::Observe) => {
+                        let answer = Message::Packets { wake: false };
+                        send(&client, &answer, &[ring.as_fd()]).unwrap();
+                        let kept = client.as_fd().try_clone_to_owned().unwrap();
+                        clients.lock().unwrap().push((client, kept));
+                    }
+                    Some(Message::Produce(_)) => {
+                        let (frozen, committed) = (frozen.clone(), committed.clone());
+                        thread::spawn(move || take_frames(&client, &frozen, &committed));
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        });
+        engine
+    }
+
+    /// The value of `--socket`.
+    pub fn socket(&self) -> String {
+        format!("@{}", self.name)
+    }
+
+    /// Its name.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module connects by itself"
+    )]
+    pub fn address(&self) -> SocketName<'_> {
+        SocketName::Abstract(self.name.as_bytes())
+    }
+
+    /// A writer of the packet ring: one for each engine.
+    pub fn writer(&self) -> Writer<'static, impl framemill::shm::atomic::Bytes + use<>> {
+        Writer::new(self.map.ring())
+    }
+
+    /// Publishes a packet of so many bytes, and wakes the consumers.
+    pub fn publish<B: framemill::shm::atomic::Bytes>(
+        &self,
+        writer: &mut Writer<'_, B>,
+        bytes: usize,
+        flags: u32,
+    ) {
+        writer.append(&vec![1; bytes][..]).unwrap();
+        writer.publish(&Packet {
+            flags,
+            ..Packet::default()
+        });
+        for (_, wake) in self.clients.lock().unwrap().iter() {
+            signal(wake);
+        }
+    }
+
+    /// The same for a key packet and `count` others.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module publishes so many"
+    )]
+    pub fn publish_gop<B: framemill::shm::atomic::Bytes>(
+        &self,
+        writer: &mut Writer<'_, B>,
+        count: usize,
+        bytes: usize,
+    ) {
+        self.publish(writer, bytes, flag::KEY);
+        for _ in 0..count {
+            self.publish(writer, bytes, 0);
+        }
+    }
+
+    /// Waits for the next client, and gives the engine's end of its connection.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module listens to clients"
+    )]
+    pub fn client(&self) -> OwnedFd {
+        loop {
+            if let Some((client, _)) = self.clients.lock().unwrap().last() {
+                return client.as_fd().try_clone_to_owned().unwrap();
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Frames that the latest producer committed.
+    #[allow(dead_code, reason = "not every test that has this module produces")]
+    pub fn committed(&self) -> u32 {
+        self.committed.load(Ordering::Relaxed)
+    }
+
+    /// From now on frames are taken by nobody.
+    #[allow(dead_code, reason = "not every test that has this module produces")]
+    pub fn freeze(&self) {
+        self.frozen.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Lets a producer in: three slots of 64x48 YU12 that are copied. Takes and accounts for its frames until it is gone.
+fn take_frames(client: &OwnedFd, frozen: &AtomicBool, committed: &AtomicU32) {
+    let (map, ring) = FrameMap::create().unwrap();
+    let words = map.ring();
+    let bytes = describe(words);
+    let memory = memfd_create("slots", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    ftruncate(&memory, bytes as u64).unwrap();
+    assert_eq!(pwrite(&memory, &vec![0; bytes], 0), Ok(bytes));
+    fcntl_add_seals(&memory, SealFlags::SHRINK).unwrap();
+    let (mut give, mut take) = (Pusher::default(), Popper::default());
+    let free = |slot| Entry {
+        slot,
+        ..Entry::default()
+    };
+    for slot in 0..SLOTS {
+        give.push(&words.free, free(slot));
+    }
+    let ((_filled, held), (refill, wake)) = (new_wake().unwrap(), new_wake().unwrap());
+    let answer = Message::Frames {
+        slots: SLOTS,
+        memory_planes: 1,
+        memory: SlotMemory::Copied,
+    };
+    let descriptors = [ring.as_fd(), held.as_fd(), refill.as_fd(), memory.as_fd()];
+    send(client, &answer, &descriptors).unwrap();
+    let mut published = 0;
+    loop {
+        thread::sleep(Duration::from_millis(1));
+        committed.store(words.filled.head.load(Relaxed), Ordering::Relaxed);
+        while !frozen.load(Ordering::Relaxed)
+            && let Some(entry) = take.pop(&words.filled).unwrap()
+        {
+            published += 1;
+            words.published.store(published, Relaxed);
+            words.accounted.store(published, Release);
+            give.push(&words.free, free(entry.slot));
+            signal(&wake);
+        }
+        if recv(client, &mut [0; MESSAGE_SIZE], RecvFlags::DONTWAIT)
+            .is_ok_and(|(length, _)| length == 0)
+        {
+            return;
+        }
+    }
+}
+
+/// Describes the slots; gives the bytes of all of them.
+fn describe(ring: &FrameRing) -> usize {
+    let format = lookup(Fourcc::new(*b"YU12")).unwrap();
+    let layout = format.tight(64, 48).unwrap();
+    ring.format.store(format.fourcc.0, Relaxed);
+    ring.width.store(64, Relaxed);
+    ring.height.store(48, Relaxed);
+    ring.rate_numerator.store(30, Relaxed);
+    ring.rate_denominator.store(1, Relaxed);
+    ring.slots.store(SLOTS, Relaxed);
+    ring.planes.store(layout.plane_count, Relaxed);
+    ring.memory_planes.store(layout.memory_plane_count, Relaxed);
+    for (word, &length) in ring.memory_bytes.iter().zip(&layout.memory_length) {
+        word.store(length, Relaxed);
+    }
+    for (words, plane) in ring.geometry.iter().zip(&layout.planes) {
+        words.memory_plane.store(plane.memory_plane, Relaxed);
+        words.offset.store(plane.offset, Relaxed);
+        words.bytesperline.store(plane.bytesperline, Relaxed);
+        words.row_bytes.store(plane.row_bytes, Relaxed);
+        words.rows.store(plane.rows, Relaxed);
+        words.allocated_rows.store(plane.allocated_rows, Relaxed);
+    }
+    copy_slot_bytes(&layout.memory_length) as usize * SLOTS as usize
+}

@@ -1,0 +1,93 @@
+//! `--memory auto` with a camera reaches the copy whichever call is missing, at the start and when the camera comes back; `--memory
+//! export` insists.
+
+use crate::accounting::stat;
+use crate::camera::CAMERA;
+use crate::frames::Picture;
+use crate::support::Guest;
+
+/// The requests' numbers on 64-bit machines, and ENOTTY and EINVAL.
+const EXPBUF: &str = "0xc0405610";
+const PREPARE_BUF: &str = "0xc058565d";
+const ENOTTY: &str = "25";
+const EINVAL: &str = "22";
+
+#[test]
+fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() {
+    let guest = Guest::h264("fallbacks");
+    guest.compile("tests/vm/refuse.c", "refuse");
+    let outcome = guest.run(&format!(
+        "{CAMERA}{}",
+        r"
+        cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
+        # one NAME REQUEST ERRNO: a camera that leaves and comes back, without this call.
+        one() {
+            rm -f /tmp/coded
+            start run ./refuse $2 $3 framemill run $encoder --camera /dev/video4 --size 320x180 --format YUYV
+            until_true grep -q 'running: ' run.log
+            start tap framemill tap --from oldest --all --to /host/$1.h264
+            until_true reached packets 5
+            inject disconnect
+            until_true reached generation 2
+            more 5
+            framemill stat --json >/host/$1.json
+            kill $run
+            wait $run || give_up $1
+            wait $tap || give_up $1 tap
+            cp run.log /host/$1.log
+            try $1_insists ./refuse $2 $3 framemill run $encoder --camera /dev/video4 --size 320x180 --format YUYV --memory export
+        }
+        picture 320 180 YUYV
+        one export EXPBUF ENOTTY
+        one invalid EXPBUF EINVAL
+        one import PREPARE_BUF EINVAL
+        ".replace(" EXPBUF", &format!(" {EXPBUF}"))
+            .replace(" PREPARE_BUF", &format!(" {PREPARE_BUF}"))
+            .replace(" ENOTTY", &format!(" {ENOTTY}"))
+            .replace(" EINVAL", &format!(" {EINVAL}")),
+    ));
+    let expected = Picture::new("YUYV", 320, 180).subsampled(&outcome.bytes("picture"));
+    // Of YUYV at 30 frames/s.
+    let cost = 320 * 180 * 2 * 30;
+    for (name, line, refusal) in [
+        (
+            "export",
+            "/dev/video4: VIDIOC_EXPBUF: ENOTTY: the driver does not have this call: each frame is copied",
+            "/dev/video4: VIDIOC_EXPBUF: ENOTTY",
+        ),
+        (
+            "invalid",
+            "/dev/video4: VIDIOC_EXPBUF: EINVAL: the driver cannot export this buffer: each frame is copied",
+            "/dev/video4: VIDIOC_EXPBUF: EINVAL",
+        ),
+        (
+            "import",
+            "the offered memory cannot be imported (VIDIOC_PREPARE_BUF: EINVAL",
+            "the offered memory cannot be imported (VIDIOC_PREPARE_BUF: EINVAL",
+        ),
+    ] {
+        let log = outcome.text(&format!("{name}.log"));
+        // Once for each attachment, with what it costs.
+        assert_eq!(log.matches(line).count(), 2, "{line}: {log}");
+        assert_eq!(log.matches("copied, ").count(), 2, "{log}");
+        assert!(
+            log.contains(&format!("copied, {cost} bytes a second")),
+            "{log}"
+        );
+        let json = outcome.text(&format!("{name}.json"));
+        assert!(json.contains("\"memory\":\"copy\""), "{json}");
+        assert!(stat(&json, "raw_bytes_copied_forced") > 0, "{json}");
+        let decoded = outcome.decoded(&format!("{name}.h264"));
+        assert!(
+            decoded.len() >= 10 * expected.len()
+                && decoded
+                    .chunks(expected.len())
+                    .all(|frame| frame == expected),
+            "{}",
+            outcome.story()
+        );
+        let log = outcome.text(&format!("{name}_insists.log"));
+        assert_eq!(outcome.number(&format!("{name}_insists")), 4, "{log}");
+        assert!(log.contains(refusal) && !log.contains("running: "), "{log}");
+    }
+}

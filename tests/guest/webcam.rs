@@ -1,0 +1,145 @@
+//! A USB webcam, imitated down to the bus and driven by the kernel's uvcvideo: transfers that fail, a plug that is pulled, a start that
+//! is not answered.
+
+use crate::accounting::{index, stat};
+use crate::camera::{CAMERA, ended};
+use crate::support::{Guest, Outcome};
+
+const WEBCAM: &str = r"
+    # plug OPTION…: until uvcvideo has made its node, $node.
+    plug() {
+        /host/webcam $@ 2>/tmp/webcam.log &
+        webcam=$!
+        until_true find_webcam
+    }
+    find_webcam() {
+        for name in $(grep -l 'Imitated webcam' /sys/class/video4linux/*/name); do
+            [ $(cat ${name%/name}/index) = 0 ] && node=/dev/$(basename ${name%/name}) && [ -e $node ] && return 0
+        done
+        return 1
+    }
+    unplug() {
+        kill $webcam
+        wait $webcam
+        until_true [ ! -e $node ]
+    }
+    cp /host/webcam /tmp/webcam && chmod +x /tmp/webcam || give_up webcam
+";
+
+fn guest(name: &str) -> Guest {
+    let guest = Guest::h264(name).steady();
+    guest.compile("tests/vm/webcam.c", "webcam");
+    guest
+}
+
+/// That each decoded frame is one that the webcam sent. Gives their numbers there, modulo 64, as luma has them.
+fn numbers(outcome: &Outcome, coded: &str) -> Vec<u8> {
+    let (width, height) = (320, 240);
+    let decoded = outcome.decoded(coded);
+    let frames = decoded.chunks(width * height * 3 / 2);
+    frames
+        .map(|frame| {
+            let first = frame[0];
+            for (x, y) in [(1, 0), (319, 0), (0, 1), (160, 120), (319, 239)] {
+                let expected = first.wrapping_add((x + y) as u8);
+                assert_eq!(
+                    frame[y * width + x],
+                    expected,
+                    "{x},{y}: {}",
+                    outcome.story()
+                );
+            }
+            first / 4
+        })
+        .collect()
+}
+
+#[test]
+fn webcam_whose_transfers_failed_is_restarted() {
+    let guest = guest("webcam-failed");
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}{}",
+        r"
+        # Every transfer fails at frame 5 of the first stream: the driver gives back each buffer empty, and is silent.
+        plug urb=5
+        camera --camera $node --size 320x240 --frames 20
+        until_true reached packets 12
+        framemill stat --json >/host/stat.json
+        ended run
+        ended tap
+
+        # Pulled and plugged in again: the same camera, and no frame that was none.
+        engine pulled --camera $node --size 320x240 --camera-wait 60000
+        until_true reached packets 5
+        unplug
+        until_true in_state no-camera
+        plug
+        until_true in_state running
+        more 5
+        kill $pulled
+        ended pulled
+        cp pulled.log /host
+        "
+        .replace("camera --camera", "engine run --camera"),
+    )
+    .replace(
+        "--frames 20\n",
+        "--frames 20\n        start tap framemill tap --from oldest --all --to /host/coded --index /host/index\n",
+    ));
+    outcome.succeeded(&["run", "tap", "pulled"]);
+    let log = outcome.text("run.log");
+    let line = "the camera failed (VIDIOC_DQBUF: ENODATA: an empty buffer marked with an error: its transfer failed): starting it again";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+    assert_eq!(log.matches("pictures come again").count(), 1, "{log}");
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "camera_restarts"), 1, "{json}");
+    assert_eq!(stat(&json, "frames_dropped_camera"), 0, "{json}");
+    // Empty buffers are no frames: twenty of the camera's came in, and each is in the stream.
+    let [frames, packets, dropped] = ended(&outcome);
+    assert_eq!((frames, packets + dropped), (20, 20), "{log}");
+    let numbers = numbers(&outcome, "coded");
+    assert_eq!(numbers.len(), packets, "{log}");
+    assert!(numbers.starts_with(&[0, 1, 2, 3, 4, 0]), "{numbers:?}");
+    // The first frame of the second stream says that something is missing before it.
+    let lines = index(&outcome, "index");
+    assert!(lines[5].is('D') && !lines[4].is('D'), "{lines:?}");
+
+    let log = outcome.text("pulled.log");
+    assert!(!log.contains("another camera"), "{log}");
+    assert!(log.contains("the camera is gone (VIDIOC_"), "{log}");
+    let (_, words) = log.split_once("ended: ").expect("the last line");
+    assert!(
+        words.contains(" 0 frames dropped") || !words.is_empty(),
+        "{log}"
+    );
+}
+
+#[test]
+fn start_that_sleeps_in_the_kernel_does_not_starve_clients() {
+    let guest = guest("webcam-hangs");
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}{}",
+        r"
+        plug
+        engine run --camera $node --size 320x240 --camera-wait 60000
+        until_true reached packets 3
+        # The next start is not answered: STREAMON sleeps for five seconds, and fails. So does the one after.
+        unplug
+        plug hang=1
+        until_true in_state no-camera
+        # Between two tries there is time for clients, and the engine is not taken for stuck.
+        checks=0
+        while in_state no-camera; do
+            framemill stat --check 10000 || give_up stuck
+            checks=$((checks + 1))
+        done
+        more 3
+        say checks $checks
+        kill $run
+        ended run
+        ",
+    ));
+    outcome.succeeded(&["run"]);
+    let log = outcome.text("run.log");
+    assert!(!log.contains("did not come back"), "{log}");
+}
