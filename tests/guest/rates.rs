@@ -67,7 +67,7 @@ fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
         ("slow", "5/1", "60/1"),
         ("small", "40/1", "60/1"),
         ("asked", "15/1", "15/1"),
-        ("signal", "60000/1001", "30/1"),
+        ("signal", "5035/84", "30/1"),
     ] {
         let (log, json) = (
             outcome.text(&format!("{name}.log")),
