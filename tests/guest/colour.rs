@@ -147,8 +147,8 @@ fn a_cameras_colour_reaches_the_encoder() {
             kill $run
             ended run
         }
-        # SMPTE 240M, and its own transfer function, matrix and range.
-        vivid --set-ctrl colorspace=1 --set-ctrl transfer_function=1 --set-ctrl y_cb_cr_encoding=2 --set-ctrl quantization=1
+        # SMPTE 240M, and a transfer function, matrix and range that are not its own.
+        vivid --set-ctrl colorspace=6 --set-ctrl transfer_function=1 --set-ctrl y_cbcr_encoding=2 --set-ctrl quantization=1
         vivid --get-fmt-video >/host/format
         name=own shown
         cp /host/coded /host/own.coded
