@@ -44,7 +44,7 @@ fn text_that_cannot_be_written_is_a_failure() {
     assert_eq!(output.status.code(), Some(12), "{output:?}");
     assert_eq!(
         said(&output),
-        "framemill: writing the output failed: ENOSPC\n"
+        "framemill: writing the output failed: ENOSPC: no space left\n"
     );
 }
 

@@ -17,12 +17,12 @@ use rustix::io::Errno;
 pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, dial, peer_uid, receive, send};
+use crate::errnos::Explained;
 pub use crate::media::layout::Placement;
 pub use crate::shm::bytes::SharedBytes;
 pub use crate::shm::packet_ring::{Next, Packet, Payload, Start};
 use crate::text::nth;
 use crate::time::{MS, now, timespec};
-use crate::v4l2::errno::Named;
 pub use address::EngineAddress;
 pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
@@ -76,7 +76,7 @@ impl fmt::Display for ClientError {
             Self::NoEngine(Errno::ACCESS | Errno::PERM) => {
                 f.write_str("no permission to connect (see --socket-mode)")
             }
-            Self::NoEngine(errno) => write!(f, "cannot connect: {}", Named(*errno)),
+            Self::NoEngine(errno) => write!(f, "cannot connect: {}", Explained(*errno)),
             Self::Refused(reason) => f.write_str(reason.text()),
             Self::Gone => f.write_str("the engine closed the connection"),
             Self::Protocol => f.write_str("what answers there is no engine of this version"),
@@ -90,7 +90,7 @@ impl fmt::Display for ClientError {
                     f,
                     "{} failed: {}",
                     nth(STEPS, *call as usize),
-                    Named(*errno)
+                    Explained(*errno)
                 )
             }
         }

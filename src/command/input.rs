@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use crate::cli::{Container, Source};
 use crate::command::stop::Stop;
+use crate::errnos::Explained;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
@@ -18,7 +19,6 @@ use crate::shm::bytes::SharedBytes;
 use crate::stdio::stdin;
 use crate::text::Escaped;
 use crate::time::{MS, timespec};
-use crate::v4l2::errno::Named;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl<'a> Input<'a> {
                         Exit::Input,
                         "cannot read {}: {}",
                         Escaped(path.to_bytes()),
-                        Named(errno)
+                        Explained(errno)
                     )
                 })?;
                 (Some(file), path.to_bytes().ends_with(b".y4m"))
@@ -157,7 +157,7 @@ impl<'a> Input<'a> {
                 failure!(
                     Exit::Input,
                     "the input cannot be started over: {}",
-                    Named(errno)
+                    Explained(errno)
                 )
             })
     }
@@ -299,7 +299,7 @@ impl<'a> Input<'a> {
                     return Err(failure!(
                         Exit::Input,
                         "reading the input failed: {}",
-                        Named(errno)
+                        Explained(errno)
                     ));
                 }
             }

@@ -12,12 +12,12 @@ use rustix::io::Errno;
 
 use crate::cli::Target;
 use crate::command::stop::{Stop, Woken};
+use crate::errnos::Explained;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
 use crate::stdio::stdout;
 use crate::text::Escaped;
-use crate::v4l2::errno::Named;
 
 /// A file or pipe that is written to.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl<'a> Output<'a> {
                         Exit::Output,
                         "cannot write {}: {}",
                         Escaped(path.to_bytes()),
-                        Named(errno)
+                        Explained(errno)
                     ));
                 }
             }
@@ -130,7 +130,7 @@ impl<'a> Output<'a> {
             Some(Trouble::Errno(errno)) => Err(failure!(
                 Exit::Output,
                 "writing the output failed: {}",
-                Named(errno)
+                Explained(errno)
             )),
             Some(Trouble::Ended(failure)) => Err(failure),
         }

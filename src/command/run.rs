@@ -46,7 +46,7 @@ use crate::v4l2::abi::{
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::errno::{Call, Explained, IoctlError, Named};
+use crate::v4l2::errno::{Call, Explained, IoctlError};
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
 use crate::{failure, free_memory, log, schedule};
@@ -57,13 +57,13 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         failure!(
             Exit::Resource,
             "/dev/kmsg cannot be opened: {}",
-            Named(errno)
+            Explained(errno)
         )
     })?;
     take_place(options)?;
     block_strays();
     let signals = Signals::block()
-        .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
+        .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Explained(errno)))?;
     formats_fit(options)?;
     let camera = match options.camera {
         Some(choice) => Some((find_camera(choice, options, &signals)?, choice)),
@@ -281,7 +281,8 @@ fn gop(device: &Device, options: &RunOptions<'_>, frame_rate: (u32, u32)) -> Opt
 /// Takes the schedule that was asked for. Whoever asks for one relies on it: frames that are late now and then, because a warning
 /// went unread, are worse than an engine that does not start.
 fn take_place(options: &RunOptions<'_>) -> Result<(), Failure> {
-    let denied = |what, errno| failure!(Exit::Resource, "{what}: not allowed: {}", Named(errno));
+    let denied =
+        |what, errno| failure!(Exit::Resource, "{what}: not allowed: {}", Explained(errno));
     if let Some(cpu) = options.cpu {
         schedule::pin(cpu as usize).map_err(|errno| denied("--cpu", errno))?;
     }

@@ -13,6 +13,7 @@ use crate::command::connect::{connect, lost};
 use crate::command::loss::Losses;
 use crate::command::output::Output;
 use crate::command::stop::{STOPPED, Stop, Woken};
+use crate::errnos::Explained;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::CODEC_HEADER_BYTES;
@@ -22,7 +23,6 @@ use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::flag;
 use crate::shm::region::PrivateBytes;
 use crate::time::now;
-use crate::v4l2::errno::Named;
 
 /// What was taken, and what was not.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
         failure!(
             Exit::Resource,
             "no memory for the largest packet: {}",
-            Named(errno)
+            Explained(errno)
         )
     })?;
     let mut memory = ManuallyDrop::new(memory);

@@ -12,12 +12,12 @@ use crate::engine::clients::{Client, Role, charged, new_wake};
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
+use crate::errnos::Explained;
 use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::stats::Counter;
 use crate::time::{MS, now};
-use crate::v4l2::errno::Named;
 
 const _: () = assert!(
     Counter::RefusedFormat as usize - Counter::RefusedProducerPresent as usize
@@ -80,7 +80,7 @@ impl Engine<'_> {
                 }
                 Ok(None) => break,
                 Err(errno) => {
-                    note!(warn, "cannot accept a client ({})", Named(errno));
+                    note!(warn, "cannot accept a client ({})", Explained(errno));
                     life.accept_again = time.saturating_add(u64::from(ACCEPT_PAUSE_MS) * MS);
                     break;
                 }
