@@ -54,6 +54,7 @@ mod ladder;
 mod latency;
 mod live;
 mod model;
+mod newcomers;
 mod planes;
 mod producers;
 mod programs;
