@@ -83,7 +83,7 @@ pub const EXIT_CODES: &str = "   0  done
    5  a call on the device failed at start
    6  the device was lost while running
    7  the encoder stalled and could not be revived
-   8  the drain did not end before its deadline
+   8  the drain did not end before its deadline, or a second signal came
    9  no engine at the socket, or the socket cannot be made
   10  the engine refused or cut off this client
   11  the input is not what it should be

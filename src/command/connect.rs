@@ -6,7 +6,7 @@ use rustix::fs::AtFlags;
 
 use crate::cli::SocketName;
 use crate::client::{ClientError, EngineAddress, Step};
-use crate::command::stop::Stop;
+use crate::command::stop::{STOPPED, Stop};
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
 use crate::error::{Exit, Failure, When, exit_of};
@@ -44,6 +44,9 @@ fn try_again(
     deadline: u64,
     error: ClientError,
 ) -> Result<(), Failure> {
+    if stop.asked()? {
+        return Err(STOPPED);
+    }
     let may_change = matches!(
         error,
         ClientError::NoEngine(_)

@@ -43,7 +43,7 @@ use crate::cli::{FrameRate, StatOptions};
 use crate::client::{ClientError, EngineAddress, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
-use crate::command::stop::Stop;
+use crate::command::stop::{STOPPED, Stop};
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
@@ -71,6 +71,7 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let engine = loop {
         match Observer::connect_within(address, patience) {
             Ok(engine) => break engine,
+            Err(_) if stop.asked()? => return Err(STOPPED),
             Err(error) => unanswered(options, error)?,
         }
         // It lives, and has no place for us.

@@ -69,6 +69,9 @@ both_apis! {
             assert!(lost >= 8, "the ring held {} packets", packets.len());
             let log = outcome.text(&format!("{name}.log"));
             assert!(log.contains(&format!(" {lost} packets lost")), "{log}");
+            // It is told at once, with --all or without, and the packet after it is marked.
+            assert!(log.contains(" packets lost before packet "), "{log}");
+            assert!(packets[0].is('L') && !packets[1..].iter().any(|packet| packet.is('L')), "{lines:?}");
         }
         assert!(outcome.text("all.log").contains("packets were missed"), "{}", outcome.story());
     }

@@ -56,6 +56,7 @@ mod ladder;
 mod latency;
 mod live;
 mod model;
+mod newcomers;
 mod planes;
 mod producers;
 mod programs;
