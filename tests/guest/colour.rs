@@ -143,16 +143,16 @@ fn a_cameras_colour_reaches_the_encoder() {
             engine run --camera /dev/video4 --size 640x480 $@
             start tap framemill tap --to /host/coded --frames 2
             ended tap
-            framemill stat --json >/host/$name.stat
+            framemill stat --json >/host/$part.stat
             kill $run
             ended run
         }
         # SMPTE 240M, and a transfer function, matrix and range that are not its own.
         vivid --set-ctrl colorspace=6 --set-ctrl transfer_function=1 --set-ctrl y_cbcr_encoding=2 --set-ctrl quantization=1
         vivid --get-fmt-video >/host/format
-        name=own shown
+        part=own; shown
         cp /host/coded /host/own.coded
-        name=over shown --colorspace rec709 --color-range limited
+        part=over; shown --colorspace rec709 --color-range limited
         vivid --set-input 1
         try fields framemill run $encoder --camera /dev/video4
         engine run --camera /dev/video4 --progressive
