@@ -58,6 +58,7 @@ mod live;
 mod model;
 mod newcomers;
 mod planes;
+mod process;
 mod producers;
 mod programs;
 mod rates;
