@@ -33,6 +33,7 @@ mod accounting;
 mod ahead;
 mod answers;
 mod away;
+mod broken;
 mod bytes;
 mod camera;
 mod camera_clock;
