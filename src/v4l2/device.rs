@@ -11,8 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{DupFlags, Errno, dup3};
 
 use super::abi::{
-    Api, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_M2M,
-    CAP_VIDEO_M2M_MPLANE, CAP_VIDEO_OUTPUT, CAP_VIDEO_OUTPUT_MPLANE, Capability, FmtDesc, Queue,
+    Api, BufferType, CAP_STREAMING, CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Capability, FmtDesc, Queue,
 };
 use super::errno::{Call, IoctlError};
 use super::ioctl;
@@ -117,17 +116,17 @@ impl AsFd for Device {
     }
 }
 
-/// Which API a node with these capabilities speaks as a memory-to-memory device. Drivers from before `CAP_VIDEO_M2M`
-/// say that they do both CAPTURE and OUTPUT.
+/// Which API a node with these capabilities speaks as a memory-to-memory device. CAPTURE and OUTPUT at once are none: such a node
+/// (v4l2loopback) is two devices under one name, which have one queue each.
 fn api_of(caps: u32) -> Option<Api> {
     let has = |bits| caps & bits == bits;
     if !has(CAP_STREAMING) {
         return None;
     }
-    if has(CAP_VIDEO_M2M_MPLANE) || has(CAP_VIDEO_CAPTURE_MPLANE | CAP_VIDEO_OUTPUT_MPLANE) {
+    if has(CAP_VIDEO_M2M_MPLANE) {
         return Some(Api::Multi);
     }
-    (has(CAP_VIDEO_M2M) || has(CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT)).then_some(Api::Single)
+    has(CAP_VIDEO_M2M).then_some(Api::Single)
 }
 
 /// The path of a node. What is shown of it is made of it each time, and never the other way round: text is cut and escaped, and
@@ -199,6 +198,9 @@ mod tests {
     use std::string::ToString;
 
     use super::*;
+    use crate::v4l2::abi::{
+        CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT, CAP_VIDEO_OUTPUT_MPLANE,
+    };
 
     #[test]
     fn a_path_is_opened_whole_whatever_is_shown_of_it() {
@@ -213,14 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn only_streaming_devices_with_both_queues_are_memory_to_memory() {
+    fn only_streaming_devices_that_say_so_are_memory_to_memory() {
         assert_eq!(api_of(0x0420_4000), Some(Api::Multi)); // bcm2835-codec
         assert_eq!(api_of(CAP_STREAMING | CAP_VIDEO_M2M), Some(Api::Single)); // vicodec
         assert_eq!(api_of(CAP_STREAMING | CAP_VIDEO_CAPTURE), None); // a camera
-        assert_eq!(
-            api_of(CAP_STREAMING | CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT),
-            Some(Api::Single)
-        );
+        // v4l2loopback, which takes a writer and a reader
+        let both = CAP_VIDEO_CAPTURE | CAP_VIDEO_OUTPUT;
+        assert_eq!(api_of(CAP_STREAMING | both), None);
+        let both = CAP_VIDEO_CAPTURE_MPLANE | CAP_VIDEO_OUTPUT_MPLANE;
+        assert_eq!(api_of(CAP_STREAMING | both), None);
         assert_eq!(api_of(CAP_VIDEO_M2M), None);
     }
 }

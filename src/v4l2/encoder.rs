@@ -272,6 +272,10 @@ impl Encoder {
         for slot in 0..self.outputs {
             for plane in 0..self.agreed.layout.memory_plane_count as usize {
                 let region = self.map(Queue::Output, slot, plane)?;
+                if region.len() < self.agreed.layout.memory_length[plane] as usize {
+                    // Rows would be left out.
+                    return Err(IoctlError::new(Call::QueryBuf, Errno::PROTO));
+                }
                 region.touch();
                 mapped.push(region);
             }

@@ -205,8 +205,7 @@ pub fn querybuf(fd: impl AsFd, queue: BufferType, memory: Memory, index: u32) ->
 pub fn expbuf(fd: impl AsFd, queue: BufferType, index: u32, plane: u32) -> Result<OwnedFd> {
     let mut export = ExportBuffer::new(queue, index, plane, NEW_FD_FLAGS);
     ask::<VIDIOC_EXPBUF>(Call::ExpBuf, fd.as_fd(), &mut export)?;
-    // SAFETY: The driver just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(export.fd) })
+    new_descriptor(Call::ExpBuf, export.fd)
 }
 
 /// VIDIOC_QBUF: gives a buffer to its queue. What the driver writes into the buffer (flags) is kept.
@@ -345,8 +344,16 @@ pub fn dma_heap_alloc(heap: impl AsFd, len: u64) -> Result<OwnedFd> {
         ..DmaHeapAllocationData::default()
     };
     ask::<DMA_HEAP_IOCTL_ALLOC>(Call::DmaHeapAlloc, heap.as_fd(), &mut request)?;
-    // SAFETY: The heap just made this descriptor for us.
-    Ok(unsafe { OwnedFd::from_raw_fd(request.fd.cast_signed()) })
+    new_descriptor(Call::DmaHeapAlloc, request.fd.cast_signed())
+}
+
+/// The descriptor that a driver made for us. One that is none is refused: a call that succeeds with -1 is a driver's mistake.
+fn new_descriptor(call: Call, fd: i32) -> Result<OwnedFd> {
+    if fd < 0 {
+        return Err(IoctlError::new(call, Errno::BADF));
+    }
+    // SAFETY: The driver just made this descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// UDMABUF_CREATE: the first `size` bytes of a memfd as a dma-buf; `driver` is `/dev/udmabuf`.
@@ -400,6 +407,13 @@ mod tests {
         let null = null();
         let error = s_ext_ctrl(null, 1, Scalar::Bits32, i64::MAX).unwrap_err();
         assert_eq!(error, IoctlError::new(Call::SExtCtrls, Errno::RANGE));
+    }
+
+    #[test]
+    fn a_descriptor_that_is_none_is_refused() {
+        let error = new_descriptor(Call::ExpBuf, -1).unwrap_err();
+        assert_eq!(error, IoctlError::new(Call::ExpBuf, Errno::BADF));
+        assert!(new_descriptor(Call::DmaHeapAlloc, i32::MIN).is_err());
     }
 
     #[test]

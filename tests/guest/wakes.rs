@@ -64,8 +64,9 @@ fn waiters_on_the_futex_word_cost_no_wake_up_and_an_honest_sleeper_is_woken() {
         .split_whitespace()
         .filter_map(|word| word.parse().ok())
         .collect();
+    // It woke with each packet that it saw, but perhaps one that came while it looked.
     assert!(
-        words[0] >= 50 && words[1] >= words[0],
+        words[1] >= 10 && words[0] + 2 >= words[1],
         "{said}{}",
         outcome.story()
     );
@@ -85,13 +86,12 @@ fn clients_that_make_their_wake_ups_expensive_are_disconnected_and_their_users_r
         honest 60
         ended few
         waits many epoll 40000 60
-        honest 60
-        ended many
+        honest 60 & pusher=$!
+        until_true grep -q refused many.said
         waits again epoll 0 5
         ended again
-        waits words control 40000 60 user1002
-        honest 90
-        ended words
+        wait $pusher
+        ended many
         waits filled filled 40000 60 root
         ended filled
         waits back reverse 4 1 root
@@ -104,18 +104,16 @@ fn clients_that_make_their_wake_ups_expensive_are_disconnected_and_their_users_r
         ended tap
         ",
     );
-    outcome.succeeded(&[
-        "few", "many", "again", "words", "filled", "back", "run", "tap",
-    ]);
+    outcome.succeeded(&["few", "many", "again", "filled", "back", "run", "tap"]);
     assert_eq!(last(&outcome, "few"), "refused 0", "{}", outcome.story());
-    for name in ["many", "again", "words", "filled"] {
+    for name in ["many", "again", "filled"] {
         assert_eq!(last(&outcome, name), COSTLY, "{name}: {}", outcome.story());
     }
     // Not even connected.
     assert_eq!(outcome.text("again.said"), "refused 13\n");
     assert!(outcome.text("back.said").starts_with("taken 0\n"));
     let json = outcome.text("stat.json");
-    assert_eq!(stat(&json, "refused_costly"), 4, "{json}");
+    assert_eq!(stat(&json, "refused_costly"), 3, "{json}");
     assert_eq!(stat(&json, "frames_dropped"), 0, "{json}");
     let log = outcome.text("run.log");
     assert!(

@@ -5,7 +5,6 @@
  *   futex     a consumer without a wake socket; COUNT threads, each of which waits on the futex word 128 times at once (futex_waitv)
  *   epoll     a consumer whose wake socket is in an epoll COUNT times, under as many numbers
  *   filled    a producer, whose end of the "filled" socket is there COUNT times, and which wakes the engine a hundred times a second
- *   control   a consumer whose connection is there COUNT times, and which asks for key frames
  *   sleep     an honest consumer that sleeps on the futex word: says `woken N of M` at the end, N of M packets woke it
  *   reverse   a consumer that sends COUNT messages with 253 memfds each into its wake socket; says how many were taken
  *
@@ -195,8 +194,6 @@ int main(int argc, char **argv)
 		piles(number);
 	if (!strcmp(argv[2], "epoll"))
 		crowd(socket_fd = fds[1], number, EPOLLIN);
-	if (!strcmp(argv[2], "control"))
-		crowd(fd, number, EPOLLOUT);
 	if (produces)
 		crowd(fds[FILLED_SOCKET], number, EPOLLOUT);
 	if (!strcmp(argv[2], "reverse"))
@@ -211,8 +208,6 @@ int main(int argc, char **argv)
 			;
 		if (produces)
 			(void)!send(fds[FILLED_SOCKET], "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (!strcmp(argv[2], "control"))
-			say(fd, CHANGE, CHANGE_KEY);
 		if (hear(fd, &first, 10) == REFUSED)
 			break;
 	}
