@@ -193,6 +193,13 @@ pub const CLIENTS: usize = 32;
 pub const CLIENTS_RESERVED: usize = 8;
 const _: () = assert!(CLIENTS_RESERVED < CLIENTS);
 
+/// Sets of slots that former producers may keep after the encoder has replaced them, each as large as the present one: one of a
+/// process that takes its time to end, and one more. A board has contiguous memory for four or five.
+pub const RETAINED_SETS: u64 = 2;
+
+/// Longest pause between two tries to set the encoder up while memory is short, ms. Each try writes two lines to the log.
+pub const SHORTAGE_PAUSE_MS: u32 = 8000;
+
 /// Processor time that a call for a client (a wake-up, a read) may take in the long run, us: more than a thousand waiters, and more than
 /// an honest client's calls take in a virtual machine whose host is overloaded, which counts as processor time there.
 pub const WAKE_ALLOWED_US: u64 = 2000;

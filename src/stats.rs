@@ -129,6 +129,8 @@ counters! {
     CameraTimestampsCorrected = "camera_timestamps_corrected",
     /// Turns after which the frames committed were not those published, dropped and inside: a mistake in the engine.
     Unbalanced = "turns_unbalanced",
+    /// Bytes of the encoder's buffers that former producers still kept when the encoder replaced them.
+    SlotBytesRetained = "slot_bytes_retained",
 }
 
 const _: () = assert!(

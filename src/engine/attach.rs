@@ -5,16 +5,18 @@
 //! must be told; the encoder's steps are `session`'s and its own.
 
 use arrayvec::ArrayVec;
+use rustix::io::Errno;
 
 use crate::cli::{FrameRate, MemoryChoice};
 use crate::control::message::{Offer, Refusal, Wish};
-use crate::control::socket::Descriptors;
+use crate::control::socket::{Descriptors, peer_uid};
 use crate::engine::clients::Role;
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::error::{Exit, Failure};
 use crate::failure;
-use crate::limits::{CHANGE_DRAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
+use crate::free_memory::{available, has_room};
+use crate::limits::{CHANGE_DRAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, RETAINED_SETS};
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::Placement;
@@ -23,7 +25,8 @@ use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, SlotMemory, State};
 use crate::stats::Counter;
 use crate::time::{MS, now};
-use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
+use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES, buffer_bytes};
+use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Wanted;
 
 /// What the OUTPUT queue is to be made of.
@@ -112,12 +115,21 @@ impl Engine<'_> {
             choice => choice,
         };
         let mut slots = Slots::Own(choice);
-        if wanted == present && self.has_own_buffers() {
+        let uid = life
+            .clients
+            .list()
+            .get(place)
+            .and_then(|client| peer_uid(&client.socket).ok());
+        // What one user's producer left in the buffers, and what it may have kept of them, is not for another's.
+        let anothers = self.memory.had_by_another(uid);
+        if wanted == present && self.has_own_buffers() && !anothers {
             // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
             // producer before: they come first, and would wait for frames that wait for them.
             let starts =
                 !self.settings.can_force && self.pipeline.has_queued() || self.pipeline.may_hold();
-            if self.memory.choice() == Some(choice) && !starts {
+            // What is still to be copied lies in the former producer's memfd.
+            let waits = self.memory.copies() && self.pipeline.filled() > 0;
+            if self.memory.choice() == Some(choice) && !starts && !waits {
                 return self.admit_producer(life, place);
             }
             slots = Slots::Kept(choice);
@@ -207,13 +219,30 @@ impl Engine<'_> {
         };
         let place = life.clients.waiting();
         let mut refused = Ok(());
-        // Where nobody waits any more the encoder has to start again all the same.
-        if place.is_none() || self.set_up(&wanted, &mut slots).is_err() {
+        let mut back = self.present_slots();
+        let mut answer = Ok(());
+        if place.is_none() {
+            // Where nobody waits any more the encoder has to start again all the same.
+            answer = Err(refusal);
+        } else if self.retains_too_much(life, &wanted, &slots) {
+            answer = Err(Err(Refusal::Busy));
+        } else if let Err(failure) = self.set_up(&wanted, &mut slots) {
+            back = Slots::Own(self.session.options.memory);
+            // Whatever is short may be there the next time.
+            let short = failure.exit == Exit::Resource && !matches!(slots, Slots::Given(..));
+            answer = Err(if short {
+                Err(Refusal::Resources)
+            } else {
+                refusal
+            });
+        }
+        if let Err(refusal) = answer {
             refused = refusal;
-            let mut own = Slots::Own(self.session.options.memory);
-            if self.set_up(&present, &mut own).is_err() {
+            if let Err(failure) = self.set_up(&present, &mut back) {
                 self.memory.want(&present);
-                self.open_anew(life, None)?;
+                let short = IoctlError::new(Call::ReqBufs, Errno::NOMEM);
+                let error = (failure.exit == Exit::Resource).then_some(short);
+                self.open_anew(life, error)?;
                 refused = Err(Refusal::Reopened);
             }
         }
@@ -235,6 +264,47 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// What the OUTPUT queue is made of now.
+    fn present_slots(&self) -> Slots {
+        let choice = self.memory.choice().unwrap_or(self.session.options.memory);
+        match self.has_own_buffers() {
+            true => Slots::Kept(choice),
+            false => Slots::Own(choice),
+        }
+    }
+
+    /// Whether the OUTPUT buffers stay when the queue is made of these.
+    fn keeps_buffers(&self, wanted: &Wanted, slots: &Slots) -> bool {
+        let keeps = match slots {
+            Slots::Kept(_) => true,
+            // An import changes the one queue only, and has no need of the others' buffers.
+            Slots::Given(..) => *wanted == self.memory.wanted(),
+            Slots::Own(_) | Slots::Bare => false,
+        };
+        keeps && self.encoder.slots() != 0
+    }
+
+    /// Whether former producers would keep more of the encoder's memory than they may if its buffers were replaced now. Takes
+    /// the engine's own hold off the buffers: `set_up` has to follow.
+    fn retains_too_much(&mut self, life: &mut Life, wanted: &Wanted, slots: &Slots) -> bool {
+        if matches!(slots, Slots::Kept(_)) && self.keeps_buffers(wanted, slots) {
+            return false;
+        }
+        self.memory.clear();
+        let retained = self.encoder.retained_bytes();
+        let sum = retained.saturating_add(self.stats.get(Counter::SlotBytesRetained));
+        let set = self.encoder.slot_bytes() * u64::from(self.encoder.slots());
+        let too_much = retained > 0 && sum > RETAINED_SETS * set;
+        if too_much && life.may_tell(now()) {
+            note!(
+                warn,
+                "no change for a producer: a former one, of user {}, still has {retained} bytes of the encoder's buffers",
+                self.memory.user().unwrap_or(u32::MAX)
+            );
+        }
+        too_much
+    }
+
     /// Sets the encoder up anew, and starts it. The caller raises the generation when it has all that it wants. No frame is inside, and no producer has a slot.
     ///
     /// # Errors
@@ -244,17 +314,28 @@ impl Engine<'_> {
         let session = &self.session;
         let failed = |error| session.at_device(&error);
         self.memory.clear();
-        let keeps = match slots {
-            Slots::Kept(_) => true,
-            // An import changes the one queue only, and has no need of the others' buffers.
-            Slots::Given(..) => *wanted == self.memory.wanted(),
-            Slots::Own(_) | Slots::Bare => false,
-        };
-        if keeps && self.encoder.slots() != 0 {
+        let keeps = self.keeps_buffers(wanted, slots);
+        if !matches!(slots, Slots::Kept(_)) || !keeps {
+            let retained = self.encoder.retained_bytes();
+            self.stats.add(Counter::SlotBytesRetained, retained);
+            self.memory.fresh();
+        }
+        if keeps {
             self.encoder.stop().map_err(failed)?;
         } else {
             self.encoder.clear().map_err(failed)?;
             let agreed = session.agree(self.encoder.device(), wanted)?;
+            let bytes = buffer_bytes(&agreed, session.slots);
+            if !has_room(usize::try_from(bytes).unwrap_or(usize::MAX)) {
+                return Err(failure!(
+                    Exit::Resource,
+                    "{}: {} bytes of memory are free, and buffers for {}x{} take {bytes}",
+                    session.path,
+                    available(),
+                    wanted.width,
+                    wanted.height
+                ));
+            }
             self.encoder
                 .allocate(agreed, session.slots)
                 .map_err(failed)?;

@@ -381,6 +381,9 @@ impl Engine<'_> {
     /// Free slots to the producer, and what became of its frames.
     pub(super) fn give_slots(&mut self, life: &mut Life, time: u64) {
         if life.clients.producer().is_none() {
+            if self.pipeline.filled() == 0 {
+                self.memory.let_go();
+            }
             return;
         }
         let mut news = self.memory.account(self.pipeline.accounts());

@@ -5,7 +5,7 @@
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::SealFlags;
+use rustix::fs::{FallocateFlags, SealFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::cli::MemoryChoice;
@@ -15,7 +15,7 @@ use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
-use crate::shm::layout::copy_slot_bytes;
+use crate::shm::layout::{FRAME_RING_BYTES, copy_slot_bytes};
 use crate::shm::map::FrameMap;
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::region::Region;
@@ -41,8 +41,12 @@ pub struct FrameMemory {
     take: Popper,
     told: (u64, u64),
     wanted: Wanted,
-    /// Somebody had the ring: the next producer gets another.
+    /// Somebody had the ring, and the memfd to copy from: the next producer gets others.
     used: bool,
+    /// The user who had the encoder's buffers, since they were allocated.
+    user: Option<u32>,
+    /// What a former producer kept has been freed.
+    let_go: bool,
 }
 
 /// Slots that are copied row by row into the OUTPUT buffers.
@@ -77,6 +81,8 @@ impl FrameMemory {
             told: (0, 0),
             wanted: *wanted,
             used: false,
+            user: None,
+            let_go: false,
         })
     }
 
@@ -142,6 +148,19 @@ impl FrameMemory {
         let tight = wanted.format.tight(wanted.width, wanted.height);
         let too_large = IoctlError::new(Call::MemfdSize, Errno::FBIG);
         self.layout = tight.map_err(|_| too_large)?;
+        let (memory, source) = self.new_memfd()?;
+        let copying = self.copy_into(encoder)?;
+        copying.sources.push(source);
+        copying.memory = Some(memory);
+        // Nobody had this one.
+        self.used = false;
+        (self.map, self.ring) = FrameMap::create()?;
+        Ok(())
+    }
+
+    /// A memfd for tightly packed slots.
+    fn new_memfd(&self) -> Result<(OwnedFd, Region), IoctlError> {
+        let too_large = IoctlError::new(Call::MemfdSize, Errno::FBIG);
         let slot = copy_slot_bytes(&self.layout.memory_length);
         // A 32-bit process cannot address so much as there can be.
         let total = usize::try_from(slot * u64::from(self.slots)).map_err(|_| too_large)?;
@@ -149,9 +168,23 @@ impl FrameMemory {
             .inspect_err(|error| tell_shortage("frame slots", total, *error))?;
         let source = Region::map(&memory, total, true)
             .map_err(|errno| IoctlError::new(Call::MemfdMap, errno))?;
-        let copying = self.copy_into(encoder)?;
-        copying.sources.push(source);
-        copying.memory = Some(memory);
+        Ok((memory, source))
+    }
+
+    /// Where frames are copied from a memfd: another one. No frame is in the one before.
+    fn replace_memfd(&mut self) -> Result<(), IoctlError> {
+        let Some(copying) = &mut self.copying else {
+            return Ok(());
+        };
+        if copying.memory.take().is_none() {
+            return Ok(());
+        }
+        copying.sources.clear();
+        let (memory, source) = self.new_memfd()?;
+        if let Some(copying) = &mut self.copying {
+            copying.sources.push(source);
+            copying.memory = Some(memory);
+        }
         Ok(())
     }
 
@@ -249,14 +282,56 @@ impl FrameMemory {
         self.copying.is_some()
     }
 
-    /// A ring for a new producer, which nobody had before: whoever had one may still write to it.
+    /// Whether another user than this one had the encoder's buffers since they were allocated.
+    #[must_use]
+    pub fn had_by_another(&self, uid: Option<u32>) -> bool {
+        self.user.is_some() && self.user != uid
+    }
+
+    /// The encoder's buffers were allocated: nobody has or had them.
+    pub fn fresh(&mut self) {
+        self.user = None;
+    }
+
+    /// The encoder's buffers are given to this user.
+    pub fn given_to(&mut self, uid: Option<u32>) {
+        self.user = uid;
+    }
+
+    /// The user who had the encoder's buffers last.
+    #[must_use]
+    pub fn user(&self) -> Option<u32> {
+        self.user
+    }
+
+    /// Nobody produces, and no frame waits to be copied: what the former producer may have kept of ring and memfd is freed. It can
+    /// fill them again, with memory of its own.
+    pub fn let_go(&mut self) {
+        if !self.used || self.let_go {
+            return;
+        }
+        self.let_go = true;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        // A kernel that cannot leaves the memory with whoever keeps it.
+        let _ = fallocate(&self.ring, flags, 0, FRAME_RING_BYTES as u64);
+        if let Some(copying) = &self.copying
+            && let (Some(memory), Some(source)) = (&copying.memory, copying.sources.first())
+        {
+            let _ = fallocate(memory, flags, 0, source.len() as u64);
+        }
+    }
+
+    /// A ring for a new producer, and a memfd where frames are copied, which nobody had before: whoever had some may still write to
+    /// them.
     ///
     /// # Errors
-    /// When there is no memory for another ring.
+    /// When there is no memory for them.
     pub fn attach(&mut self) -> Result<(), IoctlError> {
         if core::mem::replace(&mut self.used, true) {
             (self.map, self.ring) = FrameMap::create()?;
+            self.replace_memfd()?;
         }
+        self.let_go = false;
         self.describe();
         self.give = Pusher::default();
         self.take = Popper::default();

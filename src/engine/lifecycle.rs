@@ -6,6 +6,7 @@
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
 
 use crate::control::message::Refusal;
 use crate::engine::attach::Slots;
@@ -16,6 +17,7 @@ use crate::error::{Exit, Failure, When, exit_of};
 use crate::failure;
 use crate::limits::{
     ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS,
+    SHORTAGE_PAUSE_MS,
 };
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -24,7 +26,7 @@ use crate::stats::Counter;
 use crate::time::{MS, now};
 use crate::v4l2::device::{Device, NotUsable};
 use crate::v4l2::encoder::OUTPUT_PLANES;
-use crate::v4l2::errno::IoctlError;
+use crate::v4l2::errno::{Call, IoctlError};
 
 /// The encoder while it is closed.
 #[derive(Debug)]
@@ -39,6 +41,11 @@ pub(super) struct Away {
     error: Option<IoctlError>,
     /// What the OUTPUT queue is to be made of.
     slots: Slots,
+}
+
+/// Whether memory or descriptors were short.
+fn is_shortage(error: IoctlError) -> bool {
+    matches!(error.errno, Errno::NOMEM | Errno::NFILE | Errno::MFILE)
 }
 
 impl Engine<'_> {
@@ -137,7 +144,7 @@ impl Engine<'_> {
         let time = now();
         let lately = self.settings.stall.saturating_mul(2);
         let lately = lately.saturating_add(u64::from(REOPENED_MS) * MS);
-        if life.reopened.is_some_and(|at| time - at < lately) {
+        if !error.is_some_and(is_shortage) && life.reopened.is_some_and(|at| time - at < lately) {
             return Err(self.given_up(life, error));
         }
         match error {
@@ -208,7 +215,13 @@ impl Engine<'_> {
         }
         if let Ok(device) = opened {
             self.encoder.reopen(device);
-            if self.set_up(&self.memory.wanted(), &mut away.slots).is_ok() {
+            let answer = self.set_up(&self.memory.wanted(), &mut away.slots);
+            if let Err(failure) = answer
+                && failure.exit == Exit::Resource
+            {
+                away.error = Some(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
+            }
+            if answer.is_ok() {
                 self.new_generation();
                 if !self.encoder.imports() {
                     self.pipeline.replace_slots(self.encoder.slots());
@@ -227,11 +240,17 @@ impl Engine<'_> {
                 away.slots = Slots::Own(self.session.options.memory);
             }
         }
-        if time >= away.until {
-            return Err(self.given_up(life, away.error));
+        if away.error.is_some_and(is_shortage) {
+            // Whoever has the memory gives it back some time: that is waited for without a limit.
+            away.pause = (away.pause * 2).min(u64::from(SHORTAGE_PAUSE_MS) * MS);
+            away.again = time + away.pause;
+        } else {
+            if time >= away.until {
+                return Err(self.given_up(life, away.error));
+            }
+            away.pause = (away.pause * 2).min(u64::from(CAMERA_PAUSE_MS) * MS);
+            away.again = (time + away.pause).min(away.until);
         }
-        away.pause = (away.pause * 2).min(u64::from(CAMERA_PAUSE_MS) * MS);
-        away.again = (time + away.pause).min(away.until);
         life.away = Some(away);
         Ok(())
     }

@@ -10,7 +10,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::abi::{
-    BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, BUF_FLAG_TIMESTAMP_COPY,
+    BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, BUF_FLAG_MAPPED, BUF_FLAG_TIMESTAMP_COPY,
     CID_MIN_BUFFERS_FOR_OUTPUT, ENC_CMD_STOP, FIELD_NONE, Memory, Queue, Scalar,
 };
 use super::device::Device;
@@ -264,6 +264,27 @@ impl Encoder {
         Ok(())
     }
 
+    /// Bytes of the OUTPUT buffers that somebody else still has as dma-bufs, or mapped; ours must be gone before. They stay allocated
+    /// for as long as he likes, whatever is done to the queue. 0 where the driver does not tell.
+    #[must_use]
+    pub fn retained_bytes(&self) -> u64 {
+        if self.memory != Memory::Mmap {
+            return 0;
+        }
+        let queue = self.device.queue(Queue::Output);
+        let retained = (0..self.outputs).filter(|&slot| {
+            ioctl::querybuf(&self.device, queue, Memory::Mmap, slot)
+                .is_ok_and(|buffer| buffer.has(BUF_FLAG_MAPPED))
+        });
+        retained.count() as u64 * self.slot_bytes()
+    }
+
+    /// Bytes of one OUTPUT buffer.
+    #[must_use]
+    pub fn slot_bytes(&self) -> u64 {
+        slot_bytes(&self.agreed)
+    }
+
     /// Mappings of all OUTPUT buffers, slot after slot, each with its memory planes: for copying into them.
     ///
     /// # Errors
@@ -412,6 +433,22 @@ impl AsFd for Encoder {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.device.as_fd()
     }
+}
+
+fn slot_bytes(agreed: &Agreed) -> u64 {
+    let layout = &agreed.layout;
+    let planes = layout.memory_length.iter();
+    planes
+        .take(layout.memory_plane_count as usize)
+        .map(|&bytes| u64::from(bytes))
+        .sum()
+}
+
+/// Bytes of all buffers that `allocate` asks for.
+#[must_use]
+pub fn buffer_bytes(agreed: &Agreed, slots: u32) -> u64 {
+    let outputs = slot_bytes(agreed).saturating_mul(slots.into());
+    outputs.saturating_add(u64::from(agreed.capture_bytes) * u64::from(CAPTURE_BUFFERS))
 }
 
 /// Asks for buffers; with fewer when memory is short. Gives how many there are.

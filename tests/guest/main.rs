@@ -53,6 +53,7 @@ mod h264;
 mod hammer;
 mod hostile;
 mod import;
+mod kept;
 mod ladder;
 mod latency;
 mod live;
