@@ -115,20 +115,16 @@ fn panic_line(what: &dyn fmt::Display) -> ! {
     exit(Exit::Internal as u8)
 }
 
-/// Writes the place of the panic, and the return addresses: `addr2line -e framemill.unstripped ADDRESS` names their functions.
-/// The message is left out, and with it the compiler drops the texts of all panics.
+/// Writes the version and the return addresses: `addr2line -e framemill.unstripped ADDRESS` gives file and line of each. The panic's own
+/// message and place are left out, and with that the compiler drops those of all panics: 6 % of the file.
 #[cfg(target_env = "musl")]
 #[panic_handler]
-fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    let trace = Trace(frame_pointer());
-    match info.location() {
-        Some(place) => panic_line(&format_args!(
-            "at {}:{}, called from{trace}",
-            place.file(),
-            place.line()
-        )),
-        None => panic_line(&format_args!("called from{trace}")),
-    }
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    panic_line(&format_args!(
+        "in version {} at{}",
+        env!("CARGO_PKG_VERSION"),
+        Trace(frame_pointer())
+    ))
 }
 
 /// The frames below this one, each a pair of words: the frame above, and the address to return to.
