@@ -92,6 +92,7 @@ fn scenes(width: usize, height: usize, share: (usize, usize), count: usize) -> V
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn pictures_of_every_size_come_back_unchanged() {
     round_trip("YU12", &scenes(32, 32, (2, 2), 24), 32, 32, 10, 0);
     round_trip("YU12", &scenes(34, 50, (2, 2), 24), 64, 50, 10, 0);
@@ -100,6 +101,7 @@ fn pictures_of_every_size_come_back_unchanged() {
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn other_formats_come_back_as_their_420() {
     round_trip("NV12", &scenes(640, 360, (2, 2), 4), 640, 368, 3, 0);
     round_trip("YUYV", &scenes(640, 360, (2, 1), 4), 1280, 368, 3, 0);
@@ -107,6 +109,7 @@ fn other_formats_come_back_as_their_420() {
 
 /// Every byte needs emulation prevention, or none does, and pictures that repeat are skipped as a whole.
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn zeros_everywhere_come_back_unchanged() {
     let even = |sample: u8| {
         Picture([(64, 48), (32, 24), (32, 24)].map(|(w, h)| Plane::new(w, h, |_, _| sample)))
@@ -134,6 +137,7 @@ fn zeros_everywhere_come_back_unchanged() {
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn one_sample_is_change_enough() {
     let mut picture = scene(64, 48, (2, 2), 0);
     let mut frames = vec![picture.clone()];
@@ -150,6 +154,7 @@ fn one_sample_is_change_enough() {
 
 /// More pictures than frame_num has values, each tried without room first.
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn a_picture_that_did_not_fit_leaves_no_trace() {
     round_trip(
         "YU12",
@@ -162,6 +167,7 @@ fn a_picture_that_did_not_fit_leaves_no_trace() {
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn every_raw_format_is_read() {
     // Beyond one column of NC12, and no multiple of 16.
     let (width, height, rows) = (162, 50, 56);
@@ -206,6 +212,7 @@ fn every_raw_format_is_read() {
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn headers_say_what_was_asked_for() {
     // profile_idc, constraint flags, level_idc, rate
     let wishes = [
@@ -248,6 +255,7 @@ fn headers_say_what_was_asked_for() {
 
 /// A rate of zero is no rate: the stream does without timing.
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn a_rate_that_cannot_be_told_is_left_out() {
     let stream = coder(
         "canned",
@@ -261,6 +269,7 @@ fn a_rate_that_cannot_be_told_is_left_out() {
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn canned_pictures_are_grey_and_counted() {
     let stream = coder(
         "canned",
@@ -323,6 +332,7 @@ fn jpeg_of(picture: &Picture, quality: u32) -> (Vec<u8>, f64) {
 }
 
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn jpeg_is_as_good_as_its_quality() {
     // Not whole macroblocks.
     let picture = waves(632, 358);
@@ -342,6 +352,7 @@ fn jpeg_is_as_good_as_its_quality() {
 
 /// Noise has every frequency: an error in any row of the transform shows.
 #[test]
+#[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn jpeg_of_noise_is_exact_but_for_rounding() {
     let plane = |width, height| Plane::new(width, height, |x, y| noise(x + y * width));
     let (_, psnr) = jpeg_of(

@@ -67,6 +67,7 @@ fn check(outcome: &Outcome, name: &str, pushed: &[&str], frames: u64) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_that_an_encoder_holds_back_all_come_out() {
     let guest = guest("ahead");
     let outcome = guest.run(
@@ -113,6 +114,7 @@ fn frames_that_an_encoder_holds_back_all_come_out() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_frame_every_three_seconds_keeps_its_timestamp() {
     // As a picture that stands still is sent now and then; and one that is wanted at another size after that.
     let guest = guest("ahead-slow");

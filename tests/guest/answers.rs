@@ -19,6 +19,7 @@ fn told(outcome: &Outcome, name: &str, exit: u64, sentence: &str) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn engine_that_is_stopped_does_not_answer_and_may_be_waited_for() {
     let guest = guest("answers-stopped");
     let outcome = guest.run(
@@ -47,6 +48,7 @@ fn engine_that_is_stopped_does_not_answer_and_may_be_waited_for() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn input_of_another_size_than_asked_for_or_than_any_encoder_takes_is_refused_at_once() {
     let guest = guest("answers-y4m");
     let header = |size: &str| format!("YUV4MPEG2 {size} C420jpeg\nFRAME\n").into_bytes();
@@ -87,6 +89,7 @@ fn input_of_another_size_than_asked_for_or_than_any_encoder_takes_is_refused_at_
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn key_frames_that_a_consumer_asks_for_in_a_row_are_one() {
     let guest = guest("answers-keys");
     guest.compile("tests/vm/load.c", "load");
@@ -116,6 +119,7 @@ fn key_frames_that_a_consumer_asks_for_in_a_row_are_one() {
 
 /// The first packets of the first size are not in the ring any more, and the codec headers with them.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn packets_of_a_size_that_was_are_not_given_the_headers_of_the_present_one() {
     let guest = guest("answers-headers");
     guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..24));
@@ -148,6 +152,7 @@ fn packets_of_a_size_that_was_are_not_given_the_headers_of_the_present_one() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_that_are_accounted_for_are_no_failure_when_the_engine_ended_meanwhile() {
     let guest = guest("answers-finish");
     guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
@@ -170,6 +175,7 @@ fn frames_that_are_accounted_for_are_no_failure_when_the_engine_ended_meanwhile(
 
 /// Its slots were the encoder's own, and it does not read what the engine says: it waits for its input.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn once_is_over_when_the_producer_does_not_attach_again() {
     let guest = guest("answers-once");
     guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
@@ -203,6 +209,7 @@ fn once_is_over_when_the_producer_does_not_attach_again() {
 
 /// It could not be opened for want of memory, and then it left.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_left_while_it_was_opened_anew_is_gone_and_not_stalled() {
     let guest = guest("answers-left");
     let outcome = guest.run(

@@ -4,6 +4,7 @@ use crate::accounting::{stat, summary};
 use crate::support::Guest;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn producer_with_memory_of_its_own_goes_on_when_the_encoder_is_back() {
     let guest = Guest::h264("away-import");
     let outcome = guest.run(
@@ -33,6 +34,7 @@ fn producer_with_memory_of_its_own_goes_on_when_the_encoder_is_back() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn change_whose_time_is_up_waits_for_the_encoder_asleep() {
     let guest = Guest::h264("away-change").steady();
     let outcome = guest.run(
@@ -67,6 +69,7 @@ fn change_whose_time_is_up_waits_for_the_encoder_asleep() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn end_that_is_asked_for_while_a_change_drains_has_its_own_deadline() {
     let guest = Guest::h264("away-end").steady();
     let outcome = guest.run(
@@ -91,6 +94,7 @@ fn end_that_is_asked_for_while_a_change_drains_has_its_own_deadline() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn poll_that_fails_while_the_encoder_is_away_is_survived() {
     let guest = Guest::h264("away-poll");
     let outcome = guest.run(
@@ -112,6 +116,7 @@ fn poll_that_fails_while_the_encoder_is_away_is_survived() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn end_that_is_asked_for_while_nothing_is_inside_does_not_wait_for_the_encoder() {
     let guest = Guest::h264("away-empty");
     let outcome = guest.run(

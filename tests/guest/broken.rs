@@ -4,6 +4,7 @@ use crate::accounting::{stat, summary};
 use crate::support::Guest;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_driver_whose_answers_make_no_sense_ends_the_start_with_a_code_and_a_sentence() {
     let guest = Guest::h264("broken-start").steady();
     let outcome = guest.run(
@@ -48,6 +49,7 @@ fn a_driver_whose_answers_make_no_sense_ends_the_start_with_a_code_and_a_sentenc
 const TICKS: &str = "ticks() { cut -d ' ' -f 14,15 /proc/$run/stat | tr ' ' '+' | xargs -I SUM sh -c 'echo $((SUM))'; }";
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_driver_that_breaks_while_it_runs_is_restarted_or_ends_the_engine_and_never_makes_it_spin() {
     let guest = Guest::h264("broken-running").steady();
     let outcome = guest.run(&format!(

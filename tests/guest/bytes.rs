@@ -104,11 +104,13 @@ fn check_formats(name: &str, api: Api, formats: &[&str]) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn every_format_gives_the_bytes_of_v4l2_ctl_single_planar() {
     check_formats("every_format", Api::Single, &FORMATS);
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn common_formats_give_the_bytes_of_v4l2_ctl_multi_planar() {
     check_formats(
         "common_formats",

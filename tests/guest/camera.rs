@@ -87,6 +87,7 @@ pub fn ended(outcome: &Outcome) -> [usize; 3] {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_reaches_the_stream_without_a_copy() {
     let guest = Guest::h264("camera");
     let outcome = guest.run(&format!(
@@ -128,6 +129,7 @@ fn camera_reaches_the_stream_without_a_copy() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_without_a_size_keeps_its_own() {
     let guest = Guest::h264("camera-size");
     let outcome = guest.run(&format!(
@@ -162,6 +164,7 @@ fn camera_without_a_size_keeps_its_own() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn slow_encoder_costs_pictures_and_they_are_counted() {
     let guest = Guest::h264("camera-slow");
     let outcome = guest.run(&format!(
@@ -185,6 +188,7 @@ fn slow_encoder_costs_pictures_and_they_are_counted() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn formats_are_agreed_on_or_refused_in_a_sentence() {
     let guest = Guest::h264("camera-formats");
     let outcome = guest.run(&format!(
@@ -231,6 +235,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn rows_of_the_camera_lie_as_the_encoder_wants_them() {
     let guest = Guest::h264("camera-rows");
     // 800 bytes a row; the encoder's own rows are whole units of 64.
@@ -250,6 +255,7 @@ fn rows_of_the_camera_lie_as_the_encoder_wants_them() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn memory_that_the_encoder_cannot_read_costs_one_copy() {
     let guest = Guest::h264("camera-copy").append("vivid.allocators=0");
     let outcome = guest.run(&format!(
@@ -285,6 +291,7 @@ fn begins_with_the_reference(outcome: &Outcome) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
     let guest = Guest::h264("camera-planes").append("vivid.multiplanar=2");
     let outcome = guest.run(&format!(

@@ -5,6 +5,7 @@ use crate::camera::CAMERA;
 use crate::support::Guest;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_that_the_camera_lost_are_counted_and_its_times_rise() {
     let guest = Guest::h264("camera-clock").steady();
     let outcome = guest.run(&format!(

@@ -6,6 +6,7 @@ use crate::frames::Picture;
 use crate::support::Guest;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn another_camera_in_the_place_of_the_first_is_not_taken() {
     let guest = Guest::h264("camera-identity")
         .append("vivid.n_devs=2 vivid.vid_cap_nr=4,40 vivid.node_types=0xe1d3d,0x1");

@@ -12,6 +12,7 @@ fn anew(outcome: &Outcome) -> (u64, u64) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_that_fails_at_the_start_ends_it_with_a_sentence() {
     let guest = Guest::h264("camera-start");
     let outcome = guest.run(&format!(
@@ -41,6 +42,7 @@ fn camera_that_fails_at_the_start_ends_it_with_a_sentence() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() {
     let guest = Guest::h264("camera-errors");
     let outcome = guest.run(&format!(
@@ -96,6 +98,7 @@ fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_that_leaves_and_comes_back_goes_on_where_it_was() {
     let guest = Guest::h264("camera-leaves");
     let outcome = guest.run(&format!(
@@ -126,6 +129,7 @@ fn camera_that_leaves_and_comes_back_goes_on_where_it_was() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_whose_pictures_are_copied_comes_back_too() {
     let guest = Guest::h264("camera-leaves-copy").append("vivid.allocators=0");
     let outcome = guest.run(&format!(
@@ -146,6 +150,7 @@ fn camera_whose_pictures_are_copied_comes_back_too() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn camera_that_stays_away_is_waited_for_and_then_ends_the_engine() {
     let guest = Guest::h264("camera-away");
     let outcome = guest.run(&format!(
@@ -199,6 +204,7 @@ fn camera_that_stays_away_is_waited_for_and_then_ends_the_engine() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn signal_that_is_lost_is_waited_for() {
     let guest = Guest::h264("camera-signal");
     let outcome = guest.run(&format!(
@@ -261,6 +267,7 @@ fn signal_that_is_lost_is_waited_for() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn change_of_the_signals_size_is_followed() {
     let guest = Guest::h264("camera-resized");
     let outcome = guest.run(&format!(
@@ -333,6 +340,7 @@ fn change_of_the_signals_size_is_followed() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn size_that_the_user_fixed_is_waited_for() {
     let guest = Guest::h264("camera-fixed");
     let outcome = guest.run(&format!(
@@ -384,6 +392,7 @@ fn encoder_opened_anew(guest: &Guest, options: &str) -> Outcome {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_is_opened_anew_imports_the_camera_again() {
     let guest = Guest::h264("camera-reopened");
     let outcome = encoder_opened_anew(&guest, "");
@@ -391,6 +400,7 @@ fn encoder_that_is_opened_anew_imports_the_camera_again() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_is_opened_anew_gets_copies_of_the_cameras_pictures_again() {
     let guest = Guest::h264("camera-reopened-copy");
     let outcome = encoder_opened_anew(&guest, "--memory copy");

@@ -35,6 +35,7 @@ fn lines(outcome: &Outcome, log: &str, words: &str) -> usize {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_files_range_reaches_the_stream_or_the_log() {
     let guest = Guest::h264("file_colour");
     let size = (320, 240);
@@ -134,6 +135,7 @@ fn a_files_range_reaches_the_stream_or_the_log() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_cameras_colour_reaches_the_encoder() {
     let guest = Guest::new("camera_colour", Api::Single);
     let outcome = guest.run(

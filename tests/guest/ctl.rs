@@ -17,6 +17,7 @@ fn streaming(script: &str) -> String {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn key_frames_on_request_are_merged_and_limited() {
     let guest = Guest::h264("ctl-key");
     let outcome = guest.run(&streaming(
@@ -59,6 +60,7 @@ fn key_frames_on_request_are_merged_and_limited() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn bitrate_gop_and_controls_change_without_a_teardown() {
     let guest = Guest::h264("ctl-rate");
     let outcome = guest.run(&streaming(
@@ -146,6 +148,7 @@ both_apis! {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
     let guest = Guest::h264("ctl-consumer").steady();
     guest.compile("tests/vm/peer.c", "peer");
@@ -172,6 +175,7 @@ fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn changes_that_would_outlive_the_level_are_refused() {
     let guest = Guest::h264("ctl-level");
     let outcome = guest.run(&streaming(
@@ -233,6 +237,7 @@ fn changes_that_would_outlive_the_level_are_refused() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_drain_that_ends_a_bad_producer_too_is_no_harm() {
     let guest = Guest::h264("ctl-bad");
     guest.compile("tests/vm/peer.c", "peer");

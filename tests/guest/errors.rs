@@ -37,6 +37,7 @@ fn one_sentence(outcome: &Outcome, log: &str, words: &[&str]) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn wrong_command_lines_and_devices_are_told() {
     let guest = Guest::new("devices", Api::Single);
     let cases: &[Case] = &[
@@ -159,6 +160,7 @@ fn wrong_command_lines_and_devices_are_told() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn missing_engines_second_engines_and_bad_input_are_told() {
     let guest = Guest::new("clients", Api::Single);
     let bytes = crate::frames::Picture::new("YU12", 640, 368).frame_bytes();
@@ -278,6 +280,7 @@ fn missing_engines_second_engines_and_bad_input_are_told() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn device_that_appears_late_is_waited_for() {
     let guest = Guest::new("late_device", Api::Single);
     let outcome = guest.run(

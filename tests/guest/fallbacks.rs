@@ -13,6 +13,7 @@ const ENOTTY: &str = "25";
 const EINVAL: &str = "22";
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() {
     let guest = Guest::h264("fallbacks");
     guest.compile("tests/vm/refuse.c", "refuse");

@@ -38,6 +38,7 @@ both_apis! {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn failures_that_end_the_engine_have_their_exit_codes() {
     let guest = Guest::new("exits", Api::Single);
     let outcome = guest.run(
@@ -96,6 +97,7 @@ fn failures_that_end_the_engine_have_their_exit_codes() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn driver_that_cannot_export_gets_copies_with_the_same_bytes() {
     let guest = Guest::new("no_export", Api::Single);
     guest.put("in", &Picture::new("YU12", 640, 368).noisy(0..4));

@@ -5,6 +5,7 @@ use crate::frames::Picture;
 use crate::support::{Api, Guest};
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn odd_sizes_are_rejected_before_the_driver_is_asked() {
     let guest = Guest::h264("odd_sizes");
     let outcome = guest.run(
@@ -95,6 +96,7 @@ fn y4m(parameters: &str, frames: &[u8], frame_bytes: usize) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_rejected() {
     let guest = Guest::h264("padded_rows");
     for code in ["YU12", "NV12"] {
@@ -172,6 +174,7 @@ fn padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_reject
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn odd_frames_are_padded_where_that_is_asked_for() {
     let guest = Guest::h264("odd_frames");
     let odd = Picture::new("YU12", 319, 239);
@@ -227,6 +230,7 @@ fn odd_frames_are_padded_where_that_is_asked_for() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn an_encoder_that_takes_nv12_only_needs_no_options() {
     let guest = Guest::h264("nv12_only");
     let picture = Picture::new("YU12", 320, 240);
@@ -253,6 +257,7 @@ fn an_encoder_that_takes_nv12_only_needs_no_options() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_y4m_headers_format_is_part_of_the_request() {
     let guest = Guest::new("y4m_format", Api::Single);
     for (name, code, tag) in [

@@ -39,21 +39,25 @@ fn same_pixels(width: u32, height: u32, frames: u64) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn pixels_are_exact_where_lines_are_padded() {
     same_pixels(338, 250, 10);
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn pixels_are_exact_at_480_rows() {
     same_pixels(640, 480, 10);
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn pixels_are_exact_at_720_rows() {
     same_pixels(1280, 720, 6);
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn pixels_are_exact_at_1080_rows() {
     same_pixels(1920, 1080, 4);
 }
@@ -79,6 +83,7 @@ fn key_frames(outcome: &Outcome, name: &str) -> Vec<usize> {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn stream_is_what_the_options_say() {
     let guest = Guest::h264("stream");
     guest.put("in", &Picture::new("YU12", 640, 480).pattern(0..12));
@@ -148,6 +153,7 @@ fn stream_is_what_the_options_say() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn late_consumer_gets_the_headers_that_are_not_repeated() {
     let guest = Guest::h264("late");
     let picture = Picture::new("YU12", 640, 480);
@@ -171,6 +177,7 @@ fn late_consumer_gets_the_headers_that_are_not_repeated() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
     let guest = Guest::h264("refused");
     let outcome = guest.run(
@@ -250,6 +257,7 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn slow_rates_and_all_intra_do_not_hang_the_firmware() {
     let guest = Guest::h264("slow");
     guest.put("in", &Picture::new("YU12", 320, 240).pattern(0..8));
@@ -279,6 +287,7 @@ fn slow_rates_and_all_intra_do_not_hang_the_firmware() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn rate_control_options_reach_the_driver() {
     let guest = Guest::h264("controls");
     let outcome = guest.run(

@@ -29,6 +29,7 @@ fn packets(outcome: &Outcome, name: &str) -> BTreeMap<u64, Vec<u8>> {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn every_byte_is_right_when_two_processors_hammer_both_rings() {
     let guest = Guest::h264("hammer").processors(2);
     let picture = Picture::new("YU12", SIDE, SIDE);

@@ -91,6 +91,7 @@ fn balanced(outcome: &Outcome, heard: &[u64; 14]) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine() {
     let guest = guest("hostile-strangers");
     let outcome = run(
@@ -253,11 +254,13 @@ fn hostile_producers(name: &str, kinds: &str, setup: &str) -> [u64; 14] {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn hostile_producers_leave_the_engine_to_honest_ones() {
     hostile_producers("hostile-producers", "producer steps", "");
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn wishes_for_all_kinds_of_frames_leave_the_engine_to_those_who_want_theirs() {
     let heard = hostile_producers(
         "hostile-wishes",
@@ -268,6 +271,7 @@ fn wishes_for_all_kinds_of_frames_leave_the_engine_to_those_who_want_theirs() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next() {
     let guest = guest("hostile-former");
     let outcome = run(
@@ -295,6 +299,7 @@ fn a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time() {
     let guest = guest("hostile-mute");
     let outcome = run(
@@ -321,6 +326,7 @@ fn a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_it() {
     let guest = guest("hostile-flood");
     let outcome = run(

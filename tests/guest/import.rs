@@ -62,6 +62,7 @@ both_apis! {
 
 /// The system heap's pages may happen to lie side by side; a memfd's do not.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn only_contiguous_memory_is_imported_by_the_pis_encoder() {
     let guest = Guest::h264("import");
     guest.put("in", &Picture::new("NV12", 640, 480).noisy(0..8));
@@ -70,6 +71,7 @@ fn only_contiguous_memory_is_imported_by_the_pis_encoder() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn driver_that_cannot_prepare_a_buffer_is_tried_by_queueing_it() {
     let guest = Guest::h264("unprepared");
     guest.put("in", &Picture::new("YU12", 640, 480).noisy(0..8));
@@ -123,6 +125,7 @@ fn driver_that_cannot_prepare_a_buffer_is_tried_by_queueing_it() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn padded_rows_are_imported_as_they_lie() {
     let guest = Guest::h264("import-rows");
     // 676 bytes a row, 704 from one to the next.
@@ -132,6 +135,7 @@ fn padded_rows_are_imported_as_they_lie() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
     let guest = Guest::h264("import-bad").steady();
     guest.compile("tests/vm/peer.c", "peer");
@@ -160,6 +164,7 @@ fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn offer_that_comes_after_the_end_began_does_not_undo_it() {
     let guest = Guest::h264("import-late");
     guest.compile("tests/vm/peer.c", "peer");
@@ -177,6 +182,7 @@ fn offer_that_comes_after_the_end_began_does_not_undo_it() {
 
 /// V4L2 has no way to tell where the planes begin: they must begin where the driver has them.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn planes_that_begin_elsewhere_are_refused() {
     let guest = Guest::h264("import-offsets").steady();
     guest.compile("tests/vm/peer.c", "peer");
@@ -212,6 +218,7 @@ fn planes_that_begin_elsewhere_are_refused() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn producers_with_and_without_memory_of_their_own_take_turns() {
     let guest = Guest::h264("turns");
     let picture = Picture::new("YU12", 640, 480);

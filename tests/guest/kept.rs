@@ -25,6 +25,7 @@ fn guest(name: &str) -> Guest {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn slots_that_former_producers_keep_are_limited_and_do_not_end_the_engine() {
     // Kept slots of 1280x720 are 5.5 MB a set: without a limit these would take all the memory there is.
     let guest = guest("kept-sizes").append("mem=256M");
@@ -67,6 +68,7 @@ fn slots_that_former_producers_keep_are_limited_and_do_not_end_the_engine() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_former_producer_sees_nothing_of_another_users_frames_and_its_memory_is_freed() {
     let guest = guest("kept-copied");
     let outcome = guest.run(

@@ -27,6 +27,7 @@ fn within(what: &str, took: u64, least: u64) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn stalled_encoder_is_restarted_opened_anew_and_given_up_in_its_time() {
     let guest = Guest::h264("ladder").steady();
     let outcome = guest.run(
@@ -61,6 +62,7 @@ fn stalled_encoder_is_restarted_opened_anew_and_given_up_in_its_time() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_is_gone_is_looked_for_with_growing_pauses_and_then_given_up() {
     let guest = Guest::h264("ladder-gone").steady();
     let outcome = guest.run(

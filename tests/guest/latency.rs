@@ -70,6 +70,7 @@ fn waits(outcome: &Outcome, scene: &str) -> [(u64, u64); 2] {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn worst_frame_waits_not_much_longer_than_the_usual_one_whatever_clients_do() {
     let guest = Guest::h264("latency").steady();
     guest.compile("tests/vm/load.c", "load");

@@ -7,6 +7,7 @@ use crate::support::Guest;
 const MS: u64 = 1_000_000;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
     let guest = Guest::h264("live-arrival").steady();
     let picture = Picture::new("YU12", 320, 240);
@@ -73,6 +74,7 @@ fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_that_a_slow_encoder_cannot_take_are_dropped_with_live_and_late_without() {
     let guest = Guest::h264("live-drop").steady();
     let picture = Picture::new("YU12", 320, 240);

@@ -17,11 +17,13 @@ macro_rules! both_apis {
             fn check($guest: &Guest) $body
 
             #[test]
+            #[ignore = "boots the guest: scripts/test"]
             fn single_planar() {
                 check(&Guest::new(stringify!($name), Api::Single));
             }
 
             #[test]
+            #[ignore = "boots the guest: scripts/test"]
             fn multi_planar() {
                 check(&Guest::new(stringify!($name), Api::Multi));
             }

@@ -51,6 +51,7 @@ fn complete(outcome: &Outcome, name: &str) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_that_the_encoder_drops_are_counted_and_the_next_packet_says_so() {
     let guest = Guest::h264("drop");
     let outcome = run(&guest, "knob drop_every 5; through coded");
@@ -75,6 +76,7 @@ fn frames_that_the_encoder_drops_are_counted_and_the_next_packet_says_so() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn damaged_packet_is_marked_and_a_key_frame_follows() {
     let guest = Guest::h264("error");
     let outcome = run(&guest, "knob error_at 7; through coded");
@@ -90,6 +92,7 @@ fn damaged_packet_is_marked_and_a_key_frame_follows() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn coded_frames_in_pieces_are_joined() {
     let guest = Guest::h264("pieces");
     let outcome = run(
@@ -114,6 +117,7 @@ fn coded_frames_in_pieces_are_joined() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn pictures_come_from_the_other_node_as_jpeg() {
     let guest = Guest::h264("jpeg");
     guest.put("in", &picture().pattern(0..3));
@@ -134,6 +138,7 @@ fn pictures_come_from_the_other_node_as_jpeg() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn odd_first_buffers_are_understood() {
     let guest = Guest::h264("first");
     let outcome = run(
@@ -156,6 +161,7 @@ fn odd_first_buffers_are_understood() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn slow_and_uneven_encoder_loses_nothing() {
     let guest = Guest::h264("uneven");
     let outcome = run(
@@ -173,6 +179,7 @@ fn slow_and_uneven_encoder_loses_nothing() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn stalled_encoder_is_restarted_and_its_frames_are_counted() {
     let guest = Guest::h264("stall");
     let outcome = run(
@@ -203,6 +210,7 @@ fn stalled_encoder_is_restarted_and_its_frames_are_counted() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_is_stuck_until_it_is_closed_is_opened_anew() {
     // Restarts do not help it.
     let guest = Guest::h264("stuck").steady();
@@ -253,6 +261,7 @@ fn encoder_that_is_stuck_until_it_is_closed_is_opened_anew() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_takes_frames_and_gives_nothing_is_taken_for_stalled() {
     let guest = Guest::h264("mute").steady();
     let outcome = guest.run(
@@ -289,6 +298,7 @@ fn encoder_that_takes_frames_and_gives_nothing_is_taken_for_stalled() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
     // Frames keep coming, and no restart and no opening helps.
     let guest = Guest::h264("dead").steady();
@@ -324,6 +334,7 @@ fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn calls_that_fail_once_cost_a_restart_and_no_more() {
     let guest = Guest::h264("eio");
     let outcome = run(
@@ -362,6 +373,7 @@ fn calls_that_fail_once_cost_a_restart_and_no_more() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn short_memory_means_fewer_buffers_and_a_sentence() {
     let guest = Guest::h264("memory");
     let outcome = run(
@@ -406,6 +418,7 @@ fn short_memory_means_fewer_buffers_and_a_sentence() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn device_that_goes_away_ends_the_engine_and_one_that_comes_is_waited_for() {
     let guest = Guest::h264("away");
     let outcome = guest.run(
@@ -439,6 +452,7 @@ fn device_that_goes_away_ends_the_engine_and_one_that_comes_is_waited_for() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn model_keeps_its_promises_at_every_ioctl() {
     let guest = Guest::h264("promises");
     guest.compile("tests/vm/model-check.c", "model-check");

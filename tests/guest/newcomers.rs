@@ -10,6 +10,7 @@ fn ms_since(uptime: &str, published: u64) -> u64 {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn newcomer_and_lapped_reader_request_the_key_frame_that_the_ring_does_not_have() {
     let guest = Guest::h264("newcomers").steady();
     let outcome = guest.run(

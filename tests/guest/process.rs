@@ -4,6 +4,7 @@ use crate::accounting::stat;
 use crate::support::{Api, Guest};
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn only_term_int_and_hup_end_an_engine_and_they_do_in_good_order() {
     let guest = Guest::new("signals", Api::Single).steady();
     let outcome = guest.run(
@@ -49,6 +50,7 @@ fn only_term_int_and_hup_end_an_engine_and_they_do_in_good_order() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null() {
     let guest = Guest::new("closed", Api::Single).steady();
     guest.compile("tests/vm/with.c", "with");
@@ -98,6 +100,7 @@ fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null(
 
 /// Resources by their numbers: 1 FSIZE, 3 STACK, 7 NOFILE, 8 MEMLOCK, 9 AS.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn limits_end_in_a_sentence_and_an_exit_code() {
     let guest = Guest::new("limits", Api::Single).steady();
     guest.compile("tests/vm/with.c", "with");
@@ -234,6 +237,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_ring_larger_than_what_is_free_is_refused_and_nobody_is_killed() {
     let guest = Guest::new("memory", Api::Single).steady();
     let outcome = guest.run(
@@ -268,6 +272,7 @@ fn a_ring_larger_than_what_is_free_is_refused_and_nobody_is_killed() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn of_engines_that_start_at_once_on_a_dead_ones_socket_one_runs() {
     let guest = Guest::new("claim", Api::Single).steady();
     let outcome = guest.run(
@@ -347,6 +352,7 @@ fn of_engines_that_start_at_once_on_a_dead_ones_socket_one_runs() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_node_that_may_not_be_opened_or_that_another_program_uses_is_told() {
     let guest = Guest::new("shut", Api::Single);
     guest.compile("tests/vm/with.c", "with");

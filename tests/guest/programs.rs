@@ -9,6 +9,7 @@ use crate::support::{Api, Guest, Outcome};
 const FRAMES: u64 = 30;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn ffmpeg_encodes_through_the_model() {
     let (guest, input) = guest("ffmpeg");
     let outcome = guest.run(
@@ -32,6 +33,7 @@ fn ffmpeg_encodes_through_the_model() {
 
 /// GStreamer's element takes no frames whose colours are not told, and asks the encoder for the lowest level when nobody names one.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn gstreamer_encodes_through_the_model() {
     let (guest, input) = guest("gstreamer");
     let outcome = guest.run(

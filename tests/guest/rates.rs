@@ -11,6 +11,7 @@ fn measured(outcome: &Outcome, name: &str) -> f64 {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
     let guest = Guest::h264("rates").steady();
     let outcome = guest.run(&format!(

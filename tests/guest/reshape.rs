@@ -105,6 +105,7 @@ both_apis! {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn size_that_was_given_is_kept() {
     let guest = Guest::h264("fixed");
     let outcome = guest.run(
@@ -135,6 +136,7 @@ fn size_that_was_given_is_kept() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn size_that_the_encoder_does_not_do_is_refused_and_the_stream_goes_on() {
     let guest = Guest::h264("reshape-refused");
     guest.put("in", &Picture::new("YU12", 640, 480).noisy(0..4));
@@ -174,6 +176,7 @@ fn size_that_the_encoder_does_not_do_is_refused_and_the_stream_goes_on() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_of_a_producer_that_died_are_encoded_before_the_change() {
     let guest = Guest::h264("drained").steady();
     let (small, large) = (
@@ -220,6 +223,7 @@ fn frames_of_a_producer_that_died_are_encoded_before_the_change() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn bitrate_that_was_changed_is_minded_when_the_level_is_chosen() {
     let guest = Guest::h264("reshape-level");
     let outcome = guest.run(
@@ -241,6 +245,7 @@ fn bitrate_that_was_changed_is_minded_when_the_level_is_chosen() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn bitrate_that_was_lowered_can_be_raised_again_after_another_size() {
     let guest = Guest::h264("reshape-lowered");
     let outcome = guest.run(
@@ -282,6 +287,7 @@ const LIVED: &str = r"
 ";
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn memory_that_is_short_for_another_size_leaves_the_old_one() {
     let guest = Guest::h264("reshape-memory");
     let outcome = guest.run(&format!(
@@ -296,6 +302,7 @@ fn memory_that_is_short_for_another_size_leaves_the_old_one() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn size_that_does_not_start_is_not_tried_again_when_the_encoder_is_opened_anew() {
     let guest = Guest::h264("reshape-start");
     let outcome = guest.run(&format!(

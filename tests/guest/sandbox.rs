@@ -38,6 +38,7 @@ fn granted(outcome: &Outcome, name: &str) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn files_and_calls_that_the_loop_does_not_need_are_out_of_reach() {
     let guest = Guest::new("sandbox", Api::Single);
     guest.compile("tests/vm/puppet.c", "puppet");
@@ -103,6 +104,7 @@ fn files_and_calls_that_the_loop_does_not_need_are_out_of_reach() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_node_with_an_odd_path_is_opened_again_and_nothing_else_is() {
     let guest = Guest::new("paths", Api::Single).steady();
     guest.compile("tests/vm/puppet.c", "puppet");
@@ -167,6 +169,7 @@ fn a_node_with_an_odd_path_is_opened_again_and_nothing_else_is() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_forbidden_call_ends_the_process_before_it_is_made() {
     const CALLS: [(&str, &str); 16] = [
         ("execve", "221 =/bin/sh 0 0"),
@@ -205,6 +208,7 @@ fn a_forbidden_call_ends_the_process_before_it_is_made() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_kernel_without_landlock_or_seccomp_is_warned_of_once_and_used() {
     let guest = Guest::new("no-landlock", Api::Single).append("lsm=");
     let outcome = guest.run(&format!(
@@ -246,6 +250,7 @@ fn a_kernel_without_landlock_or_seccomp_is_warned_of_once_and_used() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn the_engine_becomes_its_user_for_good() {
     let guest = Guest::h264("user");
     guest.compile("tests/vm/puppet.c", "puppet");
@@ -318,6 +323,7 @@ fn the_engine_becomes_its_user_for_good() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it() {
     let guest = Guest::h264("user-anew").steady();
     let outcome = guest.run(

@@ -5,6 +5,7 @@ use crate::frames::Picture;
 use crate::support::{Api, Guest};
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn engine_takes_the_priority_and_the_processor_it_is_told_to_or_does_not_start() {
     let guest = Guest::new("schedule", Api::Single).processors(2);
     let outcome = guest.run(
@@ -43,6 +44,7 @@ fn engine_takes_the_priority_and_the_processor_it_is_told_to_or_does_not_start()
 /// Each way of a frame into the encoder, from the first frame on, while consumers and observers come and go. What a producer's own
 /// coming costs is counted before: it waits for its input then.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
     let guest = Guest::h264("faults");
     guest.put("in", &Picture::new("YU12", 160, 96).noisy(0..30));
@@ -100,6 +102,7 @@ fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn frames_do_not_write_to_the_log_even_when_each_one_fails() {
     let guest = Guest::h264("quiet");
     let outcome = guest.run(

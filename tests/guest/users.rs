@@ -34,6 +34,7 @@ fn may(outcome: &crate::support::Outcome, what: &str, allowed: &[&str]) {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn only_users_that_are_named_produce_and_change_and_all_consume() {
     let guest = Guest::new("users", Api::Single).with_setup(USERS);
     let outcome = guest.run(
@@ -74,6 +75,7 @@ fn only_users_that_are_named_produce_and_change_and_all_consume() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all() {
     let guest = Guest::new("users-own", Api::Single).with_setup(USERS);
     let outcome = guest.run(
@@ -108,6 +110,7 @@ fn an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all() {
 
 /// An abstract name has no file, and so no mode: without it anybody could do anything.
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn an_abstract_engine_serves_root_its_own_user_and_those_that_are_named_and_nobody_else() {
     let guest = Guest::new("users-abstract", Api::Single).with_setup(USERS);
     let outcome = guest.run(
@@ -141,6 +144,7 @@ fn an_abstract_engine_serves_root_its_own_user_and_those_that_are_named_and_nobo
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn a_producer_that_is_named_may_bring_its_own_memory() {
     let guest = Guest::h264("users-import");
     guest.put(

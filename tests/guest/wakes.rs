@@ -36,6 +36,7 @@ fn last(outcome: &Outcome, name: &str) -> String {
 const COSTLY: &str = "refused 13";
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn waiters_on_the_futex_word_cost_no_wake_up_and_an_honest_sleeper_is_woken() {
     let guest = guest("wakes-futex");
     let outcome = guest.run(
@@ -73,6 +74,7 @@ fn waiters_on_the_futex_word_cost_no_wake_up_and_an_honest_sleeper_is_woken() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn clients_that_make_their_wake_ups_expensive_are_disconnected_and_their_users_refused_for_a_while()
 {
     let guest = guest("wakes-sockets");

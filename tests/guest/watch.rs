@@ -17,6 +17,7 @@ const TOOK: &str = r#"
 "#;
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn check_tells_a_living_engine_from_a_stopped_an_ended_and_a_killed_one() {
     let guest = Guest::new("check", Api::Single).with_setup(TOOK);
     let outcome = guest.run(
@@ -70,6 +71,7 @@ fn check_tells_a_living_engine_from_a_stopped_an_ended_and_a_killed_one() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn check_finds_an_engine_that_hangs_inside_the_driver() {
     let guest = Guest::h264("hang");
     let outcome = guest.run(&format!(
@@ -99,6 +101,7 @@ fn loops_of_the_readme() -> String {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn stuck_engine_is_replaced_by_the_loop_that_readme_shows() {
     // Its clock jumps over the seconds in which nothing happens.
     let guest = Guest::h264("supervised").steady();

@@ -55,6 +55,7 @@ fn numbers(outcome: &Outcome, coded: &str) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn webcam_whose_transfers_failed_is_restarted() {
     let guest = guest("webcam-failed");
     let outcome = guest.run(&format!(
@@ -115,6 +116,7 @@ fn webcam_whose_transfers_failed_is_restarted() {
 }
 
 #[test]
+#[ignore = "boots the guest: scripts/test"]
 fn start_that_sleeps_in_the_kernel_does_not_starve_clients() {
     let guest = guest("webcam-hangs");
     let outcome = guest.run(&format!(
