@@ -13,10 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use double::Engine;
+use double::{Engine, ONE_SLOT, REOPENED};
 use framemill::shm::layout::flag;
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::process::{Pid, Signal, kill_process};
+
+/// Bytes of the double's frames.
+const FRAME_BYTES: usize = 64 * 48 * 3 / 2;
 
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
@@ -261,6 +264,89 @@ fn push_at_an_engine_that_takes_no_frames_ends_at_the_second_signal() {
     let (code, said) = ended(push);
     assert_eq!(code, Some(8), "{said}");
     assert!(said.contains("3 frames pushed: 0 published"), "{said}");
+}
+
+/// A `push` of raw frames from a pipe, one in a thousand seconds, that has read the first of two and waits for the second one's time.
+fn waiting_with_a_frame(engine: &Engine) -> (Child, fs::File) {
+    let path = fifo("frames");
+    let words = format!("push --raw --from {} --fps 1/1000", path.display());
+    let push = framemill(engine, &words).spawn().unwrap();
+    let left = open(path.to_str().unwrap(), OFlags::RDWR, Mode::empty()).unwrap();
+    let mut pipe = fs::File::options().write(true).open(&path).unwrap();
+    pipe.write_all(&[7; 2 * FRAME_BYTES]).unwrap();
+    until("the second frame is looked at", || {
+        rustix::io::ioctl_fionread(&left).unwrap() < FRAME_BYTES as u64
+    });
+    (push, pipe)
+}
+
+#[test]
+fn push_that_is_asked_to_finish_commits_the_frames_that_it_keeps_back() {
+    for signal in SIGNALS {
+        let engine = Engine::start();
+        let (push, _pipe) = waiting_with_a_frame(&engine);
+        assert_eq!(engine.committed(), 0);
+        send(&push, signal);
+        let (code, said) = ended(push);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(
+            said.contains("1 frames pushed: 1 published, 0 dropped"),
+            "{said}"
+        );
+    }
+}
+
+/// What `push` says of so many raw frames from a pipe.
+fn pushed(engine: &Engine, frames: usize, bytes: usize) -> (Option<i32>, String) {
+    let (reader, pipe) = std::io::pipe().unwrap();
+    let mut pipe = fs::File::from(OwnedFd::from(pipe));
+    pipe.write_all(&vec![7; frames * FRAME_BYTES + bytes])
+        .unwrap();
+    drop(pipe);
+    let push = framemill(engine, "push --raw --from - --fps max")
+        .stdin(reader)
+        .spawn()
+        .unwrap();
+    ended(push)
+}
+
+#[test]
+fn push_commits_the_frames_that_it_keeps_back_before_it_waits_for_a_slot() {
+    let engine = Engine::start();
+    engine.be_scarce(ONE_SLOT);
+    let (code, said) = pushed(&engine, 3, 0);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("3 frames pushed: 3 published, 0 dropped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn frames_that_push_keeps_back_when_its_slots_are_lost_are_counted() {
+    let engine = Engine::start();
+    engine.be_scarce(REOPENED);
+    let (code, said) = pushed(&engine, 3, 0);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("attaching again"), "{said}");
+    assert!(
+        said.contains("3 frames pushed: 2 published, 0 dropped"),
+        "{said}"
+    );
+    assert!(said.contains(": 1 frames were not taken"), "{said}");
+}
+
+#[test]
+fn frames_that_push_keeps_back_when_the_input_is_rejected_are_counted() {
+    let engine = Engine::start();
+    let (code, said) = pushed(&engine, 2, 5);
+    assert_eq!(code, Some(11), "{said}");
+    assert!(
+        said.contains(": 2 whole frames of the input not pushed"),
+        "{said}"
+    );
+    assert!(said.contains("then 5 bytes more"), "{said}");
+    assert_eq!(engine.committed(), 0);
 }
 
 #[test]

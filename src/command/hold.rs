@@ -33,6 +33,11 @@ impl Hold {
         !self.frames.is_empty()
     }
 
+    /// Frames that wait for others to come.
+    pub(super) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Takes a frame: keeps it where there is room, otherwise commits all.
     ///
     /// # Errors

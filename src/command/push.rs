@@ -360,6 +360,36 @@ impl Job<'_> {
         self.pacer.restart(self.rate(producer, input.is_some()));
         let holds = self.frame == 0 && !options.live && endless(input.as_ref());
         let mut hold = Hold::new(holds, producer.slots());
+        let result = self.push_frames(producer, (input, source.as_ref()), format, &mut hold);
+        match result {
+            // The input is rejected as a whole.
+            Err(Ended::Failed(failure)) if failure != STOPPED => {
+                let held = hold.len();
+                if held > 0 {
+                    note!(
+                        info,
+                        "{held} whole frames of the input not pushed: an input that fails so early is rejected as a whole"
+                    );
+                }
+                Err(Ended::Failed(failure))
+            }
+            // Also where the connection has ended: what is committed is counted.
+            result => {
+                let released = hold.release(producer).map_err(Ended::Lost);
+                result.and(released)
+            }
+        }
+    }
+
+    /// Pushes frames until the input ends, a signal comes or something fails. What `hold` keeps then is the caller's.
+    fn push_frames(
+        &mut self,
+        producer: &mut FrameProducer,
+        (input, source): (&mut Option<Input<'_>>, Option<&InputFrame>),
+        format: &'static RawFormat,
+        hold: &mut Hold,
+    ) -> Result<(), Ended> {
+        let options = self.options;
         while options.frames.is_none_or(|limit| self.frame < limit) && !self.stop.asked()? {
             if let Some(input) = input
                 && hold.waits()
@@ -384,17 +414,19 @@ impl Job<'_> {
             let size = producer.size();
             let Some(mut slot) = producer.acquire(Some(0)).map_err(Ended::Lost)? else {
                 if options.live {
-                    if let Some((input, source)) = input.as_mut().zip(source.as_ref()) {
+                    if let Some((input, source)) = input.as_mut().zip(source) {
                         skip(input, source, self.frame)?;
                     }
                     self.drop_frame();
                 } else {
+                    // The engine may be waiting for these.
+                    hold.release(producer).map_err(Ended::Lost)?;
                     wait(producer, self.stop)?;
                 }
                 continue;
             };
             self.tell_behind(due.unwrap_or(ready), asked);
-            let committed = match input.as_mut().zip(source.as_ref()) {
+            let committed = match input.as_mut().zip(source) {
                 None => {
                     draw(format, size, self.frame, &mut slot);
                     slot.commit(timestamp)
@@ -416,7 +448,7 @@ impl Job<'_> {
             self.begun = false;
             self.frame += 1;
         }
-        hold.release(producer).map_err(Ended::Lost)
+        Ok(())
     }
 
     /// The frames' rate: the one asked for or the input's, else the engine's, which is said where it counts.

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use framemill::control::SocketName;
-use framemill::control::message::{MESSAGE_SIZE, Message, SlotMemory};
+use framemill::control::message::{MESSAGE_SIZE, Message, Refusal, SlotMemory};
 use framemill::control::socket::{Listener, send};
 use framemill::engine::clients::{new_wake, signal};
 use framemill::media::format::lookup;
@@ -35,8 +35,18 @@ pub struct Engine {
     map: &'static PacketMap,
     clients: Arc<Mutex<Vec<(OwnedFd, OwnedFd)>>>,
     frozen: Arc<AtomicBool>,
+    scarce: Arc<AtomicU32>,
     committed: Arc<AtomicU32>,
 }
+
+/// `Engine::scarce`: nothing of the kind.
+const PLENTY: u32 = 0;
+/// The next producer gets one free slot, and the others after its first frame.
+#[allow(dead_code, reason = "not every test that has this module produces")]
+pub const ONE_SLOT: u32 = 1;
+/// The next producer gets one free slot, and is disconnected as when the device is reopened.
+#[allow(dead_code, reason = "not every test that has this module produces")]
+pub const REOPENED: u32 = 2;
 
 impl Engine {
     /// Listens at an abstract name of its own.
@@ -58,10 +68,11 @@ impl Engine {
             map,
             clients: Arc::default(),
             frozen: Arc::default(),
+            scarce: Arc::default(),
             committed: Arc::default(),
         };
         let (clients, frozen) = (engine.clients.clone(), engine.frozen.clone());
-        let committed = engine.committed.clone();
+        let (committed, scarce) = (engine.committed.clone(), engine.scarce.clone());
         thread::spawn(move || {
             loop {
                 let client = listener.accept().unwrap().unwrap();
@@ -83,7 +94,8 @@ impl Engine {
                     }
                     Some(Message::Produce(_)) => {
                         let (frozen, committed) = (frozen.clone(), committed.clone());
-                        thread::spawn(move || take_frames(&client, &frozen, &committed));
+                        let scarce = scarce.swap(PLENTY, Ordering::Relaxed);
+                        thread::spawn(move || take_frames(&client, scarce, &frozen, &committed));
                     }
                     other => panic!("{other:?}"),
                 }
@@ -170,10 +182,16 @@ impl Engine {
     pub fn freeze(&self) {
         self.frozen.store(true, Ordering::Relaxed);
     }
+
+    /// The next producer, and no other, gets fewer slots: `ONE_SLOT` or `REOPENED`.
+    #[allow(dead_code, reason = "not every test that has this module produces")]
+    pub fn be_scarce(&self, how: u32) {
+        self.scarce.store(how, Ordering::Relaxed);
+    }
 }
 
 /// Lets a producer in: three slots of 64x48 YU12 that are copied. Takes and accounts for its frames until it is gone.
-fn take_frames(client: &OwnedFd, frozen: &AtomicBool, committed: &AtomicU32) {
+fn take_frames(client: &OwnedFd, scarce: u32, frozen: &AtomicBool, committed: &AtomicU32) {
     let (map, ring) = FrameMap::create().unwrap();
     let words = map.ring();
     let bytes = describe(words);
@@ -186,7 +204,8 @@ fn take_frames(client: &OwnedFd, frozen: &AtomicBool, committed: &AtomicU32) {
         slot,
         ..Entry::default()
     };
-    for slot in 0..SLOTS {
+    let mut given = if scarce == PLENTY { SLOTS } else { 1 };
+    for slot in 0..given {
         give.push(&words.free, free(slot));
     }
     let ((_filled, held), (refill, wake)) = (new_wake().unwrap(), new_wake().unwrap());
@@ -197,6 +216,10 @@ fn take_frames(client: &OwnedFd, frozen: &AtomicBool, committed: &AtomicU32) {
     };
     let descriptors = [ring.as_fd(), held.as_fd(), refill.as_fd(), memory.as_fd()];
     send(client, &answer, &descriptors).unwrap();
+    if scarce == REOPENED {
+        send(client, &Message::Refused(Refusal::Reopened), &[]).unwrap();
+        return;
+    }
     let mut published = 0;
     loop {
         thread::sleep(Duration::from_millis(1));
@@ -208,6 +231,10 @@ fn take_frames(client: &OwnedFd, frozen: &AtomicBool, committed: &AtomicU32) {
             words.published.store(published, Relaxed);
             words.accounted.store(published, Release);
             give.push(&words.free, free(entry.slot));
+            while given < SLOTS {
+                give.push(&words.free, free(given));
+                given += 1;
+            }
             signal(&wake);
         }
         if recv(client, &mut [0; MESSAGE_SIZE], RecvFlags::DONTWAIT)
