@@ -52,7 +52,9 @@ fn try_again(
         ClientError::NoEngine(_)
             | ClientError::Gone
             | ClientError::System(Step::Answer, _)
-            | ClientError::Refused(Refusal::ProducerPresent | Refusal::Busy | Refusal::Reopened)
+            | ClientError::Refused(
+                Refusal::ProducerPresent | Refusal::Busy | Refusal::Reopened | Refusal::Resources
+            )
     );
     if !may_change || wait_ms == 0 {
         return Err(lost(socket, error));

@@ -87,6 +87,7 @@ impl<'a> Input<'a> {
         };
         // A pipe has no position.
         input.base = seek(input.fd(), SeekFrom::Current(0)).unwrap_or(0);
+        input.start = input.base;
         input.waits = input.live();
         let y4m = match container {
             Container::Y4m => true,

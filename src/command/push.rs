@@ -54,6 +54,7 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
         wish,
         frame: 0,
         begun: false,
+        times: None,
         pacer: Pacer::new(timing(options, frames.as_ref()), FrameRate::DEFAULT),
     };
     let (mut pushed, mut accounts) = (0, (0u64, 0u64));
@@ -338,7 +339,20 @@ struct Job<'a> {
     frame: u64,
     /// The input stands at its bytes.
     begun: bool,
+    /// Its times, once a slot was asked for: waiting for one does not change them.
+    times: Option<Times>,
     pacer: Pacer,
+}
+
+/// When a frame is pushed, `CLOCK_MONOTONIC` ns but for the timestamp.
+#[derive(Clone, Copy)]
+struct Times {
+    /// When it is due by the pace, or else when it was there.
+    due: u64,
+    /// When the first slot was asked for.
+    asked: u64,
+    /// What is committed with it.
+    timestamp: u64,
 }
 
 impl Job<'_> {
@@ -358,6 +372,7 @@ impl Job<'_> {
         })?;
         let source = check(options, input.as_ref(), &self.wish, producer, format)?;
         self.pacer.restart(self.rate(producer, input.is_some()));
+        self.times = None;
         let holds = self.frame == 0 && !options.live && endless(input.as_ref());
         let mut hold = Hold::new(holds, producer.slots());
         let result = self.push_frames(producer, (input, source.as_ref()), format, &mut hold);
@@ -404,13 +419,11 @@ impl Job<'_> {
                 break;
             }
             self.begun = true;
-            let ready = now();
-            let due = self.pacer.due_ns(self.frame, ready);
-            if let Some(due) = due {
-                self.sleep_until(due)?;
-            }
-            let asked = now();
-            let timestamp = self.pacer.timestamp_ns(self.frame, asked);
+            let times = match self.times {
+                Some(times) => times,
+                None => self.wait_for_time()?,
+            };
+            self.times = Some(times);
             let size = producer.size();
             let Some(mut slot) = producer.acquire(Some(0)).map_err(Ended::Lost)? else {
                 if options.live {
@@ -425,11 +438,11 @@ impl Job<'_> {
                 }
                 continue;
             };
-            self.tell_behind(due.unwrap_or(ready), asked);
+            self.tell_behind(times.due, times.asked);
             let committed = match input.as_mut().zip(source) {
                 None => {
                     draw(format, size, self.frame, &mut slot);
-                    slot.commit(timestamp)
+                    slot.commit(times.timestamp)
                 }
                 Some((input, source)) => {
                     let slot = slot.hold();
@@ -441,12 +454,11 @@ impl Job<'_> {
                         self.frame,
                         &mut |producer| hold.release(producer).map_err(Ended::Lost),
                     )?;
-                    hold.take(slot, timestamp, producer)
+                    hold.take(slot, times.timestamp, producer)
                 }
             };
             committed.map_err(Ended::Lost)?;
-            self.begun = false;
-            self.frame += 1;
+            self.next();
         }
         Ok(())
     }
@@ -471,10 +483,20 @@ impl Job<'_> {
         }
     }
 
-    /// Waits for a frame's time, or for a signal.
-    fn sleep_until(&self, due: u64) -> Result<(), Failure> {
-        let left = due.saturating_sub(now());
-        self.stop.wait_or_end(&[], Some(left)).map(|_| ())
+    /// Waits for the frame's time, or for a signal. The frame is there.
+    fn wait_for_time(&mut self) -> Result<Times, Failure> {
+        let ready = now();
+        let due = self.pacer.due_ns(self.frame, ready);
+        if let Some(due) = due {
+            let left = due.saturating_sub(now());
+            self.stop.wait_or_end(&[], Some(left))?;
+        }
+        let asked = now();
+        Ok(Times {
+            due: due.unwrap_or(ready),
+            asked,
+            timestamp: self.pacer.timestamp_ns(self.frame, asked),
+        })
     }
 
     /// The frame that is due goes nowhere, because no slot is free.
@@ -486,7 +508,13 @@ impl Job<'_> {
                 self.frame
             );
         }
+        self.next();
+    }
+
+    /// The next frame's turn.
+    fn next(&mut self) {
         self.begun = false;
+        self.times = None;
         self.frame += 1;
     }
 

@@ -114,14 +114,14 @@ impl Stop {
                 .iter()
                 .any(|one| !one.revents().is_empty());
             let time = now();
-            if ready {
-                return Ok(Woken::Ready);
-            }
             if deadline.is_some_and(|at| at <= time) {
                 return Err(failure!(
                     Exit::DrainTimeout,
                     "asked to finish by a signal, and not done after {STOP_MS} ms"
                 ));
+            }
+            if ready {
+                return Ok(Woken::Ready);
             }
             if until.is_some_and(|at| at <= time) {
                 return Ok(Woken::TimedOut);

@@ -122,7 +122,8 @@ impl Engine<'_> {
             .and_then(|client| peer_uid(&client.socket).ok());
         // What one user's producer left in the buffers, and what it may have kept of them, is not for another's.
         let anothers = self.memory.had_by_another(uid);
-        if wanted == present && self.has_own_buffers() && !anothers {
+        let open = life.away.is_none();
+        if open && wanted == present && self.has_own_buffers() && !anothers {
             // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
             // producer before: they come first, and would wait for frames that wait for them.
             let starts =

@@ -176,9 +176,12 @@ impl FrameMemory {
         let Some(copying) = &mut self.copying else {
             return Ok(());
         };
-        if copying.memory.take().is_none() {
+        let camera = copying.memory.is_none() && !copying.sources.is_empty();
+        if camera {
             return Ok(());
         }
+        // Also when there was no memory for another one before.
+        copying.memory = None;
         copying.sources.clear();
         let (memory, source) = self.new_memfd()?;
         if let Some(copying) = &mut self.copying {

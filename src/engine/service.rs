@@ -243,12 +243,12 @@ impl Engine<'_> {
             return Err(Refusal::Resources);
         };
         let client = life.clients.get_mut(place).ok_or(Refusal::BadMessage)?;
-        self.memory.given_to(peer_uid(&client.socket).ok());
         self.memory.attach().map_err(|_| Refusal::Resources)?;
         let (message, descriptors) = self.memory.invitation(held.as_fd(), refill.as_fd());
         let sent = send(&client.socket, &message, &descriptors);
         drop(descriptors);
         sent.map_err(|_| Refusal::Resources)?;
+        self.memory.given_to(peer_uid(&client.socket).ok());
         client.role = Role::Producer { filled, held, free };
         self.pipeline.attach();
         life.expected = None;

@@ -75,7 +75,7 @@ fn input_of_another_size_than_asked_for_or_than_any_encoder_takes_is_refused_at_
         &outcome,
         "other",
         11,
-        "the input has frames of 320x240, --size asks for others",
+        "--size 640x480: the input has frames of 320x240",
     );
     told(
         &outcome,

@@ -279,15 +279,21 @@ fn memory_that_the_encoder_cannot_read_costs_one_copy() {
     assert_eq!(outcome.number("refused"), 4, "{}", outcome.story());
 }
 
-/// That vicodec's first packet is the one that it makes of the picture for others, too.
+/// That vicodec's first packet is the one that it makes of the picture for others, too, but for the four words of colour in its
+/// header: the camera's are passed on, and v4l2-ctl passes none.
 fn begins_with_the_reference(outcome: &Outcome) {
+    const COLOUR: std::ops::Range<usize> = 24..40;
     let (coded, reference) = (outcome.bytes("coded"), outcome.bytes("reference"));
     let (first, _) = fwht_packets(&reference)[0];
     assert!(
-        first > 1000 && coded.starts_with(&reference[..first]),
+        first > 1000
+            && coded.starts_with(&reference[..COLOUR.start])
+            && coded[COLOUR.end..].starts_with(&reference[COLOUR.end..first]),
         "{}",
         outcome.story()
     );
+    // V4L2_COLORSPACE_SRGB, vivid's.
+    assert_eq!(coded[COLOUR][..4], [0, 0, 0, 8]);
 }
 
 #[test]
@@ -329,7 +335,7 @@ fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
     only_the_picture_copied(&outcome, &picture);
     let log = outcome.text("run.log");
     assert!(
-        log.contains("/dev/video4: NM12 becomes NV12 by a copy, 13824000 bytes a second"),
+        log.contains("/dev/video4: NM12 becomes NV12 by a copy, 11520000 bytes a second"),
         "{log}"
     );
     let log = outcome.text("offset.log");

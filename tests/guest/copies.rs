@@ -5,7 +5,7 @@ use crate::frames::Picture;
 use crate::support::{Api, Guest};
 
 /// The calls of a running engine. None of them maps, unmaps or allocates memory.
-const CALLS: [&str; 15] = [
+const CALLS: [&str; 16] = [
     "ppoll",
     "ioctl",
     "read",
@@ -16,6 +16,7 @@ const CALLS: [&str; 15] = [
     "futex",
     "close",
     "socketpair",
+    "shutdown",
     "sendto",
     "clock_gettime",
     "recvmsg",
