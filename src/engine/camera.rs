@@ -8,6 +8,8 @@ pub mod clock;
 pub mod identity;
 mod recovery;
 
+use rustix::io::Errno;
+
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
@@ -140,11 +142,14 @@ impl Engine<'_> {
         if life.phase != Phase::Running {
             return Ok(());
         }
+        let mut brought = false;
         if ready.at(CAMERA_EVENT)
             && let Some(feed) = &self.camera
             && let Some(camera) = &feed.camera
         {
-            match camera.changed() {
+            let changed = camera.changed();
+            brought = changed.is_ok_and(|changed| changed);
+            match changed {
                 Ok(false) => {}
                 // A driver may have stopped all the same.
                 Ok(true) if feed.due().is_none() && camera.unchanged() => {
@@ -159,17 +164,49 @@ impl Engine<'_> {
         }
         match self.camera.as_ref().map(CameraFeed::due) {
             Some(None) => match self.take_pictures(life, ready.at(FILLED)) {
-                Ok(()) => Ok(()),
-                Err(error) => self.restart_camera(error),
+                Ok(taken) => brought |= taken,
+                Err(error) => {
+                    brought = true;
+                    self.restart_camera(error)?;
+                }
             },
             Some(Some(at)) if at <= now() && self.may_attach(life) => {
                 match self.camera.as_ref().map(|feed| feed.health) {
-                    Some(Health::Stopped(_)) => self.start_camera(),
-                    _ => self.revive_camera(life),
+                    Some(Health::Stopped(_)) => self.start_camera()?,
+                    _ => self.revive_camera(life)?,
                 }
             }
-            _ => Ok(()),
+            _ => {}
         }
+        self.watch_camera(life, ready, brought)
+    }
+
+    /// Notes whether the camera woke the loop for nothing. One that does nothing else has failed.
+    fn watch_camera(
+        &mut self,
+        life: &mut Life,
+        ready: Ready,
+        brought: bool,
+    ) -> Result<(), Failure> {
+        let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT);
+        let Some(feed) = &self.camera else {
+            return Ok(());
+        };
+        if brought || feed.camera.is_none() {
+            life.camera_wakeups.fine();
+        } else if woke
+            && !ready.guessed()
+            && life
+                .camera_wakeups
+                .brought_nothing(now(), self.settings.stall)
+        {
+            let error = IoctlError::new(Call::Poll, Errno::IO);
+            return match feed.due() {
+                None => self.restart_camera(error),
+                Some(_) => self.camera_left(&error.into()),
+            };
+        }
+        Ok(())
     }
 
     /// Whether the encoder is there, and has no frame.
@@ -177,13 +214,14 @@ impl Engine<'_> {
         life.away.is_none() && self.pipeline.in_flight() == 0 && !self.pipeline.busy()
     }
 
-    /// Takes at most one round of pictures.
-    fn take_pictures(&mut self, life: &mut Life, ready: bool) -> Result<(), IoctlError> {
+    /// Takes at most one round of pictures. Whether there was any.
+    fn take_pictures(&mut self, life: &mut Life, ready: bool) -> Result<bool, IoctlError> {
+        let mut taken = false;
         let Some(feed) = &mut self.camera else {
-            return Ok(());
+            return Ok(taken);
         };
         let Some(camera) = &feed.camera else {
-            return Ok(());
+            return Ok(taken);
         };
         for _ in 0..camera.slots() {
             if !ready {
@@ -192,6 +230,7 @@ impl Engine<'_> {
             let Some(picture) = camera.dequeue()? else {
                 break;
             };
+            taken = true;
             let time = now();
             let claimed = Claimed {
                 timestamp: picture.micros.map(|micros| micros.saturating_mul(1000)),
@@ -225,10 +264,11 @@ impl Engine<'_> {
                 *left -= 1;
                 if *left == 0 {
                     life.end_wanted = true;
-                    return Ok(());
+                    return Ok(taken);
                 }
             }
         }
-        fill(camera, self.pipeline)
+        fill(camera, self.pipeline)?;
+        Ok(taken)
     }
 }

@@ -29,7 +29,7 @@ use crate::engine::frame_memory::FrameMemory;
 use crate::engine::life::{Life, Phase};
 use crate::engine::pipeline::Pipeline;
 use crate::engine::publisher::Publisher;
-use crate::engine::reactor::{ENCODER, FILLED, FIRST_CLIENT, Ready, SIGNALS};
+use crate::engine::reactor::{CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, Ready, SIGNALS};
 use crate::engine::session::Session;
 use crate::error::{Exit, Failure};
 use crate::failure;
@@ -128,11 +128,16 @@ impl Engine<'_> {
 
     #[inline(never)]
     fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
-        let polled = life.wakeups.polls(now());
+        let time = now();
+        let polled = life.wakeups.polls(time);
+        let camera_polled = life.camera_wakeups.polls(time);
         let ready = self.sleep(life);
         let time = now();
         if polled && !ready.at(ENCODER) {
             life.wakeups.fine();
+        }
+        if camera_polled && !ready.at(FILLED) && !ready.at(CAMERA_EVENT) {
+            life.camera_wakeups.fine();
         }
         if ready.at(SIGNALS) {
             self.take_signal(life, time);

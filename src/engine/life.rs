@@ -36,6 +36,8 @@ pub(super) struct Life {
     pub(super) phase: Phase,
     /// Wake-ups by the encoder.
     pub(super) wakeups: Wakeups,
+    /// Wake-ups by the camera.
+    pub(super) camera_wakeups: Wakeups,
     /// Frames that the driver refused in a row.
     pub(super) refused: u32,
     /// Restarts since the latest packet.
@@ -73,6 +75,7 @@ impl Life {
             clients: Clients::default(),
             phase: Phase::Running,
             wakeups: Wakeups::default(),
+            camera_wakeups: Wakeups::default(),
             refused: 0,
             restarts: 0,
             accept_again: 0,

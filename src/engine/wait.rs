@@ -43,7 +43,9 @@ impl Engine<'_> {
         } else if let Some(feed) = &self.camera
             && life.phase == Phase::Running
         {
-            if let Some(camera) = &feed.camera {
+            if let Some(quiet) = life.camera_wakeups.quiet_until(time) {
+                sources.until(Some(quiet));
+            } else if let Some(camera) = &feed.camera {
                 sources.add(CAMERA_EVENT, camera.as_fd(), PollFlags::PRI);
                 if feed.due().is_none() {
                     sources.add(FILLED, camera.as_fd(), PollFlags::IN);
