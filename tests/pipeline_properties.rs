@@ -283,6 +283,58 @@ fn an_encoder_that_holds_slots_back_stalls_when_it_is_drained_or_frames_are_drop
 }
 
 #[test]
+fn an_encoder_that_is_given_one_frame_at_a_time_stalls_when_the_next_one_waits_for_it() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    let fill = |pipeline: &mut Pipeline<'_>, now| {
+        let slot = pipeline.lend(10).unwrap();
+        pipeline.commit(slot, 0, now, now).unwrap();
+    };
+    let (first, _) = queue(&mut pipeline, 10);
+    pipeline.withhold(20);
+    assert_eq!(pipeline.stalls(LIMIT), None, "no frame waits");
+    fill(&mut pipeline, 5000);
+    for now in [5000, 5500] {
+        pipeline.withhold(now);
+        assert_eq!(pipeline.stalls(LIMIT), Some(5000 + LIMIT));
+    }
+    // A change of the encoder's settings gives it no more time.
+    pipeline.forget_habits();
+    pipeline.withhold(5600);
+    assert_eq!(pipeline.stalls(LIMIT), Some(5000 + LIMIT));
+    pipeline.returned(first, 5900);
+    pipeline.queued(5900);
+    assert_eq!(pipeline.stalls(LIMIT), None, "it may wait for the third");
+    fill(&mut pipeline, 6000);
+    pipeline.withhold(6000);
+    assert_eq!(pipeline.stalls(LIMIT), Some(6000 + LIMIT));
+    pipeline.drop_filled(Counter::DroppedRefused);
+    assert_eq!(pipeline.stalls(LIMIT), None, "no frame waits any more");
+}
+
+#[test]
+fn slots_that_an_encoder_keeps_when_their_frames_are_accounted_for_are_flushed() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    // A frame that it cannot be told to give, and one whose packet came.
+    for answered in [false, true] {
+        let (_, key) = queue(&mut pipeline, 10);
+        assert!(!pipeline.keeps_slots());
+        if answered {
+            assert!(pipeline.claim(key, 10).is_some());
+        } else {
+            pipeline.expire_held();
+        }
+        assert!(pipeline.keeps_slots());
+        assert_eq!(pipeline.stalls(LIMIT), None);
+        assert_eq!(pipeline.flush(LIMIT), Some(10 + LIMIT));
+        pipeline.restart(Counter::DroppedEncoder, 20);
+        assert!(!pipeline.keeps_slots());
+        assert_eq!(pipeline.flush(LIMIT), None);
+    }
+}
+
+#[test]
 fn an_encoder_that_was_seen_empty_stalls_with_one_slot() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());

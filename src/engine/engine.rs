@@ -352,6 +352,9 @@ impl Engine<'_> {
                 }
             }
         }
+        if !self.may_queue(life) {
+            self.pipeline.withhold(now());
+        }
         if let Phase::Emptying { deadline } = life.phase
             && self.pipeline.filled() == 0
         {
