@@ -2,7 +2,9 @@
 #![cfg(not(loom))]
 
 use framemill::engine::pipeline::{NotYours, Pipeline, Slot};
-use framemill::limits::{COUNTERS, HISTOGRAM_BUCKETS, PENDING_FRAMES, REORDER_FRAMES};
+use framemill::limits::{
+    COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
+};
 use framemill::shm::layout::Histogram;
 use framemill::shm::word::Word64;
 use framemill::stats::{Counter, Stats};
@@ -361,6 +363,39 @@ fn an_encoder_that_was_seen_empty_stalls_with_one_slot() {
     pipeline.restart(Counter::DroppedEncoder, 204);
     queue(&mut pipeline, 205);
     assert_eq!(pipeline.stalls(LIMIT), None);
+}
+
+#[test]
+fn a_slow_source_makes_no_encoder_mute_that_looks_ahead() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    let look_ahead = u64::from(MUTE_FRAMES_HELD) - 1;
+    let mut keys = Vec::new();
+    for n in 0..3 * look_ahead {
+        // Each frame comes long after the one before.
+        let now = 10 * LIMIT * (n + 1);
+        keys.extend(encode(&mut pipeline, 1, now));
+        if n >= look_ahead {
+            assert!(pipeline.claim(keys.remove(0), now).is_some());
+        }
+        assert_eq!(pipeline.mute(LIMIT), None, "{n}");
+    }
+}
+
+#[test]
+fn an_encoder_that_returns_slots_and_gives_nothing_is_mute_sooner_when_it_holds_nothing_back() {
+    for (answers, enough) in [(false, MUTE_FRAMES_HELD), (true, MUTE_FRAMES)] {
+        let memory = Memory::new();
+        let mut pipeline = Pipeline::new(4, memory.stats());
+        if answers {
+            let keys = encode(&mut pipeline, 1, 10);
+            assert!(pipeline.claim(keys[0], 20).is_some());
+        }
+        encode(&mut pipeline, u64::from(enough) - 1, 30);
+        assert_eq!(pipeline.mute(LIMIT), None);
+        encode(&mut pipeline, 1, 5000);
+        assert_eq!(pipeline.mute(LIMIT), Some(5000 + LIMIT));
+    }
 }
 
 #[test]

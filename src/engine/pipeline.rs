@@ -16,7 +16,7 @@
 use arrayvec::ArrayVec;
 
 use super::pending::{Claimed, PendingFrames, take};
-use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX};
+use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX, MUTE_FRAMES, MUTE_FRAMES_HELD};
 use crate::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 
@@ -257,7 +257,7 @@ impl<'a> Pipeline<'a> {
         };
         *state = Slot::Free;
         self.stats.count(Counter::FramesReturned);
-        self.pending.returned(slot, now);
+        self.pending.returned(slot, now, self.mute_frames());
         self.progressed(now);
     }
 
@@ -357,7 +357,16 @@ impl<'a> Pipeline<'a> {
     /// When an encoder that returned slots and gave no packet is to be taken for stalled, `CLOCK_MONOTONIC` ns.
     #[must_use]
     pub fn mute(&self, limit: u64) -> Option<u64> {
-        self.pending.mute(limit)
+        self.pending.mute(self.mute_frames(), limit)
+    }
+
+    /// So many slots without a packet are returned by no encoder that works.
+    fn mute_frames(&self) -> u32 {
+        if self.holds_none {
+            MUTE_FRAMES
+        } else {
+            MUTE_FRAMES_HELD
+        }
     }
 
     /// The encoder was told to give everything that it holds.
