@@ -244,6 +244,10 @@ pub const REFUSED_FRAMES: u32 = 8;
 /// so many only when it is out of order.
 pub const MUTE_FRAMES: u32 = 8;
 
+/// The same of an encoder that may hold frames back: more than any looks ahead, and fewer than can be kept track of.
+pub const MUTE_FRAMES_HELD: u32 = PENDING_FRAMES as u32 / 2;
+const _: () = assert!(MUTE_FRAMES < MUTE_FRAMES_HELD);
+
 /// Expired frames that are remembered: so many packets may come late. Twice the reordering that no encoder exceeds, and some for a driver that
 /// cannot be drained.
 pub const EXPIRED_FRAMES: usize = 16;

@@ -2,7 +2,9 @@
 #![cfg(not(loom))]
 
 use framemill::engine::pipeline::{NotYours, Pipeline, Slot};
-use framemill::limits::{COUNTERS, HISTOGRAM_BUCKETS, PENDING_FRAMES, REORDER_FRAMES};
+use framemill::limits::{
+    COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
+};
 use framemill::shm::layout::Histogram;
 use framemill::shm::word::Word64;
 use framemill::stats::{Counter, Stats};
@@ -283,6 +285,58 @@ fn an_encoder_that_holds_slots_back_stalls_when_it_is_drained_or_frames_are_drop
 }
 
 #[test]
+fn an_encoder_that_is_given_one_frame_at_a_time_stalls_when_the_next_one_waits_for_it() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    let fill = |pipeline: &mut Pipeline<'_>, now| {
+        let slot = pipeline.lend(10).unwrap();
+        pipeline.commit(slot, 0, now, now).unwrap();
+    };
+    let (first, _) = queue(&mut pipeline, 10);
+    pipeline.withhold(20);
+    assert_eq!(pipeline.stalls(LIMIT), None, "no frame waits");
+    fill(&mut pipeline, 5000);
+    for now in [5000, 5500] {
+        pipeline.withhold(now);
+        assert_eq!(pipeline.stalls(LIMIT), Some(5000 + LIMIT));
+    }
+    // A change of the encoder's settings gives it no more time.
+    pipeline.forget_habits();
+    pipeline.withhold(5600);
+    assert_eq!(pipeline.stalls(LIMIT), Some(5000 + LIMIT));
+    pipeline.returned(first, 5900);
+    pipeline.queued(5900);
+    assert_eq!(pipeline.stalls(LIMIT), None, "it may wait for the third");
+    fill(&mut pipeline, 6000);
+    pipeline.withhold(6000);
+    assert_eq!(pipeline.stalls(LIMIT), Some(6000 + LIMIT));
+    pipeline.drop_filled(Counter::DroppedRefused);
+    assert_eq!(pipeline.stalls(LIMIT), None, "no frame waits any more");
+}
+
+#[test]
+fn slots_that_an_encoder_keeps_when_their_frames_are_accounted_for_are_flushed() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    // A frame that it cannot be told to give, and one whose packet came.
+    for answered in [false, true] {
+        let (_, key) = queue(&mut pipeline, 10);
+        assert!(!pipeline.keeps_slots());
+        if answered {
+            assert!(pipeline.claim(key, 10).is_some());
+        } else {
+            pipeline.expire_held();
+        }
+        assert!(pipeline.keeps_slots());
+        assert_eq!(pipeline.stalls(LIMIT), None);
+        assert_eq!(pipeline.flush(LIMIT), Some(10 + LIMIT));
+        pipeline.restart(Counter::DroppedEncoder, 20);
+        assert!(!pipeline.keeps_slots());
+        assert_eq!(pipeline.flush(LIMIT), None);
+    }
+}
+
+#[test]
 fn an_encoder_that_was_seen_empty_stalls_with_one_slot() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());
@@ -309,6 +363,39 @@ fn an_encoder_that_was_seen_empty_stalls_with_one_slot() {
     pipeline.restart(Counter::DroppedEncoder, 204);
     queue(&mut pipeline, 205);
     assert_eq!(pipeline.stalls(LIMIT), None);
+}
+
+#[test]
+fn a_slow_source_makes_no_encoder_mute_that_looks_ahead() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(4, memory.stats());
+    let look_ahead = u64::from(MUTE_FRAMES_HELD) - 1;
+    let mut keys = Vec::new();
+    for n in 0..3 * look_ahead {
+        // Each frame comes long after the one before.
+        let now = 10 * LIMIT * (n + 1);
+        keys.extend(encode(&mut pipeline, 1, now));
+        if n >= look_ahead {
+            assert!(pipeline.claim(keys.remove(0), now).is_some());
+        }
+        assert_eq!(pipeline.mute(LIMIT), None, "{n}");
+    }
+}
+
+#[test]
+fn an_encoder_that_returns_slots_and_gives_nothing_is_mute_sooner_when_it_holds_nothing_back() {
+    for (answers, enough) in [(false, MUTE_FRAMES_HELD), (true, MUTE_FRAMES)] {
+        let memory = Memory::new();
+        let mut pipeline = Pipeline::new(4, memory.stats());
+        if answers {
+            let keys = encode(&mut pipeline, 1, 10);
+            assert!(pipeline.claim(keys[0], 20).is_some());
+        }
+        encode(&mut pipeline, u64::from(enough) - 1, 30);
+        assert_eq!(pipeline.mute(LIMIT), None);
+        encode(&mut pipeline, 1, 5000);
+        assert_eq!(pipeline.mute(LIMIT), Some(5000 + LIMIT));
+    }
 }
 
 #[test]

@@ -125,9 +125,10 @@ impl Engine<'_> {
         let open = life.away.is_none();
         if open && wanted == present && self.has_own_buffers() && !anothers {
             // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
-            // producer before: they come first, and would wait for frames that wait for them.
-            let starts =
-                !self.settings.can_force && self.pipeline.has_queued() || self.pipeline.may_hold();
+            // producer before, or keeps their slots: they come first, and would wait for frames that wait for them.
+            let starts = !self.settings.can_force && self.pipeline.has_queued()
+                || self.pipeline.may_hold()
+                || self.pipeline.keeps_slots();
             // What is still to be copied lies in the former producer's memfd.
             let waits = self.memory.copies() && self.pipeline.filled() > 0;
             if self.memory.choice() == Some(choice) && !starts && !waits {

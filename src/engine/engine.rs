@@ -357,6 +357,9 @@ impl Engine<'_> {
                 }
             }
         }
+        if !self.may_queue(life) {
+            self.pipeline.withhold(now());
+        }
         if let Phase::Emptying { deadline } = life.phase
             && self.pipeline.filled() == 0
         {
@@ -372,12 +375,14 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// The driver refuses each frame: it is restarted, unless it is a producer's memory that it does not take.
+    /// The driver refuses each frame: it is restarted, unless it is a producer's memory that it does not take. The frames that still
+    /// wait are in the same memory, and would be refused when nobody is left to be disconnected for them.
     fn refuses_all(&mut self, life: &mut Life, error: IoctlError) -> Result<(), IoctlError> {
         if self.encoder.imports()
             && let Some((place, ..)) = life.clients.producer()
         {
             self.cut_off(life, place, Refusal::BadFrameRing);
+            self.pipeline.drop_filled(Counter::DroppedRefused);
             return Ok(());
         }
         Err(error)

@@ -35,10 +35,15 @@ impl Engine<'_> {
         }
     }
 
-    /// The encoder cannot be told to give what it holds: the frames are dropped, until packets of later frames push them out.
+    /// The encoder cannot be told to give what it holds: the frames are dropped, until packets of later frames push them out. One that
+    /// has slots, too, is started again: the next producer or camera needs them.
     pub(super) fn hold(&mut self, life: &mut Life) {
         self.pipeline.expire_held();
         life.left = false;
+        if self.pipeline.keeps_slots() {
+            life.phase = Phase::Drained;
+            return;
+        }
         life.phase = Phase::Running;
         self.recovered(life);
     }

@@ -56,18 +56,12 @@ impl Engine<'_> {
             if !self.signals.take() {
                 break;
             }
-            match life.phase {
-                Phase::Running => {
-                    note!(info, "told to stop: draining");
-                    self.begin_end(life, time);
-                }
-                Phase::Emptying { .. } | Phase::Draining { .. } | Phase::Drained
-                    if !life.ending =>
-                {
-                    self.begin_end(life, time);
-                }
+            if life.ending || matches!(life.phase, Phase::Ended(_)) {
                 // Whoever asks twice does not want to wait.
-                _ => life.phase = Phase::Ended(Exit::DrainTimeout),
+                life.phase = Phase::Ended(Exit::DrainTimeout);
+            } else {
+                note!(info, "told to stop: draining");
+                self.begin_end(life, time);
             }
         }
     }

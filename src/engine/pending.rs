@@ -12,7 +12,7 @@
 
 use arrayvec::ArrayVec;
 
-use crate::limits::{EXPIRED_FRAMES, MUTE_FRAMES, PENDING_FRAMES, REORDER_FRAMES};
+use crate::limits::{EXPIRED_FRAMES, PENDING_FRAMES, REORDER_FRAMES};
 
 /// A frame on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct PendingFrames {
     expired: ArrayVec<(u64, Frame), EXPIRED_FRAMES>,
     /// Slots that returned since the latest packet.
     unanswered: u32,
-    /// When the first of them returned, `CLOCK_MONOTONIC` ns.
+    /// When there were enough of them for a mute encoder, `CLOCK_MONOTONIC` ns.
     unanswered_since: u64,
 }
 
@@ -108,12 +108,12 @@ impl PendingFrames {
         let _ = self.frames.try_push(pending);
     }
 
-    /// The driver returned a slot.
-    pub fn returned(&mut self, slot: u32, now: u64) {
-        if self.unanswered == 0 {
+    /// The driver returned a slot. After `enough` of them a packet has to come.
+    pub fn returned(&mut self, slot: u32, now: u64, enough: u32) {
+        self.unanswered = self.unanswered.saturating_add(1);
+        if self.unanswered == enough {
             self.unanswered_since = now;
         }
-        self.unanswered = self.unanswered.saturating_add(1);
         // Not by its timestamp: a driver need not give back there what it was given.
         let mut frames = self.frames.iter_mut();
         if let Some(pending) = frames.find(|one| one.slot == slot && one.returned == 0) {
@@ -184,11 +184,11 @@ impl PendingFrames {
         self.frames.pop().map(|pending| pending.frame)
     }
 
-    /// When the encoder is to be taken for mute, `CLOCK_MONOTONIC` ns: `limit` ns after the first of `MUTE_FRAMES` slots that it returned
-    /// without a packet. One that holds frames back gives a packet for each that is queued.
+    /// When the encoder is to be taken for mute, `CLOCK_MONOTONIC` ns: `limit` ns after the last of `enough` slots that it returned
+    /// without a packet. One that looks ahead over fewer frames has given a packet by then, however slowly they come.
     #[must_use]
-    pub fn mute(&self, limit: u64) -> Option<u64> {
-        (self.unanswered >= MUTE_FRAMES).then(|| self.unanswered_since.saturating_add(limit))
+    pub fn mute(&self, enough: u32, limit: u64) -> Option<u64> {
+        (self.unanswered >= enough).then(|| self.unanswered_since.saturating_add(limit))
     }
 }
 
@@ -205,6 +205,8 @@ pub(super) fn take<T, const N: usize>(list: &mut ArrayVec<T, N>, place: usize) -
 mod tests {
     use super::*;
 
+    const ENOUGH: u32 = 8;
+
     fn with(count: u64) -> PendingFrames {
         let mut frames = PendingFrames::default();
         for key in 1..=count {
@@ -213,7 +215,7 @@ mod tests {
                 ..Frame::default()
             };
             frames.queued(key, key as u32 % 4, frame);
-            frames.returned(key as u32 % 4, 1000 * key);
+            frames.returned(key as u32 % 4, 1000 * key, ENOUGH);
         }
         frames
     }
@@ -278,19 +280,22 @@ mod tests {
         let mut frames = PendingFrames::default();
         for key in 1..=1000 {
             frames.queued(key, 0, Frame::default());
-            frames.returned(0, key);
+            frames.returned(0, key, ENOUGH);
             if key > 7 {
                 assert!(frames.claim(key - 7).is_some());
             }
-            assert_eq!(frames.mute(10), None, "{key}");
+            assert_eq!(frames.mute(ENOUGH, 10), None, "{key}");
         }
     }
 
     #[test]
     fn an_encoder_that_returns_slots_and_gives_nothing_is_mute() {
-        let frames = with(u64::from(MUTE_FRAMES) - 1);
-        assert_eq!(frames.mute(10), None);
-        let frames = with(u64::from(MUTE_FRAMES));
-        assert_eq!(frames.mute(10), Some(1010));
+        let frames = with(u64::from(ENOUGH) - 1);
+        assert_eq!(frames.mute(ENOUGH, 10), None);
+        // More of them give it no more time.
+        for more in [0, 1, 9] {
+            let frames = with(u64::from(ENOUGH) + more);
+            assert_eq!(frames.mute(ENOUGH, 10), Some(8010));
+        }
     }
 }

@@ -16,7 +16,7 @@
 use arrayvec::ArrayVec;
 
 use super::pending::{Claimed, PendingFrames, take};
-use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX};
+use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX, MUTE_FRAMES, MUTE_FRAMES_HELD};
 use crate::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 
@@ -69,6 +69,8 @@ pub struct Pipeline<'a> {
     draining: bool,
     /// Frames were dropped since the encoder's last sign of life, because it has all the slots that it can have.
     behind: bool,
+    /// A frame waits to be queued until the encoder has returned each slot that it has.
+    withheld: bool,
 }
 
 impl<'a> Pipeline<'a> {
@@ -94,6 +96,7 @@ impl<'a> Pipeline<'a> {
             answered_all: false,
             draining: false,
             behind: false,
+            withheld: false,
         }
     }
 
@@ -211,6 +214,7 @@ impl<'a> Pipeline<'a> {
         let Some((_, mut frame)) = take(&mut self.filled, 0) else {
             return;
         };
+        self.withheld = false;
         // While it may wait for more, the time of its answer begins with each frame.
         if !self.busy() || !self.owes() {
             self.progress = now;
@@ -224,6 +228,18 @@ impl<'a> Pipeline<'a> {
         self.stats.count(Counter::FramesQueued);
         self.stats
             .record(Stage::CommitToQueue, now.saturating_sub(frame.committed));
+    }
+
+    /// The engine queues no frame before the encoder has returned each slot that it has: no frame that waits is one that the encoder
+    /// may wait for.
+    pub fn withhold(&mut self, now: u64) {
+        if self.filled.is_empty() || !self.busy() {
+            return;
+        }
+        if !self.owes() {
+            self.progress = now;
+        }
+        self.withheld = true;
     }
 
     /// The driver refused the slot that `next` named: its frame is dropped.
@@ -241,7 +257,7 @@ impl<'a> Pipeline<'a> {
         };
         *state = Slot::Free;
         self.stats.count(Counter::FramesReturned);
-        self.pending.returned(slot, now);
+        self.pending.returned(slot, now, self.mute_frames());
         self.progressed(now);
     }
 
@@ -268,6 +284,7 @@ impl<'a> Pipeline<'a> {
     fn progressed(&mut self, now: u64) {
         self.progress = now;
         self.behind = false;
+        self.withheld = false;
         if self.answered_all && !self.busy() && !self.draining {
             self.holds_none = true;
         }
@@ -340,7 +357,16 @@ impl<'a> Pipeline<'a> {
     /// When an encoder that returned slots and gave no packet is to be taken for stalled, `CLOCK_MONOTONIC` ns.
     #[must_use]
     pub fn mute(&self, limit: u64) -> Option<u64> {
-        self.pending.mute(limit)
+        self.pending.mute(self.mute_frames(), limit)
+    }
+
+    /// So many slots without a packet are returned by no encoder that works.
+    fn mute_frames(&self) -> u32 {
+        if self.holds_none {
+            MUTE_FRAMES
+        } else {
+            MUTE_FRAMES_HELD
+        }
     }
 
     /// The encoder was told to give everything that it holds.
@@ -349,8 +375,8 @@ impl<'a> Pipeline<'a> {
         self.progress = now;
     }
 
-    /// When the encoder is to be drained because nobody sends more frames, `CLOCK_MONOTONIC` ns; `None` when nothing is inside.
-    /// One that is known to hold nothing back has the time of a stall.
+    /// When the encoder is to be drained because nobody sends more frames, `CLOCK_MONOTONIC` ns; `None` when nothing is inside,
+    /// neither a frame nor a slot. One that is known to hold nothing back has the time of a stall.
     #[must_use]
     pub fn flush(&self, stall: u64) -> Option<u64> {
         let pause = if self.holds_none {
@@ -358,7 +384,7 @@ impl<'a> Pipeline<'a> {
         } else {
             stall.min(u64::from(FLUSH_AFTER_MS) * MS)
         };
-        (self.in_flight() != 0).then(|| self.progress.saturating_add(pause))
+        (self.in_flight() != 0 || self.busy()).then(|| self.progress.saturating_add(pause))
     }
 
     /// The encoder was stopped and gave everything back: its frames are dropped for `reason`, its slots are free.
@@ -373,6 +399,7 @@ impl<'a> Pipeline<'a> {
         self.answered_all = false;
         self.draining = false;
         self.behind = false;
+        self.withheld = false;
         self.queued_of = None;
     }
 
@@ -436,11 +463,18 @@ impl<'a> Pipeline<'a> {
         self.slots.contains(&Slot::Queued)
     }
 
+    /// Whether the encoder has slots, and all their frames are accounted for.
+    #[must_use]
+    pub fn keeps_slots(&self) -> bool {
+        self.busy() && self.in_flight() == 0
+    }
+
     /// Whether the encoder has no reason to wait for more frames before it answers: it holds none back, it is being drained, or it has
     /// all the slots that it can have.
     fn owes(&self) -> bool {
         let has_all = self.slots.iter().all(|&slot| slot == Slot::Queued);
-        self.holds_none || self.draining || self.behind || has_all
+        let withheld = self.withheld && !self.filled.is_empty();
+        self.holds_none || self.draining || self.behind || withheld || has_all
     }
 
     /// Frames that wait to be queued.
