@@ -92,3 +92,32 @@ fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() {
         assert!(log.contains(refusal) && !log.contains("running: "), "{log}");
     }
 }
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin() {
+    let guest = Guest::h264("camera-empty").steady();
+    guest.compile("tests/vm/refuse.c", "refuse");
+    // VIDIOC_DQBUF and EAGAIN: a frame is there for ever, and nobody can dequeue it.
+    let outcome = guest.run(
+        r"
+        cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
+        ticks() {
+            set -- $(cat /proc/$run/stat)
+            echo $((${14} + ${15}))
+        }
+        start run ./refuse 0xc0585611 11 framemill run $encoder --camera /dev/video4 --size 320x180 --stall-ms 2000 --camera-wait 3000
+        until_true grep -q 'running: ' run.log
+        before=$(ticks)
+        until_true grep -q 'poll: EIO' run.log
+        say ticks $(($(ticks) - before))
+        ended run
+        cp run.log /host
+        ",
+    );
+    assert_eq!(outcome.number("run"), 6, "{}", outcome.story());
+    let log = outcome.text("run.log");
+    assert!(log.contains("the camera failed (poll: EIO"), "{log}");
+    // Of the 200 that two seconds have.
+    assert!(outcome.number("ticks") < 50, "{}", outcome.story());
+}
