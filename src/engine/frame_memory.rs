@@ -15,7 +15,7 @@ use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Nonsense, Popper, Pusher};
-use crate::shm::layout::{FRAME_RING_BYTES, copy_slot_bytes};
+use crate::shm::layout::copy_slot_bytes;
 use crate::shm::map::FrameMap;
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::region::Region;
@@ -307,8 +307,8 @@ impl FrameMemory {
         self.user
     }
 
-    /// Nobody produces, and no frame waits to be copied: what the former producer may have kept of ring and memfd is freed. It can
-    /// fill them again, with memory of its own.
+    /// Nobody produces, and no frame waits to be copied: what the former producer may have kept of the memfd is freed. It can fill it
+    /// again, with memory of its own. The ring stays: the producer has still to read there what became of its frames.
     pub fn let_go(&mut self) {
         if !self.used || self.let_go {
             return;
@@ -316,7 +316,6 @@ impl FrameMemory {
         self.let_go = true;
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         // A kernel that cannot leaves the memory with whoever keeps it.
-        let _ = fallocate(&self.ring, flags, 0, FRAME_RING_BYTES as u64);
         if let Some(copying) = &self.copying
             && let (Some(memory), Some(source)) = (&copying.memory, copying.sources.first())
         {
