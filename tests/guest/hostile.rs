@@ -72,7 +72,7 @@ fn is_the_input_over_and_over(outcome: &Outcome, name: &str) -> usize {
 
 /// The sums of an engine with nothing left to do: every frame has one end, the same that the log's last line tells, and every client that
 /// was turned away or cut off a reason; no fewer of each than heard it.
-fn balanced(outcome: &Outcome, heard: &[u64; 14]) {
+fn balanced(outcome: &Outcome, heard: &[u64; 16]) {
     let json = &outcome.text("stat.json")[..];
     let counted = REASONS.map(|reason| stat(json, &format!("refused_{reason}")));
     assert!(
@@ -150,7 +150,7 @@ fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after
 }
 
 /// The reasons as `stat` names them; the first one's number is 1.
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 15] = [
     "producer_present",
     "ending",
     "too_many",
@@ -164,6 +164,8 @@ const REASONS: [&str; 13] = [
     "not_allowed",
     "camera_feeds",
     "costly",
+    "odd_size",
+    "format",
 ];
 const TOO_MANY: usize = 3;
 const BAD_MESSAGE: usize = 4;
@@ -172,8 +174,8 @@ const NOT_ENCODED: usize = 9;
 const NOT_ALLOWED: usize = 11;
 
 /// How often each reason was given, as the clients' last lines say.
-fn refusals(outcome: &Outcome) -> [u64; 14] {
-    let mut sums = [0; 14];
+fn refusals(outcome: &Outcome) -> [u64; 16] {
+    let mut sums = [0; 16];
     for line in outcome.text.lines() {
         let Some((_, numbers)) = line.split_once("; refused: ") else {
             continue;
@@ -189,7 +191,7 @@ fn refusals(outcome: &Outcome) -> [u64; 14] {
 
 /// Hostile producers of these kinds one after the other, three clients at once, and an honest producer after each; the last one's frames
 /// are looked at.
-fn hostile_producers(name: &str, kinds: &str, setup: &str) -> [u64; 14] {
+fn hostile_producers(name: &str, kinds: &str, setup: &str) -> [u64; 16] {
     let guest = guest(name);
     let outcome = run(
         &guest,
