@@ -47,7 +47,7 @@ fn wrong_command_lines_and_devices_are_told() {
             "option",
             "framemill run --sise 640x368",
             2,
-            &["--sise", "--help"],
+            &["--sise", "--size"],
         ),
         ("value", "framemill run --size 640", 2, &["--size", "640"]),
         (
@@ -84,7 +84,7 @@ fn wrong_command_lines_and_devices_are_told() {
             "no_codec",
             "framemill run --size 640x368 --codec HEVC",
             3,
-            &["HEVC", "YU12"],
+            &["HEVC", "raw frames"],
         ),
         (
             "other_codec",
@@ -259,22 +259,22 @@ fn missing_engines_second_engines_and_bad_input_are_told() {
         "engine run --size 640x368\nframemill push --frames 1 --fps max 2>push.log || give_up push\n",
         cases,
         r"
-        # A pipe's remainder shows only at its end; the frame before it is a frame.
-        start tap framemill tap --from live --frames 1 --all --to /dev/null
-        until_true reached consumers_attached 3
-        cat /host/short | framemill push --from - --raw --fps max 2>pipe.log
+        # A pipe's remainder shows only at its end. The frame before it is held back, unless the pipe was silent for long.
+        cp /host/short /tmp/short
+        cat /tmp/short | framemill push --from - --raw --fps max 2>pipe.log
         say pipe $?
-        ended tap
         kill $run
         ended run
         ",
     );
     // The engine was not disturbed.
-    outcome.succeeded(&["tap", "run"]);
+    outcome.succeeded(&["run"]);
     assert_eq!(outcome.number("pipe"), 11);
     let log = outcome.text("pipe.log");
     assert!(
-        log.contains("1 frames pushed: 1 published") && log.contains("1000 bytes more"),
+        (log.contains("1 whole frames of the input not pushed")
+            || log.contains("1 frames pushed: 1 published"))
+            && log.contains("1000 bytes more"),
         "{log}"
     );
 }
