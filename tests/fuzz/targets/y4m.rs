@@ -29,7 +29,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 .expect("a tag");
             let (across, down) = header.pixel_aspect.unwrap_or((0, 0));
             let fields = header.interlaced.map_or('p', char::from);
-            let range = ["", " XCOLORRANGE=FULL", " XCOLORRANGE=LIMITED"][usize::from(header.range)];
+            let range =
+                ["", " XCOLORRANGE=FULL", " XCOLORRANGE=LIMITED"][usize::from(header.range)];
             let again = format!(
                 "YUV4MPEG2 W{} H{} F{frames}:{seconds} A{across}:{down} I{fields} C{tag}{range}\n",
                 header.width, header.height
