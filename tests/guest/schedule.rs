@@ -52,13 +52,13 @@ fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
         r#"
         faults() { cut -d ' ' -f 10,12 /proc/$run/stat; }
         cp /host/in in
-        # frames NAME MEMORY: 300 frames, as soon as there is a file to say so.
+        # frames NAME MEMORY: 30 frames, which it takes to attach, and 300 more as soon as there is a file to say so.
         frames() {
             rm -f go
-            (until [ -e go ]; do sleep 0.02; done; for each in 1 2 3 4 5 6 7 8 9 10; do cat in; done) |
+            (cat in; until [ -e go ]; do sleep 0.02; done; for each in 1 2 3 4 5 6 7 8 9 10; do cat in; done) |
                 framemill push --memory $2 --raw --from - --fps max 2>push.log &
             push=$!
-            until_true reached producers_attached 1
+            until_true reached packets 30
             # What the engine does after that is done by its next turn but one.
             sleep 1
             say $1.before "$(faults)"
@@ -103,7 +103,7 @@ fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn frames_do_not_write_to_the_log_even_when_each_one_fails() {
+fn frames_that_are_dropped_do_not_write_to_the_log() {
     let guest = Guest::h264("quiet");
     let outcome = guest.run(
         r#"
@@ -117,29 +117,9 @@ fn frames_do_not_write_to_the_log_even_when_each_one_fails() {
         say dropped $(($(wc -l <run.log) - lines))
         kill $run
         ended run
-
-        # A driver that refuses each frame.
-        rm -f start.trace
-        traced refusing inject=ioctl:error=EINVAL:when=$(nth VIDIOC_ENCODER_CMD)+ --drain-ms 300
-        until_true grep -q "running: " refusing.log
-        lines=$(wc -l <refusing.log)
-        framemill push --frames 400 --fps max 2>push.log || give_up push
-        framemill stat --json >/host/refused.json
-        say refused $(($(wc -l <refusing.log) - lines))
-        kill $(counter pid)
-        wait $refusing
         "#,
     );
     outcome.succeeded(&["run", "dropped"]);
     let json = outcome.text("dropped.json");
     assert_eq!(stat(&json, "frames_dropped_encoder"), 200, "{json}");
-    let json = outcome.text("refused.json");
-    assert_eq!(stat(&json, "frames_dropped_refused"), 400, "{json}");
-    // The 1st, 2nd, 4th, …, 256th; and that no key frame can be had.
-    let log = outcome.text("refusing.log");
-    assert!((9..=10).contains(&outcome.number("refused")), "{log}");
-    assert!(
-        log.contains("256 frames refused so far: VIDIOC_QBUF: EINVAL"),
-        "{log}"
-    );
 }
