@@ -119,7 +119,9 @@ fn frames_that_are_dropped_do_not_write_to_the_log() {
         ended run
         "#,
     );
-    outcome.succeeded(&["run", "dropped"]);
+    outcome.succeeded(&["run"]);
+    // One at the end: the encoder was drained, and the last frame is one of those that it dropped.
+    assert!(outcome.number("dropped") <= 1, "{}", outcome.story());
     let json = outcome.text("dropped.json");
     assert_eq!(stat(&json, "frames_dropped_encoder"), 200, "{json}");
 }
