@@ -45,12 +45,16 @@ impl Claim {
             match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {
                     // Whoever had it before removed the file: then this one locks nobody out.
-                    let there = statat(CWD, name(&path), AtFlags::SYMLINK_NOFOLLOW);
-                    let (ours, there) = (fstat(&lock)?, there.ok());
-                    if there.is_some_and(|there| {
-                        (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
-                    }) {
-                        return Ok(Self { lock, path });
+                    let ours = fstat(&lock)?;
+                    match statat(CWD, name(&path), AtFlags::SYMLINK_NOFOLLOW) {
+                        Ok(there) if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) => {
+                            return Ok(Self { lock, path });
+                        }
+                        Ok(_) | Err(Errno::NOENT) => {}
+                        Err(errno) => return Err(errno),
+                    }
+                    if now() >= deadline {
+                        return Err(Errno::ADDRINUSE);
                     }
                 }
                 Err(Errno::WOULDBLOCK) if now() >= deadline => return Err(Errno::ADDRINUSE),
