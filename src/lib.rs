@@ -32,7 +32,7 @@
 //! # What always holds
 //!
 //! * Every committed frame ends in exactly one counter: published, or dropped for a named reason. What is in neither
-//!   is still inside (`engine::pipeline`).
+//!   is still inside (`flow::pipeline`).
 //! * While frames flow, it does not allocate, map or unmap memory. Buffers are mapped anew only when the encoder is set up
 //!   anew, between two producers, for a camera that came back or changed its size, or after it failed; and each producer gets a frame
 //!   ring that nobody had before. There is no heap at all; each capacity stands in `limits`, with its reason.
@@ -53,7 +53,7 @@
 //! # Where things are
 //!
 //! Arrows go one way: `command` → `engine`, `sandbox` → `v4l2`, `shm`, `control` → `error`, `limits`, `time`, `log`.
-//! `engine::pipeline`, `shm::layout`, `control::message`, `media` and `cli` are pure: no descriptor, no clock. They
+//! `flow::pipeline`, `shm::layout`, `control::message`, `media` and `cli` are pure: no descriptor, no clock. They
 //! are tested on any host. `shm::layout` and `control::message` together are the ABI for programs in other languages.
 //!
 //! # What it will not do
@@ -96,6 +96,8 @@ pub mod engine;
 pub mod errnos;
 #[cfg(not(loom))]
 pub mod error;
+#[cfg(not(loom))]
+pub mod flow;
 #[cfg(not(loom))]
 pub mod free_memory;
 pub mod limits;

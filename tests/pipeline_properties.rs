@@ -1,7 +1,7 @@
 //! The life of a frame under every order of events that a driver, a producer and a clock can bring about.
 #![cfg(not(loom))]
 
-use framemill::engine::pipeline::{NotYours, Pipeline, Slot};
+use framemill::flow::pipeline::{NotYours, Pipeline, Slot};
 use framemill::limits::{
     COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
 };

@@ -4,7 +4,6 @@
 //! fill, the picture just taken is dropped, and counted.
 
 pub mod attach;
-pub mod clock;
 pub mod identity;
 mod recovery;
 
@@ -12,10 +11,11 @@ use rustix::io::Errno;
 
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
-use crate::engine::pipeline::Pipeline;
 use crate::engine::reactor::{CAMERA_EVENT, FILLED, Ready};
 use crate::error::{Exit, Failure};
 use crate::failure;
+use crate::flow::frame_clock::{Checked, Claimed, FrameClock};
+use crate::flow::pipeline::Pipeline;
 use crate::limits::{CAMERA_RESERVE, CAMERA_SETTLE_MS};
 use crate::note;
 use crate::stats::{Counter, Stats};
@@ -24,7 +24,6 @@ use crate::v4l2::camera::Camera;
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Refused;
 use attach::{NotAttached, Terms};
-use clock::{Checked, Claimed, FrameClock};
 use identity::Identity;
 
 /// The camera while the engine runs.

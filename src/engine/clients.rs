@@ -7,7 +7,7 @@ use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
 };
 
-use crate::engine::wake_cost::{Meter, WakeCost};
+use crate::flow::wake_cost::{Meter, WakeCost};
 use crate::limits::{CLIENTS, COSTLY_PAUSE_MS, COSTLY_USERS, HELLO_MS};
 use crate::time::{MS, processor_time};
 

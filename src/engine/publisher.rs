@@ -6,7 +6,7 @@
 use arrayvec::ArrayVec;
 use rustix::thread::futex;
 
-use crate::engine::pipeline::Pipeline;
+use crate::flow::pipeline::Pipeline;
 use crate::limits::{CODEC_HEADER_BYTES, FRAGMENT_WAIT_MS};
 use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect_start};
 use crate::media::fourcc::Fourcc;

@@ -2,7 +2,7 @@
 //! each frame is accounted for, and no more entries are taken at once than there are slots.
 #![no_main]
 
-use framemill::engine::pipeline::{Pipeline, Slot};
+use framemill::flow::pipeline::{Pipeline, Slot};
 use framemill::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
 use framemill::shm::atomic::Ordering::Relaxed;
 use framemill::shm::frame_ring::{Entry, Popper, Pusher};
