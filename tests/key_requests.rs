@@ -9,7 +9,7 @@ use framemill::client::{Change, Next, PacketConsumer, Start};
 use framemill::control::SocketName;
 use framemill::control::message::{MESSAGE_SIZE, Message};
 use framemill::control::socket::{Listener, Received, receive_plain, send};
-use framemill::engine::clients::new_wake;
+use framemill::engine::clients::table::new_wake;
 use framemill::limits::{KEY_FRAME_PAUSE_MS, PACKET_DESCRIPTORS, PACKET_RING_MIN};
 use framemill::shm::layout::flag;
 use framemill::shm::map::PacketMap;

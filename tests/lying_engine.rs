@@ -10,7 +10,7 @@ use framemill::client::{ClientError, FrameProducer, Observer, PacketConsumer, St
 use framemill::control::SocketName;
 use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, SlotMemory};
 use framemill::control::socket::Listener;
-use framemill::engine::clients::new_wake;
+use framemill::engine::clients::table::new_wake;
 use framemill::limits::{FRAME_BYTES_MAX, PACKET_RING_MAX, PACKET_RING_MIN};
 use framemill::media::format::lookup;
 use framemill::media::fourcc::Fourcc;

@@ -17,20 +17,23 @@ use crate::command::formats::{RawFormats, fit, offered, raw_formats};
 use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
-use crate::engine::attach::describe;
-use crate::engine::camera::attach::{Terms, source_rate};
-use crate::engine::camera::identity::Identity;
-use crate::engine::camera::{CameraFeed, Health};
-use crate::engine::engine::{Engine, Settings};
-use crate::engine::frame_memory::FrameMemory;
+use crate::engine::camera::attach::source_rate;
+use crate::engine::camera::{CameraConfig, CameraSource};
+use crate::engine::clients::{Clients, Rights};
+use crate::engine::colour::ColourCheck;
+use crate::engine::engine::Engine;
 use crate::engine::publisher::Publisher;
+use crate::engine::ring_source::RingSource;
 use crate::engine::session::Session;
+use crate::engine::setup::describe;
+use crate::engine::slot_memory::SlotMemory;
+use crate::engine::source::Source;
+use crate::engine::stage::Stage;
 use crate::error::{Exit, Failure, When, exit_of};
-use crate::flow::frame_clock::FrameClock;
 use crate::flow::pipeline::Pipeline;
+use crate::flow::run_state::RunState;
 use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
 use crate::media::format_set::FormatSet;
-use crate::media::fourcc::Fourcc;
 use crate::media::gop::Gop;
 use crate::note;
 use crate::sandbox;
@@ -122,11 +125,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let requested = options.frame_rate;
     let mut rate = requested;
     if let Some((camera, choice)) = &camera {
-        let terms = Terms {
-            choice: *choice,
-            format: raw.camera,
-        };
-        rate = source_rate(camera, terms, (width, height), requested, requested);
+        let size = (width, height);
+        rate = source_rate(camera, choice, raw.camera, size, requested, requested);
     }
     let wanted = Wanted {
         width,
@@ -153,9 +153,7 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     let agreed = session.agree(&device, &wanted)?;
     let at_device = |error: IoctlError| session.at_device(&error);
-    // None of these is taken apart: the process ends with them, and the kernel takes everything back.
     let encoder = Encoder::new(device, agreed, session.slots).map_err(at_device)?;
-    let mut encoder = ManuallyDrop::new(encoder);
     let no_memory = |error: IoctlError| {
         let exit = match error.call {
             Call::ExpBuf if options.memory == MemoryChoice::Export => Exit::Refused,
@@ -164,37 +162,20 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         };
         failure!(exit, "{}", error.at(path))
     };
-    let memory = FrameMemory::new(&wanted).map_err(no_memory)?;
-    let mut memory = ManuallyDrop::new(memory);
-    let camera = match camera {
-        Some((camera, choice)) => Some(CameraFeed {
-            terms: Terms {
-                choice,
-                format: raw.camera,
-            },
-            identity: Identity::of(&camera.capability),
-            stranger: None,
-            camera: Some(camera),
-            frames: options.frames,
-            health: Health::Streaming,
-            failed: 0,
-            attached: 0,
-            tried: None,
-            clock: FrameClock::default(),
-            discontinuity: false,
-        }),
-        None => {
-            let filled = memory.fill(&encoder, &wanted, options.memory);
-            filled.map_err(no_memory)?;
-            None
-        }
-    };
+    let mut memory = SlotMemory::default();
+    if camera.is_none() {
+        let filled = memory.fill(&encoder, &wanted, options.memory);
+        filled.map_err(no_memory)?;
+    } else {
+        memory.unbound(&encoder);
+    }
 
     let (map, packets) = packet_ring(options.packet_ring)?;
+    // It is not taken apart: the process ends with it.
     let map = ManuallyDrop::new(map);
     let header = map.header();
     introduce(header, node, encoder.device());
-    describe(header, &wanted, &encoder, memory.kind());
+    describe(header, &wanted, &encoder, memory.kind(), encoder.slots());
     let stats = Stats {
         counters: &header.counters,
         latency: &header.latency,
@@ -213,39 +194,51 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     }
     stay_in_memory(options.packet_ring);
     free_memory::keep_open();
-    let settings = Settings {
-        stall: u64::from(options.stall_ms) * MS,
-        drain: u64::from(options.drain_ms) * MS,
-        once: options.once,
-        h264: options.codec == Fourcc::H264,
-        can_force: controls::has_force_key_frame(encoder.device()),
-        all_intra: options
-            .gop
-            .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop)),
+    let stall_ns = u64::from(options.stall_ms) * MS;
+    let all_intra = options
+        .gop
+        .is_some_and(|gop| controls::all_intra_by_force(encoder.device(), gop));
+    let rights = Rights {
         import: options.memory == MemoryChoice::Auto,
         abstract_socket: matches!(options.socket, SocketName::Abstract(_)),
         producers: options.producers,
         changers: options.changers,
     };
-    let mut pipeline = Pipeline::new(encoder.slots(), stats);
-    let mut publisher = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
-    let mut engine = Engine {
-        session,
-        encoder: &mut encoder,
-        memory: &mut memory,
-        camera,
-        pipeline: &mut pipeline,
-        publisher: &mut publisher,
-        listener,
-        packets,
+    let source = match camera {
+        Some((camera, choice)) => {
+            let config = CameraConfig {
+                choice,
+                format: raw.camera,
+                stall_ns,
+                patience_ns: u64::from(options.camera_wait_ms) * MS,
+            };
+            let frames = options.frames;
+            Source::Camera(CameraSource::new(camera, config, frames, stats, header))
+        }
+        None => Source::Ring(RingSource::new().map_err(no_memory)?),
+    };
+    // Nor is this.
+    let mut engine = ManuallyDrop::new(Engine {
+        pipeline: Pipeline::new(encoder.slots(), stats),
+        stage: Stage::new(session, encoder, wanted, stall_ns, all_intra, stats),
+        memory,
+        source,
+        sink: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
+        clients: Clients::new(listener, packets, rights, stats),
+        run_state: RunState::default(),
+        colour: ColourCheck::default(),
         header,
         stats,
         signals,
-        settings,
-    };
+        drain_ns: u64::from(options.drain_ms) * MS,
+        once: options.once,
+    });
     engine.begin_camera()?;
-    let wanted = engine.memory.wanted();
-    if let Some(too_long) = gop(engine.encoder.device(), options, wanted.rate)
+    let wanted = engine.stage.wanted;
+    if let Some(too_long) = engine
+        .stage
+        .encoder()
+        .and_then(|encoder| gop(encoder.device(), options, wanted.rate))
         .and_then(|gop| gop.exceeds(options.packet_ring))
     {
         note!(warn, "{too_long}");

@@ -1,62 +1,58 @@
-//! A camera as the producer, in the engine's own loop: its buffers are the slots, and go round between camera and encoder.
+//! A camera as the source, in the engine's own loop: its buffers are the slots, and go round between camera and encoder.
 //!
-//! The camera never starves: when the encoder holds so many buffers that fewer than `CAMERA_RESERVE` would be left to
-//! fill, the picture just taken is dropped, and counted.
+//! The camera never starves: when the encoder holds so many buffers that fewer than `CAMERA_RESERVE` would be left to fill, the frame just
+//! captured is dropped, and counted. Knows the camera and which slots are free. Knows no encoder: what both have to agree on is `attach`'s.
 
 pub mod attach;
 pub mod identity;
 mod recovery;
 
+use core::fmt;
+
+use rustix::event::PollFlags;
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use crate::engine::engine::Engine;
-use crate::engine::life::{Life, Phase};
-use crate::engine::reactor::{CAMERA_EVENT, FILLED, Ready};
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::cli::CameraChoice;
+use crate::engine::poll::{CAMERA_EVENT, FILLED, PollSet, Ready};
+use crate::error::Failure;
 use crate::flow::frame_clock::{Checked, Claimed, FrameClock};
 use crate::flow::pipeline::Pipeline;
+use crate::flow::wakeups::Wakeups;
 use crate::limits::{CAMERA_RESERVE, CAMERA_SETTLE_MS};
+use crate::media::format::RawFormat;
 use crate::note;
+use crate::shm::layout::PacketHeader;
 use crate::stats::{Counter, Stats};
-use crate::time::now;
+use crate::time::MS;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::errno::{Call, IoctlError};
-use crate::v4l2::negotiate::Refused;
-use attach::{NotAttached, Terms};
 use identity::Identity;
 
-/// The camera while the engine runs.
-#[derive(Debug)]
-pub struct CameraFeed<'a> {
-    /// How it is used.
-    pub terms: Terms<'a>,
-    /// Who it is.
-    pub identity: Identity,
-    /// The camera that was found in its place, and reported.
-    pub stranger: Option<Identity>,
-    /// The device, with its buffers; `None` while it is away.
-    pub camera: Option<Camera>,
-    /// Pictures to take; the end comes after them.
-    pub frames: Option<u64>,
-    /// How it is.
-    pub health: Health,
-    /// The first failure since the latest picture, `CLOCK_MONOTONIC` ns; 0: none.
-    pub failed: u64,
-    /// When it was attached, `CLOCK_MONOTONIC` ns; 0 while it is away.
-    pub attached: u64,
-    /// When the try to start it that is under way began, `CLOCK_MONOTONIC` ns.
-    pub tried: Option<u64>,
-    /// Checks its timestamps and its count.
-    pub clock: FrameClock,
-    /// A frame is missing since the latest one that was kept.
-    pub discontinuity: bool,
+/// How a camera is used, whenever it is attached.
+#[derive(Clone, Copy, Debug)]
+pub struct CameraConfig<'a> {
+    /// Which camera it is.
+    pub choice: CameraChoice<'a>,
+    /// Its raw format: the encoder's, or one with the same rows.
+    pub format: &'static RawFormat,
+    /// No frame and no failure for so long, and it woke the loop for nothing: it has failed, ns.
+    pub stall_ns: u64,
+    /// How long a camera that is gone is waited for, ns.
+    pub patience_ns: u64,
+}
+
+/// The camera's name, for sentences about it.
+impl fmt::Display for CameraConfig<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.choice.fmt(f)
+    }
 }
 
 /// How the camera is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// Pictures come, or will.
+    /// Frames come, or will.
     Streaming,
     /// It was stopped, and is to be started again at this time, `CLOCK_MONOTONIC` ns.
     Stopped(u64),
@@ -66,8 +62,75 @@ pub enum Health {
     NoSignal(u64),
 }
 
-impl CameraFeed<'_> {
-    /// When it is to be attached, `CLOCK_MONOTONIC` ns; `None` while it streams.
+/// What the engine is to do about the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraEvent {
+    /// Nothing.
+    None,
+    /// It is closed: its slots are gone.
+    Closed,
+    /// It is to be opened and attached.
+    Attach,
+    /// It gave all the frames that were wanted of it.
+    Done,
+}
+
+/// The camera while the engine runs.
+pub struct CameraSource<'a> {
+    /// How it is used.
+    pub config: CameraConfig<'a>,
+    /// How it is.
+    pub health: Health,
+    identity: Identity,
+    /// The camera that was found in its place, and logged.
+    stranger: Option<Identity>,
+    /// The device, with its buffers; `None` while it is away.
+    camera: Option<Camera>,
+    /// Frames to take; the end comes after them.
+    frames: Option<u64>,
+    /// The first failure since the latest frame, `CLOCK_MONOTONIC` ns; 0: none.
+    failed: u64,
+    /// When it was attached, `CLOCK_MONOTONIC` ns; 0 while it is away.
+    attached: u64,
+    /// When the try to start it that is under way began, `CLOCK_MONOTONIC` ns.
+    tried: Option<u64>,
+    /// Checks its timestamps and its count.
+    clock: FrameClock,
+    wakeups: Wakeups,
+    /// A frame is missing since the latest one that was kept.
+    discontinuity: bool,
+    stats: Stats<'a>,
+    header: &'a PacketHeader,
+}
+
+impl<'a> CameraSource<'a> {
+    /// A camera that is there, and not attached yet. `frames`: after so many comes the end.
+    pub fn new(
+        camera: Camera,
+        config: CameraConfig<'a>,
+        frames: Option<u64>,
+        stats: Stats<'a>,
+        header: &'a PacketHeader,
+    ) -> Self {
+        Self {
+            config,
+            health: Health::Streaming,
+            identity: Identity::of(&camera.capability),
+            stranger: None,
+            camera: Some(camera),
+            frames,
+            failed: 0,
+            attached: 0,
+            tried: None,
+            clock: FrameClock::default(),
+            wakeups: Wakeups::default(),
+            discontinuity: false,
+            stats,
+            header,
+        }
+    }
+
+    /// When it is to be started or attached, `CLOCK_MONOTONIC` ns; `None` while it streams.
     #[must_use]
     pub fn due(&self) -> Option<u64> {
         match self.health {
@@ -75,11 +138,174 @@ impl CameraFeed<'_> {
             Health::Stopped(at) | Health::Away(at) | Health::NoSignal(at) => Some(at),
         }
     }
+
+    /// The device, which is not the source's any more until it is kept again.
+    pub fn take_device(&mut self) -> Option<Camera> {
+        self.camera.take()
+    }
+
+    /// Adds what is waited for. `may_attach`: as for `serve`.
+    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, may_attach: bool, now_ns: u64) {
+        if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
+            set.until(Some(quiet));
+        } else if let Some(camera) = &self.camera {
+            set.add(CAMERA_EVENT, camera.as_fd(), PollFlags::PRI);
+            if self.due().is_none() {
+                set.add(FILLED, camera.as_fd(), PollFlags::IN);
+            }
+        }
+        if may_attach {
+            set.until(self.due());
+        }
+    }
+
+    /// Takes the frames that are there, and gives free slots to the camera. `may_attach`: the encoder is there and has no frame, so that
+    /// the camera may be started and attached.
+    ///
+    /// # Errors
+    /// When the camera did not come back in time.
+    pub fn serve(
+        &mut self,
+        ready: Ready,
+        pipeline: &mut Pipeline<'_>,
+        may_attach: bool,
+        now_ns: u64,
+    ) -> Result<CameraEvent, Failure> {
+        let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT);
+        if !woke && ready.quiet_at(CAMERA_EVENT) {
+            self.wakeups.fine();
+        }
+        let mut brought = false;
+        if ready.at(CAMERA_EVENT)
+            && let Some(camera) = &self.camera
+        {
+            match camera.changed() {
+                Ok(false) => {}
+                Ok(true) => {
+                    brought = true;
+                    // A driver may have stopped all the same.
+                    if self.due().is_some() || !camera.unchanged() {
+                        // What became of it is asked when it has settled.
+                        return Ok(self.close(CAMERA_SETTLE_MS, now_ns));
+                    }
+                    if let Err(error) = self.stop(pipeline, now_ns) {
+                        return self.lose(&error.into(), now_ns);
+                    }
+                }
+                Err(error) => return self.lose(&error.into(), now_ns),
+            }
+        }
+        match self.due() {
+            None => match self.take_frames(pipeline, ready.at(FILLED), now_ns) {
+                Ok((_, true)) => return Ok(CameraEvent::Done),
+                Ok((taken, false)) => brought |= taken,
+                Err(error) => return self.fail(error, pipeline, now_ns),
+            },
+            Some(at) if at <= now_ns && may_attach => {
+                if !matches!(self.health, Health::Stopped(_)) {
+                    return Ok(CameraEvent::Attach);
+                }
+                brought = true;
+                if let Err(error) = self.start(pipeline) {
+                    return self.lose(&error.into(), crate::time::now());
+                }
+            }
+            Some(_) => {}
+        }
+        if brought || self.camera.is_none() {
+            self.wakeups.fine();
+        } else if woke
+            && !ready.guessed()
+            && self.wakeups.brought_nothing(now_ns, self.config.stall_ns)
+        {
+            // It did nothing else for a while.
+            let error = IoctlError::new(Call::Poll, Errno::IO);
+            return match self.due() {
+                None => self.fail(error, pipeline, now_ns),
+                Some(_) => self.lose(&error.into(), now_ns),
+            };
+        }
+        Ok(CameraEvent::None)
+    }
+
+    /// Takes at most one round of frames. Whether there was any, and whether that was the last.
+    fn take_frames(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        ready: bool,
+        now_ns: u64,
+    ) -> Result<(bool, bool), IoctlError> {
+        let mut taken = false;
+        let Some(camera) = &self.camera else {
+            return Ok((taken, false));
+        };
+        let rounds = if ready { camera.slots() } else { 0 };
+        for _ in 0..rounds {
+            let Some(picture) = camera.dequeue()? else {
+                break;
+            };
+            taken = true;
+            let claimed = Claimed {
+                timestamp: picture.micros.map(|micros| micros.saturating_mul(1000)),
+                sequence: picture.sequence,
+            };
+            let checked = self.clock.check(claimed, now_ns);
+            let committed = pipeline.commit(picture.slot, checked.timestamp, now_ns, now_ns);
+            if committed.is_err() {
+                // Not one of those that it has: a driver that cannot count.
+                continue;
+            }
+            self.discontinuity |= checked.discontinuity;
+            report_clock(self.stats, self.config, &checked);
+            if picture.damaged {
+                pipeline.drop_newest(Counter::DroppedCamera);
+                self.discontinuity = true;
+            } else {
+                if core::mem::take(&mut self.failed) != 0 {
+                    note!(info, "{}: pictures come again", self.config);
+                }
+                if pipeline.lent() < CAMERA_RESERVE {
+                    pipeline.drop_behind(now_ns);
+                    self.discontinuity = true;
+                } else if core::mem::take(&mut self.discontinuity) {
+                    pipeline.mark_newest();
+                }
+            }
+            if let Some(left) = &mut self.frames {
+                *left -= 1;
+                if *left == 0 {
+                    return Ok((taken, true));
+                }
+            }
+        }
+        give_slots(camera, pipeline, now_ns)?;
+        Ok((taken, false))
+    }
+
+    /// Closes the camera; it is opened again after `pause_ms`, when the encoder is done with its frames.
+    pub fn close(&mut self, pause_ms: u32, now_ns: u64) -> CameraEvent {
+        self.camera = None;
+        self.health = Health::Away(now_ns.saturating_add(u64::from(pause_ms) * MS));
+        CameraEvent::Closed
+    }
+
+    /// Has a camera that is attached, or waits for a signal.
+    pub fn keep(&mut self, camera: Camera, health: Health, now_ns: u64) {
+        self.attached = now_ns;
+        self.tried = None;
+        if let Health::NoSignal(_) = health {
+            // It works, as far as it can.
+            self.failed = 0;
+        }
+        self.camera = Some(camera);
+        self.health = health;
+        self.clock.restart();
+    }
 }
 
 /// Counts what was wrong with a frame's time and number. A clock that steps on and on is not to fill the log: it is logged at
 /// the 1st, 2nd, 4th, 8th, … correction.
-fn report_clock(stats: Stats<'_>, terms: Terms<'_>, checked: &Checked) {
+fn report_clock(stats: Stats<'_>, config: CameraConfig<'_>, checked: &Checked) {
     stats.add(Counter::LostCamera, checked.lost.into());
     if !checked.corrected {
         return;
@@ -89,185 +315,19 @@ fn report_clock(stats: Stats<'_>, terms: Terms<'_>, checked: &Checked) {
     if corrected.is_power_of_two() {
         note!(
             warn,
-            "{terms}: a timestamp steps back or is of the future: corrected, {corrected} so far"
+            "{config}: a timestamp steps back or is of the future: corrected, {corrected} so far"
         );
     }
 }
 
 /// Gives the camera every free slot.
-fn fill(camera: &Camera, pipeline: &mut Pipeline<'_>) -> Result<(), IoctlError> {
-    while let Some(slot) = pipeline.lend(now()) {
+pub fn give_slots(
+    camera: &Camera,
+    pipeline: &mut Pipeline<'_>,
+    now_ns: u64,
+) -> Result<(), IoctlError> {
+    while let Some(slot) = pipeline.lend(now_ns) {
         camera.queue(slot)?;
     }
     Ok(())
-}
-
-impl Engine<'_> {
-    /// Before the loop: attaches the camera, where there is one.
-    ///
-    /// # Errors
-    /// When it cannot be done.
-    #[inline(never)]
-    pub fn begin_camera(&mut self) -> Result<(), Failure> {
-        let Some(feed) = &mut self.camera else {
-            return Ok(());
-        };
-        let terms = feed.terms;
-        let Some(mut camera) = feed.camera.take() else {
-            return Ok(());
-        };
-        let wanted = self.memory.wanted();
-        match self.attach_camera(&mut camera, terms, &wanted) {
-            Ok(()) => self.keep_camera(camera, Health::Streaming),
-            Err(NotAttached::Camera(error)) => {
-                let exit = match error {
-                    // Reached only where `--memory export` insists.
-                    Refused::Call(error) if error.call == Call::ExpBuf => Exit::Refused,
-                    _ => error.exit(),
-                };
-                return Err(failure!(exit, "{terms}: {error}"));
-            }
-            Err(NotAttached::Encoder(failure)) => return Err(failure),
-        }
-        Ok(())
-    }
-
-    /// Takes the pictures that are there, and gives free slots to the camera. One that is not there is tried when it is time.
-    ///
-    /// # Errors
-    /// When the camera did not come back in time.
-    #[inline(never)]
-    pub(super) fn serve_camera(&mut self, life: &mut Life, ready: Ready) -> Result<(), Failure> {
-        if life.phase != Phase::Running {
-            return Ok(());
-        }
-        let mut brought = false;
-        if ready.at(CAMERA_EVENT)
-            && let Some(feed) = &self.camera
-            && let Some(camera) = &feed.camera
-        {
-            let changed = camera.changed();
-            brought = changed.is_ok_and(|changed| changed);
-            match changed {
-                Ok(false) => {}
-                // A driver may have stopped all the same.
-                Ok(true) if feed.due().is_none() && camera.unchanged() => {
-                    if let Err(error) = self.stop_camera() {
-                        self.camera_left(&error.into())?;
-                    }
-                }
-                // What became of it is asked when it has settled.
-                Ok(true) => self.detach(CAMERA_SETTLE_MS),
-                Err(error) => self.camera_left(&error.into())?,
-            }
-        }
-        match self.camera.as_ref().map(CameraFeed::due) {
-            Some(None) => match self.take_pictures(life, ready.at(FILLED)) {
-                Ok(taken) => brought |= taken,
-                Err(error) => {
-                    brought = true;
-                    self.restart_camera(error)?;
-                }
-            },
-            Some(Some(at)) if at <= now() && self.may_attach(life) => {
-                match self.camera.as_ref().map(|feed| feed.health) {
-                    Some(Health::Stopped(_)) => self.start_camera()?,
-                    _ => self.revive_camera(life)?,
-                }
-            }
-            _ => {}
-        }
-        self.watch_camera(life, ready, brought)
-    }
-
-    /// Notes whether the camera woke the loop for nothing. One that does nothing else has failed.
-    fn watch_camera(
-        &mut self,
-        life: &mut Life,
-        ready: Ready,
-        brought: bool,
-    ) -> Result<(), Failure> {
-        let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT);
-        let Some(feed) = &self.camera else {
-            return Ok(());
-        };
-        if brought || feed.camera.is_none() {
-            life.camera_wakeups.fine();
-        } else if woke
-            && !ready.guessed()
-            && life
-                .camera_wakeups
-                .brought_nothing(now(), self.settings.stall)
-        {
-            let error = IoctlError::new(Call::Poll, Errno::IO);
-            return match feed.due() {
-                None => self.restart_camera(error),
-                Some(_) => self.camera_left(&error.into()),
-            };
-        }
-        Ok(())
-    }
-
-    /// Whether the encoder is there, and has no frame.
-    pub(super) fn may_attach(&self, life: &Life) -> bool {
-        life.away.is_none() && self.pipeline.in_flight() == 0 && !self.pipeline.busy()
-    }
-
-    /// Takes at most one round of pictures. Whether there was any.
-    fn take_pictures(&mut self, life: &mut Life, ready: bool) -> Result<bool, IoctlError> {
-        let mut taken = false;
-        let Some(feed) = &mut self.camera else {
-            return Ok(taken);
-        };
-        let Some(camera) = &feed.camera else {
-            return Ok(taken);
-        };
-        for _ in 0..camera.slots() {
-            if !ready {
-                break;
-            }
-            let Some(picture) = camera.dequeue()? else {
-                break;
-            };
-            taken = true;
-            let time = now();
-            let claimed = Claimed {
-                timestamp: picture.micros.map(|micros| micros.saturating_mul(1000)),
-                sequence: picture.sequence,
-            };
-            let checked = feed.clock.check(claimed, time);
-            let committed = self
-                .pipeline
-                .commit(picture.slot, checked.timestamp, time, time);
-            if committed.is_err() {
-                // Not one of those that it has: a driver that cannot count.
-                continue;
-            }
-            feed.discontinuity |= checked.discontinuity;
-            report_clock(self.stats, feed.terms, &checked);
-            if picture.damaged {
-                self.pipeline.drop_newest(Counter::DroppedCamera);
-                feed.discontinuity = true;
-            } else {
-                if core::mem::take(&mut feed.failed) != 0 {
-                    note!(info, "{}: pictures come again", feed.terms);
-                }
-                if self.pipeline.lent() < CAMERA_RESERVE {
-                    self.pipeline.drop_behind(time);
-                    feed.discontinuity = true;
-                } else if core::mem::take(&mut feed.discontinuity) {
-                    self.pipeline.mark_newest();
-                }
-            }
-            if let Some(left) = &mut feed.frames {
-                *left -= 1;
-                if *left == 0 {
-                    life.end_wanted = true;
-                    return Ok(taken);
-                }
-            }
-        }
-        fill(camera, self.pipeline)?;
-        Ok(taken)
-    }
 }

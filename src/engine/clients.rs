@@ -1,286 +1,415 @@
-//! The connections: who is there, and what role each one has. Knows sockets and roles; knows no frames.
+//! The engine's clients: who may connect, what each may say, and how a connection ends.
+//!
+//! Receives messages, checks them against the sender's role and rights, and gives what is the engine's to answer as events. What a client
+//! does wrong ends its own connection, with a counted reason, and nothing else. Knows sockets and messages. Knows no frame and no encoder.
+
+pub mod table;
 
 use arrayvec::ArrayVec;
-use rustix::fd::OwnedFd;
-use rustix::io;
-use rustix::net::{
-    AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
+use rustix::event::PollFlags;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::cli::Users;
+use crate::control::message::{Change, MESSAGE_FDS, Message, Offer, Outcome, Refusal, Wish};
+use crate::control::socket::{
+    Descriptors, Listener, Received, peer_uid, receive, receive_plain, send, trusted,
 };
+use crate::engine::poll::{FILLED, FIRST_CLIENT, LISTENER, PollSet, Ready};
+use crate::errnos::Explained;
+use crate::flow::log_limit::LogLimit;
+use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
+use crate::note;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::Status;
+use crate::stats::{Counter, Stats};
+use crate::time::MS;
+use table::{Client, Role, Table, charged, new_wake};
 
-use crate::flow::wake_cost::{Meter, WakeCost};
-use crate::limits::{CLIENTS, COSTLY_PAUSE_MS, COSTLY_USERS, HELLO_MS};
-use crate::time::{MS, processor_time};
+const _: () = assert!(
+    Counter::RefusedFormat as usize - Counter::RefusedProducerPresent as usize
+        == Refusal::Format as usize - Refusal::ProducerPresent as usize,
+    "each reason has its counter"
+);
 
-/// What a client is.
-#[derive(Debug)]
-pub enum Role {
-    /// It has not said yet.
-    New,
-    /// It fills the frame ring. The wake sockets: slots filled (to poll), slots free (to signal).
-    Producer {
-        /// Signalled by the producer.
-        filled: OwnedFd,
-        /// Its other end, kept open so that the pair does not hang up when the producer closes its own.
-        held: OwnedFd,
-        /// Signalled by the engine.
-        free: OwnedFd,
-    },
-    /// It is to be the producer, and waits for the encoder to be set up for it.
-    Waiting,
-    /// It reads the packet ring, with or without a wake socket.
-    Consumer(Option<OwnedFd>),
-    /// It looks at the packet ring's header.
-    Observer,
+/// Who may do what.
+#[derive(Clone, Copy, Debug)]
+pub struct Rights {
+    /// Producers may bring their own dma-bufs.
+    pub import: bool,
+    /// The socket's name is an abstract one, which anybody can connect to.
+    pub abstract_socket: bool,
+    /// Who may produce.
+    pub producers: Users,
+    /// Who may change the engine while it runs.
+    pub changers: Users,
 }
 
-/// One connection.
-#[derive(Debug)]
-pub struct Client {
-    /// Its socket.
-    pub socket: OwnedFd,
-    /// Its role.
-    pub role: Role,
-    /// When it connected, `CLOCK_MONOTONIC` ns.
-    pub since: u64,
-    /// Until then it is not listened to, so that one that talks without end does not keep the loop awake; ns.
-    pub deaf_until: u64,
-    /// What calls for it have cost.
-    pub cost: WakeCost,
-}
+impl Rights {
+    /// Whether the peer may ask for this. Where nobody is named, whoever may connect may: a socket's file has a mode and a folder for
+    /// that, an abstract name has nothing, so it is for root, the engine's own user and users named for either right.
+    fn allow(&self, message: &Message, socket: &OwnedFd) -> bool {
+        match message {
+            Message::Produce(_) if !self.producers.all() => trusted(socket, &self.producers),
+            Message::Change(_) if !self.changers.all() => trusted(socket, &self.changers),
+            _ => !self.abstract_socket || self.trust(socket),
+        }
+    }
 
-impl Client {
-    /// When it must have said what it is, `CLOCK_MONOTONIC` ns; `None` when it has.
-    #[must_use]
-    pub fn hello_deadline(&self) -> Option<u64> {
-        matches!(self.role, Role::New).then(|| self.since.saturating_add(u64::from(HELLO_MS) * MS))
+    /// Whether the peer is trusted to produce or to change.
+    fn trust(&self, socket: &OwnedFd) -> bool {
+        trusted(socket, &self.producers) || trusted(socket, &self.changers)
     }
 }
 
-/// All connections.
-#[derive(Debug, Default)]
-pub struct Clients {
-    list: ArrayVec<Client, CLIENTS>,
-    /// Whether calls for clients are measured.
-    pub meter: Meter,
-    /// What it has cost to wake the consumers that sleep on the futex word, who cannot be told apart.
-    sleepers_cost: WakeCost,
-    /// Users who are refused for what their clients cost, and until when, `CLOCK_MONOTONIC` ns.
-    costly: ArrayVec<(u32, u64), COSTLY_USERS>,
+/// What the engine is to do for a client, which is named by its index.
+#[derive(Debug)]
+pub enum Event {
+    /// It asks to be the producer.
+    Produce(usize, Wish),
+    /// The producer offers memory of its own.
+    Import(usize, Offer, Descriptors),
+    /// The producer offers memory and may not: it is to have the engine's slots.
+    NoImport(usize),
+    /// It asks for a change.
+    Change(usize, Change),
+    /// Somebody asks for a key frame.
+    KeyFrame,
+    /// The producer says that it is done; it stays until its frames are accounted for.
+    Finished(usize),
+    /// It ended the connection (`None`), or is to be disconnected for this reason.
+    Disconnect(usize, Option<Refusal>),
 }
 
-impl Clients {
-    /// A new connection.
+/// One round of service. A crowd takes turns: each round begins where the one before ended. A client that moves to the index of another,
+/// which was removed, may be passed over until the next round.
+#[derive(Debug)]
+pub struct Round {
+    ready: Ready,
+    first: usize,
+    clients: usize,
+    step: usize,
+    /// Messages that may still be received.
+    budget: usize,
+}
+
+/// The connections, and the socket where new ones come in.
+pub struct Clients<'a> {
+    /// Who is connected.
+    pub table: Table,
+    /// How often the log speaks of what clients do.
+    pub log_limit: LogLimit,
+    listener: Listener<'a>,
+    /// The memfd of the packet ring, for consumers.
+    packets: OwnedFd,
+    rights: Rights,
+    stats: Stats<'a>,
+    /// The listening socket is left alone until then, ns.
+    accept_again_ns: u64,
+    /// The index of the client whose turn is next.
+    next: usize,
+}
+
+impl<'a> Clients<'a> {
+    /// Nobody is connected. `packets` is the packet ring's memfd.
+    pub fn new(listener: Listener<'a>, packets: OwnedFd, rights: Rights, stats: Stats<'a>) -> Self {
+        Self {
+            table: Table::default(),
+            log_limit: LogLimit::default(),
+            listener,
+            packets,
+            rights,
+            stats,
+            accept_again_ns: 0,
+            next: 0,
+        }
+    }
+
+    /// Adds what is waited for.
+    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, now_ns: u64) {
+        if self.accept_again_ns <= now_ns {
+            set.add(LISTENER, self.listener.as_fd(), PollFlags::IN);
+        } else {
+            set.until(Some(self.accept_again_ns));
+        }
+        if let Some((_, filled)) = self.table.producer() {
+            set.add(FILLED, filled.as_fd(), PollFlags::IN);
+        }
+        for (index, client) in self.table.list().iter().enumerate() {
+            let throttled = client.throttled_until > now_ns;
+            let events = if throttled {
+                PollFlags::empty()
+            } else {
+                PollFlags::IN
+            };
+            set.add(FIRST_CLIENT + index, client.socket.as_fd(), events);
+            set.until(client.hello_deadline());
+            set.until(throttled.then_some(client.throttled_until));
+        }
+    }
+
+    /// Begins a round.
+    #[must_use]
+    pub fn begin_round(&self, ready: Ready) -> Round {
+        Round {
+            ready,
+            first: self.next,
+            clients: self.table.list().len(),
+            step: 0,
+            budget: TURN_BUDGET,
+        }
+    }
+
+    /// The next thing to do for a client; `None` at the end of the round.
+    pub fn next_event(&mut self, round: &mut Round, now_ns: u64) -> Option<Event> {
+        while round.step < round.clients {
+            let index = (round.first + round.step) % round.clients;
+            let mut more = false;
+            let mut event = None;
+            if round.ready.at(FIRST_CLIENT + index) {
+                if round.budget > 0 {
+                    self.next = index + 1;
+                    round.budget -= 1;
+                    event = self.receive(index, now_ns);
+                    // More of them are one with it.
+                    more = matches!(event, Some(Event::KeyFrame)) && round.budget > 0;
+                }
+            } else if let Some(client) = self.table.list().get(index)
+                && client.hello_deadline().is_some_and(|at| at <= now_ns)
+            {
+                event = Some(Event::Disconnect(index, Some(Refusal::BadMessage)));
+            }
+            round.step += usize::from(!more);
+            if event.is_some() {
+                return event;
+            }
+        }
+        let index = self.table.costly_client()?;
+        self.shun_user(index, now_ns);
+        Some(Event::Disconnect(index, Some(Refusal::Costly)))
+    }
+
+    /// Ends a round: lets new clients in, and publishes how many there are.
+    pub fn end_round(&mut self, round: &Round, status: &Status, now_ns: u64) {
+        self.table.forget_sleepers();
+        if round.ready.at(LISTENER) {
+            // However many speak, those who come are let in.
+            self.accept(round.budget.max(1), now_ns);
+        }
+        status.consumers.store(self.table.consumers(), Relaxed);
+        let producers = u32::from(self.table.producer().is_some());
+        status.producers.store(producers, Relaxed);
+    }
+
+    fn accept(&mut self, max: usize, now_ns: u64) {
+        for _ in 0..max {
+            match self.listener.accept() {
+                Ok(Some(socket)) => {
+                    let refused = if self.has_room(&socket) {
+                        self.table.add(socket, now_ns).err()
+                    } else {
+                        Some(socket)
+                    };
+                    if let Some(socket) = refused {
+                        self.stats.count(Counter::ClientsRefused);
+                        self.tell(&socket, Refusal::TooManyClients);
+                    }
+                }
+                Ok(None) => break,
+                Err(errno) => {
+                    note!(warn, "cannot accept a client ({})", Explained(errno));
+                    self.accept_again_ns = now_ns.saturating_add(u64::from(ACCEPT_PAUSE_MS) * MS);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whether the last connections are for this peer, too, or it does not take one of them.
+    fn has_room(&self, socket: &OwnedFd) -> bool {
+        self.table.list().len() < CLIENTS - CLIENTS_RESERVED || self.rights.trust(socket)
+    }
+
+    /// Receives one message of a client. Gives what the engine is to do about it.
+    fn receive(&mut self, index: usize, now_ns: u64) -> Option<Event> {
+        let shunned = self.is_shunned(index, now_ns);
+        let measured = self.table.meter.measures(now_ns);
+        let client = self.table.get_mut(index)?;
+        // Only who may import may send descriptors at all, and to connect is not enough for that.
+        let imports = matches!(client.role, Role::Producer { .. })
+            && self.rights.import
+            && trusted(&client.socket, &self.rights.producers);
+        let (socket, cost) = (&client.socket, &mut client.cost);
+        let received = charged(cost, measured, || match imports {
+            true => receive(socket),
+            false => receive_plain(socket),
+        });
+        let (message, descriptors) = match received {
+            Ok(Received::Message(message, descriptors)) => (message, descriptors),
+            Ok(Received::Nothing) => return None,
+            Ok(Received::Garbage) => {
+                return Some(Event::Disconnect(index, Some(Refusal::BadMessage)));
+            }
+            Ok(Received::Closed) | Err(_) => return Some(Event::Disconnect(index, None)),
+        };
+        let throttled_until = now_ns.saturating_add(u64::from(KEY_FRAME_PAUSE_MS) * MS);
+        let refused = |reason| Some(Event::Disconnect(index, Some(reason)));
+        let admitted = match (message, &client.role) {
+            (_, Role::New) if shunned => return refused(Refusal::Costly),
+            (message, Role::New) if !self.rights.allow(&message, &client.socket) => {
+                return refused(Refusal::NotAllowed);
+            }
+            (Message::Change(change), Role::New) => return Some(Event::Change(index, change)),
+            (Message::Change(Change::KeyFrame), Role::Consumer(_) | Role::Producer { .. }) => {
+                client.throttled_until = throttled_until;
+                return Some(Event::KeyFrame);
+            }
+            (Message::Produce(wish), Role::New) => return Some(Event::Produce(index, wish)),
+            (Message::Import(_), Role::Producer { .. }) if descriptors.is_empty() => {
+                // It need not say so more often.
+                client.throttled_until = throttled_until;
+                if self.log_limit.may_log(now_ns) {
+                    note!(warn, "a producer offers memory and may not: it has to copy");
+                }
+                return Some(Event::NoImport(index));
+            }
+            (Message::Import(offer), Role::Producer { .. }) => {
+                return Some(Event::Import(index, offer, descriptors));
+            }
+            (Message::Finish, Role::Producer { .. }) => return Some(Event::Finished(index)),
+            (Message::Consume { wake }, Role::New) => admit_consumer(client, &self.packets, wake)
+                .inspect(|()| self.stats.count(Counter::Consumers)),
+            (Message::Observe, Role::New) => {
+                client.role = Role::Observer;
+                send_ring(client, &self.packets, None)
+            }
+            _ => Err(Refusal::BadMessage),
+        };
+        admitted.err().and_then(refused)
+    }
+
+    /// Whether the client is of a user who is refused for what its clients cost.
+    fn is_shunned(&self, index: usize, now_ns: u64) -> bool {
+        self.table.shuns(|| self.uid(index), now_ns)
+    }
+
+    /// The user of a client.
+    #[must_use]
+    pub fn uid(&self, index: usize) -> Option<u32> {
+        peer_uid(&self.table.list().get(index)?.socket).ok()
+    }
+
+    /// A client's wake-ups take too long: its user is refused for a while, unless it is one that is trusted.
+    fn shun_user(&mut self, index: usize, now_ns: u64) {
+        let Some(client) = self.table.list().get(index) else {
+            return;
+        };
+        let trusts = self.rights.trust(&client.socket);
+        let uid = self.uid(index).unwrap_or(u32::MAX);
+        if self.log_limit.may_log(now_ns) {
+            note!(
+                warn,
+                "a client of user {uid} is disconnected: {}",
+                Refusal::Costly.text()
+            );
+        }
+        if !trusts {
+            self.table.shun(uid, now_ns);
+        }
+    }
+
+    /// The client waits until the encoder is reconfigured for it, to be the producer. False when there is no such client.
+    pub fn make_wait(&mut self, index: usize) -> bool {
+        let Some(client) = self.table.get_mut(index) else {
+            return false;
+        };
+        let was_producer = matches!(client.role, Role::Producer { .. });
+        client.role = Role::Waiting { was_producer };
+        true
+    }
+
+    /// Makes a client the producer: sends it the message that `invite` makes with these wake sockets. Gives its user.
     ///
     /// # Errors
-    /// Gives the socket back when there are as many as can be served.
-    pub fn add(&mut self, socket: OwnedFd, now: u64) -> Result<(), OwnedFd> {
-        let client = Client {
-            socket,
-            role: Role::New,
-            since: now,
-            deaf_until: 0,
-            cost: WakeCost::default(),
+    /// When sockets or memory are short, or the client does not take the message.
+    pub fn admit_producer<'d>(
+        &mut self,
+        index: usize,
+        message: &Message,
+        ring: BorrowedFd<'d>,
+        slots: impl Iterator<Item = BorrowedFd<'d>>,
+    ) -> Result<Option<u32>, Refusal> {
+        let (Ok((filled, held)), Ok((refill, free))) = (new_wake(), new_wake()) else {
+            return Err(Refusal::Resources);
         };
-        self.list
-            .try_push(client)
-            .map_err(|full| full.element().socket)
-    }
-
-    /// Ends a connection; the last one takes its place.
-    pub fn remove(&mut self, index: usize) -> Client {
-        self.list.swap_remove(index)
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn list(&self) -> &[Client] {
-        &self.list
-    }
-
-    /// One of them.
-    pub fn get_mut(&mut self, index: usize) -> Option<&mut Client> {
-        self.list.get_mut(index)
-    }
-
-    /// The producer's place, and its wake sockets: filled, free.
-    #[must_use]
-    pub fn producer(&self) -> Option<(usize, &OwnedFd, &OwnedFd)> {
-        self.list
-            .iter()
-            .enumerate()
-            .find_map(|(index, client)| match &client.role {
-                Role::Producer { filled, free, .. } => Some((index, filled, free)),
-                _ => None,
-            })
-    }
-
-    /// The place of the client that waits to be the producer.
-    #[must_use]
-    pub fn waiting(&self) -> Option<usize> {
-        self.list
-            .iter()
-            .position(|client| matches!(client.role, Role::Waiting))
-    }
-
-    /// Consumers connected.
-    #[must_use]
-    pub fn consumers(&self) -> u32 {
-        self.list
-            .iter()
-            .filter(|client| matches!(client.role, Role::Consumer(_)))
-            .count() as u32
-    }
-
-    /// Consumers that have no wake socket: they sleep on the futex word, or not at all.
-    #[must_use]
-    pub fn sleepers(&self) -> u32 {
-        let sleeps = |client: &&Client| matches!(client.role, Role::Consumer(None));
-        self.list.iter().filter(sleeps).count() as u32
-    }
-
-    /// Signals the wake sockets of all consumers that have one; `now` is `CLOCK_MONOTONIC` ns.
-    pub fn notify_consumers(&mut self, now: u64) {
-        let measured = self.meter.measures(now);
-        for client in &mut self.list {
-            if let Role::Consumer(Some(wake)) = &client.role {
-                charged(&mut client.cost, measured, || signal(wake));
-            }
+        let client = self.table.get_mut(index).ok_or(Refusal::BadMessage)?;
+        let mut descriptors = ArrayVec::<BorrowedFd<'_>, MESSAGE_FDS>::new();
+        descriptors.extend([ring, held.as_fd(), refill.as_fd()]);
+        for slot in slots {
+            descriptors.push(slot);
         }
+        let sent = send(&client.socket, message, &descriptors);
+        drop(descriptors);
+        sent.map_err(|_| Refusal::Resources)?;
+        client.role = Role::Producer { filled, held, free };
+        self.stats.count(Counter::Producers);
+        Ok(peer_uid(&client.socket).ok())
     }
 
-    /// Wakes the consumers that sleep on the futex word by `wake`, which is given the most that it may wake: as many as there are. Not
-    /// called where there is none.
-    pub fn wake_sleepers(&mut self, now: u64, wake: impl FnOnce(u32)) {
-        let sleepers = self.sleepers();
-        if sleepers > 0 {
-            let measured = self.meter.measures(now);
-            charged(&mut self.sleepers_cost, measured, || wake(sleepers));
-        }
+    /// Answers a request for a change; the connection has done its work.
+    pub fn answer(&mut self, index: usize, outcome: Outcome) {
+        let client = self.table.remove(index);
+        // Whoever did not wait for the answer got the change all the same.
+        let _ = send(&client.socket, &Message::Changed(outcome), &[]);
     }
 
-    /// Signals the producer that there are free slots, or news of its frames.
-    pub fn notify_producer(&mut self, now: u64) {
-        let measured = self.meter.measures(now);
-        for client in &mut self.list {
-            if let Role::Producer { free, .. } = &client.role {
-                charged(&mut client.cost, measured, || signal(free));
-            }
-        }
-    }
-
-    /// Reads what the producer signalled; whether its socket is at its end. How often it was signalled says nothing.
-    pub fn hear_producer(&mut self, now: u64) -> bool {
-        let measured = self.meter.measures(now);
-        self.list.iter_mut().any(|client| match &client.role {
-            Role::Producer { filled, .. } => charged(&mut client.cost, measured, || {
-                io::read(filled, &mut [0; 64]) == Ok(0)
-            }),
-            _ => false,
-        })
-    }
-
-    /// A client whose wake-ups cost more than they may.
-    #[must_use]
-    pub fn costly_client(&self) -> Option<usize> {
-        self.list.iter().position(|client| match client.role {
-            Role::Consumer(None) => self.sleepers_cost.exceeded(),
-            _ => client.cost.exceeded(),
-        })
-    }
-
-    /// A client of this user was disconnected for what it cost: the user is refused for a while.
-    pub fn shun(&mut self, uid: u32, now: u64) {
-        let until = now.saturating_add(u64::from(COSTLY_PAUSE_MS) * MS);
-        self.costly.retain(|(user, end)| *user != uid && *end > now);
-        if self.costly.is_full() {
-            self.costly.remove(0);
-        }
-        self.costly.push((uid, until));
-    }
-
-    /// Whether anybody is refused for what clients cost, and this user is.
-    #[must_use]
-    pub fn shuns(&self, uid: impl FnOnce() -> Option<u32>, now: u64) -> bool {
-        let refused = |uid| {
-            let mut users = self.costly.iter();
-            users.any(|&(user, end)| user == uid && end > now)
+    /// Ends a connection: the peer did (`None`), or it is told and counted why. Gives the role that it had.
+    pub fn disconnect(&mut self, index: usize, reason: Option<Refusal>, now_ns: u64) -> Role {
+        let client = self.table.remove(index);
+        let Some(reason) = reason else {
+            return client.role;
         };
-        !self.costly.is_empty() && uid().is_some_and(refused)
-    }
-
-    /// Nobody sleeps on the futex word any more.
-    pub fn forget_sleepers(&mut self) {
-        if self.sleepers() == 0 {
-            self.sleepers_cost = WakeCost::default();
+        match &client.role {
+            // It did nothing wrong, and is expected to attach again.
+            Role::Producer { .. } if reason == Refusal::Reopened => {}
+            Role::Producer { .. } => {
+                if self.log_limit.may_log(now_ns) {
+                    note!(warn, "the producer is cut off: {}", reason.text());
+                }
+                self.stats.count(Counter::ProducersCutOff);
+            }
+            _ => self.stats.count(Counter::ClientsRefused),
         }
+        self.tell(&client.socket, reason);
+        client.role
+    }
+
+    /// Tells a client why its connection ends, and counts the reason.
+    fn tell(&self, socket: &OwnedFd, reason: Refusal) {
+        let first = Counter::RefusedProducerPresent;
+        self.stats.count_behind(first, reason as usize - 1);
+        // Whether it hears it is its own affair.
+        let _ = send(socket, &Message::Refused(reason), &[]);
     }
 }
 
-/// Makes a call for a client; what it takes is charged to the client while calls are measured.
-pub fn charged<T>(cost: &mut WakeCost, measured: bool, call: impl FnOnce() -> T) -> T {
-    if !measured {
-        return call();
-    }
-    let before = processor_time();
-    let result = call();
-    cost.charge(processor_time().saturating_sub(before));
-    result
+fn admit_consumer(client: &mut Client, packets: &OwnedFd, wants_wake: bool) -> Result<(), Refusal> {
+    let (read, write) = if wants_wake {
+        let (read, write) = new_wake().map_err(|_| Refusal::Resources)?;
+        (Some(read), Some(write))
+    } else {
+        (None, None)
+    };
+    send_ring(client, packets, read.as_ref())?;
+    client.role = Role::Consumer(write);
+    Ok(())
 }
 
-/// A new pair of sockets to wake somebody with: the end to read, the end to write. Not an eventfd, whose one description both
-/// sides would share: a peer could make the engine's end blocking, and hang it. Not a pipe, which raises SIGPIPE. Nothing can be sent
-/// into the end to read: whatever waited there unread, the engine would free at the close, with all descriptors in it.
-///
-/// # Errors
-/// Those of socketpair(2) and shutdown(2).
-pub fn new_wake() -> io::Result<(OwnedFd, OwnedFd)> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let (read, write) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    shutdown(&write, Shutdown::Read)?;
-    Ok((read, write))
-}
-
-/// Wakes whoever polls the other end.
-pub fn signal(wake: &OwnedFd) {
-    // AGAIN: there is no room, so the other side is awake or does not care. PIPE: it is gone.
-    let _ = send(wake, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::fs::{OFlags, fcntl_setfl};
-
-    #[test]
-    fn nothing_can_be_sent_into_the_end_to_read_and_it_can_still_be_signalled() {
-        let (read, write) = new_wake().unwrap();
-        let sent = send(&read, &[1], SendFlags::NOSIGNAL);
-        assert_eq!(sent, Err(io::Errno::PIPE));
-        signal(&write);
-        assert_eq!(io::read(&read, &mut [0; 64]), Ok(1));
-        assert_eq!(io::read(&read, &mut [0; 64]), Err(io::Errno::AGAIN));
-        drop(write);
-        assert_eq!(io::read(&read, &mut [0; 64]), Ok(0));
-    }
-
-    #[test]
-    fn a_user_is_refused_for_a_while_and_the_one_refused_for_longest_makes_room() {
-        let mut clients = Clients::default();
-        assert!(!clients.shuns(|| panic!("nobody is refused"), 0));
-        for uid in 0..=COSTLY_USERS as u32 {
-            clients.shun(uid, 1);
-        }
-        let pause = u64::from(COSTLY_PAUSE_MS) * MS;
-        assert!(!clients.shuns(|| Some(0), 1) && clients.shuns(|| Some(1), pause));
-        assert!(!clients.shuns(|| Some(1), 1 + pause) && !clients.shuns(|| None, 1));
-    }
-
-    #[test]
-    fn a_peer_that_makes_its_end_blocking_and_never_reads_costs_nothing() {
-        let (theirs, ours) = new_wake().unwrap();
-        fcntl_setfl(&theirs, OFlags::empty()).unwrap();
-        for _ in 0..100_000 {
-            signal(&ours);
-        }
-    }
+fn send_ring(client: &Client, packets: &OwnedFd, wake: Option<&OwnedFd>) -> Result<(), Refusal> {
+    let message = Message::Packets {
+        wake: wake.is_some(),
+    };
+    let mut list = ArrayVec::<BorrowedFd<'_>, 2>::new();
+    list.push(packets.as_fd());
+    list.extend(wake.map(AsFd::as_fd));
+    send(&client.socket, &message, &list).map_err(|_| Refusal::Resources)
 }

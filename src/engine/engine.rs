@@ -1,99 +1,81 @@
 //! The engine itself: owns every part, and takes turns in a fixed order.
 //!
-//! A turn: signals, coded buffers, returned slots, filled slots, frames into the encoder, deadlines, free slots to the
-//! producer, connections, heartbeat. Each step's work is bounded, so that no peer and no queue can keep the others waiting:
+//! A turn goes from the sink to the source, so that a slot that comes free is passed on in the same turn. Each step's work is bounded, so
+//! that no peer and no queue can keep the others waiting:
 //!
 //! | step | at most, in one turn |
 //! |---|---|
 //! | signals | two reads |
 //! | coded buffers | `TURN_BUDGET`, each copied once into the packet ring |
 //! | returned slots | each slot once |
-//! | filled slots | each slot once; of the wake socket 64 bytes |
-//! | pictures of a camera | each slot once |
+//! | filled slots, or frames of a camera | each slot once; of the wake socket 64 bytes |
 //! | frames into the encoder | each slot once, with `--memory copy` each copied once |
-//! | deadlines | `PENDING_FRAMES` given up; the encoder restarted, or opened anew, once |
+//! | deadlines | `PENDING_FRAMES` given up; the encoder restarted, reopened or reconfigured once |
 //! | free slots | each slot once |
-//! | connections | `TURN_BUDGET` messages, each of another client, and new clients, one of which is let in in any case |
+//! | messages of clients | `TURN_BUDGET`, each of another client, and new clients, one of which is let in in any case |
 //! | waking consumers | one futex call, if any consumer has no wake socket, and `CLIENTS` sends, at most three times; who makes one of them too long is disconnected (`wake_cost`) |
 //!
-//! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it.
+//! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it. The parts do not
+//! know each other: they give events, and what one part's event means to another is decided here and in `reconfigure`.
 
-use rustix::fd::OwnedFd;
+use rustix::event::PollFlags;
+use rustix::fd::AsFd;
 use rustix::io::Errno;
+use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
-use crate::cli::{MemoryChoice, Users};
-use crate::control::message::Refusal;
-use crate::control::socket::Listener;
-use crate::engine::camera::CameraFeed;
-use crate::engine::frame_memory::FrameMemory;
-use crate::engine::life::{Life, Phase};
+use crate::control::message::{Change, Message, Refusal};
+use crate::engine::camera::{CameraEvent, Health};
+use crate::engine::clients::table::Role;
+use crate::engine::clients::{Clients, Event};
+use crate::engine::colour::ColourCheck;
+use crate::engine::poll::{ENCODER, FILLED, PollSet, Ready, SIGNALS};
 use crate::engine::publisher::Publisher;
-use crate::engine::reactor::{CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, Ready, SIGNALS};
-use crate::engine::session::Session;
+use crate::engine::request::Request;
+use crate::engine::slot_memory::SlotMemory;
+use crate::engine::source::Source;
+use crate::engine::stage::Stage;
 use crate::error::{Exit, Failure};
 use crate::failure;
 use crate::flow::pipeline::Pipeline;
-use crate::limits::{CLIENTS, FRAME_SLOTS_MAX, REFUSED_FRAMES, TURN_BUDGET};
+use crate::flow::run_state::{Drain, RunState};
+use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::signals::Signals;
 use crate::stats::{Counter, Stats};
-use crate::time::now;
-use crate::v4l2::encoder::{Answer, Encoder};
+use crate::time::{MS, now, timespec};
+use crate::v4l2::encoder::Answer;
 use crate::v4l2::errno::{Call, IoctlError};
-
-/// How the engine behaves; set once.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// No progress with frames queued for so long is a stall, ns.
-    pub stall: u64,
-    /// The drain's deadline, ns.
-    pub drain: u64,
-    /// End when the first producer has left.
-    pub once: bool,
-    /// The encoder can be told to make a key frame.
-    pub can_force: bool,
-    /// The codec is H.264, whose level limits what may be changed.
-    pub h264: bool,
-    /// Every frame is to be a key frame, by force.
-    pub all_intra: bool,
-    /// Producers may bring their own dma-bufs.
-    pub import: bool,
-    /// The socket's name is an abstract one, which anybody can connect to.
-    pub abstract_socket: bool,
-    /// Who may produce.
-    pub producers: Users,
-    /// Who may change the engine while it runs.
-    pub changers: Users,
-}
 
 /// Everything the engine owns.
 pub struct Engine<'a> {
-    /// What the encoder is set up by.
-    pub session: Session<'a>,
-    /// The session with the encoder.
-    pub encoder: &'a mut Encoder,
+    /// The encoder.
+    pub stage: Stage<'a>,
     /// The slots.
-    pub memory: &'a mut FrameMemory,
+    pub memory: SlotMemory,
     /// The frames.
-    pub pipeline: &'a mut Pipeline<'a>,
-    /// The camera, where it is the producer.
-    pub camera: Option<CameraFeed<'a>>,
-    /// The packets.
-    pub publisher: &'a mut Publisher<'a>,
-    /// The listening socket.
-    pub listener: Listener<'a>,
-    /// The memfd of the packet ring, for consumers.
-    pub packets: OwnedFd,
+    pub pipeline: Pipeline<'a>,
+    /// Where they come from.
+    pub source: Source<'a>,
+    /// Where their packets go.
+    pub sink: Publisher<'a>,
+    /// Who is connected.
+    pub clients: Clients<'a>,
+    /// What the engine is about to do.
+    pub run_state: RunState<Request>,
+    /// Whether the stream says what its colours are.
+    pub colour: ColourCheck,
     /// The packet ring's header.
     pub header: &'a PacketHeader,
     /// Counters and latencies.
     pub stats: Stats<'a>,
     /// Signals.
     pub signals: Signals,
-    /// How it behaves.
-    pub settings: Settings,
+    /// How long the last drain may take, ns.
+    pub drain_ns: u64,
+    /// The engine ends when the first producer has left.
+    pub once: bool,
 }
 
 impl Engine<'_> {
@@ -102,75 +84,558 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// When the encoder was lost or the drain did not end; the end mark is published all the same.
-    #[inline(never)]
-    pub fn run(mut self) -> Result<(), Failure> {
-        let mut life = Life::new(self.settings.all_intra);
-        self.set_state(State::Running);
+    pub fn run(&mut self) -> Result<(), Failure> {
+        self.publish_state();
+        let mut now_ns = now();
         let result = loop {
-            if let Phase::Ended(exit) = life.phase {
-                break match exit {
-                    Exit::Success => Ok(()),
-                    exit => Err(failure!(
-                        exit,
+            match self.run_state.ended() {
+                Some(true) => break Ok(()),
+                Some(false) => {
+                    break Err(failure!(
+                        Exit::DrainTimeout,
                         "{}: the drain was cut short: {} frames are lost",
-                        self.session.path,
+                        self.stage.session.path,
                         self.pipeline.in_flight()
-                    )),
-                };
+                    ));
+                }
+                None => {}
             }
-            if let Err(failure) = self.turn(&mut life) {
-                break Err(failure);
+            let ready = self.wait(now_ns);
+            match self.turn(ready) {
+                Ok(end_ns) => now_ns = end_ns,
+                Err(failure) => break Err(failure),
             }
         };
-        self.end(&mut life);
+        self.end();
         result
     }
 
-    #[inline(never)]
-    fn turn(&mut self, life: &mut Life) -> Result<(), Failure> {
-        let time = now();
-        let polled = life.wakeups.polls(time);
-        let camera_polled = life.camera_wakeups.polls(time);
-        let ready = self.sleep(life);
-        let time = now();
-        if polled && !ready.at(ENCODER) {
-            life.wakeups.fine();
+    /// Waits for the next event or deadline. Nothing here blocks but the one ppoll.
+    pub(crate) fn wait(&self, now_ns: u64) -> Ready {
+        let mut set = PollSet::new(now_ns);
+        set.add(SIGNALS, self.signals.as_fd(), PollFlags::IN);
+        self.stage.add_to(&mut set, self.pipeline.busy(), now_ns);
+        self.clients.add_to(&mut set, now_ns);
+        if let Source::Camera(camera) = &self.source
+            && self.run_state.takes_frames()
+        {
+            camera.add_to(&mut set, self.may_attach(), now_ns);
         }
-        if camera_polled && !ready.at(FILLED) && !ready.at(CAMERA_EVENT) {
-            life.camera_wakeups.fine();
+        let stall_ns = self.stage.stall_ns;
+        set.until(self.pipeline.stalls(stall_ns));
+        set.until(self.pipeline.expires(stall_ns));
+        set.until(self.pipeline.mute(stall_ns));
+        set.until(self.drains_at());
+        set.until(self.sink.expires());
+        set.until(self.reattach_deadline());
+        set.until(self.run_state.deadline_ns());
+        let stops =
+            matches!(self.run_state.drain(), Drain::Flushing { .. }) && self.pipeline.filled() == 0;
+        let feeds = self.run_state.queues_frames()
+            && self.stage.may_queue(&self.pipeline)
+            && self.pipeline.next().is_some();
+        let changes = matches!(self.run_state.drain(), Drain::Drained { .. });
+        if self.stage.is_up() && (stops || feeds || changes) {
+            // What came up after this turn's `feed` is not to wait for a heartbeat.
+            set.until(Some(now_ns));
         }
+        set.wait(now_ns).unwrap_or_else(|_| {
+            // Nothing that is asked below waits, so that a kernel short of memory costs latency and no more.
+            let pause = timespec(u64::from(BLIND_PAUSE_MS) * MS);
+            let _: NanosleepRelativeResult = nanosleep(&pause);
+            Ready::PERHAPS
+        })
+    }
+
+    /// One turn. Gives the time at its end, ns.
+    ///
+    /// # Errors
+    /// When the engine is to end for a failure.
+    pub(crate) fn turn(&mut self, ready: Ready) -> Result<u64, Failure> {
+        let now_ns = now();
         if ready.at(SIGNALS) {
-            self.take_signal(life, time);
+            self.take_signals(now_ns);
         }
-        if let Err(error) = self.serve_encoder(life, ready) {
-            self.recover(life, Some(error))?;
+        if let Err(error) = self.serve_stage(ready, now_ns) {
+            self.recover(Some(error))?;
         }
-        if self.camera.is_some() {
-            self.serve_camera(life, ready)?;
-        } else if ready.at(FILLED) {
-            self.take_commits(life, now());
-        } else {
-            self.pipeline.nothing_committed(time);
+        self.serve_source(ready, now_ns)?;
+        if let Err(error) = self.feed(now_ns) {
+            self.recover(Some(error))?;
         }
-        if let Err(error) = self.feed(life) {
-            self.recover(life, Some(error))?;
-        }
-        self.meet_deadlines(life)?;
-        if (0..FIRST_CLIENT + CLIENTS).all(|place| !ready.at(place)) {
+        self.run_timers(now_ns)?;
+        if ready.nothing() {
             // Perhaps because a wake-up was lost for want of memory, and its reader sleeps. One too many harms nobody.
-            life.clients.notify_consumers(time);
-            life.clients.notify_producer(time);
+            self.clients.table.notify_consumers(now_ns);
+            self.clients.table.notify_producer(now_ns);
         }
-        self.give_slots(life, time);
-        self.serve_clients(life, ready, time);
-        if life.end_wanted {
-            self.begin_end(life, time);
-        }
-        let end = now();
-        self.header.status.heartbeat.store(end, Relaxed);
-        life.clients.meter.turn_took(end.saturating_sub(time), end);
+        self.give_slots(now_ns);
+        self.serve_clients(ready, now_ns);
+        self.publish_state();
         self.check_balance();
+        let end_ns = now();
+        self.header.status.heartbeat.store(end_ns, Relaxed);
+        let took_ns = end_ns.saturating_sub(now_ns);
+        self.clients.table.meter.turn_took(took_ns, end_ns);
+        Ok(end_ns)
+    }
+
+    /// A signal ends the engine in good order; a second one at once.
+    fn take_signals(&mut self, now_ns: u64) {
+        // Two end it at once; more are left for later turns.
+        for _ in 0..2 {
+            if !self.signals.take() {
+                break;
+            }
+            if self.run_state.ending() {
+                // Whoever asks twice does not want to wait.
+                self.run_state.give_up();
+            } else {
+                note!(info, "told to stop: draining");
+                self.begin_end(now_ns);
+            }
+        }
+    }
+
+    /// Coded buffers out, then slots back.
+    fn serve_stage(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
+        // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
+        if !ready.at(ENCODER) || !self.stage.is_up() {
+            return self.stage.woke(ready, false, now_ns);
+        }
+        let mut published = 0;
+        let taken = self.take_coded(&mut published, now_ns);
+        // What was published before a failure is news all the same.
+        self.announce(published, now_ns);
+        self.request_key_frame_after_loss();
+        let wanted = &self.stage.wanted;
+        self.colour
+            .inspect(&mut self.sink, wanted, self.stage.session.path);
+        let mut brought = taken?;
+        brought |= self.stage.take_returned(&mut self.pipeline, now_ns)?;
+        self.stage.woke(ready, brought, now_ns)
+    }
+
+    /// Coded buffers to the sink; adds up the packets that came of them. Whether there was any buffer, or the end.
+    fn take_coded(&mut self, published: &mut u32, now_ns: u64) -> Result<bool, IoctlError> {
+        let mut brought = false;
+        let Some(encoder) = self.stage.encoder() else {
+            return Ok(brought);
+        };
+        for _ in 0..TURN_BUDGET {
+            let buffer = match encoder.dequeue_coded()? {
+                Answer::Coded(buffer) => buffer,
+                Answer::Nothing => break,
+                Answer::Drained if self.run_state.queues_frames() => {
+                    // The driver was not told to stop yet, and nothing else would come any more.
+                    return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
+                }
+                Answer::Drained => {
+                    self.run_state.drained();
+                    return Ok(true);
+                }
+            };
+            brought = true;
+            let coded = buffer.coded;
+            let payload = buffer.payload();
+            *published += self.sink.take(&coded, payload, now_ns, &mut self.pipeline);
+            if coded.last {
+                if let Drain::Draining { .. } = self.run_state.drain() {
+                    self.run_state.drained();
+                }
+                break;
+            }
+            buffer.requeue()?;
+        }
+        Ok(brought)
+    }
+
+    /// Wakes consumers when something was published.
+    fn announce(&mut self, published: u32, now_ns: u64) {
+        if published > 0 {
+            self.stage.recovery.works();
+            self.wake_consumers(now_ns);
+        }
+    }
+
+    /// Publishes what of a packet there is, whatever may still have come.
+    pub(super) fn publish_rest(&mut self, now_ns: u64) {
+        let published = self.sink.finish(&mut self.pipeline);
+        self.announce(published, now_ns);
+    }
+
+    /// Wakes everybody who waits for packets.
+    fn wake_consumers(&mut self, now_ns: u64) {
+        let sink = &self.sink;
+        let table = &mut self.clients.table;
+        table.wake_sleepers(now_ns, |sleepers| sink.wake(sleepers));
+        table.notify_consumers(now_ns);
+    }
+
+    /// Decoders lost a frame that later ones build on: a key frame mends that.
+    fn request_key_frame_after_loss(&mut self) {
+        if self.sink.lost_reference() {
+            self.stage.request_key_frame();
+        }
+    }
+
+    /// Frames from their source into the pipeline.
+    fn serve_source(&mut self, ready: Ready, now_ns: u64) -> Result<(), Failure> {
+        let may_attach = self.may_attach();
+        match &mut self.source {
+            Source::Ring(_) if ready.at(FILLED) => self.take_commits(now_ns),
+            Source::Ring(_) => self.pipeline.nothing_committed(now_ns),
+            Source::Camera(_) if !self.run_state.takes_frames() => {}
+            Source::Camera(camera) => {
+                let pipeline = &mut self.pipeline;
+                match camera.serve(ready, pipeline, may_attach, now_ns)? {
+                    CameraEvent::None => {}
+                    CameraEvent::Closed => self.lose_camera_slots(),
+                    CameraEvent::Attach => self.attach_camera_again()?,
+                    CameraEvent::Done => self.begin_end(now_ns),
+                }
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the encoder is there, and has no frame.
+    fn may_attach(&self) -> bool {
+        self.stage.is_up() && self.pipeline.in_flight() == 0 && !self.pipeline.busy()
+    }
+
+    /// What the producer filled goes into the pipeline.
+    fn take_commits(&mut self, now_ns: u64) {
+        let Some((index, _)) = self.clients.table.producer() else {
+            return;
+        };
+        // It only wakes the loop. The other end is open here, too, so it comes to an end only when the producer shuts it down; then it
+        // would wake the loop without end.
+        let shut = self.clients.table.hear_producer(now_ns);
+        if !self.drain_commits(now_ns) || shut {
+            self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
+        }
+    }
+
+    /// Takes every slot in the frame ring, at most one round. False when what stands there makes no sense.
+    pub(super) fn drain_commits(&mut self, now_ns: u64) -> bool {
+        let Some(ring) = self.source.ring() else {
+            return true;
+        };
+        let taken = ring.take(&mut self.pipeline, now_ns);
+        ring.left &= taken == Ok(0);
+        taken.is_ok()
+    }
+
+    /// Frames into the encoder; then, at the end, the command to stop.
+    fn feed(&mut self, now_ns: u64) -> Result<(), IoctlError> {
+        if !self.stage.is_up() || !self.run_state.queues_frames() {
+            return Ok(());
+        }
+        let refused = self.stage.feed(&mut self.pipeline, &self.memory, now_ns)?;
+        if let Some(error) = refused {
+            // It may be a producer's memory that it does not take. The frames that still wait are in the same memory, and would be refused
+            // when nobody is left to be disconnected for them.
+            let imports = self.stage.encoder().is_some_and(|one| one.imports());
+            match self.clients.table.producer() {
+                Some((index, _)) if imports => {
+                    self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
+                    self.pipeline.drop_filled(Counter::DroppedRefused);
+                }
+                _ => return Err(error),
+            }
+        }
+        let Some(encoder) = self.stage.encoder() else {
+            return Ok(());
+        };
+        if let Drain::Flushing { .. } = self.run_state.drain()
+            && self.pipeline.filled() == 0
+        {
+            let marked = encoder.drain()?;
+            if !marked && self.run_state.only_drains() {
+                self.hold();
+            } else {
+                self.run_state.stop_sent(marked);
+                self.pipeline.drain(now_ns);
+            }
+        }
+        Ok(())
+    }
+
+    /// The encoder cannot be told to give what it holds: the frames are dropped, until packets of later frames push them out. One that
+    /// has slots, too, is started again: the next producer or camera needs them.
+    fn hold(&mut self) {
+        self.pipeline.expire_held();
+        if let Some(ring) = self.source.ring() {
+            ring.left = false;
+        }
+        if self.pipeline.keeps_slots() {
+            self.run_state.drained();
+        } else {
+            self.run_state.run_again();
+        }
+    }
+
+    /// When the encoder is to be drained because nobody sends frames, ns. An encoder with look-ahead or reordering gives a frame's packet
+    /// only after later frames; when none come, the frames would stay inside, and the producer would wait for its accounts.
+    fn drains_at(&self) -> Option<u64> {
+        let silent = self.source.is_silent() && self.stage.is_up();
+        if !silent || !self.run_state.takes_frames() {
+            return None;
+        }
+        self.pipeline.flush(self.stage.stall_ns)
+    }
+
+    /// When the producer is not expected any longer, ns, unless one is about to be let in.
+    fn reattach_deadline(&self) -> Option<u64> {
+        match &self.source {
+            Source::Ring(ring) if self.run_state.request().is_none() => ring.expected_ns,
+            _ => None,
+        }
+    }
+
+    /// Does what is due.
+    fn run_timers(&mut self, now_ns: u64) -> Result<(), Failure> {
+        let due = |at: Option<u64>| at.is_some_and(|at| at <= now_ns);
+        self.try_reopen(now_ns)?;
+        let published = self.sink.expire(now_ns, &mut self.pipeline);
+        self.announce(published, now_ns);
+        self.request_key_frame_after_loss();
+        let stall_ns = self.stage.stall_ns;
+        self.pipeline.expire(now_ns, stall_ns);
+        if due(self.pipeline.stalls(stall_ns)) || due(self.pipeline.mute(stall_ns)) {
+            self.stats.count(Counter::Stalls);
+            self.recover(None)?;
+        }
+        if due(self.drains_at()) {
+            let limit_ns = u64::from(CHANGE_DRAIN_MS) * MS;
+            self.run_state.begin_drain(now_ns.saturating_add(limit_ns));
+        }
+        if let Drain::Draining { marked: false, .. } = self.run_state.drain()
+            && self.pipeline.inside() == 0
+        {
+            self.run_state.drained();
+        } else if due(self.run_state.deadline_ns()) {
+            self.run_state.give_up();
+        }
+        if self.stage.is_up()
+            && let Some(next) = self.run_state.take_next()
+        {
+            self.apply(next, now_ns)?;
+        }
+        if due(self.reattach_deadline())
+            && let Some(ring) = self.source.ring()
+        {
+            ring.expected_ns = None;
+            note!(info, "the producer did not attach again");
+            self.producer_left(now_ns);
+        }
+        Ok(())
+    }
+
+    /// Free slots to the producer, and what became of its frames.
+    pub(super) fn give_slots(&mut self, now_ns: u64) {
+        let Source::Ring(ring) = &mut self.source else {
+            return;
+        };
+        if self.clients.table.producer().is_none() {
+            if self.pipeline.filled() == 0 {
+                self.memory.free_kept();
+            }
+            return;
+        }
+        let mut news = ring.report(self.pipeline.accounts());
+        while self.run_state.takes_frames()
+            && let Some(slot) = self.pipeline.lend(now_ns)
+        {
+            ring.give(slot);
+            news = true;
+        }
+        if news {
+            self.clients.table.notify_producer(now_ns);
+        }
+    }
+
+    /// Messages of clients, and new clients.
+    fn serve_clients(&mut self, ready: Ready, now_ns: u64) {
+        let mut round = self.clients.begin_round(ready);
+        while let Some(event) = self.clients.next_event(&mut round, now_ns) {
+            self.serve_client(event, now_ns);
+        }
+        self.clients.end_round(&round, &self.header.status, now_ns);
+    }
+
+    fn serve_client(&mut self, event: Event, now_ns: u64) {
+        let (index, refused) = match event {
+            Event::Produce(index, wish) => (index, self.on_produce(index, &wish, now_ns)),
+            Event::Import(index, offer, planes) => {
+                (index, self.on_import(index, &offer, planes, now_ns))
+            }
+            Event::NoImport(index) => {
+                self.reclaim();
+                (index, self.admit_producer(index, now_ns))
+            }
+            Event::Change(index, change) => (index, self.change(index, change, now_ns)),
+            Event::KeyFrame => return self.stage.request_key_frame(),
+            Event::Finished(index) => return self.finish_producer(index, now_ns),
+            Event::Disconnect(index, reason) => return self.disconnect(index, reason, now_ns),
+        };
+        if let Err(reason) = refused {
+            self.disconnect(index, Some(reason), now_ns);
+        }
+    }
+
+    /// A change that a client asks for.
+    fn change(&mut self, index: usize, change: Change, now_ns: u64) -> Result<(), Refusal> {
+        if self.run_state.ending() {
+            return Err(Refusal::Ending);
+        }
+        let outcome = self.stage.change(change, &mut self.pipeline)?;
+        self.clients.answer(index, outcome);
+        if change == Change::Drain {
+            note!(info, "told by a client to stop: draining");
+            self.begin_end(now_ns);
+        }
+        Ok(())
+    }
+
+    /// Lets a client in as the producer.
+    pub(super) fn admit_producer(&mut self, index: usize, now_ns: u64) -> Result<(), Refusal> {
+        let slots = self.pipeline.slots();
+        let no_memory = |_| Refusal::Resources;
+        let Some(ring) = self.source.ring() else {
+            return Err(Refusal::CameraFeeds);
+        };
+        self.memory.attach(slots).map_err(no_memory)?;
+        let (layout, kind) = (self.memory.layout(), self.memory.kind());
+        ring.attach(&self.stage.wanted, layout, kind, slots)
+            .map_err(no_memory)?;
+        let message = Message::Frames {
+            slots,
+            memory_planes: layout.memory_plane_count,
+            memory: kind,
+        };
+        let descriptors = self.memory.descriptors();
+        let user = self
+            .clients
+            .admit_producer(index, &message, ring.descriptor(), descriptors)?;
+        ring.attached();
+        self.memory.given_to(user);
+        self.pipeline.attach();
+        self.give_slots(now_ns);
+        Ok(())
+    }
+
+    /// The producer says that it is done; it stays until its frames are accounted for.
+    fn finish_producer(&mut self, index: usize, now_ns: u64) {
+        if !self.drain_commits(now_ns) {
+            return self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
+        }
+        self.producer_left(now_ns);
+    }
+
+    /// Ends a connection: the client did (`None`), or for this reason, which it is told.
+    pub(super) fn disconnect(&mut self, index: usize, reason: Option<Refusal>, now_ns: u64) {
+        let was_producer = match self.clients.disconnect(index, reason, now_ns) {
+            Role::Producer { .. } => {
+                if reason.is_none() {
+                    // What it committed before it went is a frame like any other; nonsense is nobody's.
+                    let _ = self.drain_commits(now_ns);
+                }
+                self.reclaim();
+                true
+            }
+            Role::Waiting { was_producer } => was_producer,
+            _ => false,
+        };
+        if !was_producer {
+            return;
+        }
+        if reason == Some(Refusal::Reopened)
+            && let Some(ring) = self.source.ring()
+        {
+            // It was told to attach again: with `once` it is the one for which the engine runs.
+            ring.expected_ns = self.once.then_some(u64::MAX);
+        } else {
+            self.producer_left(now_ns);
+        }
+    }
+
+    fn producer_left(&mut self, now_ns: u64) {
+        if let Some(ring) = self.source.ring() {
+            ring.finished = true;
+            ring.left = true;
+        }
+        if self.once {
+            self.begin_end(now_ns);
+        }
+    }
+
+    pub(super) fn reclaim(&mut self) {
+        let slots = self.pipeline.reclaim();
+        self.stats.add(Counter::SlotsReclaimed, u64::from(slots));
+    }
+
+    /// Stops taking frames. What the producer committed until now is still encoded.
+    fn begin_end(&mut self, now_ns: u64) {
+        if self.run_state.ending() {
+            return;
+        }
+        self.run_state.end(now_ns.saturating_add(self.drain_ns));
+        if let Some((index, _)) = self.clients.table.producer()
+            && !self.drain_commits(now_ns)
+        {
+            self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
+        }
+        if !self.stage.is_up() && self.pipeline.in_flight() == 0 {
+            // Nobody has to come back for nothing.
+            self.run_state.drained();
+        }
+    }
+
+    /// The last acts: everything that is still inside is counted, the end is published.
+    fn end(&mut self) {
+        let now_ns = now();
+        self.publish_rest(now_ns);
+        // After LAST the encoder has nothing more to give; before it, the time was up.
+        let reason = match self.run_state.ended() {
+            Some(true) => Counter::DroppedEncoder,
+            _ => Counter::DroppedStopping,
+        };
+        self.pipeline.restart(reason, now_ns);
+        self.drain_commits(now_ns);
+        self.pipeline.drop_filled(Counter::DroppedStopping);
+        self.give_slots(now_ns);
+        self.set_state(State::Ended);
+        self.sink.end(now_ns);
+        self.wake_consumers(now_ns);
+        let stats = &self.stats;
+        note!(
+            info,
+            "ended: {} frames in, {} packets out, {} frames dropped",
+            stats.get(Counter::FramesCommitted),
+            stats.get(Counter::Packets),
+            stats.dropped()
+        );
+    }
+
+    /// Publishes what the engine is doing.
+    pub(super) fn publish_state(&self) {
+        self.set_state(match &self.source {
+            _ if self.run_state.ending() => State::Draining,
+            _ if !self.stage.is_up() => State::Recovering,
+            _ if !self.run_state.takes_frames() => State::Draining,
+            Source::Ring(_) => State::Running,
+            Source::Camera(camera) => match camera.health {
+                Health::Streaming | Health::Stopped(_) => State::Running,
+                Health::Away(_) => State::NoCamera,
+                Health::NoSignal(_) => State::NoSignal,
+            },
+        });
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.header.status.state.store(state as u32, Relaxed);
     }
 
     /// Each turn ends with every committed frame published, dropped or inside. A mistake of ours is logged once and counted, and ends
@@ -179,6 +644,7 @@ impl Engine<'_> {
         if self.pipeline.balances() {
             return;
         }
+        debug_assert!(false, "frames are out of balance");
         self.stats.count(Counter::Unbalanced);
         if self.stats.get(Counter::Unbalanced) == 1 {
             note!(
@@ -191,234 +657,4 @@ impl Engine<'_> {
             );
         }
     }
-
-    /// Coded buffers out, then slots back.
-    #[inline(never)]
-    fn serve_encoder(&mut self, life: &mut Life, ready: Ready) -> Result<(), IoctlError> {
-        // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
-        if !ready.at(ENCODER) || life.away.is_some() {
-            return Ok(());
-        }
-        let mut published = 0;
-        let taken = self.take_coded(life, &mut published);
-        // What was published before a failure is news all the same.
-        self.announce(life, published);
-        self.mend_reference(life);
-        self.inspect_colour(life);
-        let mut brought = taken?;
-        for _ in 0..self.encoder.slots() {
-            match self.encoder.dequeue_frame()? {
-                Some(slot) => self.pipeline.returned(slot, now()),
-                None => break,
-            }
-            brought = true;
-        }
-        if brought {
-            life.wakeups.fine();
-        } else if !ready.guessed() && life.wakeups.brought_nothing(now(), self.settings.stall) {
-            return Err(IoctlError::new(Call::Poll, Errno::IO));
-        }
-        Ok(())
-    }
-
-    /// Coded buffers to the publisher; adds up the packets that came of them. Whether there was any buffer, or the end.
-    fn take_coded(&mut self, life: &mut Life, published: &mut u32) -> Result<bool, IoctlError> {
-        let mut brought = false;
-        for _ in 0..TURN_BUDGET {
-            let buffer = match self.encoder.dequeue_coded()? {
-                Answer::Coded(buffer) => buffer,
-                Answer::Nothing => break,
-                Answer::Drained
-                    if matches!(life.phase, Phase::Running | Phase::Emptying { .. }) =>
-                {
-                    // The driver was not told to stop yet, and nothing else would come any more.
-                    return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
-                }
-                Answer::Drained => {
-                    self.drained(life);
-                    return Ok(true);
-                }
-            };
-            brought = true;
-            let coded = buffer.coded;
-            *published += self
-                .publisher
-                .take(&coded, buffer.payload(), now(), self.pipeline);
-            if coded.last {
-                self.drained(life);
-                break;
-            }
-            buffer.requeue()?;
-        }
-        Ok(brought)
-    }
-
-    /// Wakes consumers when something was published.
-    pub(super) fn announce(&mut self, life: &mut Life, published: u32) {
-        if published > 0 {
-            life.restarts = 0;
-            life.reopened = None;
-            self.wake_consumers(life, now());
-        }
-    }
-
-    /// Wakes everybody who waits for packets.
-    pub(super) fn wake_consumers(&mut self, life: &mut Life, time: u64) {
-        let publisher = &self.publisher;
-        life.clients
-            .wake_sleepers(time, |sleepers| publisher.wake(sleepers));
-        life.clients.notify_consumers(time);
-    }
-
-    /// The last buffer of a drain came.
-    fn drained(&mut self, life: &mut Life) {
-        if let Phase::Draining { .. } = life.phase {
-            life.drained(Exit::Success);
-        }
-    }
-
-    /// What the producer filled goes into the pipeline.
-    fn take_commits(&mut self, life: &mut Life, time: u64) {
-        let Some((place, _, _)) = life.clients.producer() else {
-            return;
-        };
-        // It only wakes the loop. The other end is open here, too, so it comes to an end only when the producer shuts it down; then it
-        // would wake the loop without end.
-        let shut = life.clients.hear_producer(time);
-        let before = self.stats.get(Counter::FramesCommitted);
-        if !self.drain_commits(time) || shut {
-            self.cut_off(life, place, Refusal::BadFrameRing);
-        } else if self.stats.get(Counter::FramesCommitted) != before {
-            life.left = false;
-        }
-    }
-
-    /// Takes every slot in the frame ring, at most one round. False when what stands there makes no sense.
-    pub(super) fn drain_commits(&mut self, time: u64) -> bool {
-        // As many as there can be: an encoder that is closed has none, and a producer with memory of its own has them all the same.
-        for _ in 0..FRAME_SLOTS_MAX {
-            match self.memory.next_filled() {
-                Ok(None) => {
-                    self.pipeline.nothing_committed(time);
-                    break;
-                }
-                Ok(Some(entry)) => {
-                    if self
-                        .pipeline
-                        .commit(entry.slot, entry.timestamp, entry.time, time)
-                        .is_err()
-                    {
-                        return false;
-                    }
-                }
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    /// Frames into the encoder; then, at the end, the command to stop.
-    #[inline(never)]
-    fn feed(&mut self, life: &mut Life) -> Result<(), IoctlError> {
-        if life.away.is_some() || !matches!(life.phase, Phase::Running | Phase::Emptying { .. }) {
-            return Ok(());
-        }
-        while self.may_queue(life)
-            && let Some((slot, key)) = self.pipeline.next()
-        {
-            self.force_key_frame(life, now());
-            let copied = self.memory.load(slot);
-            self.stats.add(Counter::RawBytesCopied, copied);
-            if self.memory.choice() != Some(MemoryChoice::Copy) {
-                self.stats.add(Counter::RawBytesCopiedForced, copied);
-            }
-            match self.encoder.queue_frame(slot, key) {
-                Ok(()) => {
-                    life.refused = 0;
-                    self.pipeline.queued(now());
-                }
-                Err(error) if fatal(error.errno) => return Err(error),
-                Err(error) => {
-                    self.pipeline.refused();
-                    // A driver that refuses each frame is not to fill the log: at the 1st, 2nd, 4th, 8th, …
-                    let refused = self.stats.get(Counter::DroppedRefused);
-                    if refused.is_power_of_two() {
-                        note!(
-                            warn,
-                            "{}: {refused} frames refused so far: {error}",
-                            self.session.path
-                        );
-                    }
-                    life.refused += 1;
-                    if life.refused >= REFUSED_FRAMES {
-                        life.refused = 0;
-                        return self.refuses_all(life, error);
-                    }
-                }
-            }
-        }
-        if !self.may_queue(life) {
-            self.pipeline.withhold(now());
-        }
-        if let Phase::Emptying { deadline } = life.phase
-            && self.pipeline.filled() == 0
-        {
-            let flushing = life.flushing();
-            let marked = self.encoder.drain()?;
-            if flushing && !marked {
-                self.hold(life);
-                return Ok(());
-            }
-            life.phase = Phase::Draining { deadline, marked };
-            self.pipeline.drain(now());
-        }
-        Ok(())
-    }
-
-    /// The driver refuses each frame: it is restarted, unless it is a producer's memory that it does not take. The frames that still
-    /// wait are in the same memory, and would be refused when nobody is left to be disconnected for them.
-    fn refuses_all(&mut self, life: &mut Life, error: IoctlError) -> Result<(), IoctlError> {
-        if self.encoder.imports()
-            && let Some((place, ..)) = life.clients.producer()
-        {
-            self.cut_off(life, place, Refusal::BadFrameRing);
-            self.pipeline.drop_filled(Counter::DroppedRefused);
-            return Ok(());
-        }
-        Err(error)
-    }
-
-    /// Free slots to the producer, and what became of its frames.
-    pub(super) fn give_slots(&mut self, life: &mut Life, time: u64) {
-        if life.clients.producer().is_none() {
-            if self.pipeline.filled() == 0 {
-                self.memory.let_go();
-            }
-            return;
-        }
-        let mut news = self.memory.account(self.pipeline.accounts());
-        while life.phase == Phase::Running
-            && let Some(slot) = self.pipeline.lend(time)
-        {
-            self.memory.give(slot);
-            news = true;
-        }
-        if news {
-            life.clients.notify_producer(time);
-        }
-    }
-
-    pub(super) fn set_state(&self, state: State) {
-        self.header.status.state.store(state as u32, Relaxed);
-    }
-}
-
-/// Whether a refusal to queue a frame concerns the queue rather than the frame.
-fn fatal(errno: Errno) -> bool {
-    lost(errno) || errno == Errno::IO
-}
-
-/// Whether the device is gone.
-pub(super) fn lost(errno: Errno) -> bool {
-    errno == Errno::NODEV || errno == Errno::NXIO
 }

@@ -1,27 +1,27 @@
-//! The engine: the frame's life, the poll loop, and the one structure that owns everything.
+//! The engine: the parts that touch descriptors and memory, the poll loop, and the one structure that owns everything.
 //!
-//! `wait` and `reactor` wait, `engine` takes turns, and each part does one thing: `frame_memory` holds the slots, `pipeline` follows
-//! the frames, `publisher` makes packets, `clients` keeps the connections, `session` and `controls` set the encoder up.
-//! `camera` is a producer in the loop; `service`, `changes`, `attach` and `lifecycle` are the engine's dealings with clients,
-//! with their wishes and with trouble.
+//! `engine` takes turns; `reconfigure` stops the encoder and starts it again. They alone see two parts at once. The parts are the `source`
+//! (a producer's frame ring or a camera), the `stage` (the encoder), the sink (`publisher`), the memory of the slots, and the `clients`.
+//! What the parts decide without a kernel stands in `flow`.
 
-pub mod attach;
 pub mod camera;
 mod changes;
 pub mod clients;
-mod colour;
+pub mod colour;
 mod controls;
+pub mod copying;
 #[expect(
     clippy::module_inception,
     reason = "the structure that the module is named after"
 )]
 pub mod engine;
-mod flush;
-pub mod frame_memory;
-mod life;
-mod lifecycle;
+pub mod poll;
 pub mod publisher;
-pub mod reactor;
-mod service;
+mod reconfigure;
+pub mod request;
+pub mod ring_source;
 pub mod session;
-mod wait;
+pub mod setup;
+pub mod slot_memory;
+pub mod source;
+pub mod stage;

@@ -4,7 +4,11 @@
 //! Knows limits and counters. Knows no device, no socket and no client.
 
 pub mod frame_clock;
+pub mod key_frame;
+pub mod log_limit;
 pub mod pending;
 pub mod pipeline;
+pub mod recovery;
+pub mod run_state;
 pub mod wake_cost;
 pub mod wakeups;

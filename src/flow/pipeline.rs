@@ -113,6 +113,12 @@ impl<'a> Pipeline<'a> {
         self.holds_none = false;
     }
 
+    /// How many slots there are.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// Who has the slot; `None` when there is no such slot.
     #[must_use]
     pub fn slot(&self, slot: u32) -> Option<Slot> {

@@ -91,8 +91,6 @@ mod table {
         (Sysno::close, Any),
         // Whether a newcomer is of our own user.
         (Sysno::geteuid, Any),
-        // A device that is closed for a while keeps its number.
-        (Sysno::dup3, Any),
         // Slots for a stream of another size that are copied from: made, sized, and what was before them let go.
         (Sysno::memfd_create, Any),
         (Sysno::ftruncate, Any),

@@ -8,7 +8,7 @@ use core::fmt::Write;
 use heapless::String;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::{DupFlags, Errno, dup3};
+use rustix::io::Errno;
 
 use super::abi::{
     Api, BufferType, CAP_STREAMING, CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Capability, FmtDesc, Queue,
@@ -72,15 +72,6 @@ impl Device {
             api,
             quirks: quirks::of(capability.driver_name()),
         })
-    }
-
-    /// Closes the node. Its descriptor is a copy of `instead` from then on, so that its number is nobody else's.
-    ///
-    /// # Errors
-    /// Those of dup3(2); none, in fact.
-    pub fn close(&mut self, instead: BorrowedFd<'_>) -> ioctl::Result<()> {
-        dup3(instead, &mut self.fd, DupFlags::CLOEXEC)
-            .map_err(|errno| IoctlError::new(Call::Open, errno))
     }
 
     /// The buffer type of one of the two queues.

@@ -142,7 +142,15 @@ impl Encoder {
     /// # Errors
     /// As `allocate`.
     pub fn new(device: Device, agreed: Agreed, slots: u32) -> Result<Self> {
-        let mut encoder = Self {
+        let mut encoder = Self::without_buffers(device, agreed);
+        encoder.allocate(agreed, slots)?;
+        Ok(encoder)
+    }
+
+    /// A session with a device that has no buffers yet. `agreed` holds until `allocate`.
+    #[must_use]
+    pub fn without_buffers(device: Device, agreed: Agreed) -> Self {
+        Self {
             device,
             agreed,
             outputs: 0,
@@ -150,9 +158,7 @@ impl Encoder {
             imported: ArrayVec::new(),
             captures: ArrayVec::new(),
             allocated: false,
-        };
-        encoder.allocate(agreed, slots)?;
-        Ok(encoder)
+        }
     }
 
     /// Allocates the buffers of both queues, where there are none: `slots` for OUTPUT, or what the driver makes of it.
@@ -213,23 +219,9 @@ impl Encoder {
         Ok(())
     }
 
-    /// Closes the device, which frees everything that its driver holds, even where that does not answer any more. Gives the
-    /// dma-bufs that were imported. Until `reopen`, what stands in the device's place is `instead`.
-    ///
-    /// # Errors
-    /// Those of dup3(2); none, in fact.
-    pub fn close(&mut self, instead: BorrowedFd<'_>) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
-        self.captures.clear();
-        self.allocated = false;
-        self.outputs = 0;
-        self.memory = Memory::Mmap;
-        self.device.close(instead)?;
-        Ok(core::mem::take(&mut self.imported))
-    }
-
-    /// Opens a device in place of the one that was closed. It has no buffers yet.
-    pub fn reopen(&mut self, device: Device) {
-        self.device = device;
+    /// The dma-bufs that were imported, slot after slot, each with its memory planes. The OUTPUT queue must not be used any more.
+    pub fn take_imported_buffers(&mut self) -> ArrayVec<OwnedFd, OUTPUT_PLANES> {
+        core::mem::take(&mut self.imported)
     }
 
     /// Number of OUTPUT buffers.

@@ -315,6 +315,18 @@ impl IoctlError {
         )
     }
 
+    /// Whether the device is gone.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(self.errno, Errno::NODEV | Errno::NXIO)
+    }
+
+    /// Whether memory or descriptors were short.
+    #[must_use]
+    pub fn is_shortage(self) -> bool {
+        matches!(self.errno, Errno::NOMEM | Errno::NFILE | Errno::MFILE)
+    }
+
     /// Whether the driver lacks this call altogether: optional calls may be missing.
     #[must_use]
     pub fn is_missing(self) -> bool {

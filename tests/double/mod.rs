@@ -9,7 +9,7 @@ use std::time::Duration;
 use framemill::control::SocketName;
 use framemill::control::message::{MESSAGE_SIZE, Message, Refusal, SlotMemory};
 use framemill::control::socket::{Listener, send};
-use framemill::engine::clients::{new_wake, signal};
+use framemill::engine::clients::table::{new_wake, signal};
 use framemill::media::format::lookup;
 use framemill::media::fourcc::Fourcc;
 use framemill::shm::atomic::Ordering::{Relaxed, Release};

@@ -1,62 +1,44 @@
 //! Camera and encoder are brought together: one format and size, rows in the same places, and the camera's buffers imported
-//! into the encoder; or, where that cannot be, one copy of each picture, which the log names.
+//! into the encoder; or, where that cannot be, one copy of each frame, which the log names.
 //!
 //! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
-
-use core::fmt;
 
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::cli::{CameraChoice, FrameRate, MemoryChoice};
-use crate::engine::attach::Slots;
-use crate::engine::camera::fill;
-use crate::engine::engine::Engine;
+use super::CameraConfig;
+use crate::cli::{FrameRate, MemoryChoice};
+use crate::engine::request::Buffers;
+use crate::engine::setup::Setup;
 use crate::error::Failure;
 use crate::limits::{CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::note;
-use crate::shm::atomic::Ordering::Relaxed;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::{Refused, Wanted};
-
-/// How a camera is used, whenever it is attached.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
-    /// Which camera it is.
-    pub choice: CameraChoice<'a>,
-    /// Its raw format: the encoder's, or one with the same rows.
-    pub format: &'static RawFormat,
-}
-
-/// The camera's name, for sentences about it.
-impl fmt::Display for Terms<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.choice.fmt(f)
-    }
-}
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
 /// The requested one when the camera does not say. Logged when it is neither the requested one nor `present`.
 #[must_use]
 pub fn source_rate(
     camera: &Camera,
-    terms: Terms<'_>,
+    name: impl core::fmt::Display,
+    format: &RawFormat,
     size: (u32, u32),
     requested: FrameRate,
     present: FrameRate,
 ) -> FrameRate {
     let asked = (requested.numerator, requested.denominator);
-    let answer = camera.rate(terms.format, size, asked);
+    let answer = camera.rate(format, size, asked);
     let Some(rate) = answer.and_then(|(n, d)| FrameRate::new(n, d)) else {
         return requested;
     };
     if rate != requested && rate != present {
         note!(
             info,
-            "{terms}: gives {rate} frames/s, not the requested {requested}: the encoder is set up for {rate}"
+            "{name}: gives {rate} frames/s, not the requested {requested}: the encoder is set up for {rate}"
         );
     }
     rate
@@ -64,10 +46,10 @@ pub fn source_rate(
 
 /// Why a camera is not attached.
 #[derive(Debug)]
-pub(super) enum NotAttached {
+pub enum NotAttached {
     /// The camera refused.
     Camera(Refused),
-    /// The encoder refused, which was told.
+    /// The encoder refused, which was logged.
     Encoder(Failure),
 }
 
@@ -77,110 +59,106 @@ impl<T: Into<Refused>> From<T> for NotAttached {
     }
 }
 
-impl Engine<'_> {
-    /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it. A new generation.
-    ///
-    /// # Errors
-    /// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
-    #[inline(never)]
-    pub(super) fn attach_camera(
-        &mut self,
-        camera: &mut Camera,
-        terms: Terms<'_>,
-        wanted: &Wanted,
-    ) -> Result<(), NotAttached> {
-        let size = (wanted.width, wanted.height);
-        let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
-        if !sides.contains(&size.0) || !sides.contains(&size.1) {
-            return Err(Refused::Size(size, size).into());
-        }
-        let options = self.session.options;
-        let colour = camera.colour(terms.format, size, options.progressive)?;
-        let wanted = &Wanted {
-            colour: colour.overridden_by(options.colour),
-            ..*wanted
-        };
-        if *wanted != self.memory.wanted() || self.encoder.slots() == 0 {
-            self.bare(wanted)?;
-        }
-        // The camera is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
-        let alike = terms.format.lies_as(wanted.format);
-        let strides = match alike {
-            true => self.encoder.agreed().layout.placement().bytesperline,
-            false => [0; PLANES],
-        };
-        let layout = camera.negotiate(terms.format, wanted, &strides)?;
-        camera.allocate(self.session.slots)?;
-        if !self.import_camera(camera, terms, wanted, &layout, alike)? {
-            self.bare(wanted)?;
-            let choice = self.session.options.memory;
-            self.memory
-                .copy_camera(self.encoder, camera, &layout, choice)?;
-            self.header.stream.change(|stream| {
-                stream.memory.store(self.memory.kind() as u32, Relaxed);
-                stream.frame_slots.store(self.memory.slots(), Relaxed);
-            });
-        }
-        if self.memory.slots() <= CAMERA_RESERVE as u32 {
-            return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM).into());
-        }
-        self.pipeline.replace_slots(self.memory.slots());
-        // One, however many steps it took.
-        self.new_generation();
-        fill(camera, self.pipeline)?;
-        Ok(camera.start()?)
+/// Sets encoder and camera up for each other. The camera is not started yet. Gives how many slots there are.
+///
+/// # Errors
+/// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
+pub fn attach(
+    setup: &mut Setup<'_, '_>,
+    camera: &mut Camera,
+    config: CameraConfig<'_>,
+    wanted: &Wanted,
+) -> Result<u32, NotAttached> {
+    let size = (wanted.width, wanted.height);
+    let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
+    if !sides.contains(&size.0) || !sides.contains(&size.1) {
+        return Err(Refused::Size(size, size).into());
     }
+    let options = setup.stage.session.options;
+    let colour = camera.colour(config.format, size, options.progressive)?;
+    let wanted = &Wanted {
+        colour: colour.overridden_by(options.colour),
+        ..*wanted
+    };
+    let idle = setup.stage.encoder().is_none_or(|one| one.slots() == 0);
+    if *wanted != setup.stage.wanted || idle {
+        unbound(setup, wanted)?;
+    }
+    // The camera is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
+    let alike = config.format.lies_as(wanted.format);
+    let strides = match setup.stage.encoder() {
+        Some(encoder) if alike => encoder.agreed().layout.placement().bytesperline,
+        _ => [0; PLANES],
+    };
+    let layout = camera.negotiate(config.format, wanted, &strides)?;
+    camera.allocate(setup.stage.session.slots)?;
+    let mut slots = import(setup, camera, config, wanted, &layout, alike)?;
+    if slots.is_none() {
+        let outputs = unbound(setup, wanted)?;
+        if let Some(encoder) = setup.stage.encoder() {
+            setup
+                .memory
+                .copy_camera(encoder, camera, &layout, options.memory)?;
+        }
+        slots = Some(outputs.min(camera.slots()));
+    }
+    slots
+        .filter(|&slots| slots > CAMERA_RESERVE as u32)
+        .ok_or_else(|| IoctlError::new(Call::ReqBufs, Errno::NOMEM).into())
+}
 
-    /// Makes the camera's buffers the encoder's. False where they have to be copied, which is logged in one line. With
-    /// `--memory export` whatever stands in the way is an error.
-    fn import_camera(
-        &mut self,
-        camera: &Camera,
-        terms: Terms<'_>,
-        wanted: &Wanted,
-        layout: &FrameLayout,
-        alike: bool,
-    ) -> Result<bool, NotAttached> {
-        let choice = self.session.options.memory;
-        if choice == MemoryChoice::Copy {
-            return Ok(false);
-        }
-        let insists = choice == MemoryChoice::Export;
-        if !alike && insists {
-            return Err(Refused::Format(terms.format.fourcc, wanted.format.fourcc).into());
-        }
-        if !alike {
-            note!(
-                warn,
-                "{terms}: {} becomes {} by a copy, {} bytes a second",
-                terms.format.fourcc,
-                wanted.format.fourcc,
-                wanted.bytes_a_second()
-            );
-            return Ok(false);
-        }
-        let mut buffers = ArrayVec::new();
-        if let Err(error) = camera.export(&mut buffers) {
-            if insists {
-                return Err(error.into());
-            }
-            note!(
-                warn,
-                "{terms}: {error}: each frame is copied, {} bytes a second",
-                wanted.bytes_a_second()
-            );
-            return Ok(false);
-        }
-        let mut given = Slots::Given(camera.slots(), layout.placement(), buffers);
-        match self.set_up(wanted, &mut given) {
-            Err(failure) if insists => Err(NotAttached::Encoder(failure)),
-            answer => Ok(answer.is_ok()),
-        }
+/// Makes the camera's buffers the encoder's. `None` where they have to be copied, which is logged in one line. With
+/// `--memory export` whatever stands in the way is an error.
+fn import(
+    setup: &mut Setup<'_, '_>,
+    camera: &Camera,
+    config: CameraConfig<'_>,
+    wanted: &Wanted,
+    layout: &FrameLayout,
+    alike: bool,
+) -> Result<Option<u32>, NotAttached> {
+    let choice = setup.stage.session.options.memory;
+    if choice == MemoryChoice::Copy {
+        return Ok(None);
     }
+    let insists = choice == MemoryChoice::Export;
+    if !alike && insists {
+        return Err(Refused::Format(config.format.fourcc, wanted.format.fourcc).into());
+    }
+    if !alike {
+        note!(
+            warn,
+            "{config}: {} becomes {} by a copy, {} bytes a second",
+            config.format.fourcc,
+            wanted.format.fourcc,
+            wanted.bytes_a_second()
+        );
+        return Ok(None);
+    }
+    let mut planes = ArrayVec::new();
+    if let Err(error) = camera.export(&mut planes) {
+        if insists {
+            return Err(error.into());
+        }
+        note!(
+            warn,
+            "{config}: {error}: each frame is copied, {} bytes a second",
+            wanted.bytes_a_second()
+        );
+        return Ok(None);
+    }
+    let mut buffers = Buffers::Imported(camera.slots(), layout.placement(), planes);
+    match setup.set_up(wanted, &mut buffers) {
+        Err(failure) if insists => Err(NotAttached::Encoder(failure)),
+        answer => Ok(answer.ok()),
+    }
+}
 
-    /// Sets the encoder up with buffers of its own, which nobody has.
-    pub(super) fn bare(&mut self, wanted: &Wanted) -> Result<(), NotAttached> {
-        let answer = self.set_up(wanted, &mut Slots::Bare);
-        answer.map_err(NotAttached::Encoder)
-    }
+/// Sets the encoder up with buffers of its own, which nobody has.
+///
+/// # Errors
+/// When the encoder refuses.
+pub fn unbound(setup: &mut Setup<'_, '_>, wanted: &Wanted) -> Result<u32, NotAttached> {
+    let answer = setup.set_up(wanted, &mut Buffers::Unbound);
+    answer.map_err(NotAttached::Encoder)
 }

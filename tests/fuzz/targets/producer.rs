@@ -11,7 +11,7 @@ use framemill::client::FrameProducer;
 use framemill::control::SocketName;
 use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, SlotMemory};
 use framemill::control::socket::Listener;
-use framemill::engine::clients::new_wake;
+use framemill::engine::clients::table::new_wake;
 use framemill::media::format::lookup;
 use framemill::media::fourcc::Fourcc;
 use framemill::shm::atomic::Ordering::Relaxed;

@@ -1,4 +1,5 @@
-//! Waiting: one ppoll over everything, with one deadline. Knows descriptors and times; knows no meaning.
+//! Waiting: one ppoll over everything, with one deadline. Knows descriptors, their tokens and times. Knows no meaning: each part adds what it
+//! waits for, and looks for its own tokens afterwards.
 
 use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -8,40 +9,45 @@ use rustix::io::Errno;
 use crate::limits::{CLIENTS, HEARTBEAT_MS};
 use crate::time::{MS, timespec};
 
-/// Place of the encoder.
+/// Token of the encoder.
 pub const ENCODER: usize = 0;
-/// Place of the signals.
+/// Token of the signals.
 pub const SIGNALS: usize = 1;
-/// Place of the listening socket.
+/// Token of the listening socket.
 pub const LISTENER: usize = 2;
-/// Place of the producer's "filled" wake socket, or of the camera.
+/// Token of the producer's "filled" wake socket, or of the camera.
 pub const FILLED: usize = 3;
-/// Place of the camera's events.
+/// Token of the camera's events.
 pub const CAMERA_EVENT: usize = 4;
-/// Place of the first client's socket; the others follow.
+/// Token of the first client's socket; the others follow.
 pub const FIRST_CLIENT: usize = 5;
 
-const PLACES: usize = FIRST_CLIENT + CLIENTS;
-const _: () = assert!(PLACES <= 64, "each place has a bit in `Ready`");
+const TOKENS: usize = FIRST_CLIENT + CLIENTS;
+const _: () = assert!(TOKENS <= 64, "each token has a bit in `Ready`");
 
 /// What is waited for, and until when. A source that is not there is not added.
 #[derive(Clone, Debug)]
-pub struct Sources<'a> {
-    set: ArrayVec<PollFd<'a>, PLACES>,
-    places: ArrayVec<usize, PLACES>,
+pub struct PollSet<'a> {
+    set: ArrayVec<PollFd<'a>, TOKENS>,
+    tokens: ArrayVec<usize, TOKENS>,
     deadline: u64,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready {
-    /// A bit for each place.
+    /// A bit for each token where something happened.
     bits: u64,
+    /// A bit for each token that was waited for.
+    polled: u64,
 }
 
 impl Ready {
     /// Nobody knows: everything is worth a look.
-    pub const PERHAPS: Self = Self { bits: u64::MAX };
+    pub const PERHAPS: Self = Self {
+        bits: u64::MAX,
+        polled: u64::MAX,
+    };
 
     /// Whether nobody knows what happened.
     #[must_use]
@@ -49,29 +55,41 @@ impl Ready {
         self.bits == u64::MAX
     }
 
-    /// Whether something happened at this place.
+    /// Whether something happened at this token.
     #[must_use]
-    pub fn at(self, place: usize) -> bool {
-        self.bits >> place & 1 == 1
+    pub fn at(self, token: usize) -> bool {
+        self.bits >> token & 1 == 1
+    }
+
+    /// Whether this token was waited for, and nothing happened there.
+    #[must_use]
+    pub fn quiet_at(self, token: usize) -> bool {
+        self.polled >> token & 1 == 1 && !self.at(token)
+    }
+
+    /// Whether nobody but a deadline woke the loop.
+    #[must_use]
+    pub fn nothing(self) -> bool {
+        self.bits == 0
     }
 }
 
-impl<'a> Sources<'a> {
+impl<'a> PollSet<'a> {
     /// No sources; the latest time to wake up is a heartbeat after `now`.
     #[must_use]
     pub fn new(now: u64) -> Self {
         Self {
             set: ArrayVec::new(),
-            places: ArrayVec::new(),
+            tokens: ArrayVec::new(),
             deadline: now.saturating_add(u64::from(HEARTBEAT_MS) * MS),
         }
     }
 
     /// Waits for a source too.
     #[inline(never)]
-    pub fn add(&mut self, place: usize, fd: BorrowedFd<'a>, flags: PollFlags) {
+    pub fn add(&mut self, token: usize, fd: BorrowedFd<'a>, flags: PollFlags) {
         self.set.push(PollFd::from_borrowed_fd(fd, flags));
-        self.places.push(place);
+        self.tokens.push(token);
     }
 
     /// Wakes up at `at` (`CLOCK_MONOTONIC` ns) at the latest.
@@ -91,10 +109,11 @@ impl<'a> Sources<'a> {
             Err(Errno::INTR) => self.set.clear(),
             Err(errno) => return Err(errno),
         }
-        let mut bits = 0;
-        for (fd, place) in self.set.iter().zip(&self.places) {
-            bits |= u64::from(!fd.revents().is_empty()) << place;
+        let (mut bits, mut polled) = (0, 0);
+        for (fd, token) in self.set.iter().zip(&self.tokens) {
+            bits |= u64::from(!fd.revents().is_empty()) << token;
+            polled |= 1 << token;
         }
-        Ok(Ready { bits })
+        Ok(Ready { bits, polled })
     }
 }

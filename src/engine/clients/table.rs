@@ -1,0 +1,291 @@
+//! The connections: who is there, what role each one has, and what calls for it have cost.
+//!
+//! Knows sockets and roles. Knows no message and no frame.
+
+use arrayvec::ArrayVec;
+use rustix::fd::OwnedFd;
+use rustix::io;
+use rustix::net::{
+    AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
+};
+
+use crate::flow::wake_cost::{Meter, WakeCost};
+use crate::limits::{CLIENTS, COSTLY_PAUSE_MS, COSTLY_USERS, HELLO_MS};
+use crate::time::{MS, processor_time};
+
+/// What a client is.
+#[derive(Debug)]
+pub enum Role {
+    /// It has not said yet.
+    New,
+    /// It fills the frame ring. The wake sockets: slots filled (to poll), slots free (to signal).
+    Producer {
+        /// Signalled by the producer.
+        filled: OwnedFd,
+        /// Its other end, kept open so that the pair does not hang up when the producer closes its own.
+        held: OwnedFd,
+        /// Signalled by the engine.
+        free: OwnedFd,
+    },
+    /// It is to be the producer, and waits for the encoder to be reconfigured for it.
+    Waiting {
+        /// It was the producer until it offered memory.
+        was_producer: bool,
+    },
+    /// It reads the packet ring, with or without a wake socket.
+    Consumer(Option<OwnedFd>),
+    /// It looks at the packet ring's header.
+    Observer,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    /// Its socket.
+    pub socket: OwnedFd,
+    /// Its role.
+    pub role: Role,
+    /// When it connected, `CLOCK_MONOTONIC` ns.
+    pub since: u64,
+    /// Until then its messages wait, so that one that sends without end does not keep the loop awake; `CLOCK_MONOTONIC` ns.
+    pub throttled_until: u64,
+    /// What calls for it have cost.
+    pub cost: WakeCost,
+}
+
+impl Client {
+    /// When it must have said what it is, `CLOCK_MONOTONIC` ns; `None` when it has.
+    #[must_use]
+    pub fn hello_deadline(&self) -> Option<u64> {
+        matches!(self.role, Role::New).then(|| self.since.saturating_add(u64::from(HELLO_MS) * MS))
+    }
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub struct Table {
+    list: ArrayVec<Client, CLIENTS>,
+    /// Whether calls for clients are measured.
+    pub meter: Meter,
+    /// What it has cost to wake the consumers that sleep on the futex word, who cannot be told apart.
+    sleepers_cost: WakeCost,
+    /// Users who are refused for what their clients cost, and until when, `CLOCK_MONOTONIC` ns.
+    costly: ArrayVec<(u32, u64), COSTLY_USERS>,
+}
+
+impl Table {
+    /// A new connection.
+    ///
+    /// # Errors
+    /// Gives the socket back when there are as many as can be served.
+    pub fn add(&mut self, socket: OwnedFd, now: u64) -> Result<(), OwnedFd> {
+        let client = Client {
+            socket,
+            role: Role::New,
+            since: now,
+            throttled_until: 0,
+            cost: WakeCost::default(),
+        };
+        self.list
+            .try_push(client)
+            .map_err(|full| full.element().socket)
+    }
+
+    /// Ends a connection; the last one takes its index.
+    pub fn remove(&mut self, index: usize) -> Client {
+        self.list.swap_remove(index)
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn list(&self) -> &[Client] {
+        &self.list
+    }
+
+    /// One of them.
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut Client> {
+        self.list.get_mut(index)
+    }
+
+    /// The producer's index, and the wake socket that it signals.
+    #[must_use]
+    pub fn producer(&self) -> Option<(usize, &OwnedFd)> {
+        self.list
+            .iter()
+            .enumerate()
+            .find_map(|(index, client)| match &client.role {
+                Role::Producer { filled, .. } => Some((index, filled)),
+                _ => None,
+            })
+    }
+
+    /// The index of the client that waits to be the producer.
+    #[must_use]
+    pub fn waiting(&self) -> Option<usize> {
+        self.list
+            .iter()
+            .position(|client| matches!(client.role, Role::Waiting { .. }))
+    }
+
+    /// Consumers connected.
+    #[must_use]
+    pub fn consumers(&self) -> u32 {
+        self.list
+            .iter()
+            .filter(|client| matches!(client.role, Role::Consumer(_)))
+            .count() as u32
+    }
+
+    /// Consumers that have no wake socket: they sleep on the futex word, or not at all.
+    #[must_use]
+    pub fn sleepers(&self) -> u32 {
+        let sleeps = |client: &&Client| matches!(client.role, Role::Consumer(None));
+        self.list.iter().filter(sleeps).count() as u32
+    }
+
+    /// Signals the wake sockets of all consumers that have one; `now` is `CLOCK_MONOTONIC` ns.
+    pub fn notify_consumers(&mut self, now: u64) {
+        let measured = self.meter.measures(now);
+        for client in &mut self.list {
+            if let Role::Consumer(Some(wake)) = &client.role {
+                charged(&mut client.cost, measured, || signal(wake));
+            }
+        }
+    }
+
+    /// Wakes the consumers that sleep on the futex word by `wake`, which is given the most that it may wake: as many as there are. Not
+    /// called where there is none.
+    pub fn wake_sleepers(&mut self, now: u64, wake: impl FnOnce(u32)) {
+        let sleepers = self.sleepers();
+        if sleepers > 0 {
+            let measured = self.meter.measures(now);
+            charged(&mut self.sleepers_cost, measured, || wake(sleepers));
+        }
+    }
+
+    /// Signals the producer that there are free slots, or news of its frames.
+    pub fn notify_producer(&mut self, now: u64) {
+        let measured = self.meter.measures(now);
+        for client in &mut self.list {
+            if let Role::Producer { free, .. } = &client.role {
+                charged(&mut client.cost, measured, || signal(free));
+            }
+        }
+    }
+
+    /// Reads what the producer signalled; whether its socket is at its end. How often it was signalled says nothing.
+    pub fn hear_producer(&mut self, now: u64) -> bool {
+        let measured = self.meter.measures(now);
+        self.list.iter_mut().any(|client| match &client.role {
+            Role::Producer { filled, .. } => charged(&mut client.cost, measured, || {
+                io::read(filled, &mut [0; 64]) == Ok(0)
+            }),
+            _ => false,
+        })
+    }
+
+    /// A client whose wake-ups cost more than they may.
+    #[must_use]
+    pub fn costly_client(&self) -> Option<usize> {
+        self.list.iter().position(|client| match client.role {
+            Role::Consumer(None) => self.sleepers_cost.exceeded(),
+            _ => client.cost.exceeded(),
+        })
+    }
+
+    /// A client of this user was disconnected for what it cost: the user is refused for a while.
+    pub fn shun(&mut self, uid: u32, now: u64) {
+        let until = now.saturating_add(u64::from(COSTLY_PAUSE_MS) * MS);
+        self.costly.retain(|(user, end)| *user != uid && *end > now);
+        if self.costly.is_full() {
+            self.costly.remove(0);
+        }
+        self.costly.push((uid, until));
+    }
+
+    /// Whether anybody is refused for what clients cost, and this user is.
+    #[must_use]
+    pub fn shuns(&self, uid: impl FnOnce() -> Option<u32>, now: u64) -> bool {
+        let refused = |uid| {
+            let mut users = self.costly.iter();
+            users.any(|&(user, end)| user == uid && end > now)
+        };
+        !self.costly.is_empty() && uid().is_some_and(refused)
+    }
+
+    /// Nobody sleeps on the futex word any more.
+    pub fn forget_sleepers(&mut self) {
+        if self.sleepers() == 0 {
+            self.sleepers_cost = WakeCost::default();
+        }
+    }
+}
+
+/// Makes a call for a client; what it takes is charged to the client while calls are measured.
+pub fn charged<T>(cost: &mut WakeCost, measured: bool, call: impl FnOnce() -> T) -> T {
+    if !measured {
+        return call();
+    }
+    let before = processor_time();
+    let result = call();
+    cost.charge(processor_time().saturating_sub(before));
+    result
+}
+
+/// A new pair of sockets to wake somebody with: the end to read, the end to write. Not an eventfd, whose one description both
+/// sides would share: a peer could make the engine's end blocking, and hang it. Not a pipe, which raises SIGPIPE. Nothing can be sent
+/// into the end to read: whatever waited there unread, the engine would free at the close, with all descriptors in it.
+///
+/// # Errors
+/// Those of socketpair(2) and shutdown(2).
+pub fn new_wake() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (read, write) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    shutdown(&write, Shutdown::Read)?;
+    Ok((read, write))
+}
+
+/// Wakes whoever polls the other end.
+pub fn signal(wake: &OwnedFd) {
+    // AGAIN: there is no room, so the other side is awake or does not care. PIPE: it is gone.
+    let _ = send(wake, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{OFlags, fcntl_setfl};
+
+    #[test]
+    fn nothing_can_be_sent_into_the_end_to_read_and_it_can_still_be_signalled() {
+        let (read, write) = new_wake().unwrap();
+        let sent = send(&read, &[1], SendFlags::NOSIGNAL);
+        assert_eq!(sent, Err(io::Errno::PIPE));
+        signal(&write);
+        assert_eq!(io::read(&read, &mut [0; 64]), Ok(1));
+        assert_eq!(io::read(&read, &mut [0; 64]), Err(io::Errno::AGAIN));
+        drop(write);
+        assert_eq!(io::read(&read, &mut [0; 64]), Ok(0));
+    }
+
+    #[test]
+    fn a_user_is_refused_for_a_while_and_the_one_refused_for_longest_makes_room() {
+        let mut clients = Table::default();
+        assert!(!clients.shuns(|| panic!("nobody is refused"), 0));
+        for uid in 0..=COSTLY_USERS as u32 {
+            clients.shun(uid, 1);
+        }
+        let pause = u64::from(COSTLY_PAUSE_MS) * MS;
+        assert!(!clients.shuns(|| Some(0), 1) && clients.shuns(|| Some(1), pause));
+        assert!(!clients.shuns(|| Some(1), 1 + pause) && !clients.shuns(|| None, 1));
+    }
+
+    #[test]
+    fn a_peer_that_makes_its_end_blocking_and_never_reads_costs_nothing() {
+        let (theirs, ours) = new_wake().unwrap();
+        fcntl_setfl(&theirs, OFlags::empty()).unwrap();
+        for _ in 0..100_000 {
+            signal(&ours);
+        }
+    }
+}

@@ -1,0 +1,634 @@
+//! Reconfiguration and recovery: everything that stops the encoder and starts it again.
+//!
+//! * **For a producer** that wants another size, format, rate or memory: drain, stop both queues, negotiate, allocate, start, admit. On
+//!   failure the previous configuration is set up again; if that fails too, the device is reopened.
+//! * **For a camera** that is attached, or came back.
+//! * **For an encoder that fails or stalls:** restart its queues, at most `RESTARTS` times in a row; then close it and reopen it, which
+//!   frees what its driver holds, for `RETURN_MS` if it is not there; then end with an exit code of its own, for a supervisor to start
+//!   over. A packet resets the escalation.
+//!
+//! Consumers keep their ring, and see a generation, a discontinuity and a key frame. Every frame that is lost is counted.
+
+use crate::cli::FrameRate;
+use crate::control::message::{Offer, Refusal, Wish};
+use crate::control::socket::Descriptors;
+use crate::engine::camera::attach::{NotAttached, attach, source_rate, unbound};
+use crate::engine::camera::{Health, give_slots};
+use crate::engine::engine::Engine;
+use crate::engine::request::{Buffers, Request, Terms};
+use crate::engine::setup::{Setup, describe};
+use crate::engine::source::Source;
+use crate::engine::stage::Closed;
+use crate::error::{Exit, Failure};
+use crate::failure;
+use crate::flow::recovery::Retry;
+use crate::flow::run_state::{Drain, Next, NotNow};
+use crate::limits::{
+    ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, CHANGE_DRAIN_MS, DEVICE_RETRY_MS, RETURN_MS,
+    SHORTAGE_PAUSE_MS,
+};
+use crate::note;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::{NoSignal, State};
+use crate::stats::Counter;
+use crate::time::{MS, now};
+use crate::v4l2::camera::{Camera, Signal};
+use crate::v4l2::device::NotUsable;
+use crate::v4l2::errno::{Call, IoctlError};
+use crate::v4l2::negotiate::{Refused, Wanted};
+use rustix::io::Errno;
+
+impl<'a> Engine<'a> {
+    fn setup(&mut self) -> Setup<'_, 'a> {
+        Setup {
+            stage: &mut self.stage,
+            memory: &mut self.memory,
+            stats: self.stats,
+        }
+    }
+
+    // ---- A producer's request ----
+
+    /// A producer asks to be let in. It is, at once, when nothing has to change for it; else it waits.
+    ///
+    /// # Errors
+    /// When its request cannot be met.
+    pub(super) fn on_produce(
+        &mut self,
+        index: usize,
+        wish: &Wish,
+        now_ns: u64,
+    ) -> Result<(), Refusal> {
+        self.may_produce()?;
+        let session = &self.stage.session;
+        let terms = Terms {
+            options: session.options,
+            configured: &session.configured,
+            present: &self.stage.wanted,
+            takes: session.takes,
+            path: session.path,
+            log_limit: &self.clients.log_limit,
+            now_ns,
+        };
+        let (wanted, choice) = (terms.meet(wish)?, terms.memory(wish));
+        let mut buffers = Buffers::Driver(choice);
+        // What one user's producer left in the buffers, and what it may have kept of them, is not for another's.
+        let anothers = self.memory.had_by_another(self.clients.uid(index));
+        if wanted == self.stage.wanted && self.stage.has_own_buffers() && !anothers {
+            // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
+            // producer before, or keeps their slots: they come first, and would wait for frames that wait for them.
+            let starts = !self.stage.can_force && self.pipeline.has_queued()
+                || self.pipeline.may_hold()
+                || self.pipeline.keeps_slots();
+            // What is still to be copied lies in the former producer's memfd.
+            let waits = self.memory.copies() && self.pipeline.filled() > 0;
+            if self.memory.choice() == Some(choice) && !starts && !waits {
+                return self.admit_producer(index, now_ns);
+            }
+            buffers = Buffers::Kept(choice);
+        }
+        self.wait_for_drain(index, Request { wanted, buffers }, now_ns)
+    }
+
+    /// Whether there is room for a producer.
+    fn may_produce(&mut self) -> Result<(), Refusal> {
+        let finished = self.source.ring().is_some_and(|ring| ring.finished);
+        if self.run_state.ending() || (self.once && finished) {
+            return Err(Refusal::Ending);
+        }
+        if !self.run_state.takes_frames() && !self.run_state.only_drains() {
+            return Err(Refusal::Busy);
+        }
+        if let Source::Camera(_) = &self.source {
+            return Err(Refusal::CameraFeeds);
+        }
+        if self.clients.table.producer().is_some() {
+            return Err(Refusal::ProducerPresent);
+        }
+        if !self.stage.is_up() {
+            return Err(Refusal::Busy);
+        }
+        Ok(())
+    }
+
+    /// A producer offers dma-bufs in place of the slots that it was given.
+    ///
+    /// # Errors
+    /// `Busy` while there is no encoder, `Ending` when the end has begun.
+    pub(super) fn on_import(
+        &mut self,
+        index: usize,
+        offer: &Offer,
+        planes: Descriptors,
+        now_ns: u64,
+    ) -> Result<(), Refusal> {
+        let planes = planes.into_iter().collect();
+        let request = Request {
+            wanted: self.stage.wanted,
+            buffers: Buffers::Imported(offer.slots, offer.rows, planes),
+        };
+        self.wait_for_drain(index, request, now_ns)?;
+        self.pipeline.reclaim();
+        Ok(())
+    }
+
+    fn wait_for_drain(
+        &mut self,
+        index: usize,
+        request: Request,
+        now_ns: u64,
+    ) -> Result<(), Refusal> {
+        if !self.stage.is_up() && !self.run_state.ending() {
+            return Err(Refusal::Busy);
+        }
+        let empty = self.pipeline.in_flight() == 0 && !self.pipeline.busy();
+        let deadline_ns = now_ns.saturating_add(u64::from(CHANGE_DRAIN_MS) * MS);
+        let answer = self.run_state.reconfigure(request, empty, deadline_ns);
+        answer.map_err(|not_now| match not_now {
+            NotNow::Busy => Refusal::Busy,
+            NotNow::Ending => Refusal::Ending,
+        })?;
+        self.clients.make_wait(index);
+        Ok(())
+    }
+
+    /// The encoder is drained: the change that this was for, or on as before.
+    ///
+    /// # Errors
+    /// When there is no way back either.
+    pub(super) fn apply(&mut self, next: Next<Request>, now_ns: u64) -> Result<(), Failure> {
+        match next {
+            Next::Resume => self.resume(now_ns),
+            Next::Reconfigure(request) => self.reconfigure(request, now_ns),
+        }
+    }
+
+    fn reconfigure(&mut self, request: Request, now_ns: u64) -> Result<(), Failure> {
+        let imports = request.imports();
+        let Request {
+            wanted,
+            mut buffers,
+        } = request;
+        // What the drain's deadline cut off.
+        self.pipeline.restart(Counter::DroppedRestart, now_ns);
+        self.pipeline.drop_filled(Counter::DroppedRestart);
+        let present = self.stage.wanted;
+        let waiting = self.clients.table.waiting();
+        let mut back = self.setup().present_buffers();
+        let mut setup = Setup {
+            stage: &mut self.stage,
+            memory: &mut self.memory,
+            stats: self.stats,
+        };
+        // Whose memory is not taken gets the engine's slots instead: that is no refusal.
+        let mut answer = Ok(());
+        let mut slots = None;
+        if waiting.is_none() {
+            // Where nobody waits any more the encoder has to start again all the same.
+        } else if setup.retains_too_much(&wanted, &buffers, &self.clients.log_limit, now_ns) {
+            answer = Err(Refusal::Busy);
+        } else {
+            match setup.set_up(&wanted, &mut buffers) {
+                Ok(count) => slots = Some(count),
+                Err(failure) => {
+                    back = Buffers::Driver(setup.stage.session.options.memory);
+                    // Whatever is short may be there the next time.
+                    answer = match failure.exit {
+                        _ if imports => Ok(()),
+                        Exit::Resource => Err(Refusal::Resources),
+                        _ => Err(Refusal::NotEncoded),
+                    };
+                }
+            }
+        }
+        if slots.is_none() {
+            match self.setup().set_up(&present, &mut back) {
+                Ok(count) => slots = Some(count),
+                Err(failure) => {
+                    self.stage.wanted = present;
+                    let short = IoctlError::new(Call::ReqBufs, Errno::NOMEM);
+                    let error = (failure.exit == Exit::Resource).then_some(short);
+                    self.reopen(error)?;
+                    answer = Err(Refusal::Reopened);
+                }
+            }
+        }
+        if let Some(slots) = slots {
+            self.begin_stream(slots);
+        }
+        let now_ns = now();
+        if let Some(index) = waiting
+            && let Err(refusal) = answer.and_then(|()| self.admit_producer(index, now_ns))
+        {
+            self.disconnect(index, Some(refusal), now_ns);
+        }
+        Ok(())
+    }
+
+    /// The encoder gave what it held, or its time was up: it is started again.
+    ///
+    /// # Errors
+    /// As `reopen`.
+    fn resume(&mut self, now_ns: u64) -> Result<(), Failure> {
+        self.publish_rest(now_ns);
+        let inside = self.pipeline.inside();
+        if inside > 0 {
+            note!(
+                warn,
+                "{}: no packet came for {inside} frames, though the encoder was drained",
+                self.stage.session.path
+            );
+        }
+        self.pipeline.restart(Counter::DroppedEncoder, now_ns);
+        match self.restart_queues() {
+            Ok(()) => {
+                self.new_generation();
+                Ok(())
+            }
+            Err(error) => self.reopen(Some(error)),
+        }
+    }
+
+    // ---- Recovery ----
+
+    /// The encoder failed with an error, or stalled (`None`): its queues are restarted, which keeps every buffer and
+    /// descriptor as it is. Frames inside are lost and counted. After `RESTARTS` in a row without a packet it is reopened.
+    ///
+    /// # Errors
+    /// When nothing helps.
+    pub(super) fn recover(&mut self, error: Option<IoctlError>) -> Result<(), Failure> {
+        let device = self.stage.session.path;
+        if !self.stage.recovery.restart() || error.is_some_and(IoctlError::is_loss) {
+            return self.reopen(error);
+        }
+        match error {
+            None => note!(
+                warn,
+                "{device}: no progress for {} ms: restarting the encoder",
+                self.stage.stall_ns / MS
+            ),
+            Some(error) => note!(warn, "{device}: {error}: restarting the encoder"),
+        }
+        // The calls may take their time.
+        self.set_state(State::Recovering);
+        self.stats.count(Counter::Restarts);
+        match self.restart_queues() {
+            Ok(()) => {
+                self.drop_in_flight();
+                self.new_generation();
+                Ok(())
+            }
+            Err(error) => self.reopen(Some(error)),
+        }
+    }
+
+    /// Stops and starts both queues: a new stream, with headers and a key frame.
+    fn restart_queues(&self) -> Result<(), IoctlError> {
+        match self.stage.encoder() {
+            Some(encoder) => encoder.stop().and_then(|()| encoder.start()),
+            None => Ok(()),
+        }
+    }
+
+    /// What was inside the encoder is lost. A drain has to begin again.
+    fn drop_in_flight(&mut self) {
+        self.pipeline.restart(Counter::DroppedRestart, now());
+        self.run_state.restarted();
+        self.finish_drain_if_empty();
+    }
+
+    /// Where frames were lost on the way to the end, or to a change, there may be none left to wait for.
+    fn finish_drain_if_empty(&mut self) {
+        if matches!(self.run_state.drain(), Drain::Flushing { .. })
+            && self.pipeline.in_flight() == 0
+        {
+            self.run_state.drained();
+        }
+    }
+
+    /// Closes the encoder, to open it again when it is time. Slots that are the producer's own or a camera's stay; the encoder's own
+    /// are gone, and with them the producer's connection.
+    ///
+    /// # Errors
+    /// When that was done since the latest packet, and did not help.
+    fn reopen(&mut self, error: Option<IoctlError>) -> Result<(), Failure> {
+        let device = self.stage.session.path;
+        let (now_ns, stall_ns) = (now(), self.stage.stall_ns);
+        if !error.is_some_and(IoctlError::is_shortage)
+            && !self.stage.recovery.reopen(now_ns, stall_ns)
+        {
+            return Err(self.stage.final_error(error));
+        }
+        match error {
+            None => note!(warn, "{device}: nothing else helps: reopening it"),
+            Some(error) => note!(warn, "{device}: {error}: reopening it"),
+        }
+        self.set_state(State::Recovering);
+        self.stats.count(Counter::Reopens);
+        self.memory.clear();
+        let patience_ms = RETURN_MS.max(self.stage.session.options.wait_device_ms);
+        let retry = Retry::new(
+            now_ns,
+            u64::from(DEVICE_RETRY_MS) * MS,
+            u64::from(patience_ms) * MS,
+        );
+        let imports = self.stage.close(retry, error);
+        self.drop_in_flight();
+        // Half a packet must not be published while its frame is counted as lost.
+        self.sink.restarted();
+        if !imports {
+            self.revoke_slots();
+        }
+        Ok(())
+    }
+
+    /// The slots are gone: those of a camera, or a producer's, which has to attach again.
+    fn revoke_slots(&mut self) {
+        let now_ns = now();
+        // What was committed is a frame like any other; nonsense is nobody's.
+        let _ = self.drain_commits(now_ns);
+        self.pipeline.drop_filled(Counter::DroppedRestart);
+        self.close_camera(0, now_ns);
+        if let Some((index, _)) = self.clients.table.producer() {
+            let accounts = self.pipeline.accounts();
+            if let Some(ring) = self.source.ring() {
+                ring.report(accounts);
+            }
+            self.disconnect(index, Some(Refusal::Reopened), now_ns);
+        }
+        self.finish_drain_if_empty();
+    }
+
+    /// Opens the encoder again when it is time for the next try.
+    ///
+    /// # Errors
+    /// When there was time enough.
+    pub(super) fn try_reopen(&mut self, now_ns: u64) -> Result<(), Failure> {
+        let due = |closed: &mut Closed| closed.retry.next_ns() <= now_ns;
+        if !self.stage.closed().is_some_and(due) {
+            return Ok(());
+        }
+        match self.stage.open() {
+            Ok(Some(closed)) => self.set_up_again(closed, now_ns),
+            Ok(None) => Ok(()),
+            Err(refused) => {
+                if let (NotUsable::Call(error), Some(closed)) = (refused, self.stage.closed()) {
+                    closed.error = Some(error);
+                }
+                self.retry_later(now_ns)
+            }
+        }
+    }
+
+    /// The device is open again: it is set up as it was.
+    fn set_up_again(&mut self, mut closed: Closed, now_ns: u64) -> Result<(), Failure> {
+        let wanted = self.stage.wanted;
+        match self.setup().set_up(&wanted, &mut closed.buffers) {
+            Ok(slots) => {
+                self.begin_stream(slots);
+                self.stage.recovery.reopened(now_ns);
+                if let Some(ring) = self.source.ring() {
+                    let limit_ns = now_ns + u64::from(ATTACH_AGAIN_MS) * MS;
+                    ring.expected_ns = ring.expected_ns.map(|_| limit_ns);
+                }
+                note!(info, "{}: it runs again", self.stage.session.path);
+                Ok(())
+            }
+            Err(failure) => {
+                if failure.exit == Exit::Resource {
+                    closed.error = Some(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
+                }
+                let imports = matches!(closed.buffers, Buffers::Imported(..));
+                self.memory.clear();
+                if imports {
+                    // It may be their fault: the next try does without.
+                    closed.buffers = Buffers::Driver(self.stage.session.options.memory);
+                }
+                self.stage.close_again(closed);
+                if imports {
+                    self.revoke_slots();
+                }
+                self.retry_later(now_ns)
+            }
+        }
+    }
+
+    fn retry_later(&mut self, now_ns: u64) -> Result<(), Failure> {
+        let Some(closed) = self.stage.closed() else {
+            return Ok(());
+        };
+        // Whoever has the memory gives it back some time: that is waited for without a limit.
+        let short = closed.error.is_some_and(IoctlError::is_shortage);
+        let longest_ms = if short {
+            SHORTAGE_PAUSE_MS
+        } else {
+            CAMERA_PAUSE_MS
+        };
+        let error = closed.error;
+        if closed
+            .retry
+            .again(now_ns, u64::from(longest_ms) * MS, short)
+        {
+            return Ok(());
+        }
+        Err(self.stage.final_error(error))
+    }
+
+    /// The encoder begins again as it was: consumers see it by a generation, a discontinuity and a key frame.
+    fn new_generation(&mut self) {
+        if self.header.status.state.load(Relaxed) == State::Starting as u32 {
+            // The first is there, and nobody saw it.
+            return;
+        }
+        self.sink.restarted();
+        let generation = &self.header.status.generation;
+        generation.store(generation.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// The encoder begins again, set up for `stage.wanted` with so many slots, all free.
+    fn begin_stream(&mut self, slots: u32) {
+        if let Some(encoder) = self.stage.encoder() {
+            let (wanted, kind) = (&self.stage.wanted, self.memory.kind());
+            describe(self.header, wanted, encoder, kind, slots);
+        }
+        self.pipeline.replace_slots(slots);
+        self.new_generation();
+    }
+
+    // ---- The camera ----
+
+    /// Before the loop: attaches the camera, where there is one.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn begin_camera(&mut self) -> Result<(), Failure> {
+        let Some(feed) = self.source.camera() else {
+            return Ok(());
+        };
+        let config = feed.config;
+        let Some(mut camera) = feed.take_device() else {
+            return Ok(());
+        };
+        let wanted = self.stage.wanted;
+        match self.attach_camera(&mut camera, &wanted) {
+            Ok(()) => {
+                self.keep_camera(camera, Health::Streaming);
+                Ok(())
+            }
+            Err(NotAttached::Camera(error)) => {
+                let exit = match error {
+                    // Reached only where `--memory export` insists.
+                    Refused::Call(error) if error.call == Call::ExpBuf => Exit::Refused,
+                    _ => error.exit(),
+                };
+                Err(failure!(exit, "{config}: {error}"))
+            }
+            Err(NotAttached::Encoder(failure)) => Err(failure),
+        }
+    }
+
+    /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it. A new generation.
+    fn attach_camera(&mut self, camera: &mut Camera, wanted: &Wanted) -> Result<(), NotAttached> {
+        let Some(config) = self.source.camera().map(|feed| feed.config) else {
+            return Ok(());
+        };
+        let slots = attach(&mut self.setup(), camera, config, wanted)?;
+        // One, however many steps it took.
+        self.begin_stream(slots);
+        give_slots(camera, &mut self.pipeline, now())?;
+        Ok(camera.start()?)
+    }
+
+    fn keep_camera(&mut self, camera: Camera, health: Health) {
+        if let Some(feed) = self.source.camera() {
+            feed.keep(camera, health, now());
+        }
+    }
+
+    /// Closes the camera, where there is one; it is opened again after `pause_ms`.
+    fn close_camera(&mut self, pause_ms: u32, now_ns: u64) {
+        if let Some(feed) = self.source.camera() {
+            feed.close(pause_ms, now_ns);
+            self.lose_camera_slots();
+        }
+    }
+
+    /// The camera is closed, and its slots are gone.
+    pub(super) fn lose_camera_slots(&mut self) {
+        // A mapping would keep it open. What was to be copied from there is lost.
+        self.memory.clear();
+        self.pipeline.drop_filled(Counter::DroppedCamera);
+        self.pipeline.reclaim();
+        self.set_no_signal(NoSignal::No);
+    }
+
+    fn set_no_signal(&self, reason: NoSignal) {
+        let word = &self.header.status.no_signal;
+        word.store(reason as u32, Relaxed);
+    }
+
+    /// The camera is no use as it is.
+    fn lose_camera(&mut self, error: &Refused) -> Result<(), Failure> {
+        if let Some(feed) = self.source.camera() {
+            feed.lose(error, now())?;
+            self.lose_camera_slots();
+        }
+        Ok(())
+    }
+
+    /// Opens and attaches the camera, if it is there and has a signal: a new generation.
+    ///
+    /// # Errors
+    /// When it did not come back in time, or the encoder cannot be set up any more.
+    pub(super) fn attach_camera_again(&mut self) -> Result<(), Failure> {
+        let Some(feed) = self.source.camera() else {
+            return Ok(());
+        };
+        let (config, health) = (feed.config, feed.health);
+        let mut camera = match feed.open_again() {
+            Ok(camera) => camera,
+            Err(error) => return self.lose_camera(&error),
+        };
+        let signal = camera.signal();
+        let lost = match signal {
+            Signal::Failed(error) => return self.lose_camera(&error.into()),
+            Signal::Lost(error) => Refused::Call(error),
+            Signal::Own | Signal::Steady => {
+                let present = self.stage.wanted;
+                let wanted = self.wanted_of(&camera, signal);
+                match self.attach_camera(&mut camera, &wanted) {
+                    Ok(()) => {
+                        self.stats.count(Counter::CameraRestarts);
+                        self.stage.request_key_frame();
+                        self.set_no_signal(NoSignal::No);
+                        self.keep_camera(camera, Health::Streaming);
+                        return Ok(());
+                    }
+                    // The source may send another size again.
+                    Err(NotAttached::Camera(
+                        error @ (Refused::Size(..) | Refused::Interlaced(_)),
+                    )) if matches!(signal, Signal::Steady) => error,
+                    Err(NotAttached::Camera(error)) => return self.lose_camera(&error),
+                    Err(NotAttached::Encoder(_)) => {
+                        let back = match wanted == present {
+                            true => None,
+                            false => unbound(&mut self.setup(), &present).ok(),
+                        };
+                        let Some(slots) = back else {
+                            self.close_camera(CAMERA_PAUSE_MS, now());
+                            self.stage.wanted = present;
+                            return self.reopen(None);
+                        };
+                        self.begin_stream(slots);
+                        let size = (wanted.width, wanted.height);
+                        Refused::Size(size, (present.width, present.height))
+                    }
+                }
+            }
+        };
+        // Not every bridge has the event.
+        let again_ns = match signal {
+            Signal::Lost(_) => now().saturating_add(u64::from(CAMERA_PAUSE_MS) * MS),
+            _ => u64::MAX,
+        };
+        // What is wrong may change: each cause once, and again when there was a signal.
+        let (reason, word) = (no_signal(&lost), &self.header.status.no_signal);
+        if !matches!(health, Health::NoSignal(_)) || word.load(Relaxed) != reason as u32 {
+            note!(warn, "{config}: {lost}: waiting for a signal");
+        }
+        self.set_no_signal(reason);
+        self.keep_camera(camera, Health::NoSignal(again_ns));
+        Ok(())
+    }
+
+    /// What is to be encoded of a camera that has a signal, or needs none.
+    fn wanted_of(&self, camera: &Camera, signal: Signal) -> Wanted {
+        let mut wanted = self.stage.wanted;
+        let Source::Camera(feed) = &self.source else {
+            return wanted;
+        };
+        let options = self.stage.session.options;
+        if let (Signal::Steady, 0, Ok(size)) = (signal, options.size.width, camera.size()) {
+            (wanted.width, wanted.height) = size;
+        }
+        let present = FrameRate {
+            numerator: wanted.rate.0,
+            denominator: wanted.rate.1,
+        };
+        let size = (wanted.width, wanted.height);
+        let (config, requested) = (feed.config, options.frame_rate);
+        let rate = source_rate(camera, config, config.format, size, requested, present);
+        wanted.rate = (rate.numerator, rate.denominator);
+        wanted
+    }
+}
+
+/// Why there is no signal that can be worked with.
+fn no_signal(lost: &Refused) -> NoSignal {
+    match lost {
+        Refused::Call(error) if error.errno == Errno::NOLINK => NoSignal::NoCable,
+        Refused::Call(error) if error.errno == Errno::NOLCK => NoSignal::Unstable,
+        Refused::Call(_) => NoSignal::OutOfRange,
+        _ => NoSignal::Size,
+    }
+}

@@ -1,0 +1,41 @@
+//! Where the frames come from: a producer's frame ring, or a camera.
+//!
+//! Knows the two kinds. What each does is its own file's subject.
+
+use crate::engine::camera::CameraSource;
+use crate::engine::ring_source::RingSource;
+
+/// The source of frames.
+pub enum Source<'a> {
+    /// A producer.
+    Ring(RingSource),
+    /// A camera.
+    Camera(CameraSource<'a>),
+}
+
+impl<'a> Source<'a> {
+    /// The frame ring, where producers are the source.
+    pub fn ring(&mut self) -> Option<&mut RingSource> {
+        match self {
+            Self::Ring(ring) => Some(ring),
+            Self::Camera(_) => None,
+        }
+    }
+
+    /// The camera, where it is the source.
+    pub fn camera(&mut self) -> Option<&mut CameraSource<'a>> {
+        match self {
+            Self::Ring(_) => None,
+            Self::Camera(camera) => Some(camera),
+        }
+    }
+
+    /// Whether no frame follows those inside, for all that is known: the producer has left, the camera does not stream.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Self::Ring(ring) => ring.left,
+            Self::Camera(camera) => camera.due().is_some(),
+        }
+    }
+}

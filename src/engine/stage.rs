@@ -1,0 +1,381 @@
+//! The encoder in the loop: open or closed, how it is set up, and what it is told.
+//!
+//! A device that is closed is not a device: `encoder` gives it only while it is open. Knows the encoder, its session and its failures.
+//! Knows no client, no camera and no packet: what comes out of it is the sink's.
+
+use arrayvec::ArrayVec;
+use rustix::event::PollFlags;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+
+use crate::cli::MemoryChoice;
+use crate::engine::poll::{ENCODER, PollSet, Ready};
+use crate::engine::request::Buffers;
+use crate::engine::session::Session;
+use crate::engine::slot_memory::SlotMemory;
+use crate::error::{Exit, Failure, When, exit_of};
+use crate::failure;
+use crate::flow::key_frame::KeyFrame;
+use crate::flow::pipeline::Pipeline;
+use crate::flow::recovery::{Recovery, Retry};
+use crate::flow::wakeups::Wakeups;
+use crate::limits::{REFUSED_FRAMES, RESTARTS};
+use crate::note;
+use crate::stats::{Counter, Stats};
+use crate::time::now;
+use crate::v4l2::controls;
+use crate::v4l2::device::Device;
+use crate::v4l2::encoder::Encoder;
+use crate::v4l2::errno::{Call, IoctlError};
+use crate::v4l2::negotiate::{Agreed, Wanted};
+
+/// Whether the device is open.
+#[derive(Debug)]
+enum State {
+    Up(Encoder),
+    Down(Closed),
+}
+
+/// The encoder while it is closed.
+#[derive(Debug)]
+pub struct Closed {
+    /// When it is tried to open it again.
+    pub retry: Retry,
+    /// Why it is closed; `None`: it stalled.
+    pub error: Option<IoctlError>,
+    /// What the OUTPUT queue is to be made of.
+    pub buffers: Buffers,
+    /// What was agreed on before.
+    agreed: Agreed,
+}
+
+/// The encoder in the loop.
+pub struct Stage<'a> {
+    /// What it is set up by.
+    pub session: Session<'a>,
+    /// What it encodes, or is to encode when it is opened again.
+    pub wanted: Wanted,
+    /// Its failures since it worked.
+    pub recovery: Recovery,
+    /// The key frame that was requested.
+    pub key: KeyFrame,
+    /// Why it refused to make a key frame the last time it was told.
+    pub(super) key_error: Option<IoctlError>,
+    /// It can be told to make a key frame.
+    pub can_force: bool,
+    /// No progress for so long is a stall, ns.
+    pub stall_ns: u64,
+    state: State,
+    wakeups: Wakeups,
+    /// Frames that the driver refused in a row.
+    refused: u32,
+    pub(super) stats: Stats<'a>,
+}
+
+impl<'a> Stage<'a> {
+    /// An encoder that is set up for `wanted`. `all_intra`: every frame is to be a key frame, by force.
+    pub fn new(
+        session: Session<'a>,
+        encoder: Encoder,
+        wanted: Wanted,
+        stall_ns: u64,
+        all_intra: bool,
+        stats: Stats<'a>,
+    ) -> Self {
+        Self {
+            session,
+            wanted,
+            recovery: Recovery::default(),
+            key: KeyFrame::new(all_intra),
+            key_error: None,
+            can_force: controls::has_force_key_frame(encoder.device()),
+            stall_ns,
+            state: State::Up(encoder),
+            wakeups: Wakeups::default(),
+            refused: 0,
+            stats,
+        }
+    }
+
+    /// The encoder, while it is open.
+    #[must_use]
+    pub fn encoder(&self) -> Option<&Encoder> {
+        match &self.state {
+            State::Up(encoder) => Some(encoder),
+            State::Down(_) => None,
+        }
+    }
+
+    /// The encoder, while it is open.
+    pub fn encoder_mut(&mut self) -> Option<&mut Encoder> {
+        match &mut self.state {
+            State::Up(encoder) => Some(encoder),
+            State::Down(_) => None,
+        }
+    }
+
+    /// The tries to open it again, while it is closed.
+    pub fn closed(&mut self) -> Option<&mut Closed> {
+        match &mut self.state {
+            State::Up(_) => None,
+            State::Down(closed) => Some(closed),
+        }
+    }
+
+    /// Whether the device is open.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// Whether the OUTPUT queue is made of buffers that the encoder allocated.
+    #[must_use]
+    pub fn has_own_buffers(&self) -> bool {
+        self.encoder()
+            .is_some_and(|encoder| encoder.slots() != 0 && !encoder.imports())
+    }
+
+    /// Closes the device, which frees everything that its driver holds, even where that does not answer any more. Dma-bufs that were
+    /// imported are kept. Gives whether there are any.
+    pub fn close(&mut self, retry: Retry, error: Option<IoctlError>) -> bool {
+        let memory = self.session.options.memory;
+        let (agreed, mut buffers) = match &mut self.state {
+            State::Up(encoder) => {
+                let buffers = imported(encoder).unwrap_or(Buffers::Driver(memory));
+                (*encoder.agreed(), buffers)
+            }
+            State::Down(closed) => {
+                let buffers = core::mem::replace(&mut closed.buffers, Buffers::Unbound);
+                (closed.agreed, buffers)
+            }
+        };
+        let imports = matches!(buffers, Buffers::Imported(..));
+        if !imports {
+            buffers = Buffers::Driver(memory);
+        }
+        self.state = State::Down(Closed {
+            retry,
+            error,
+            buffers,
+            agreed,
+        });
+        imports
+    }
+
+    /// Opens the device, if it is closed. It has no buffers yet; gives what they are to be made of.
+    ///
+    /// # Errors
+    /// As `Device::open`; then it stays closed.
+    pub fn open(&mut self) -> Result<Option<Closed>, crate::v4l2::device::NotUsable> {
+        let State::Down(closed) = &self.state else {
+            return Ok(None);
+        };
+        let device = Device::open(self.session.node)?;
+        let encoder = Encoder::without_buffers(device, closed.agreed);
+        Ok(
+            match core::mem::replace(&mut self.state, State::Up(encoder)) {
+                State::Up(_) => None,
+                State::Down(closed) => Some(closed),
+            },
+        )
+    }
+
+    /// Closes the device after a try to set it up failed: `closed` is as before, but for what the next try is made of.
+    pub fn close_again(&mut self, closed: Closed) {
+        self.state = State::Down(closed);
+    }
+
+    /// Adds what is waited for. `busy`: the encoder has slots to give back.
+    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, busy: bool, now_ns: u64) {
+        match &self.state {
+            State::Down(closed) => set.until(Some(closed.retry.next_ns())),
+            State::Up(encoder) => {
+                if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
+                    return set.until(Some(quiet));
+                }
+                let events = if busy {
+                    PollFlags::IN | PollFlags::OUT
+                } else {
+                    PollFlags::IN
+                };
+                set.add(ENCODER, encoder.as_fd(), events);
+            }
+        }
+    }
+
+    /// Takes the slots that the encoder gives back, each once. Gives whether there was any.
+    ///
+    /// # Errors
+    /// When the queue is in error.
+    pub fn take_returned(
+        &self,
+        pipeline: &mut Pipeline<'_>,
+        now_ns: u64,
+    ) -> Result<bool, IoctlError> {
+        let Some(encoder) = self.encoder() else {
+            return Ok(false);
+        };
+        for returned in 0..encoder.slots() {
+            match encoder.dequeue_frame()? {
+                Some(slot) => pipeline.returned(slot, now_ns),
+                None => return Ok(returned > 0),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notes what a wake-up by the encoder brought.
+    ///
+    /// # Errors
+    /// When it woke the loop for nothing, and did nothing else for the time of a stall.
+    pub fn woke(&mut self, ready: Ready, brought: bool, now_ns: u64) -> Result<(), IoctlError> {
+        if brought || ready.quiet_at(ENCODER) {
+            self.wakeups.fine();
+        } else if ready.at(ENCODER)
+            && !ready.guessed()
+            && self.wakeups.brought_nothing(now_ns, self.stall_ns)
+        {
+            return Err(IoctlError::new(Call::Poll, Errno::IO));
+        }
+        Ok(())
+    }
+
+    /// Whether a frame may be queued now. A forced key frame is the next one that the encoder *begins*: where all are
+    /// to be key frames, there is never a second one in the queue, and a producer's first frame waits for those of the one before.
+    #[must_use]
+    pub fn may_queue(&self, pipeline: &Pipeline<'_>) -> bool {
+        let alone = self.key.always() || self.begins_with_key_frame(pipeline);
+        !(alone && pipeline.busy())
+    }
+
+    /// Whether the next frame is a producer's first one, and has to be a key frame: decoders are told that it has nothing to do with
+    /// those before. An encoder that cannot be told is started again for each producer.
+    fn begins_with_key_frame(&self, pipeline: &Pipeline<'_>) -> bool {
+        self.can_force && pipeline.next_is_anothers()
+    }
+
+    /// Somebody requests a key frame.
+    pub fn request_key_frame(&mut self) {
+        self.stats.count(Counter::KeyRequests);
+        if self.can_force {
+            self.key.request();
+        }
+    }
+
+    /// Before a frame is queued: tells the encoder to make it a key frame, if that is due.
+    fn force_key_frame(&mut self, pipeline: &Pipeline<'_>, now_ns: u64) {
+        if !self.key.due(now_ns) && !self.begins_with_key_frame(pipeline) {
+            return;
+        }
+        let Some(encoder) = self.encoder() else {
+            return;
+        };
+        self.key_error = controls::force_key_frame(encoder.device()).err();
+        match self.key_error {
+            None => {
+                self.stats.count(Counter::KeyForced);
+                self.key.told(true, now_ns);
+            }
+            Some(error) => {
+                if self.key.told(false, now_ns) {
+                    note!(warn, "no key frame on request: {error}");
+                }
+            }
+        }
+    }
+
+    /// Queues the frames that wait. Gives the error of a driver that refuses each frame.
+    ///
+    /// # Errors
+    /// When the queue is in error, or the device is gone.
+    pub fn feed(
+        &mut self,
+        pipeline: &mut Pipeline<'_>,
+        memory: &SlotMemory,
+        now_ns: u64,
+    ) -> Result<Option<IoctlError>, IoctlError> {
+        let mut now_ns = now_ns;
+        while self.may_queue(pipeline)
+            && let Some((slot, key)) = pipeline.next()
+        {
+            self.force_key_frame(pipeline, now_ns);
+            let copied = memory.load(slot);
+            if copied > 0 {
+                self.stats.add(Counter::RawBytesCopied, copied);
+                if memory.choice() != Some(MemoryChoice::Copy) {
+                    self.stats.add(Counter::RawBytesCopiedForced, copied);
+                }
+                now_ns = now();
+            }
+            let Some(encoder) = self.encoder() else {
+                break;
+            };
+            match encoder.queue_frame(slot, key) {
+                Ok(()) => {
+                    self.refused = 0;
+                    pipeline.queued(now_ns);
+                }
+                Err(error) if error.is_loss() || error.errno == Errno::IO => return Err(error),
+                Err(error) => {
+                    pipeline.refused();
+                    if self.refuses_all(error) {
+                        return Ok(Some(error));
+                    }
+                }
+            }
+        }
+        if !self.may_queue(pipeline) {
+            pipeline.withhold(now_ns);
+        }
+        Ok(None)
+    }
+
+    /// Counts a frame that the driver refused; whether it refuses each one.
+    fn refuses_all(&mut self, error: IoctlError) -> bool {
+        // A driver that refuses each frame is not to fill the log: at the 1st, 2nd, 4th, 8th, …
+        let refused = self.stats.get(Counter::DroppedRefused);
+        if refused.is_power_of_two() {
+            note!(
+                warn,
+                "{}: {refused} frames refused so far: {error}",
+                self.session.path
+            );
+        }
+        self.refused = (self.refused + 1) % REFUSED_FRAMES;
+        self.refused == 0
+    }
+
+    /// Why the engine ends when nothing helps. `None`: the encoder stalled.
+    pub fn final_error(&self, error: Option<IoctlError>) -> Failure {
+        let device = self.session.path;
+        match error {
+            Some(error) => match exit_of(When::Running, error.errno) {
+                exit @ Exit::DeviceLost => {
+                    failure!(exit, "{device}: the encoder is gone: {error}")
+                }
+                exit => failure!(
+                    exit,
+                    "{device}: the encoder still fails after {RESTARTS} restarts and when reopened: {error}"
+                ),
+            },
+            None if !self.recovery.restarted() => failure!(
+                Exit::Stalled,
+                "{device}: the encoder could not be set up again, also when reopened"
+            ),
+            None => failure!(
+                Exit::Stalled,
+                "{device}: the encoder stalled again after {RESTARTS} restarts and when reopened"
+            ),
+        }
+    }
+}
+
+/// What an encoder's OUTPUT queue is made of, if that is somebody else's dma-bufs. The encoder has them no more.
+fn imported(encoder: &mut Encoder) -> Option<Buffers> {
+    if !encoder.imports() {
+        return None;
+    }
+    let (slots, rows) = (encoder.slots(), encoder.agreed().layout.placement());
+    let planes: ArrayVec<OwnedFd, _> = encoder.take_imported_buffers();
+    Some(Buffers::Imported(slots, rows, planes))
+}

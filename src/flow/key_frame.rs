@@ -1,0 +1,108 @@
+//! When the encoder is told to make a key frame. Pure: time is an argument, ns of `CLOCK_MONOTONIC`.
+//!
+//! Requests are merged, and key frames on request are at least `KEY_FRAME_PAUSE_MS` apart. Knows requests and answers; how an encoder is
+//! told is the stage's business.
+
+use crate::limits::KEY_FRAME_PAUSE_MS;
+use crate::time::MS;
+
+/// The key frame that was requested.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyFrame {
+    requested: bool,
+    /// Every frame is to be one.
+    always: bool,
+    /// When the encoder was last told to make one, ns; `None` before.
+    forced_ns: Option<u64>,
+    /// It refused the last time.
+    refused: bool,
+}
+
+impl KeyFrame {
+    /// None is requested yet. `always`: every frame is to be one, by force.
+    #[must_use]
+    pub fn new(always: bool) -> Self {
+        Self {
+            always,
+            ..Self::default()
+        }
+    }
+
+    /// Somebody requests one.
+    pub fn request(&mut self) {
+        self.requested = true;
+    }
+
+    /// Whether every frame is to be one, by force.
+    #[must_use]
+    pub fn always(&self) -> bool {
+        self.always
+    }
+
+    /// Whether every frame is to be one from now on.
+    pub fn set_always(&mut self, always: bool) {
+        self.always = always;
+    }
+
+    /// Whether the encoder is to be told now, before the next frame is queued. One that refused is asked again after the pause.
+    #[must_use]
+    pub fn due(&self, now_ns: u64) -> bool {
+        let pause = u64::from(KEY_FRAME_PAUSE_MS) * MS;
+        let rested = self
+            .forced_ns
+            .is_none_or(|at| now_ns.saturating_sub(at) >= pause);
+        (self.always && !self.refused) || ((self.requested || self.always) && rested)
+    }
+
+    /// The encoder was told. Whether it refused for the first time in a row.
+    pub fn told(&mut self, taken: bool, now_ns: u64) -> bool {
+        let first = !taken && !self.refused;
+        self.refused = !taken;
+        self.requested &= !taken;
+        self.forced_ns = Some(now_ns);
+        first
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: u64 = KEY_FRAME_PAUSE_MS as u64 * MS;
+
+    #[test]
+    fn requests_are_merged_and_a_pause_apart() {
+        let mut key = KeyFrame::default();
+        assert!(!key.due(0));
+        key.request();
+        key.request();
+        assert!(key.due(0));
+        assert!(!key.told(true, 0));
+        assert!(!key.due(PAUSE), "both were one");
+        key.request();
+        assert!(!key.due(PAUSE - 1) && key.due(PAUSE));
+    }
+
+    #[test]
+    fn an_encoder_that_refuses_is_asked_again_after_the_pause_and_reported_once() {
+        for always in [false, true] {
+            let mut key = KeyFrame::new(always);
+            key.request();
+            assert!(key.told(false, 5));
+            assert!(!key.due(4 + PAUSE) && key.due(5 + PAUSE));
+            assert!(!key.told(false, 5 + PAUSE));
+            assert!(!key.told(true, 5 + 2 * PAUSE));
+            assert_eq!(key.due(6 + 2 * PAUSE), always);
+        }
+    }
+
+    #[test]
+    fn where_every_frame_is_one_there_is_no_pause() {
+        let mut key = KeyFrame::new(true);
+        assert!(key.due(0));
+        key.told(true, 0);
+        assert!(key.due(1));
+        key.set_always(false);
+        assert!(!key.due(1));
+    }
+}

@@ -1,0 +1,316 @@
+//! What the engine is about to do, and how far the encoder is drained for it. Pure: time is an argument, ns of `CLOCK_MONOTONIC`.
+//!
+//! ```text
+//!   goal    Run ─────▶ Reconfigure(request) ─▶ Run            Run, Reconfigure ─▶ End
+//!   drain   Running ─▶ Flushing ─▶ Draining ─▶ Drained ─▶ Running, or the end
+//! ```
+//!
+//! The two are independent. A drain is for the goal; with the goal `Run` it is for nobody but the frames inside: an encoder that
+//! holds frames back is drained when no more frames come. Whatever the goal becomes meanwhile, a drain that was begun goes on.
+//!
+//! Knows the order of the steps and their deadlines. Knows no device and no frame.
+
+/// What the engine is about to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goal<R> {
+    /// To encode.
+    Run,
+    /// To change what it encodes, as this says, when the encoder is empty.
+    Reconfigure(R),
+    /// To end, when the encoder is empty.
+    End,
+}
+
+/// How far the encoder is drained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// It is not: frames are taken and encoded.
+    Running,
+    /// No more frames are taken. Those that were committed are queued first.
+    Flushing {
+        /// When the drain is given up.
+        deadline_ns: u64,
+    },
+    /// All frames are queued, and the encoder was told to stop.
+    Draining {
+        /// When the drain is given up.
+        deadline_ns: u64,
+        /// The encoder marks its last buffer. One that does not know the command is drained when all packets have come.
+        marked: bool,
+    },
+    /// Nothing is inside, or the deadline passed.
+    Drained {
+        /// False: the deadline passed, and what is inside is lost.
+        in_time: bool,
+    },
+}
+
+/// What to do when the encoder is drained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<R> {
+    /// Apply this change, then encode again.
+    Reconfigure(R),
+    /// Start the encoder again.
+    Resume,
+}
+
+/// Why no change can be requested now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotNow {
+    /// Another change is under way.
+    Busy,
+    /// The end has begun.
+    Ending,
+}
+
+/// Goal and drain.
+#[derive(Clone, Debug)]
+pub struct RunState<R> {
+    goal: Goal<R>,
+    drain: Drain,
+}
+
+impl<R> Default for RunState<R> {
+    fn default() -> Self {
+        Self {
+            goal: Goal::Run,
+            drain: Drain::Running,
+        }
+    }
+}
+
+impl<R> RunState<R> {
+    /// How far the encoder is drained.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        self.drain
+    }
+
+    /// Whether frames are taken from their source.
+    #[must_use]
+    pub fn takes_frames(&self) -> bool {
+        self.drain == Drain::Running
+    }
+
+    /// Whether committed frames are queued to the encoder.
+    #[must_use]
+    pub fn queues_frames(&self) -> bool {
+        matches!(self.drain, Drain::Running | Drain::Flushing { .. })
+    }
+
+    /// Whether the end has begun.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        matches!(self.goal, Goal::End)
+    }
+
+    /// The change that waits for the drain.
+    #[must_use]
+    pub fn request(&self) -> Option<&R> {
+        match &self.goal {
+            Goal::Reconfigure(request) => Some(request),
+            Goal::Run | Goal::End => None,
+        }
+    }
+
+    /// Whether the encoder is drained for no goal but the frames inside: whoever comes next may attach meanwhile.
+    #[must_use]
+    pub fn only_drains(&self) -> bool {
+        matches!(self.goal, Goal::Run) && self.drain != Drain::Running
+    }
+
+    /// When the drain is given up, ns.
+    #[must_use]
+    pub fn deadline_ns(&self) -> Option<u64> {
+        match self.drain {
+            Drain::Flushing { deadline_ns } | Drain::Draining { deadline_ns, .. } => {
+                Some(deadline_ns)
+            }
+            Drain::Running | Drain::Drained { .. } => None,
+        }
+    }
+
+    /// Whether the engine has ended, and if so, whether the drain was in time.
+    #[must_use]
+    pub fn ended(&self) -> Option<bool> {
+        match (&self.goal, self.drain) {
+            (Goal::End, Drain::Drained { in_time }) => Some(in_time),
+            _ => None,
+        }
+    }
+
+    /// Drains the encoder until `deadline_ns` if it runs.
+    pub fn begin_drain(&mut self, deadline_ns: u64) {
+        if self.drain == Drain::Running {
+            self.drain = Drain::Flushing { deadline_ns };
+        }
+    }
+
+    /// Requests a change. `empty`: no drain is needed for it.
+    ///
+    /// # Errors
+    /// While another change is under way, or when the end has begun.
+    pub fn reconfigure(&mut self, request: R, empty: bool, deadline_ns: u64) -> Result<(), NotNow> {
+        match self.goal {
+            Goal::Run => self.goal = Goal::Reconfigure(request),
+            Goal::Reconfigure(_) => return Err(NotNow::Busy),
+            Goal::End => return Err(NotNow::Ending),
+        }
+        if self.drain == Drain::Running && empty {
+            self.drain = Drain::Drained { in_time: true };
+        }
+        self.begin_drain(deadline_ns);
+        Ok(())
+    }
+
+    /// Begins the end, with a deadline of its own. A change that waits is given up.
+    pub fn end(&mut self, deadline_ns: u64) {
+        self.goal = Goal::End;
+        self.begin_drain(deadline_ns);
+        match &mut self.drain {
+            Drain::Flushing { deadline_ns: at }
+            | Drain::Draining {
+                deadline_ns: at, ..
+            } => {
+                *at = deadline_ns;
+            }
+            Drain::Running | Drain::Drained { .. } => {}
+        }
+    }
+
+    /// Gives the drain up at once.
+    pub fn give_up(&mut self) {
+        self.drain = Drain::Drained { in_time: false };
+    }
+
+    /// All frames are queued, and the encoder was told to stop. `marked`: it marks its last buffer.
+    pub fn stop_sent(&mut self, marked: bool) {
+        if let Drain::Flushing { deadline_ns } = self.drain {
+            self.drain = Drain::Draining {
+                deadline_ns,
+                marked,
+            };
+        }
+    }
+
+    /// The encoder's last buffer came, or it has nothing to give.
+    pub fn drained(&mut self) {
+        if self.drain != Drain::Running {
+            self.drain = Drain::Drained { in_time: true };
+        }
+    }
+
+    /// The encoder was restarted, and what was inside is lost. A drain has to begin again.
+    pub fn restarted(&mut self) {
+        if let Drain::Draining { deadline_ns, .. } = self.drain {
+            self.drain = Drain::Flushing { deadline_ns };
+        }
+    }
+
+    /// Frames are taken again, without a stop.
+    pub fn run_again(&mut self) {
+        self.drain = Drain::Running;
+    }
+
+    /// What to do now that the encoder is drained. The encoder runs again after it.
+    pub fn take_next(&mut self) -> Option<Next<R>> {
+        if !matches!(self.drain, Drain::Drained { .. }) || self.ending() {
+            return None;
+        }
+        self.drain = Drain::Running;
+        Some(match core::mem::replace(&mut self.goal, Goal::Run) {
+            Goal::Reconfigure(request) => Next::Reconfigure(request),
+            Goal::Run | Goal::End => Next::Resume,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draining(state: &mut RunState<u8>) {
+        state.begin_drain(10);
+        state.stop_sent(true);
+    }
+
+    #[test]
+    fn a_change_waits_for_the_drain_and_the_engine_runs_again() {
+        let mut state = RunState::default();
+        assert_eq!(state.reconfigure('a', false, 10), Ok(()));
+        assert!(!state.takes_frames() && state.queues_frames());
+        assert_eq!((state.deadline_ns(), state.take_next()), (Some(10), None));
+        state.stop_sent(true);
+        assert!(!state.queues_frames());
+        state.drained();
+        assert_eq!(state.take_next(), Some(Next::Reconfigure('a')));
+        assert!(state.takes_frames() && state.request().is_none());
+    }
+
+    #[test]
+    fn a_change_of_an_empty_encoder_needs_no_drain() {
+        let mut state = RunState::default();
+        state.reconfigure('a', true, 10).unwrap();
+        assert_eq!(state.take_next(), Some(Next::Reconfigure('a')));
+    }
+
+    #[test]
+    fn one_change_at_a_time_and_none_after_the_end() {
+        let mut state = RunState::default();
+        state.reconfigure('a', false, 10).unwrap();
+        assert_eq!(state.reconfigure('b', true, 20), Err(NotNow::Busy));
+        assert_eq!(state.request(), Some(&'a'));
+        state.end(30);
+        assert_eq!(state.reconfigure('c', true, 40), Err(NotNow::Ending));
+        assert_eq!((state.request(), state.deadline_ns()), (None, Some(30)));
+    }
+
+    #[test]
+    fn a_drain_for_nobody_serves_whoever_comes_meanwhile() {
+        let mut state = RunState::default();
+        draining(&mut state);
+        assert!(state.only_drains());
+        state.reconfigure(1, false, 99).unwrap();
+        assert!(!state.only_drains());
+        assert_eq!(state.deadline_ns(), Some(10), "the drain that was begun");
+        state.drained();
+        assert_eq!(state.take_next(), Some(Next::Reconfigure(1)));
+        let mut state = RunState::<u8>::default();
+        draining(&mut state);
+        state.drained();
+        assert_eq!(state.take_next(), Some(Next::Resume));
+    }
+
+    #[test]
+    fn the_end_comes_after_the_drain_and_says_whether_it_was_in_time() {
+        for in_time in [true, false] {
+            let mut state = RunState::<u8>::default();
+            draining(&mut state);
+            state.end(50);
+            assert_eq!((state.ended(), state.deadline_ns()), (None, Some(50)));
+            match in_time {
+                true => state.drained(),
+                false => state.give_up(),
+            }
+            assert_eq!((state.take_next(), state.ended()), (None, Some(in_time)));
+        }
+    }
+
+    #[test]
+    fn a_restart_begins_the_drain_again_with_the_same_deadline() {
+        let mut state = RunState::<u8>::default();
+        state.restarted();
+        assert!(state.takes_frames());
+        draining(&mut state);
+        state.restarted();
+        assert_eq!(state.drain(), Drain::Flushing { deadline_ns: 10 });
+    }
+
+    #[test]
+    fn a_late_mark_of_an_encoder_that_runs_again_means_nothing() {
+        let mut state = RunState::<u8>::default();
+        state.drained();
+        state.stop_sent(true);
+        assert!(state.takes_frames());
+    }
+}
