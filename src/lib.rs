@@ -41,7 +41,7 @@
 //!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a
 //!   producer can write into the pictures it was given for as long as it lives.
 //! * Consumers can map the packet ring for reading only; the kernel's seals see to that.
-//! * Before the loop, a failure ends the process with a code of `error`'s table and one sentence. After that only a
+//! * Before the loop, a failure ends the process with a code of `exit`'s table and one sentence. After that only a
 //!   signal, the end of the first producer (where that was asked for), an encoder that cannot be revived or a camera that does
 //!   not come back ends it. Everything that the engine waits for has a deadline, except a producer and a camera's signal.
 //! * The loop has no right that it does not need: files and system calls are given up before it (`sandbox`).
@@ -93,9 +93,11 @@ pub mod control;
 #[cfg(not(loom))]
 pub mod engine;
 #[cfg(not(loom))]
-pub mod errnos;
+pub mod errno;
 #[cfg(not(loom))]
 pub mod error;
+#[cfg(not(loom))]
+pub mod exit;
 #[cfg(not(loom))]
 pub mod flow;
 #[cfg(not(loom))]
@@ -114,12 +116,13 @@ pub mod schedule;
 pub mod shm;
 #[cfg(not(loom))]
 pub mod signals;
-pub mod stats;
 #[cfg(not(loom))]
 pub mod stdio;
 #[cfg(not(loom))]
 pub mod text;
 #[cfg(not(loom))]
 pub mod time;
+#[cfg(not(loom))]
+pub mod types;
 #[cfg(not(loom))]
 pub mod v4l2;

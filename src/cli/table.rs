@@ -6,12 +6,13 @@
 mod clients;
 mod run;
 
-use super::choices::Size;
 use super::number::Unit;
 use super::option::{CliOption, Takes, measure, number};
 use super::options::{
-    Command, CtlOptions, ProbeOptions, PushOptions, RunOptions, StatOptions, TapOptions, Topic,
+    Command, CtlOptions, ProbeOptions, PushOptions, StatOptions, TapOptions, Topic,
 };
+use crate::types::run_options::RunOptions;
+use crate::types::size::Size;
 
 /// A command as the command line and the help know it.
 pub(super) struct Entry {

@@ -6,11 +6,7 @@ use core::ffi::CStr;
 
 use ::log::LevelFilter;
 
-use super::choices::{
-    BitrateMode, CameraChoice, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate,
-    LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
-    Timestamps, User,
-};
+use super::choices::{Pace, PushMemory, Source, StartAt, Target, Timestamps};
 use super::number::{decimal, digits};
 use super::wants::Wants;
 use crate::limits::{
@@ -21,6 +17,14 @@ use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
 use crate::media::{h264, names};
 use crate::text::{place, words};
+use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
+use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
+use crate::types::run_options::LogTarget;
+use crate::types::size::Size;
+use crate::types::socket_name::SocketName;
+use crate::types::users::User;
 
 type Read<T> = Result<T, Wants>;
 

@@ -4,7 +4,6 @@
 
 use core::fmt;
 
-use super::choices::Size;
 use super::number::{Numbers, Unit};
 use crate::limits::{
     CONTROL_NAME_BYTES, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
@@ -13,6 +12,7 @@ use crate::limits::{
 use crate::media::names;
 use crate::nearest::nearest;
 use crate::text::{Escaped, words};
+use crate::types::size::Size;
 
 /// What an option wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

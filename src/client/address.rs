@@ -1,13 +1,13 @@
 //! Where an engine listens, and whose it may be. Knows names and users; opens nothing.
 
-use crate::control::SocketName;
+use crate::types::socket_name::SocketName;
 
 /// An engine's socket, and the user that the engine may run as. A path's folder decides who can listen there; an abstract name
 /// (`@NAME`) is anybody's while no engine has it, so clients look at who does.
 ///
 /// ```
 /// use framemill::client::EngineAddress;
-/// use framemill::control::SocketName;
+/// use framemill::types::socket_name::SocketName;
 ///
 /// // An engine of root's, or of this process's user.
 /// let ours = EngineAddress::from(&SocketName::Abstract(b"mill"));

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, dial, peer_uid, receive, send};
-use crate::errnos::Explained;
+use crate::errno::name::Explained;
 pub use crate::media::layout::Placement;
 pub use crate::shm::bytes::SharedBytes;
 pub use crate::shm::packet_ring::{Next, Packet, Payload, Start};

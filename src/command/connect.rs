@@ -4,16 +4,17 @@ use core::fmt;
 
 use rustix::fs::AtFlags;
 
-use crate::cli::SocketName;
 use crate::client::{ClientError, EngineAddress, Step};
 use crate::command::stop::{STOPPED, Stop};
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
-use crate::error::{Exit, Failure, When, exit_of};
+use crate::error::Failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::failure;
 use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
 use crate::time::{MS, now};
+use crate::types::socket_name::SocketName;
 
 /// Connects to an engine that runs as root, as this user or as `uid`, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(

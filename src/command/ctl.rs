@@ -5,17 +5,19 @@
 
 use rustix::io::Errno;
 
-use crate::cli::{Action, ControlName, ControlSetting, ControlValue, CtlOptions};
+use crate::cli::{Action, CtlOptions};
 use crate::client::{self, Change, Outcome};
 use crate::command::connect::connect;
 use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
-use crate::error::{Exit, Failure};
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::media::h264::level_name;
 use crate::text::Name;
+use crate::types::control_setting::{ControlName, ControlSetting, ControlValue};
 use crate::v4l2::controls::NotSet;
-use crate::v4l2::errno::{Call, IoctlError};
 
 pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.

@@ -5,7 +5,8 @@
 use crate::client::{FrameProducer, HeldSlot, SlotGuard};
 use crate::command::geometry::InputFrame;
 use crate::command::input::{Filled, Input};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::ROW_BYTES_MAX;
 use crate::media::format::{RawFormat, lookup};

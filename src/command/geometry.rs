@@ -6,7 +6,8 @@ use core::fmt;
 
 use crate::cli::PushOptions;
 use crate::command::input::Input;
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN};
 use crate::media::format::{FORMATS, RawFormat, lookup};

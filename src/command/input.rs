@@ -8,8 +8,9 @@ use rustix::io::Errno;
 
 use crate::cli::{Container, Source};
 use crate::command::stop::Stop;
-use crate::errnos::Explained;
-use crate::error::{Exit, Failure};
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
 use crate::media::magic;

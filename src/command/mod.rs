@@ -25,8 +25,9 @@ use core::ffi::CStr;
 use core::fmt::Write;
 
 use crate::cli::{self, Command};
-use crate::errnos::Explained;
-use crate::error::{Exit, Failure};
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::{failure, signals, stdio};
 use output::Output;
 use stop::Stop;

@@ -12,8 +12,9 @@ use rustix::io::Errno;
 
 use crate::cli::Target;
 use crate::command::stop::{Stop, Woken};
-use crate::errnos::Explained;
-use crate::error::{Exit, Failure};
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
 use crate::stdio::stdout;

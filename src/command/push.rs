@@ -4,7 +4,7 @@ use ::log::LevelFilter;
 use core::mem::ManuallyDrop;
 use rustix::event::PollFlags;
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source, Timestamps};
+use crate::cli::{Pace, PushMemory, PushOptions, Source, Timestamps};
 use crate::client::{ClientError, EngineAddress, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
 use crate::command::frames::{draw, read, skip};
@@ -17,7 +17,8 @@ use crate::command::input::Input;
 use crate::command::pace::{Cause, Pacer, Timing};
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::control::message::Refusal;
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::{ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, INPUT_HOLD_MS};
 use crate::log;
@@ -27,6 +28,7 @@ use crate::media::fourcc::Fourcc;
 use crate::media::y4m::Y4mHeader;
 use crate::note;
 use crate::time::{MS, now};
+use crate::types::frame_rate::FrameRate;
 
 #[inline(never)]
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {

@@ -11,12 +11,13 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-use crate::error::{Exit, Failure};
+use crate::errno::name::Named;
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::STOP_MS;
 use crate::signals::Signals;
 use crate::time::{MS, now, timespec};
-use crate::v4l2::errno::Named;
 
 /// Most descriptors that a command waits for, the signals' left out.
 const DESCRIPTORS: usize = 2;

@@ -17,11 +17,12 @@ use rustix::net::{
 };
 use rustix::thread::nanosleep;
 
-use crate::cli::{SocketName, Users};
 use crate::control::claim::Claim;
 use crate::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message};
 use crate::limits::CONNECT_RETRY_MS;
 use crate::time::{MS, now, timespec};
+use crate::types::socket_name::SocketName;
+use crate::types::users::Users;
 
 /// Descriptors that came with a message.
 pub type Descriptors = ArrayVec<OwnedFd, MESSAGE_FDS>;

@@ -7,13 +7,14 @@
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::cli::{FrameRate, MemoryChoice};
 use crate::control::message::{Offer, Refusal, Wish};
 use crate::control::socket::{Descriptors, peer_uid};
 use crate::engine::clients::Role;
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
-use crate::error::{Exit, Failure};
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::free_memory::{available, has_room};
 use crate::limits::{CHANGE_DRAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, RETAINED_SETS};
@@ -23,10 +24,11 @@ use crate::media::layout::Placement;
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, SlotMemory, State};
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
+use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES, buffer_bytes};
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Wanted;
 
 /// What the OUTPUT queue is to be made of.

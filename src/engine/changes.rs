@@ -8,10 +8,11 @@ use rustix::fd::AsFd;
 use crate::control::message::{Change, Outcome, Refusal};
 use crate::engine::engine::Engine;
 use crate::engine::life::Life;
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::KEY_FRAME_PAUSE_MS;
 use crate::media::h264;
 use crate::note;
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::text::Name;
 use crate::time::MS;
 use crate::v4l2::abi::{
@@ -21,7 +22,6 @@ use crate::v4l2::abi::{
 };
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::menu;
 
 /// The key frame that was asked for.

@@ -21,7 +21,6 @@
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use crate::cli::{MemoryChoice, Users};
 use crate::control::message::Refusal;
 use crate::control::socket::Listener;
 use crate::engine::camera::CameraFeed;
@@ -30,18 +29,21 @@ use crate::engine::life::{Life, Phase};
 use crate::engine::publisher::Publisher;
 use crate::engine::reactor::{CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, Ready, SIGNALS};
 use crate::engine::session::Session;
-use crate::error::{Exit, Failure};
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CLIENTS, FRAME_SLOTS_MAX, REFUSED_FRAMES, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
+use crate::shm::stats::{Counter, Stats};
 use crate::signals::Signals;
-use crate::stats::{Counter, Stats};
 use crate::time::now;
+use crate::types::memory::MemoryChoice;
+use crate::types::users::Users;
 use crate::v4l2::encoder::{Answer, Encoder};
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// How the engine behaves; set once.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::limits::CHANGE_DRAIN_MS;
 use crate::note;
 use crate::shm::layout::State;
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 
 impl Engine<'_> {

@@ -8,8 +8,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, SealFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::cli::MemoryChoice;
 use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
+use crate::errno::call::{Call, IoctlError};
 use crate::free_memory::available;
 use crate::media::layout::FrameLayout;
 use crate::note;
@@ -19,9 +19,9 @@ use crate::shm::layout::copy_slot_bytes;
 use crate::shm::map::FrameMap;
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::region::Region;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Wanted;
 
 /// The frame ring and the memory of its slots.

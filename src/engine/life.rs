@@ -6,7 +6,7 @@ use crate::engine::attach::Request;
 use crate::engine::changes::KeyRequest;
 use crate::engine::clients::Clients;
 use crate::engine::lifecycle::Away;
-use crate::error::Exit;
+use crate::exit::Exit;
 use crate::flow::wakeups::Wakeups;
 use crate::limits::TELL_PAUSE_MS;
 use crate::media::colour::Unsignalled;

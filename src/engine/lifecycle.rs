@@ -13,7 +13,9 @@ use crate::engine::attach::Slots;
 use crate::engine::camera::Health;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
-use crate::error::{Exit, Failure, When, exit_of};
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::failure;
 use crate::limits::{
     ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS,
@@ -22,11 +24,10 @@ use crate::limits::{
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 use crate::v4l2::device::{Device, NotUsable};
 use crate::v4l2::encoder::OUTPUT_PLANES;
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// The encoder while it is closed.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use crate::engine::clients::{Client, Role, charged, new_wake};
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
-use crate::errnos::Explained;
+use crate::errno::name::Explained;
 use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 
 const _: () = assert!(

@@ -16,11 +16,15 @@ use rustix::io::{Errno, Result};
 use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::cli::{CameraChoice, RunOptions, SocketName, User};
-use crate::error::{Exit, Failure};
+use crate::errno::name::Named;
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::note;
-use crate::v4l2::errno::Named;
+use crate::types::devices::CameraChoice;
+use crate::types::run_options::RunOptions;
+use crate::types::socket_name::SocketName;
+use crate::types::users::User;
 
 /// Gives up what the options say. `device` is the path of the encoder's node, byte for byte as it is opened: never what a message
 /// shows of it.

@@ -14,9 +14,9 @@ use super::abi::{
 };
 use super::crop::{NotCropped, crop};
 use super::device::Device;
-use super::errno::IoctlError;
 use super::ioctl;
-use crate::error::{Exit, When, exit_of};
+use crate::errno::call::IoctlError;
+use crate::exit::{Exit, When, exit_of};
 use crate::limits::{CAPTURE_BYTES, PLANES};
 use crate::media::colour::Colour;
 use crate::media::format::RawFormat;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use framemill::control::SocketName;
 use framemill::control::message::{MESSAGE_SIZE, Message, Refusal, SlotMemory};
 use framemill::control::socket::{Listener, send};
 use framemill::engine::clients::{new_wake, signal};
@@ -18,6 +17,7 @@ use framemill::shm::layout::{FrameRing, State, copy_slot_bytes, flag};
 use framemill::shm::map::{FrameMap, PacketMap};
 use framemill::shm::packet_ring::{Packet, Writer};
 use framemill::time::now;
+use framemill::types::socket_name::SocketName;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_setfl, ftruncate, memfd_create,
@@ -119,12 +119,12 @@ impl Engine {
     }
 
     /// A writer of the packet ring: one for each engine.
-    pub fn writer(&self) -> Writer<'static, impl framemill::shm::atomic::Bytes + use<>> {
+    pub fn writer(&self) -> Writer<'static, impl framemill::shm::circle::Bytes + use<>> {
         Writer::new(self.map.ring())
     }
 
     /// Publishes a packet of so many bytes, and wakes the consumers.
-    pub fn publish<B: framemill::shm::atomic::Bytes>(
+    pub fn publish<B: framemill::shm::circle::Bytes>(
         &self,
         writer: &mut Writer<'_, B>,
         bytes: usize,
@@ -145,7 +145,7 @@ impl Engine {
         dead_code,
         reason = "not every test that has this module publishes so many"
     )]
-    pub fn publish_gop<B: framemill::shm::atomic::Bytes>(
+    pub fn publish_gop<B: framemill::shm::circle::Bytes>(
         &self,
         writer: &mut Writer<'_, B>,
         count: usize,

@@ -8,18 +8,20 @@ use core::fmt;
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::cli::{CameraChoice, FrameRate, MemoryChoice};
 use crate::engine::attach::Slots;
 use crate::engine::camera::fill;
 use crate::engine::engine::Engine;
+use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
 use crate::limits::{CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
+use crate::types::devices::CameraChoice;
+use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::camera::Camera;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::{Refused, Wanted};
 
 /// How a camera is used, whenever it is attached.

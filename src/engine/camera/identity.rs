@@ -7,12 +7,12 @@ use core::fmt;
 
 use rustix::io::Errno;
 
-use crate::cli::CameraChoice;
+use crate::errno::call::{Call, IoctlError};
 use crate::text::Escaped;
+use crate::types::devices::CameraChoice;
 use crate::v4l2::abi::Capability;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::device::{NotUsable, scan_with};
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// A camera's name and place, as its driver gives them, padded with NULs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,20 +11,21 @@ use rustix::io::Errno;
 use super::attach::{NotAttached, source_rate};
 use super::identity::{self, Identity};
 use super::{CameraFeed, Health, fill};
-use crate::cli::FrameRate;
 use crate::engine::engine::{Engine, lost};
 use crate::engine::life::Life;
-use crate::error::{Exit, Failure};
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::exit::Exit;
 use crate::failure;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_SETTLE_MS};
 use crate::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{NoSignal, State};
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
+use crate::types::frame_rate::FrameRate;
 use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::NotUsable;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Refused;
 
 impl CameraFeed<'_> {
