@@ -55,6 +55,8 @@ pub enum When {
     Running,
     /// A client set up its connection.
     Connecting,
+    /// The control socket was made, or a client connected to it.
+    AtSocket,
 }
 
 /// How a command ends because a call failed: the one place where an errno becomes an exit code.
@@ -67,6 +69,7 @@ pub fn exit_of(when: When, errno: Errno) -> Exit {
         (When::Opening, _) => Exit::NoDevice,
         (When::SettingUp, _) => Exit::Device,
         (When::Connecting, _) => Exit::Resource,
+        (When::AtSocket, _) => Exit::Socket,
     }
 }
 
@@ -97,12 +100,13 @@ mod tests {
 
     #[test]
     fn a_shortage_of_the_system_is_named_as_such_until_the_engine_runs() {
-        for when in [When::Opening, When::SettingUp, When::Connecting] {
+        for when in [When::Opening, When::SettingUp, When::Connecting, When::AtSocket] {
             for errno in [Errno::NOMEM, Errno::NOBUFS, Errno::MFILE, Errno::NFILE] {
                 assert_eq!(exit_of(when, errno), Exit::Resource);
             }
         }
         assert_eq!(exit_of(When::Running, Errno::NOMEM), Exit::Stalled);
+        assert_eq!(exit_of(When::AtSocket, Errno::ACCESS), Exit::Socket);
     }
 
     #[test]

@@ -86,8 +86,8 @@ pub(super) fn lost(socket: &SocketName<'_>, error: ClientError) -> Failure {
 
 fn exit(error: &ClientError) -> Exit {
     match error {
-        ClientError::NoEngine(_)
-        | ClientError::Gone
+        ClientError::NoEngine(errno) => exit_of(When::AtSocket, *errno),
+        ClientError::Gone
         | ClientError::Protocol
         | ClientError::Untrusted(_)
         | ClientError::System(Step::Answer, _) => Exit::Socket,

@@ -317,7 +317,7 @@ fn not_listening(socket: &SocketName<'_>, errno: Errno) -> Failure {
             other_than_socket(path, AtFlags::SYMLINK_NOFOLLOW).unwrap_or("gone")
         ),
         _ => failure!(
-            Exit::Socket,
+            exit_of(When::AtSocket, errno),
             "{}: cannot listen there: {}",
             Name(socket),
             Explained(errno)
