@@ -18,7 +18,7 @@ use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
 use crate::engine::attach::describe;
 use crate::engine::camera::attach::{Terms, source_rate};
-use crate::engine::camera::identity::Identity;
+use crate::engine::camera::identity::{self, Identity};
 use crate::engine::camera::{CameraFeed, Health};
 use crate::engine::engine::{Engine, Settings};
 use crate::engine::frame_memory::FrameMemory;
@@ -254,7 +254,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     {
         note!(warn, "{too_long}");
     }
-    sandbox::enter(options, node)?;
+    let camera_shut = || options.camera.is_some_and(identity::is_shut);
+    sandbox::enter(options, node, &camera_shut)?;
     note!(
         info,
         "running: {path} {}x{} {} to {} at {}/{} frames/s, listening at {}",

@@ -107,6 +107,13 @@ pub fn open(choice: CameraChoice<'_>, before: Option<&Identity>) -> Result<Camer
     other
 }
 
+/// Whether the camera that the user means may not be opened: not any more, where it is open already.
+#[must_use]
+pub fn is_shut(choice: CameraChoice<'_>) -> bool {
+    let denied = |error: IoctlError| matches!(error.errno, Errno::ACCESS | Errno::PERM);
+    matches!(open(choice, None), Err(NotUsable::Call(error)) if denied(error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
