@@ -100,7 +100,12 @@ mod tests {
 
     #[test]
     fn a_shortage_of_the_system_is_named_as_such_until_the_engine_runs() {
-        for when in [When::Opening, When::SettingUp, When::Connecting, When::AtSocket] {
+        for when in [
+            When::Opening,
+            When::SettingUp,
+            When::Connecting,
+            When::AtSocket,
+        ] {
             for errno in [Errno::NOMEM, Errno::NOBUFS, Errno::MFILE, Errno::NFILE] {
                 assert_eq!(exit_of(when, errno), Exit::Resource);
             }

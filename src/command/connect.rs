@@ -29,6 +29,7 @@ pub(super) fn connect<T>(
         match attempt(&EngineAddress {
             socket: *socket,
             uid,
+            stop: stop.descriptor(),
         }) {
             Ok(connection) => return Ok(connection),
             Err(error) => try_again(socket, wait_ms, stop, deadline, error)?,
@@ -92,6 +93,8 @@ fn exit(error: &ClientError) -> Exit {
         | ClientError::Untrusted(_)
         | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
+        // Who hands the signals over ends without a sentence.
+        ClientError::Stopped => Exit::Success,
         ClientError::System(_, errno) => exit_of(When::Connecting, *errno),
     }
 }

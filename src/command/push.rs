@@ -202,7 +202,7 @@ fn attach(
                 }
                 Ok(producer)
             }
-            kind => with_own_slots(producer, kind),
+            kind => with_own_slots(producer, kind, stop),
         }
         .map(Some)
     })?;
@@ -231,7 +231,11 @@ fn request(
 }
 
 /// Offers slots of its own in place of the engine's. A refusal is told, and costs no more than the memory that the engine has.
-fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProducer, ClientError> {
+fn with_own_slots(
+    producer: FrameProducer,
+    kind: PushMemory,
+    stop: &Stop,
+) -> Result<FrameProducer, ClientError> {
     let rows = producer.layout().planes[0].allocated_rows;
     let shape = lookup(producer.format())
         .and_then(|format| shape(format, producer.size(), rows).ok())
@@ -246,7 +250,7 @@ fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProd
             return Ok(producer);
         }
     };
-    let producer = producer.import(shape.rows, buffers)?;
+    let producer = producer.import_unless(stop.descriptor(), shape.rows, buffers)?;
     if !producer.imported() {
         note!(
             warn,

@@ -69,6 +69,7 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let address = EngineAddress {
         socket: options.socket,
         uid: options.engine_uid,
+        stop: stop.descriptor(),
     };
     let engine = loop {
         match Observer::connect_within(address, patience) {

@@ -8,7 +8,7 @@ use core::cell::Cell;
 
 use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 use crate::errno::name::Named;
@@ -64,6 +64,11 @@ impl Stop {
     /// Whether a signal is waited for: then no call may wait but `wait`.
     pub(super) fn watches(&self) -> bool {
         self.signals.is_some()
+    }
+
+    /// What is readable when a signal came.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.signals.as_ref().map(AsFd::as_fd)
     }
 
     /// Whether a signal asked the command to finish. Never waits.
