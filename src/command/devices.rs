@@ -229,7 +229,7 @@ mod tests {
             Errno::NOTTY,
         )));
         assert_eq!(unopened.to_string(), "");
-        for errno in [Errno::ACCESS, Errno::BUSY, Errno::ACCESS] {
+        for errno in [Errno::ACCESS, Errno::BUSY, Errno::BUSY] {
             unopened.count(&NotUsable::Call(IoctlError::new(Call::Open, errno)));
         }
         assert_eq!(
