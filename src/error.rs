@@ -26,9 +26,9 @@ impl Failure {
 }
 
 /// Shorthand for `Failure::new(exit, format_args!(…))`.
-#[macro_export]
 macro_rules! failure {
     ($exit:expr, $($sentence:tt)+) => {
         $crate::error::Failure::new($exit, format_args!($($sentence)+))
     };
 }
+pub(crate) use failure;

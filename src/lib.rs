@@ -52,9 +52,26 @@
 //!
 //! # Where things are
 //!
-//! Arrows go one way: `command` → `engine`, `sandbox` → `v4l2`, `shm`, `control` → `error`, `limits`, `time`, `log`.
-//! `flow::pipeline`, `shm::layout`, `control::message`, `media` and `cli` are pure: no descriptor, no clock. They
-//! are tested on any host. `shm::layout` and `control::message` together are the ABI for programs in other languages.
+//! Each file imports from its own module and from the layers below it. Modules of one layer do not know each other, and no files
+//! import each other in a circle, except those of the engine that a list names. `tests/structure.rs` has the list of layers and checks
+//! this: `use` lines and paths that are written out, those of tests left out.
+//!
+//! ```text
+//! main, entry
+//! command                          argv to work, and how it ended to a sentence and an exit code
+//! cli        engine                the command line; the owner of everything while it runs
+//! client     sandbox               producers and consumers in Rust; rights that are given up
+//! control    flow       v4l2       the socket; what the engine decides, without a kernel; devices
+//! types                            what the command line, the socket and the engine share
+//! media                            formats, layouts, bitstreams
+//! shm                              the ABI in shared memory, its mappings, the rings
+//! error                            a sentence and an exit code
+//! exit  log  signals  schedule  free_memory
+//! errno  stdio  text  time  nearest  limits
+//! ```
+//!
+//! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
+//! `shm::layout` and `control::message` together are the ABI for programs in other languages.
 //!
 //! # What it will not do
 //!

@@ -14,11 +14,11 @@ use rustix::thread::{CapabilitySet, capabilities};
 use crate::errno::call::{Call, IoctlError};
 use crate::errno::name::Named;
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::Exit;
-use crate::failure;
 use crate::free_memory;
 use crate::limits::{STACK_MIN_BYTES, STACK_PREFAULT_BYTES};
-use crate::note;
+use crate::log::note;
 use crate::shm::map::PacketMap;
 use crate::shm::region::seal_for_readers;
 

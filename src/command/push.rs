@@ -18,15 +18,15 @@ use crate::command::pace::{Cause, Pacer, Timing};
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::control::message::Refusal;
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::Exit;
-use crate::failure;
 use crate::limits::{ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, INPUT_HOLD_MS};
 use crate::log;
+use crate::log::note;
 use crate::media::colour::Colour;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
 use crate::media::y4m::Y4mHeader;
-use crate::note;
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
 

@@ -27,14 +27,15 @@ use crate::engine::session::Session;
 use crate::errno::call::{Call, IoctlError};
 use crate::errno::name::Explained;
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::{Exit, When, exit_of};
 use crate::flow::frame_clock::FrameClock;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
+use crate::log::note;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::media::gop::Gop;
-use crate::note;
 use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, store_text};
@@ -53,7 +54,7 @@ use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
-use crate::{failure, free_memory, log, schedule};
+use crate::{free_memory, log, schedule};
 
 #[inline(never)]
 pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use crate::errno::name::Named;
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::Exit;
-use crate::failure;
 use crate::limits::STOP_MS;
 use crate::signals::Signals;
 use crate::time::{MS, now, timespec};

@@ -4,10 +4,10 @@
 
 use crate::engine::engine::Engine;
 use crate::engine::life::Life;
+use crate::log::note;
 use crate::media::colour::unsignalled;
 use crate::media::fourcc::Fourcc;
 use crate::media::sps::find_sps;
-use crate::note;
 
 impl Engine<'_> {
     /// Looks at the codec headers that came. Logs one line when they do not signal what was set; again when it is something else.

@@ -10,11 +10,11 @@ use rustix::fd::AsFd;
 
 use crate::errno::call::IoctlError;
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::{Exit, When, exit_of};
-use crate::failure;
+use crate::log::note;
 use crate::media::fourcc::Fourcc;
 use crate::media::h264::{Demand, LEVEL_MAX, level_name, profile_name};
-use crate::note;
 use crate::text::Escaped;
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
 use crate::types::devices::CameraChoice;

@@ -31,11 +31,11 @@ use crate::engine::reactor::{CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, Ready,
 use crate::engine::session::Session;
 use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::Exit;
-use crate::failure;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CLIENTS, FRAME_SLOTS_MAX, REFUSED_FRAMES, TURN_BUDGET};
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::shm::stats::{Counter, Stats};

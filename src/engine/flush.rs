@@ -8,7 +8,7 @@ use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
 use crate::error::Failure;
 use crate::limits::CHANGE_DRAIN_MS;
-use crate::note;
+use crate::log::note;
 use crate::shm::layout::State;
 use crate::shm::stats::Counter;
 use crate::time::{MS, now};

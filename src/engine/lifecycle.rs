@@ -15,13 +15,13 @@ use crate::engine::engine::{Engine, lost};
 use crate::engine::life::{Life, Phase};
 use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::{Exit, When, exit_of};
-use crate::failure;
 use crate::limits::{
     ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, REOPENED_MS, RESTARTS, RETURN_MS,
     SHORTAGE_PAUSE_MS,
 };
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::shm::stats::Counter;

@@ -14,7 +14,7 @@ use crate::engine::life::{Life, Phase};
 use crate::engine::reactor::{FIRST_CLIENT, LISTENER, Ready};
 use crate::errno::name::Explained;
 use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::stats::Counter;
 use crate::time::{MS, now};

@@ -18,9 +18,9 @@ use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, se
 
 use crate::errno::name::Named;
 use crate::error::Failure;
+use crate::error::failure;
 use crate::exit::Exit;
-use crate::failure;
-use crate::note;
+use crate::log::note;
 use crate::types::devices::CameraChoice;
 use crate::types::run_options::RunOptions;
 use crate::types::socket_name::SocketName;

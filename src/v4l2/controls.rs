@@ -16,8 +16,8 @@ use super::device::Device;
 use super::ioctl;
 use crate::errno::call::{Call, IoctlError};
 use crate::limits::CONTROLS_SCANNED;
+use crate::log::note;
 use crate::nearest::Nearest;
-use crate::note;
 use crate::text::Name;
 
 /// Why a control was not set.

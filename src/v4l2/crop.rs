@@ -7,7 +7,7 @@ use super::abi::{Queue, Rect, SEL_TGT_CROP};
 use super::device::Device;
 use super::ioctl;
 use crate::limits::PADDING_PIXELS;
-use crate::note;
+use crate::log::note;
 
 /// What shows is not the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use super::memory::map_buffer;
 use super::negotiate::Agreed;
 use crate::errno::call::{Call, IoctlError};
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
-use crate::note;
+use crate::log::note;
 use crate::shm::bytes::SharedBytes;
 use crate::shm::region::Region;
 

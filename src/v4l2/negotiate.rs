@@ -18,12 +18,12 @@ use super::ioctl;
 use crate::errno::call::IoctlError;
 use crate::exit::{Exit, When, exit_of};
 use crate::limits::{CAPTURE_BYTES, PLANES};
+use crate::log::note;
 use crate::media::colour::Colour;
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, LayoutError};
 use crate::media::size::OddSize;
-use crate::note;
 
 /// What is asked of the encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

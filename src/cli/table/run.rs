@@ -1,8 +1,9 @@
 //! The options of `framemill run`.
 
-use super::{BITS, COUNT, PERIOD, milliseconds};
 use crate::cli::number::Unit;
-use crate::cli::option::{CliOption, Takes, measure, number, option, set};
+use crate::cli::option::{
+    BITS, COUNT, CliOption, PERIOD, Takes, measure, milliseconds, number, option, set,
+};
 use crate::cli::value;
 use crate::cli::wants::Wants;
 use crate::limits::{
