@@ -21,15 +21,8 @@ mod wants;
 
 use core::ffi::CStr;
 
-pub use choices::{
-    Action, BitrateMode, CameraChoice, Container, ControlName, ControlSetting, ControlValue,
-    DEFAULT_SOCKET, DeviceChoice, FrameRate, LogTarget, MemoryChoice, Pace, PushMemory, Size,
-    SocketName, Source, StartAt, Target, Timestamps, User, Users,
-};
-pub use options::{
-    Command, CtlOptions, DEFAULT_SOCKET_MODE, ProbeOptions, PushOptions, RunOptions, StatOptions,
-    TapOptions, Topic,
-};
+pub use choices::{Action, Container, Pace, PushMemory, Source, StartAt, Target, Timestamps};
+pub use options::{Command, CtlOptions, ProbeOptions, PushOptions, StatOptions, TapOptions, Topic};
 
 use parse::parse_options;
 use rules::check;

@@ -12,7 +12,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use arrayvec::ArrayVec;
-use framemill::error::Exit;
+use framemill::exit::Exit;
 use framemill::limits::ARGUMENTS;
 #[cfg(target_env = "musl")]
 use framemill::limits::TRACE;

@@ -41,7 +41,7 @@
 //!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a
 //!   producer can write into the pictures it was given for as long as it lives.
 //! * Consumers can map the packet ring for reading only; the kernel's seals see to that.
-//! * Before the loop, a failure ends the process with a code of `error`'s table and one sentence. After that only a
+//! * Before the loop, a failure ends the process with a code of `exit`'s table and one sentence. After that only a
 //!   signal, the end of the first producer (where that was asked for), an encoder that cannot be revived or a camera that does
 //!   not come back ends it. Everything that the engine waits for has a deadline, except a producer and a camera's signal.
 //! * The loop has no right that it does not need: files and system calls are given up before it (`sandbox`).
@@ -52,9 +52,26 @@
 //!
 //! # Where things are
 //!
-//! Arrows go one way: `command` → `engine`, `sandbox` → `v4l2`, `shm`, `control` → `error`, `limits`, `time`, `log`.
-//! `flow::pipeline`, `shm::layout`, `control::message`, `media` and `cli` are pure: no descriptor, no clock. They
-//! are tested on any host. `shm::layout` and `control::message` together are the ABI for programs in other languages.
+//! Each file imports from its own module and from the layers below it. Modules of one layer do not know each other, and no files
+//! import each other in a circle, except those of the engine that a list names. `tests/structure.rs` has the list of layers and checks
+//! this: `use` lines and paths that are written out, those of tests left out.
+//!
+//! ```text
+//! main, entry
+//! command                          argv to work, and how it ended to a sentence and an exit code
+//! cli        engine                the command line; the owner of everything while it runs
+//! client     sandbox               producers and consumers in Rust; rights that are given up
+//! control    flow       v4l2       the socket; what the engine decides, without a kernel; devices
+//! types                            what the command line, the socket and the engine share
+//! media                            formats, layouts, bitstreams
+//! shm                              the ABI in shared memory, its mappings, the rings
+//! error                            a sentence and an exit code
+//! exit  log  signals  schedule  free_memory
+//! errno  stdio  text  time  nearest  limits
+//! ```
+//!
+//! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
+//! `shm::layout` and `control::message` together are the ABI for programs in other languages.
 //!
 //! # What it will not do
 //!
@@ -93,9 +110,11 @@ pub mod control;
 #[cfg(not(loom))]
 pub mod engine;
 #[cfg(not(loom))]
-pub mod errnos;
+pub mod errno;
 #[cfg(not(loom))]
 pub mod error;
+#[cfg(not(loom))]
+pub mod exit;
 #[cfg(not(loom))]
 pub mod flow;
 #[cfg(not(loom))]
@@ -114,12 +133,13 @@ pub mod schedule;
 pub mod shm;
 #[cfg(not(loom))]
 pub mod signals;
-pub mod stats;
 #[cfg(not(loom))]
 pub mod stdio;
 #[cfg(not(loom))]
 pub mod text;
 #[cfg(not(loom))]
 pub mod time;
+#[cfg(not(loom))]
+pub mod types;
 #[cfg(not(loom))]
 pub mod v4l2;

@@ -83,12 +83,12 @@ pub fn warn(text: fmt::Arguments<'_>) {
 
 /// Logs through one of the functions above: `note!(warn, "…", …)`. The `log` crate's own macros build a record in each
 /// place, which is four times the code.
-#[macro_export]
 macro_rules! note {
     ($level:ident, $($text:tt)+) => {
         $crate::log::$level(format_args!($($text)+))
     };
 }
+pub(crate) use note;
 
 /// Writes one line in one write.
 fn write(prefix: &str, text: &fmt::Arguments<'_>) {

@@ -1,4 +1,4 @@
-//! Compares every structure, ioctl number, constant and errno of `v4l2::abi` and `v4l2::errno` with the C headers.
+//! Compares every structure, ioctl number, constant and errno of `v4l2::abi` and `errno::name` with the C headers.
 //!
 //! The numbers on the Rust side become `_Static_assert`s, and the C compiler does the comparing. So nothing has to run, and a cross compiler is
 //! as good a witness as the host's.
@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::Command;
 
-use framemill::errnos::ERRNOS;
+use framemill::errno::name::ERRNOS;
 use framemill::v4l2::abi::{CONSTANTS, Constant, IOCTLS, LAYOUTS, OTHER_CONSTANTS};
 
 /// A C compiler with the headers of the kernel and of its C library.

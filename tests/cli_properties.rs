@@ -3,10 +3,7 @@
 use std::ffi::{CStr, CString};
 
 use arrayvec::ArrayVec;
-use framemill::cli::{
-    BitrateMode, Command, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate,
-    LogTarget, MemoryChoice, RunOptions, Size, SocketName, User, Users, parse,
-};
+use framemill::cli::{Command, parse};
 use framemill::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
     FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
@@ -15,6 +12,14 @@ use framemill::media::colour::{self, Colour};
 use framemill::media::format::FORMATS;
 use framemill::media::fourcc::Fourcc;
 use framemill::media::h264;
+use framemill::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
+use framemill::types::devices::DeviceChoice;
+use framemill::types::frame_rate::FrameRate;
+use framemill::types::memory::MemoryChoice;
+use framemill::types::run_options::{LogTarget, RunOptions};
+use framemill::types::size::Size;
+use framemill::types::socket_name::SocketName;
+use framemill::types::users::{User, Users};
 use log::LevelFilter;
 use proptest::collection::vec;
 use proptest::option::of;

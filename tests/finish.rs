@@ -14,7 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use double::{Engine, ONE_SLOT, REOPENED};
+use framemill::control::socket::{Listener, dial};
 use framemill::shm::layout::flag;
+use framemill::types::socket_name::SocketName;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -227,6 +229,40 @@ fn nothing_holds_up_a_client_that_has_nothing_to_finish() {
             _ => "",
         };
         assert!(said.contains(summary), "{words}: {said}");
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_an_engine_that_does_not_answer() {
+    for full in [false, true] {
+        let name = format!("framemill-mute-{}-{full}", std::process::id());
+        let address = SocketName::Abstract(name.as_bytes());
+        // Nobody accepts.
+        let _listener = Listener::bind(address, 0).unwrap();
+        let mut waiting = Vec::new();
+        while full && let Ok(client) = dial(&address, 0, None) {
+            waiting.push(client);
+        }
+        for words in ["tap", "tap --wait 60000", "push", "stat --watch 100"] {
+            let mut child = Command::new(env!("CARGO_BIN_EXE_framemill"))
+                .args(words.split(' '))
+                .args(["--socket", &format!("@{name}")])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            until("the signals are waited for", || waits_for_signals(&child));
+            thread::sleep(Duration::from_millis(100));
+            assert_eq!(child.try_wait().unwrap(), None, "{words}");
+            let begun = Instant::now();
+            send(&child, Signal::TERM);
+            let (code, said) = ended(child);
+            assert_eq!(code, Some(0), "{words}: {said}");
+            // A tenth of a second, and time for a busy host; the answer is waited for fifty times as long.
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(1), "{words}: {took:?}");
+        }
     }
 }
 

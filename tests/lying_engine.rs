@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use framemill::client::{ClientError, FrameProducer, Observer, PacketConsumer, Start, Wait};
-use framemill::control::SocketName;
 use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, SlotMemory};
 use framemill::control::socket::Listener;
 use framemill::engine::clients::table::new_wake;
@@ -17,6 +16,7 @@ use framemill::media::fourcc::Fourcc;
 use framemill::shm::atomic::Ordering::Relaxed;
 use framemill::shm::layout::{PACKET_DATA_OFFSET, copy_slot_bytes};
 use framemill::shm::map::{FrameMap, PacketMap};
+use framemill::types::socket_name::SocketName;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{

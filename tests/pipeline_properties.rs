@@ -6,8 +6,8 @@ use framemill::limits::{
     COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
 };
 use framemill::shm::layout::Histogram;
+use framemill::shm::stats::{Counter, Stats};
 use framemill::shm::word::Word64;
-use framemill::stats::{Counter, Stats};
 use proptest::prelude::*;
 
 struct Memory {

@@ -78,3 +78,15 @@ fn no_room_for_a_standard_descriptor_is_told() {
     assert_eq!(output.status.code(), Some(14), "{output:?}");
     assert!(said(&output).contains("EMFILE: too many open files"));
 }
+
+#[test]
+fn no_room_for_a_socket_is_no_absent_engine() {
+    // One descriptor is left, and is the signals'.
+    for command in ["tap", "push", "stat --watch 1000"] {
+        let output = shell(&format!(
+            "ulimit -n 4; exec \"$0\" {command} --socket @framemill-nobody"
+        ));
+        assert_eq!(output.status.code(), Some(14), "{command}: {output:?}");
+        assert!(said(&output).contains("EMFILE: too many open files: raise ulimit -n"));
+    }
+}

@@ -4,8 +4,9 @@
 #![cfg(loom)]
 
 use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
-use framemill::shm::atomic::{AtomicU32, Bytes, Ordering};
+use framemill::shm::atomic::{AtomicU32, Ordering};
 use framemill::shm::bytes::SharedBytes;
+use framemill::shm::circle::Bytes;
 use framemill::shm::frame_ring::{Entry, Popper, Pusher};
 use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag};
 use framemill::shm::packet_ring::{

@@ -2,7 +2,8 @@
 #![cfg(not(loom))]
 
 use framemill::limits::PACKET_DESCRIPTORS;
-use framemill::shm::atomic::{Bytes, Ordering::Relaxed};
+use framemill::shm::atomic::Ordering::Relaxed;
+use framemill::shm::circle::Bytes;
 use framemill::shm::layout::{Cursors, Descriptor, flag};
 use framemill::shm::memfd::sealed_memfd;
 use framemill::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};

@@ -7,7 +7,7 @@ use core::fmt;
 use super::option::{CliOption, Takes};
 use super::options::Topic;
 use super::table::{COMMANDS, Entry};
-use crate::error::EXIT_CODES;
+use crate::exit::EXIT_CODES;
 use crate::text::Text;
 
 impl Topic {

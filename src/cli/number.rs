@@ -1,8 +1,11 @@
-//! Whole numbers with a range and a unit, and the ways to write them: `4m`, `2.5 Mbit/s`, `64KiB`, `1.5s`.
+//! Whole numbers with a range and a unit, and the ways to write them: `4m`, `2.5 Mbit/s`, `64KiB`, `1.5s`; and two of them: `640x480`.
 //!
 //! Knows units. Integer arithmetic only: floating point would bring its formatting and parsing into the binary.
 
 use core::fmt;
+
+use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN};
+use crate::types::size::Size;
 
 /// What a number counts, which says what may stand behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +146,29 @@ pub(super) fn decimal(text: &[u8]) -> Option<(u64, u64)> {
         .checked_mul(scale)?
         .checked_add(digits(fraction, 10)?)?;
     Some((numerator, scale))
+}
+
+/// What stands before and after the first separator.
+pub(super) fn split(text: &[u8], is_separator: impl Fn(u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| is_separator(byte))?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// Width and height as they are written, in or out of range.
+pub(super) fn sides(text: &[u8]) -> Option<(u64, u64)> {
+    let (width, height) = split(text, |byte| byte.eq_ignore_ascii_case(&b'x'))?;
+    Some((digits(width, 10)?, digits(height, 10)?))
+}
+
+/// The size nearest to one that is out of range.
+pub(super) fn nearest_size(text: &[u8]) -> Option<Size> {
+    let (width, height) = sides(text)?;
+    // Within 32 bits after this.
+    let side = |pixels: u64| pixels.clamp(FRAME_SIDE_MIN.into(), FRAME_SIDE_MAX.into()) as u32;
+    Some(Size {
+        width: side(width),
+        height: side(height),
+    })
 }
 
 #[cfg(test)]

@@ -103,6 +103,21 @@ pub(super) const fn measure(min: u32, max: u32, unit: Unit) -> Takes {
     Takes::Number(Numbers { min, max, unit })
 }
 
+/// The kernel's integer controls are `__s32`: no encoder can be told more.
+const CONTROL_MAX: u32 = i32::MAX as u32;
+
+/// Frames: four years at 30 a second.
+pub(super) const COUNT: Takes = number(1, u32::MAX);
+/// Bits per second.
+pub(super) const BITS: Takes = measure(1, CONTROL_MAX, Unit::Bits);
+/// From key frame to key frame.
+pub(super) const PERIOD: Takes = number(1, CONTROL_MAX);
+
+/// Milliseconds, or a time with its unit.
+pub(super) const fn milliseconds(min: u32, max: u32) -> Takes {
+    measure(min, max, Unit::Milliseconds)
+}
+
 /// A setter for the options of one command: `set!(Run, options, value => options.gop = Some(value.number))`. The value's
 /// reader may fail with `?`.
 macro_rules! set {

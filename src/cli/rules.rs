@@ -1,8 +1,10 @@
 //! Rules that need more than one option to be broken. Each has its whole sentence.
 
-use super::choices::{Container, Pace, SocketName, Source, Timestamps};
-use super::options::{Command, CtlOptions, PushOptions, RunOptions};
+use super::choices::{Container, Pace, Source, Timestamps};
+use super::options::{Command, CtlOptions, PushOptions};
 use super::usage_error::Mistake;
+use crate::types::run_options::RunOptions;
+use crate::types::socket_name::SocketName;
 
 /// Checks the options of a command against each other.
 pub(super) fn check<'a>(command: &Command<'a>) -> Result<(), Mistake<'a>> {

@@ -6,12 +6,12 @@
 mod clients;
 mod run;
 
-use super::choices::Size;
-use super::number::Unit;
-use super::option::{CliOption, Takes, measure, number};
+use super::option::CliOption;
 use super::options::{
-    Command, CtlOptions, ProbeOptions, PushOptions, RunOptions, StatOptions, TapOptions, Topic,
+    Command, CtlOptions, ProbeOptions, PushOptions, StatOptions, TapOptions, Topic,
 };
+use crate::types::run_options::RunOptions;
+use crate::types::size::Size;
 
 /// A command as the command line and the help know it.
 pub(super) struct Entry {
@@ -27,18 +27,6 @@ pub(super) struct Entry {
     pub(super) options: &'static [CliOption],
     /// The command with every option at its default.
     pub(super) defaults: fn() -> Command<'static>,
-}
-
-/// The kernel's integer controls are `__s32`: no encoder can be told more.
-const CONTROL_MAX: u32 = i32::MAX as u32;
-
-/// Frames: four years at 30 a second.
-const COUNT: Takes = number(1, u32::MAX);
-const BITS: Takes = measure(1, CONTROL_MAX, Unit::Bits);
-const PERIOD: Takes = number(1, CONTROL_MAX);
-
-const fn milliseconds(min: u32, max: u32) -> Takes {
-    measure(min, max, Unit::Milliseconds)
 }
 
 /// Every command, in help's order.

@@ -12,6 +12,13 @@ use super::*;
 use crate::limits::{CHECK_MS_DEFAULT, CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
+use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
+use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::memory::MemoryChoice;
+use crate::types::run_options::{LogTarget, RunOptions};
+use crate::types::size::Size;
+use crate::types::socket_name::SocketName;
+use crate::types::users::Users;
 
 /// Words split at spaces; `''` is an empty word.
 fn words(line: &str) -> Vec<CString> {

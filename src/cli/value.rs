@@ -6,21 +6,22 @@ use core::ffi::CStr;
 
 use ::log::LevelFilter;
 
-use super::choices::{
-    BitrateMode, CameraChoice, ControlName, ControlSetting, ControlValue, DeviceChoice, FrameRate,
-    LogTarget, MemoryChoice, Pace, PushMemory, Size, SocketName, Source, StartAt, Target,
-    Timestamps, User,
-};
-use super::number::{decimal, digits};
+use super::choices::{Pace, PushMemory, Source, StartAt, Target, Timestamps};
+use super::number::{decimal, digits, nearest_size, sides, split};
 use super::wants::Wants;
-use crate::limits::{
-    CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
-    SOCKET_NAME_BYTES,
-};
+use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
 use crate::media::{h264, names};
 use crate::text::{place, words};
+use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
+use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
+use crate::types::run_options::LogTarget;
+use crate::types::size::Size;
+use crate::types::socket_name::SocketName;
+use crate::types::users::User;
 
 type Read<T> = Result<T, Wants>;
 
@@ -32,35 +33,12 @@ fn id(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// What stands before and after the first separator.
-fn split(text: &[u8], is_separator: impl Fn(u8) -> bool) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|&byte| is_separator(byte))?;
-    Some((&text[..at], &text[at + 1..]))
-}
-
 /// The choice that a word names, in upper or lower case: `list` has a word for each of `choices`, in their order.
 fn choice<T: Copy, const N: usize>(text: &[u8], list: &'static str, choices: [T; N]) -> Read<T> {
     words(list.as_bytes())
         .position(|word| word.eq_ignore_ascii_case(text))
         .and_then(|index| choices.get(index).copied())
         .ok_or(Wants::word(list))
-}
-
-/// Width and height as they are written, in or out of range.
-fn sides(text: &[u8]) -> Option<(u64, u64)> {
-    let (width, height) = split(text, |byte| byte.eq_ignore_ascii_case(&b'x'))?;
-    Some((digits(width, 10)?, digits(height, 10)?))
-}
-
-/// The size nearest to one that is out of range.
-pub(super) fn nearest_size(text: &[u8]) -> Option<Size> {
-    let (width, height) = sides(text)?;
-    // Within 32 bits after this.
-    let side = |pixels: u64| pixels.clamp(FRAME_SIDE_MIN.into(), FRAME_SIDE_MAX.into()) as u32;
-    Some(Size {
-        width: side(width),
-        height: side(height),
-    })
 }
 
 pub(super) fn size(text: &[u8]) -> Read<Size> {

@@ -4,8 +4,7 @@
 
 use core::fmt;
 
-use super::choices::Size;
-use super::number::{Numbers, Unit};
+use super::number::{Numbers, Unit, nearest_size};
 use crate::limits::{
     CONTROL_NAME_BYTES, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, FRAME_SIDE_MAX, FRAME_SIDE_MIN,
     SOCKET_NAME_BYTES,
@@ -13,6 +12,7 @@ use crate::limits::{
 use crate::media::names;
 use crate::nearest::nearest;
 use crate::text::{Escaped, words};
+use crate::types::size::Size;
 
 /// What an option wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Wants {
             Self::Word(_, list) => nearest(given, words(list.as_bytes())).map(Near::Word),
             Self::RawFormat => names::nearest_raw(given).map(Near::Word),
             Self::Codec => names::nearest_coded(given).map(Near::Word),
-            Self::Size => super::value::nearest_size(given).map(Near::Size),
+            Self::Size => nearest_size(given).map(Near::Size),
             _ => None,
         }
     }

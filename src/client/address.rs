@@ -1,13 +1,15 @@
 //! Where an engine listens, and whose it may be. Knows names and users; opens nothing.
 
-use crate::control::SocketName;
+use rustix::fd::BorrowedFd;
+
+use crate::types::socket_name::SocketName;
 
 /// An engine's socket, and the user that the engine may run as. A path's folder decides who can listen there; an abstract name
 /// (`@NAME`) is anybody's while no engine has it, so clients look at who does.
 ///
 /// ```
 /// use framemill::client::EngineAddress;
-/// use framemill::control::SocketName;
+/// use framemill::types::socket_name::SocketName;
 ///
 /// // An engine of root's, or of this process's user.
 /// let ours = EngineAddress::from(&SocketName::Abstract(b"mill"));
@@ -15,12 +17,14 @@ use crate::control::SocketName;
 /// let theirs = EngineAddress { uid: Some(990), ..ours };
 /// # let _ = theirs;
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct EngineAddress<'a> {
     /// The socket.
     pub socket: SocketName<'a>,
     /// A user that the engine may run as, besides root and this process's effective user; `None` is no other.
     pub uid: Option<u32>,
+    /// The wait for the engine's answer ends (`ClientError::Stopped`) when this is readable: a signalfd, or a pipe of another thread's.
+    pub stop: Option<BorrowedFd<'a>>,
 }
 
 impl EngineAddress<'_> {
@@ -35,6 +39,7 @@ impl<'a> From<&SocketName<'a>> for EngineAddress<'a> {
         Self {
             socket: *socket,
             uid: None,
+            stop: None,
         }
     }
 }

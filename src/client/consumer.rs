@@ -9,7 +9,7 @@ use super::{ClientError, EngineAddress, Next, Start};
 use crate::control::message::{Change, Message};
 use crate::control::socket::send;
 use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES, KEY_FRAME_PAUSE_MS};
-use crate::shm::bytes::Circle;
+use crate::shm::circle::Circle;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
@@ -92,7 +92,7 @@ impl PacketConsumer {
     ///
     /// ```no_run
     /// use framemill::client::{ClientError, Next, PacketConsumer, Start};
-    /// use framemill::control::SocketName;
+    /// use framemill::types::socket_name::SocketName;
     ///
     /// # fn main() -> Result<(), ClientError> {
     /// let mut consumer = PacketConsumer::connect(&SocketName::DEFAULT, Start::Live)?;
@@ -144,7 +144,7 @@ impl PacketConsumer {
     ///
     /// ```no_run
     /// use framemill::client::{ClientError, Next, PacketConsumer, Start};
-    /// use framemill::control::SocketName;
+    /// use framemill::types::socket_name::SocketName;
     /// use rustix::event::{PollFd, PollFlags, poll};
     ///
     /// # fn main() -> Result<(), ClientError> {

@@ -10,6 +10,7 @@ mod wait;
 
 use core::fmt;
 
+use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -17,7 +18,7 @@ use rustix::io::Errno;
 pub use crate::control::message::{Change, Outcome, Wish};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, dial, peer_uid, receive, send};
-use crate::errnos::Explained;
+use crate::errno::name::Explained;
 pub use crate::media::layout::Placement;
 pub use crate::shm::bytes::SharedBytes;
 pub use crate::shm::packet_ring::{Next, Packet, Payload, Start};
@@ -42,6 +43,8 @@ pub enum ClientError {
     Protocol,
     /// The process that listens there runs as this user, and the client did not say that it trusts that user.
     Untrusted(u32),
+    /// `EngineAddress::stop` was readable before the engine answered.
+    Stopped,
     /// A system call on this side failed.
     System(Step, Errno),
 }
@@ -84,6 +87,7 @@ impl fmt::Display for ClientError {
                 f,
                 "user {uid} listens there, neither root nor this user (--engine-uid {uid} trusts that user)"
             ),
+            Self::Stopped => f.write_str("told to stop before the engine answered"),
             Self::System(Step::Answer, _) => f.write_str("the engine does not answer"),
             Self::System(call, errno) => {
                 write!(
@@ -110,22 +114,24 @@ fn ask(
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(OwnedFd, Message, Descriptors), ClientError> {
     let deadline = now().saturating_add(u64::from(patience_ms) * MS);
-    let socket = dial(&engine.socket, deadline).map_err(|errno| match errno {
+    let socket = dial(&engine.socket, deadline, engine.stop).map_err(|errno| match errno {
         Errno::TIMEDOUT => LATE,
+        Errno::CANCELED => ClientError::Stopped,
         errno => ClientError::NoEngine(errno),
     })?;
     let uid = peer_uid(&socket).map_err(ClientError::NoEngine)?;
     if !engine.trusts(uid) {
         return Err(ClientError::Untrusted(uid));
     }
-    let (answer, descriptors) = exchange(&socket, deadline, hello, descriptors)?;
+    let (answer, descriptors) = exchange(&socket, deadline, engine.stop, hello, descriptors)?;
     Ok((socket, answer, descriptors))
 }
 
-/// Sends a message and waits for the answer until `deadline`, `CLOCK_MONOTONIC` ns.
+/// Sends a message and waits for the answer until `deadline`, `CLOCK_MONOTONIC` ns, or until `stop` is readable.
 fn exchange(
     socket: &OwnedFd,
     deadline: u64,
+    stop: Option<BorrowedFd<'_>>,
     message: &Message,
     descriptors: &[BorrowedFd<'_>],
 ) -> Result<(Message, Descriptors), ClientError> {
@@ -134,8 +140,13 @@ fn exchange(
     loop {
         let time = now();
         let patience = timespec(deadline.saturating_sub(time));
-        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&patience)) {
+        let mut set = ArrayVec::<PollFd<'_>, 2>::new();
+        set.push(PollFd::new(socket, PollFlags::IN));
+        set.extend(stop.map(|stop| PollFd::from_borrowed_fd(stop, PollFlags::IN)));
+        match poll(&mut set, Some(&patience)) {
             Ok(0) => return Err(LATE),
+            // An answer that is there, too, is worth more.
+            Ok(_) if set[0].revents().is_empty() => return Err(ClientError::Stopped),
             Err(Errno::INTR) if time < deadline => continue,
             Err(Errno::INTR) => return Err(LATE),
             Ok(_) => {}

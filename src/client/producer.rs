@@ -77,7 +77,7 @@ impl FrameProducer {
     ///
     /// ```no_run
     /// use framemill::client::{Buffers, ClientError, FrameProducer, Wish};
-    /// use framemill::control::SocketName;
+    /// use framemill::types::socket_name::SocketName;
     /// # fn my_buffers(slots: u32, bytes: u32) -> Buffers { Buffers::new() }
     ///
     /// # fn main() -> Result<(), ClientError> {
@@ -100,6 +100,16 @@ impl FrameProducer {
     /// # Errors
     /// As `connect`. Not everybody may offer, and not every `run --memory` leaves it to producers: then it is not taken.
     pub fn import(self, rows: Placement, buffers: Buffers) -> Result<Self, ClientError> {
+        self.import_unless(None, rows, buffers)
+    }
+
+    /// The same; gives up when `stop` is readable.
+    pub(crate) fn import_unless(
+        self,
+        stop: Option<BorrowedFd<'_>>,
+        rows: Placement,
+        buffers: Buffers,
+    ) -> Result<Self, ClientError> {
         let memory_planes = self.layout.memory_plane_count;
         let offer = Offer {
             slots: buffers.len() as u32 / memory_planes.max(1),
@@ -113,7 +123,7 @@ impl FrameProducer {
             buffers.iter().map(AsFd::as_fd).collect();
         let deadline = now().saturating_add(u64::from(ANSWER_MS) * MS);
         let (answer, descriptors) =
-            super::exchange(&socket, deadline, &Message::Import(offer), &offered)?;
+            super::exchange(&socket, deadline, stop, &Message::Import(offer), &offered)?;
         drop(offered);
         Self::join(socket, answer, descriptors, buffers)
     }

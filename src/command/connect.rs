@@ -4,16 +4,17 @@ use core::fmt;
 
 use rustix::fs::AtFlags;
 
-use crate::cli::SocketName;
 use crate::client::{ClientError, EngineAddress, Step};
 use crate::command::stop::{STOPPED, Stop};
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
-use crate::error::{Exit, Failure, When, exit_of};
-use crate::failure;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::limits::CONNECT_RETRY_MS;
 use crate::text::Escaped;
 use crate::time::{MS, now};
+use crate::types::socket_name::SocketName;
 
 /// Connects to an engine that runs as root, as this user or as `uid`, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(
@@ -28,6 +29,7 @@ pub(super) fn connect<T>(
         match attempt(&EngineAddress {
             socket: *socket,
             uid,
+            stop: stop.descriptor(),
         }) {
             Ok(connection) => return Ok(connection),
             Err(error) => try_again(socket, wait_ms, stop, deadline, error)?,
@@ -85,12 +87,14 @@ pub(super) fn lost(socket: &SocketName<'_>, error: ClientError) -> Failure {
 
 fn exit(error: &ClientError) -> Exit {
     match error {
-        ClientError::NoEngine(_)
-        | ClientError::Gone
+        ClientError::NoEngine(errno) => exit_of(When::AtSocket, *errno),
+        ClientError::Gone
         | ClientError::Protocol
         | ClientError::Untrusted(_)
         | ClientError::System(Step::Answer, _) => Exit::Socket,
         ClientError::Refused(_) => Exit::Rejected,
+        // Who hands the signals over ends without a sentence.
+        ClientError::Stopped => Exit::Success,
         ClientError::System(_, errno) => exit_of(When::Connecting, *errno),
     }
 }

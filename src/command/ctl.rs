@@ -5,17 +5,20 @@
 
 use rustix::io::Errno;
 
-use crate::cli::{Action, ControlName, ControlSetting, ControlValue, CtlOptions};
+use crate::cli::{Action, CtlOptions};
 use crate::client::{self, Change, Outcome};
 use crate::command::connect::connect;
+use crate::command::output::print;
 use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::media::h264::level_name;
 use crate::text::Name;
+use crate::types::control_setting::{ControlName, ControlSetting, ControlValue};
 use crate::v4l2::controls::NotSet;
-use crate::v4l2::errno::{Call, IoctlError};
 
 pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     // The command line has an action.
@@ -32,7 +35,7 @@ pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
         // The control's number; its item is for a second message, because one has no room for both names.
         (Outcome::Done(id), Action::Control(setting)) if is_question(&change) => {
             let ControlValue::Item(item) = setting.value else {
-                return super::print(format_args!("{what} {id}\n"));
+                return print(format_args!("{what} {id}\n"));
             };
             // No driver has a number of more bits.
             ask(Change::ControlItem(id as u32, name(item)))?
@@ -41,10 +44,10 @@ pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     };
     let error = match outcome {
         Outcome::Done(value) => {
-            return super::print(format_args!("{what} {value}\n"));
+            return print(format_args!("{what} {value}\n"));
         }
         Outcome::Item(value, name) => {
-            return super::print(format_args!("{what} {value} ({})\n", Name(name)));
+            return print(format_args!("{what} {value} ({})\n", Name(name)));
         }
         Outcome::Fixed(value, name) => {
             return Err(failure!(

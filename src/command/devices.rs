@@ -8,18 +8,20 @@ use core::fmt;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use crate::cli::{CameraChoice, DeviceChoice, RunOptions};
 use crate::engine::camera::identity::{self, Identity};
-use crate::error::{Exit, Failure, When, exit_of};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::limits::DEVICE_RETRY_MS;
-use crate::note;
+use crate::log::note;
 use crate::signals::Signals;
 use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
+use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::run_options::RunOptions;
 use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// The camera with a signal, waiting for both as long as was asked.
 #[inline(never)]
@@ -227,7 +229,7 @@ mod tests {
             Errno::NOTTY,
         )));
         assert_eq!(unopened.to_string(), "");
-        for errno in [Errno::ACCESS, Errno::BUSY, Errno::ACCESS] {
+        for errno in [Errno::ACCESS, Errno::BUSY, Errno::BUSY] {
             unopened.count(&NotUsable::Call(IoctlError::new(Call::Open, errno)));
         }
         assert_eq!(

@@ -5,10 +5,10 @@
 
 use rustix::fd::{AsFd, BorrowedFd};
 
-use crate::cli::RunOptions;
 use crate::media::format::RawFormat;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
+use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::{BufferType, Queue};
 use crate::v4l2::camera::Camera;
 use crate::v4l2::device::Device;

@@ -5,8 +5,9 @@
 use crate::client::{FrameProducer, HeldSlot, SlotGuard};
 use crate::command::geometry::InputFrame;
 use crate::command::input::{Filled, Input};
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::ROW_BYTES_MAX;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::pattern::fill_row;

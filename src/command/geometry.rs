@@ -6,16 +6,17 @@ use core::fmt;
 
 use crate::cli::PushOptions;
 use crate::command::input::Input;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN};
+use crate::log::note;
 use crate::media::format::{FORMATS, RawFormat, lookup};
 use crate::media::layout::FrameLayout;
 use crate::media::rows::{Rows, RowsError};
 use crate::media::size::OddSize;
 use crate::media::source::{Padding, SourceLayout, likely_padding};
 use crate::media::y4m::Y4mHeader;
-use crate::note;
 use crate::v4l2::negotiate::INTERLACED_RULE;
 
 /// What is said with an odd size: how to push it all the same.

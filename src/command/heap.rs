@@ -11,13 +11,13 @@ use rustix::io::Errno;
 
 use crate::cli::PushMemory;
 use crate::client::Buffers;
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::PLANES;
 use crate::media::format::RawFormat;
 use crate::media::layout::{LayoutError, Placement};
 use crate::shm::layout::COPY_ALIGNMENT;
 use crate::shm::memfd::sealed_memfd;
 use crate::text::Escaped;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::ioctl;
 
 /// Rows begin at multiples of this many bytes: what cameras and graphics processors need, and the Pi's encoder.

@@ -8,13 +8,14 @@ use rustix::io::Errno;
 
 use crate::cli::{Container, Source};
 use crate::command::stop::Stop;
-use crate::errnos::Explained;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
+use crate::log::note;
 use crate::media::magic;
 use crate::media::y4m::{self, Y4mHeader};
-use crate::note;
 use crate::shm::bytes::SharedBytes;
 use crate::stdio::stdin;
 use crate::text::Escaped;

@@ -11,15 +11,16 @@ use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
-use crate::errnos::Named;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::errno::name::Named;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::free_memory;
 use crate::limits::{STACK_MIN_BYTES, STACK_PREFAULT_BYTES};
-use crate::note;
+use crate::log::note;
 use crate::shm::map::PacketMap;
 use crate::shm::region::seal_for_readers;
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// That the stack may become as large as a command needs it: past the limit the kernel ends a process with SIGSEGV.
 pub(super) fn check_stack() -> Result<(), Failure> {

@@ -22,14 +22,14 @@ mod stop;
 mod tap;
 
 use core::ffi::CStr;
-use core::fmt::Write;
 
 use crate::cli::{self, Command};
-use crate::errnos::Explained;
-use crate::error::{Exit, Failure};
-use crate::{failure, signals, stdio};
-use output::Output;
-use stop::Stop;
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
+use crate::{signals, stdio};
+use output::print;
 
 /// Runs the command that the arguments (without the program's name) ask for; gives the exit code.
 #[must_use]
@@ -72,12 +72,4 @@ fn dispatch(command: &Command<'_>) -> Result<(), Failure> {
         Command::Help(topic) => print(format_args!("{topic}")),
         Command::Version => print(format_args!("framemill {}\n", env!("CARGO_PKG_VERSION"))),
     }
-}
-
-fn print(text: core::fmt::Arguments<'_>) -> Result<(), Failure> {
-    let stop = Stop::default();
-    let mut output = Output::stdout(&stop);
-    // The error is kept by the output.
-    let _ = output.write_fmt(text);
-    output.finish()
 }

@@ -12,9 +12,10 @@ use rustix::io::Errno;
 
 use crate::cli::Target;
 use crate::command::stop::{Stop, Woken};
-use crate::errnos::Explained;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
 use crate::stdio::stdout;
 use crate::text::Escaped;
@@ -184,4 +185,13 @@ impl Write for Output<'_> {
         }
         Ok(())
     }
+}
+
+/// Prints a text whole, or says why not.
+pub(super) fn print(text: fmt::Arguments<'_>) -> Result<(), Failure> {
+    let stop = Stop::default();
+    let mut output = Output::stdout(&stop);
+    // The error is kept by the output.
+    let _ = output.write_fmt(text);
+    output.finish()
 }

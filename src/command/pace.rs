@@ -2,7 +2,7 @@
 //!
 //! Pure: time is an argument, `CLOCK_MONOTONIC` in nanoseconds. Knows no input, no slot and no clock.
 
-use crate::cli::FrameRate;
+use crate::types::frame_rate::FrameRate;
 
 /// Nanoseconds a second.
 const SECOND: u64 = 1_000_000_000;

@@ -30,15 +30,17 @@ use core::fmt::{self, Display, Write as _};
 
 use rustix::fd::AsFd;
 
-use crate::cli::{CameraChoice, ProbeOptions};
+use crate::cli::ProbeOptions;
 use crate::command::devices::Unopened;
 use crate::command::report::Report;
 use crate::command::stop::Stop;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::media::format::lookup;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
+use crate::types::devices::CameraChoice;
 use crate::v4l2::abi::{
     Api, CTRL_FLAG_DISABLED, Capability, FMT_FLAG_COMPRESSED, FrmSize, Memory, QueryExtCtrl, Queue,
 };

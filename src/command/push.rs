@@ -4,7 +4,7 @@ use ::log::LevelFilter;
 use core::mem::ManuallyDrop;
 use rustix::event::PollFlags;
 
-use crate::cli::{FrameRate, Pace, PushMemory, PushOptions, Source, Timestamps};
+use crate::cli::{Pace, PushMemory, PushOptions, Source, Timestamps};
 use crate::client::{ClientError, EngineAddress, FrameProducer, Wish};
 use crate::command::connect::{connect, lost};
 use crate::command::frames::{draw, read, skip};
@@ -17,16 +17,18 @@ use crate::command::input::Input;
 use crate::command::pace::{Cause, Pacer, Timing};
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::control::message::Refusal;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::{ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, INPUT_HOLD_MS};
 use crate::log;
+use crate::log::note;
 use crate::media::colour::Colour;
 use crate::media::format::{RawFormat, lookup};
 use crate::media::fourcc::Fourcc;
 use crate::media::y4m::Y4mHeader;
-use crate::note;
 use crate::time::{MS, now};
+use crate::types::frame_rate::FrameRate;
 
 #[inline(never)]
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
@@ -200,7 +202,7 @@ fn attach(
                 }
                 Ok(producer)
             }
-            kind => with_own_slots(producer, kind),
+            kind => with_own_slots(producer, kind, stop),
         }
         .map(Some)
     })?;
@@ -229,7 +231,11 @@ fn request(
 }
 
 /// Offers slots of its own in place of the engine's. A refusal is told, and costs no more than the memory that the engine has.
-fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProducer, ClientError> {
+fn with_own_slots(
+    producer: FrameProducer,
+    kind: PushMemory,
+    stop: &Stop,
+) -> Result<FrameProducer, ClientError> {
     let rows = producer.layout().planes[0].allocated_rows;
     let shape = lookup(producer.format())
         .and_then(|format| shape(format, producer.size(), rows).ok())
@@ -244,7 +250,7 @@ fn with_own_slots(producer: FrameProducer, kind: PushMemory) -> Result<FrameProd
             return Ok(producer);
         }
     };
-    let producer = producer.import(shape.rows, buffers)?;
+    let producer = producer.import_unless(stop.descriptor(), shape.rows, buffers)?;
     if !producer.imported() {
         note!(
             warn,

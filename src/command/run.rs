@@ -10,7 +10,6 @@ use rustix::fd::AsFd;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use crate::cli::{DEFAULT_SOCKET_MODE, LogTarget, MemoryChoice, RunOptions, SocketName};
 use crate::command::connect::Name;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
@@ -18,6 +17,7 @@ use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
 use crate::engine::camera::attach::source_rate;
+use crate::engine::camera::identity;
 use crate::engine::camera::{CameraConfig, CameraSource};
 use crate::engine::clients::{Clients, Rights};
 use crate::engine::colour::ColourCheck;
@@ -29,30 +29,36 @@ use crate::engine::setup::describe;
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
-use crate::error::{Exit, Failure, When, exit_of};
+use crate::errno::call::{Call, IoctlError};
+use crate::errno::name::Explained;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
 use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
+use crate::log::note;
 use crate::media::format_set::FormatSet;
 use crate::media::gop::Gop;
-use crate::note;
 use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::packet_ring::Writer;
+use crate::shm::stats::Stats;
 use crate::signals::{Signals, block_strays};
-use crate::stats::Stats;
 use crate::time::{MS, now};
+use crate::types::memory::MemoryChoice;
+use crate::types::run_options::{LogTarget, RunOptions};
+use crate::types::socket_name::{DEFAULT_SOCKET_MODE, SocketName};
 use crate::v4l2::abi::{
     Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, Queue,
 };
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::errno::{Call, Explained, IoctlError};
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
-use crate::{failure, free_memory, log, schedule};
+use crate::{free_memory, log, schedule};
 
 #[inline(never)]
 pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
@@ -243,7 +249,8 @@ pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     {
         note!(warn, "{too_long}");
     }
-    sandbox::enter(options, node)?;
+    let camera_shut = || options.camera.is_some_and(identity::is_shut);
+    sandbox::enter(options, node, &camera_shut)?;
     note!(
         info,
         "running: {path} {}x{} {} to {} at {}/{} frames/s, listening at {}",
@@ -306,7 +313,7 @@ fn not_listening(socket: &SocketName<'_>, errno: Errno) -> Failure {
             other_than_socket(path, AtFlags::SYMLINK_NOFOLLOW).unwrap_or("gone")
         ),
         _ => failure!(
-            Exit::Socket,
+            exit_of(When::AtSocket, errno),
             "{}: cannot listen there: {}",
             Name(socket),
             Explained(errno)

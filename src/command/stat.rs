@@ -39,21 +39,23 @@
 
 use rustix::event::PollFlags;
 
-use crate::cli::{FrameRate, StatOptions};
+use crate::cli::StatOptions;
 use crate::client::{ClientError, EngineAddress, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
 use crate::command::stop::{STOPPED, Stop};
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{NoSignal, PacketHeader, SlotMemory, State};
+use crate::shm::stats::{Counter, Stage, Stats, percentile};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
-use crate::stats::{Counter, Stage, Stats, percentile};
 use crate::time::{MS, now};
+use crate::types::frame_rate::FrameRate;
 
 #[inline(never)]
 pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
@@ -67,6 +69,7 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
     let address = EngineAddress {
         socket: options.socket,
         uid: options.engine_uid,
+        stop: stop.descriptor(),
     };
     let engine = loop {
         match Observer::connect_within(address, patience) {

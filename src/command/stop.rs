@@ -8,15 +8,16 @@ use core::cell::Cell;
 
 use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::name::Named;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::limits::STOP_MS;
 use crate::signals::Signals;
 use crate::time::{MS, now, timespec};
-use crate::v4l2::errno::Named;
 
 /// Most descriptors that a command waits for, the signals' left out.
 const DESCRIPTORS: usize = 2;
@@ -63,6 +64,11 @@ impl Stop {
     /// Whether a signal is waited for: then no call may wait but `wait`.
     pub(super) fn watches(&self) -> bool {
         self.signals.is_some()
+    }
+
+    /// What is readable when a signal came.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.signals.as_ref().map(AsFd::as_fd)
     }
 
     /// Whether a signal asked the command to finish. Never waits.

@@ -104,6 +104,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
     use std::{fs, thread};
 
+    use rustix::fs::mknodat;
+
     use super::*;
 
     fn path(name: &str) -> (String, CString) {
@@ -178,7 +180,10 @@ mod tests {
         );
         drop(socket);
         fs::remove_file(&path).unwrap();
-        fs::remove_file(path + ".link").unwrap();
+        fs::remove_file(path.clone() + ".link").unwrap();
+        mknodat(CWD, &*c_path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert_eq!(other_than_socket(&c_path, AtFlags::empty()), Some("a pipe"));
+        fs::remove_file(path).unwrap();
         assert_eq!(
             other_than_socket(c"/tmp", AtFlags::empty()),
             Some("a folder")

@@ -12,9 +12,12 @@
 //! off. File descriptors travel beside a message (`SCM_RIGHTS`), and the kind says how many there must be.
 
 mod change;
+mod words;
 
-pub use change::{CHANGE_NAME_BYTES, Change, Outcome};
+pub use change::{Change, Outcome};
 use change::{decode_change, decode_outcome, encode_change, encode_outcome};
+use words::WORDS;
+pub use words::{CHANGE_NAME_BYTES, MESSAGE_SIZE};
 
 use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, PLANES};
 use crate::media::colour::Colour;
@@ -22,15 +25,10 @@ use crate::media::layout::Placement;
 use crate::shm::layout::ABI_VERSION;
 pub use crate::shm::layout::SlotMemory;
 
-/// Size of every message, bytes.
-pub const MESSAGE_SIZE: usize = 64;
-
 /// Most descriptors beside a message: the frame ring, two wake sockets, and the planes of every slot.
 pub const MESSAGE_FDS: usize = 3 + FRAME_SLOTS_MAX as usize * PLANES;
 // The kernel's own limit is SCM_MAX_FD, 253.
 const _: () = assert!(MESSAGE_FDS <= 253);
-
-const WORDS: usize = MESSAGE_SIZE / 4;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FMct");
 

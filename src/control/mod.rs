@@ -3,5 +3,3 @@
 pub mod claim;
 pub mod message;
 pub mod socket;
-
-pub use crate::cli::SocketName;

@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use arrayvec::ArrayVec;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chmodat, fcntl_setfl, statat, unlink};
 use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
@@ -15,13 +16,13 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
     connect, listen, recv, recvmsg, sendmsg, socket_with, sockopt,
 };
-use rustix::thread::nanosleep;
 
-use crate::cli::{SocketName, Users};
 use crate::control::claim::Claim;
 use crate::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message};
 use crate::limits::CONNECT_RETRY_MS;
 use crate::time::{MS, now, timespec};
+use crate::types::socket_name::SocketName;
+use crate::types::users::Users;
 
 /// Descriptors that came with a message.
 pub type Descriptors = ArrayVec<OwnedFd, MESSAGE_FDS>;
@@ -130,19 +131,27 @@ fn inode(path: &CStr) -> Result<u64> {
 }
 
 /// Connects to an engine; the socket blocks afterwards, as a client's may. Tries until `deadline` (`CLOCK_MONOTONIC` ns) when so many
-/// connections wait that there is no room for one more: an engine that is stuck accepts none of them, ever.
+/// connections wait that there is no room for one more: an engine that is stuck accepts none of them, ever. Gives up when `stop` is
+/// readable.
 ///
 /// # Errors
-/// `NOENT` and `CONNREFUSED` when no engine is there, `TIMEDOUT` when there is one that does not accept; otherwise those of
-/// socket(2) and connect(2).
-pub fn dial(name: &SocketName<'_>, deadline: u64) -> Result<OwnedFd> {
+/// `NOENT` and `CONNREFUSED` when no engine is there, `TIMEDOUT` when there is one that does not accept, `CANCELED` for `stop`; otherwise
+/// those of socket(2) and connect(2).
+pub fn dial(name: &SocketName<'_>, deadline: u64, stop: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
     let fd = new_socket(SocketFlags::NONBLOCK)?;
     let address = address(name)?;
     loop {
         match connect(&fd, &address) {
             Err(Errno::AGAIN) if now() >= deadline => return Err(Errno::TIMEDOUT),
-            // An interrupted sleep is as good as a whole one.
-            Err(Errno::AGAIN) => drop(nanosleep(&timespec(u64::from(CONNECT_RETRY_MS) * MS))),
+            Err(Errno::AGAIN) => {
+                let mut set = ArrayVec::<PollFd<'_>, 1>::new();
+                set.extend(stop.map(|stop| PollFd::from_borrowed_fd(stop, PollFlags::IN)));
+                // An interrupted pause is as good as a whole one.
+                let pause = timespec(u64::from(CONNECT_RETRY_MS) * MS);
+                if poll(&mut set, Some(&pause)).is_ok_and(|ready| ready > 0) {
+                    return Err(Errno::CANCELED);
+                }
+            }
             connected => {
                 connected?;
                 fcntl_setfl(&fd, OFlags::empty())?;
@@ -352,14 +361,14 @@ mod tests {
         let name = SocketName::Path(&path);
         let listener = Listener::bind(name, 0o600).unwrap();
         assert_eq!(Listener::bind(name, 0o600).unwrap_err(), Errno::ADDRINUSE);
-        let _client = dial(&name, 0).unwrap();
+        let _client = dial(&name, 0, None).unwrap();
         assert!(listener.accept().unwrap().is_some());
         // A dead engine: the socket is closed, the file stays.
         let Listener { ref fd, .. } = listener;
         rustix::net::shutdown(fd, rustix::net::Shutdown::Both).unwrap();
         let second = Listener::bind(name, 0o600).unwrap();
         drop(second);
-        assert_eq!(dial(&name, 0).unwrap_err(), Errno::NOENT);
+        assert_eq!(dial(&name, 0, None).unwrap_err(), Errno::NOENT);
     }
 
     #[test]
@@ -399,7 +408,7 @@ mod tests {
             });
             assert_eq!(running.len(), 1, "round {round}");
             // It can be reached.
-            dial(&name, 0).unwrap();
+            dial(&name, 0, None).unwrap();
             assert!(running[0].accept().unwrap().is_some(), "round {round}");
         }
     }
@@ -411,7 +420,7 @@ mod tests {
         let _listener = Listener::bind(name, 0).unwrap();
         let mut waiting = std::vec::Vec::new();
         let refused = loop {
-            match dial(&name, 0) {
+            match dial(&name, 0, None) {
                 Ok(client) => waiting.push(client),
                 Err(errno) => break errno,
             }
@@ -419,7 +428,10 @@ mod tests {
         };
         assert_eq!(refused, Errno::TIMEDOUT);
         let begun = now();
-        assert_eq!(dial(&name, begun + 50 * MS).unwrap_err(), Errno::TIMEDOUT);
+        assert_eq!(
+            dial(&name, begun + 50 * MS, None).unwrap_err(),
+            Errno::TIMEDOUT
+        );
         assert!((50 * MS..2000 * MS).contains(&(now() - begun)));
     }
 }

@@ -13,20 +13,20 @@ use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use crate::cli::CameraChoice;
 use crate::engine::poll::{CAMERA_EVENT, FILLED, PollSet, Ready};
+use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
 use crate::flow::frame_clock::{Checked, Claimed, FrameClock};
 use crate::flow::pipeline::Pipeline;
 use crate::flow::wakeups::Wakeups;
 use crate::limits::{CAMERA_RESERVE, CAMERA_SETTLE_MS};
+use crate::log::note;
 use crate::media::format::RawFormat;
-use crate::note;
 use crate::shm::layout::PacketHeader;
-use crate::stats::{Counter, Stats};
+use crate::shm::stats::{Counter, Stats};
 use crate::time::MS;
+use crate::types::devices::CameraChoice;
 use crate::v4l2::camera::Camera;
-use crate::v4l2::errno::{Call, IoctlError};
 use identity::Identity;
 
 /// How a camera is used, whenever it is attached.

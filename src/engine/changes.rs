@@ -6,10 +6,11 @@ use rustix::fd::AsFd;
 
 use crate::control::message::{Change, Outcome, Refusal};
 use crate::engine::stage::Stage;
+use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
 use crate::media::fourcc::Fourcc;
 use crate::media::h264;
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::text::Name;
 use crate::v4l2::abi::{
     CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_FORCE_KEY_FRAME,
@@ -18,7 +19,6 @@ use crate::v4l2::abi::{
 };
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::menu;
 
 impl Stage<'_> {

@@ -3,26 +3,27 @@
 //! Receives messages, checks them against the sender's role and rights, and gives what is the engine's to answer as events. What a client
 //! does wrong ends its own connection, with a counted reason, and nothing else. Knows sockets and messages. Knows no frame and no encoder.
 
+pub mod rights;
 pub mod table;
 
 use arrayvec::ArrayVec;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::cli::Users;
 use crate::control::message::{Change, MESSAGE_FDS, Message, Offer, Outcome, Refusal, Wish};
 use crate::control::socket::{
     Descriptors, Listener, Received, peer_uid, receive, receive_plain, send, trusted,
 };
 use crate::engine::poll::{FILLED, FIRST_CLIENT, LISTENER, PollSet, Ready};
-use crate::errnos::Explained;
+use crate::errno::name::Explained;
 use crate::flow::log_limit::LogLimit;
 use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::Status;
-use crate::stats::{Counter, Stats};
+use crate::shm::stats::{Counter, Stats};
 use crate::time::MS;
+use rights::Rights;
 use table::{Client, Role, Table, charged, new_wake};
 
 const _: () = assert!(
@@ -30,36 +31,6 @@ const _: () = assert!(
         == Refusal::Format as usize - Refusal::ProducerPresent as usize,
     "each reason has its counter"
 );
-
-/// Who may do what.
-#[derive(Clone, Copy, Debug)]
-pub struct Rights {
-    /// Producers may bring their own dma-bufs.
-    pub import: bool,
-    /// The socket's name is an abstract one, which anybody can connect to.
-    pub abstract_socket: bool,
-    /// Who may produce.
-    pub producers: Users,
-    /// Who may change the engine while it runs.
-    pub changers: Users,
-}
-
-impl Rights {
-    /// Whether the peer may ask for this. Where nobody is named, whoever may connect may: a socket's file has a mode and a folder for
-    /// that, an abstract name has nothing, so it is for root, the engine's own user and users named for either right.
-    fn allow(&self, message: &Message, socket: &OwnedFd) -> bool {
-        match message {
-            Message::Produce(_) if !self.producers.all() => trusted(socket, &self.producers),
-            Message::Change(_) if !self.changers.all() => trusted(socket, &self.changers),
-            _ => !self.abstract_socket || self.trust(socket),
-        }
-    }
-
-    /// Whether the peer is trusted to produce or to change.
-    fn trust(&self, socket: &OwnedFd) -> bool {
-        trusted(socket, &self.producers) || trusted(socket, &self.changers)
-    }
-}
 
 /// What the engine is to do for a client, which is named by its index.
 #[derive(Debug)]

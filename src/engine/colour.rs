@@ -3,10 +3,10 @@
 //! Knows when to look, and logs it once. What a parameter set signals is `media::sps`' business.
 
 use crate::engine::publisher::Publisher;
+use crate::log::note;
 use crate::media::colour::{Unsignalled, unsignalled};
 use crate::media::fourcc::Fourcc;
 use crate::media::sps::find_sps;
-use crate::note;
 use crate::text::Escaped;
 use crate::v4l2::negotiate::Wanted;
 

@@ -8,15 +8,17 @@ use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
 
-use crate::cli::{
-    BitrateMode, CameraChoice, ControlName, ControlSetting, ControlValue, RunOptions,
-};
-use crate::error::{Exit, Failure, When, exit_of};
-use crate::failure;
+use crate::errno::call::IoctlError;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::{Exit, When, exit_of};
+use crate::log::note;
 use crate::media::fourcc::Fourcc;
 use crate::media::h264::{Demand, LEVEL_MAX, level_name, profile_name};
-use crate::note;
 use crate::text::Escaped;
+use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
+use crate::types::devices::CameraChoice;
+use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::{
     CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_GOP_SIZE,
     CID_MPEG_VIDEO_H264_LEVEL, CID_MPEG_VIDEO_H264_MAX_QP, CID_MPEG_VIDEO_H264_MIN_QP,
@@ -25,7 +27,6 @@ use crate::v4l2::abi::{
 };
 use crate::v4l2::controls::{self, NotSet};
 use crate::v4l2::device::Device;
-use crate::v4l2::errno::IoctlError;
 use crate::v4l2::menu;
 
 /// Sets all of them, and those that were changed since. The level allows `most` bit/s, too, which rises to what is set.

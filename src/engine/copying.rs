@@ -7,15 +7,15 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FallocateFlags, SealFlags, fallocate};
 use rustix::io::Errno;
 
+use crate::errno::call::{Call, IoctlError};
 use crate::free_memory::available;
+use crate::log::note;
 use crate::media::layout::FrameLayout;
-use crate::note;
 use crate::shm::layout::copy_slot_bytes;
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::region::Region;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// Where frames are copied from.
 #[derive(Debug)]

@@ -34,19 +34,20 @@ use crate::engine::request::Request;
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::{Drain, RunState};
 use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
+use crate::shm::stats::{Counter, Stats};
 use crate::signals::Signals;
-use crate::stats::{Counter, Stats};
 use crate::time::{MS, now, timespec};
 use crate::v4l2::encoder::Answer;
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// Everything the engine owns.
 pub struct Engine<'a> {

@@ -11,10 +11,11 @@ use crate::limits::{CODEC_HEADER_BYTES, FRAGMENT_WAIT_MS};
 use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect_start};
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::bytes::{Circle, SharedBytes};
+use crate::shm::bytes::SharedBytes;
+use crate::shm::circle::Circle;
 use crate::shm::layout::{PacketHeader, flag};
 use crate::shm::packet_ring::{Packet, TooLarge, Writer, store_codec_headers};
-use crate::stats::{Counter, Stage, Stats};
+use crate::shm::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 use crate::v4l2::encoder::Coded;
 

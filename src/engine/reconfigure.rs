@@ -9,7 +9,6 @@
 //!
 //! Consumers keep their ring, and see a generation, a discontinuity and a key frame. Every frame that is lost is counted.
 
-use crate::cli::FrameRate;
 use crate::control::message::{Offer, Refusal, Wish};
 use crate::control::socket::Descriptors;
 use crate::engine::camera::attach::{NotAttached, attach, source_rate, unbound};
@@ -19,22 +18,24 @@ use crate::engine::request::{Buffers, Request, Terms};
 use crate::engine::setup::{Setup, describe};
 use crate::engine::source::Source;
 use crate::engine::stage::Closed;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::flow::recovery::Retry;
 use crate::flow::run_state::{Drain, Next, NotNow};
 use crate::limits::{
     ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, CHANGE_DRAIN_MS, DEVICE_RETRY_MS, RETURN_MS,
     SHORTAGE_PAUSE_MS,
 };
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{NoSignal, State};
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
+use crate::types::frame_rate::FrameRate;
 use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::NotUsable;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::{Refused, Wanted};
 use rustix::io::Errno;
 

@@ -5,16 +5,18 @@
 use arrayvec::ArrayVec;
 use rustix::fd::OwnedFd;
 
-use crate::cli::{FrameRate, MemoryChoice, RunOptions};
 use crate::control::message::{Refusal, Wish};
 use crate::flow::log_limit::LogLimit;
 use crate::limits::{FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
+use crate::log::note;
 use crate::media::format::lookup;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::Placement;
-use crate::note;
 use crate::text::Escaped;
+use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
+use crate::types::run_options::RunOptions;
 use crate::v4l2::encoder::OUTPUT_PLANES;
 use crate::v4l2::negotiate::Wanted;
 

@@ -4,6 +4,7 @@
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use crate::errno::call::IoctlError;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::FRAME_SLOTS_MAX;
 use crate::media::layout::FrameLayout;
@@ -11,7 +12,6 @@ use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Popper, Pusher};
 use crate::shm::layout::SlotMemory as Kind;
 use crate::shm::map::FrameMap;
-use crate::v4l2::errno::IoctlError;
 use crate::v4l2::negotiate::Wanted;
 
 /// What stands in the ring makes no sense.

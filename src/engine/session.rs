@@ -9,17 +9,18 @@ use core::ffi::CStr;
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::cli::RunOptions;
 use crate::engine::controls::{combination, set_controls};
-use crate::error::{Exit, Failure, When, exit_of};
-use crate::failure;
+use crate::errno::call::IoctlError;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::limits::CONTROLS;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
+use crate::types::run_options::RunOptions;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::errno::IoctlError;
 use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
 
 /// What an encoder is set up by.

@@ -6,17 +6,18 @@
 use crate::engine::request::Buffers;
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::stage::Stage;
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::call::IoctlError;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::flow::log_limit::LogLimit;
 use crate::free_memory::{available, has_room};
 use crate::limits::RETAINED_SETS;
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, SlotMemory as Kind, State};
-use crate::stats::{Counter, Stats};
+use crate::shm::stats::{Counter, Stats};
 use crate::v4l2::encoder::{Encoder, buffer_bytes};
-use crate::v4l2::errno::IoctlError;
 use crate::v4l2::negotiate::Wanted;
 
 /// What is set up.

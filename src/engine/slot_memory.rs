@@ -7,14 +7,14 @@ use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use crate::cli::MemoryChoice;
 use crate::engine::copying::Copying;
+use crate::errno::call::{Call, IoctlError};
+use crate::log::note;
 use crate::media::layout::FrameLayout;
-use crate::note;
 use crate::shm::layout::SlotMemory as Kind;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Wanted;
 
 /// The memory of all slots.

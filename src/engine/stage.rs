@@ -8,25 +8,26 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
-use crate::cli::MemoryChoice;
 use crate::engine::poll::{ENCODER, PollSet, Ready};
 use crate::engine::request::Buffers;
 use crate::engine::session::Session;
 use crate::engine::slot_memory::SlotMemory;
-use crate::error::{Exit, Failure, When, exit_of};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::{Exit, When, exit_of};
 use crate::flow::key_frame::KeyFrame;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::recovery::{Recovery, Retry};
 use crate::flow::wakeups::Wakeups;
 use crate::limits::{REFUSED_FRAMES, RESTARTS};
-use crate::note;
-use crate::stats::{Counter, Stats};
+use crate::log::note;
+use crate::shm::stats::{Counter, Stats};
 use crate::time::now;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::{Agreed, Wanted};
 
 /// Whether the device is open.

@@ -17,7 +17,7 @@ use arrayvec::ArrayVec;
 
 use super::pending::{Claimed, PendingFrames, take};
 use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX, MUTE_FRAMES, MUTE_FRAMES_HELD};
-use crate::stats::{Counter, Stage, Stats};
+use crate::shm::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 
 pub use super::pending::Frame;

@@ -129,6 +129,11 @@ mod tests {
             ..gop(60, 1_000_000)
         };
         assert_eq!(slow.bytes(), 7_500_000);
+        let slower = Gop {
+            frame_rate: (1, 2),
+            ..slow
+        };
+        assert_eq!(slower.bytes(), 15_000_000);
         assert!(slow.exceeds(RING).is_some());
     }
 }

@@ -16,20 +16,28 @@ use rustix::io::{Errno, Result};
 use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::cli::{CameraChoice, RunOptions, SocketName, User};
-use crate::error::{Exit, Failure};
-use crate::failure;
-use crate::note;
-use crate::v4l2::errno::Named;
+use crate::errno::name::Named;
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
+use crate::log::note;
+use crate::types::devices::CameraChoice;
+use crate::types::run_options::RunOptions;
+use crate::types::socket_name::SocketName;
+use crate::types::users::User;
 
 /// Gives up what the options say. `device` is the path of the encoder's node, byte for byte as it is opened: never what a message
-/// shows of it.
+/// shows of it. `camera_shut` says whether the camera, if there is one, can no longer be opened.
 ///
 /// # Errors
 /// When the engine cannot become `--user`. A kernel without Landlock or seccomp is warned of: the engine worked before there
 /// was either.
 #[inline(never)]
-pub fn enter(options: &RunOptions<'_>, device: &CStr) -> core::result::Result<(), Failure> {
+pub fn enter(
+    options: &RunOptions<'_>,
+    device: &CStr,
+    camera_shut: &dyn Fn() -> bool,
+) -> core::result::Result<(), Failure> {
     let camera = options.camera.and_then(CameraChoice::path);
     let mut files = Ok(());
     if options.sandbox {
@@ -43,10 +51,8 @@ pub fn enter(options: &RunOptions<'_>, device: &CStr) -> core::result::Result<()
                 Named(errno)
             )
         })?;
-        let shut = |node: &CStr| {
-            open_at(node.to_bytes(), OFlags::RDWR | OFlags::NONBLOCK).err() == Some(Errno::ACCESS)
-        };
-        if shut(device) || camera.is_some_and(shut) {
+        let opened = open_at(device.to_bytes(), OFlags::RDWR | OFlags::NONBLOCK);
+        if opened.err() == Some(Errno::ACCESS) || camera_shut() {
             note!(warn, "--user cannot open every device again after a fault");
         }
     }

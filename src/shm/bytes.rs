@@ -16,8 +16,6 @@ use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 use syscalls::{Sysno, syscall};
 
-use super::atomic::Bytes;
-
 /// Bytes that others may write to: a view, as cheap to copy as a slice.
 ///
 /// One of a private slice is for code that takes both kinds.
@@ -199,51 +197,6 @@ impl<'a> From<&'a mut [u8]> for SharedBytes<'a> {
         let length = bytes.len();
         // SAFETY: borrowed for all of `'a` for these views alone.
         unsafe { Self::new(NonNull::from(bytes).cast(), length, true) }
-    }
-}
-
-/// A circle of bytes: what comes behind the last one is the first.
-#[derive(Clone, Copy, Debug)]
-pub struct Circle<'a>(SharedBytes<'a>);
-
-impl<'a> Circle<'a> {
-    /// The circle of these bytes; `None` where their number is no power of two.
-    #[must_use]
-    pub fn new(bytes: SharedBytes<'a>) -> Option<Self> {
-        bytes.len().is_power_of_two().then_some(Self(bytes))
-    }
-
-    /// Where `position` lies, and how many of `length` bytes lie before the end.
-    fn split(&self, position: u64, length: usize) -> (usize, usize) {
-        let at = (position % self.size()) as usize;
-        (at, length.min(self.0.len() - at))
-    }
-}
-
-impl Bytes for Circle<'_> {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn write(&self, position: u64, source: SharedBytes<'_>) {
-        let (at, first) = self.split(position, source.len());
-        let parts = source
-            .part(0, first)
-            .zip(source.part(first, source.len() - first));
-        let written = parts.is_some_and(|(first, second)| {
-            self.0.copy_from(at, first) && self.0.copy_from(0, second)
-        });
-        assert!(
-            written,
-            "a packet fits into the circle, and its writer may write"
-        );
-    }
-
-    fn read(&self, position: u64, target: &mut [u8]) {
-        let (at, first) = self.split(position, target.len());
-        let (first, second) = target.split_at_mut(first);
-        let read = self.0.copy_out(at, first) && self.0.copy_out(0, second);
-        assert!(read, "a packet fits into the circle");
     }
 }
 

@@ -10,9 +10,10 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{SealFlags, fstat};
 use rustix::io::{Errno, Result};
 
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::{PACKET_DESCRIPTORS, PACKET_RING_MAX};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed, Release};
-use crate::shm::bytes::Circle;
+use crate::shm::circle::Circle;
 use crate::shm::layout::{
     ABI_VERSION, Descriptor, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_DATA_OFFSET,
     PACKET_HEADER_BYTES, PACKET_MAGIC, PacketHeader,
@@ -21,7 +22,6 @@ use crate::shm::memfd::sealed_memfd;
 use crate::shm::packet_ring::Ring;
 use crate::shm::region::{Region, sealed_size};
 use crate::shm::word::{Access, LoadOnly, LoadStore};
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// A mapped packet ring: the engine's can be stored to, a client's only loaded from.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::io::Errno;
 
+use crate::errno::call::{Call, IoctlError};
 use crate::free_memory::has_room;
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// A new memfd of `length` bytes that nobody can resize, ever: a mapping of it cannot fault. `last` is `SealFlags::SEAL` when
 /// nobody is to add a seal either: one against writing would lock out whoever comes later.

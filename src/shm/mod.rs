@@ -2,6 +2,7 @@
 
 pub mod atomic;
 pub mod bytes;
+pub mod circle;
 pub mod frame_ring;
 pub mod layout;
 #[cfg(not(loom))]
@@ -14,5 +15,6 @@ pub mod packet_ring;
 #[cfg(not(loom))]
 pub mod region;
 pub mod sequence;
+pub mod stats;
 pub mod stream;
 pub mod word;

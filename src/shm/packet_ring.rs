@@ -13,11 +13,11 @@
 
 use crate::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
 use crate::shm::atomic::{
-    Bytes,
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
 use crate::shm::bytes::SharedBytes;
+use crate::shm::circle::Bytes;
 use crate::shm::layout::{CodecHeaders, Cursors, Descriptor, flag};
 use crate::shm::sequence::{load_whole, store_whole};
 use crate::shm::word::{Access, LoadStore};

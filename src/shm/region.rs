@@ -27,7 +27,8 @@ use rustix::io::{Errno, Result};
 use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 use crate::limits::PACKET_DESCRIPTORS;
-use crate::shm::bytes::{Circle, SharedBytes};
+use crate::shm::bytes::SharedBytes;
+use crate::shm::circle::Circle;
 use crate::shm::layout::{Descriptor, FrameRing, PacketHeader};
 use crate::shm::word::{Access, LoadStore};
 
@@ -215,7 +216,7 @@ mod tests {
     use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 
     use super::*;
-    use crate::shm::atomic::Bytes;
+    use crate::shm::circle::Bytes;
     use crate::shm::memfd::sealed_memfd;
     use crate::shm::word::LoadOnly;
 

@@ -17,10 +17,10 @@ use super::abi::{
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
-use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::memory::map_buffer;
 use super::negotiate::{Refused, Wanted, layout, raw_format};
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
 use crate::media::colour::Colour;
 use crate::media::format::RawFormat;

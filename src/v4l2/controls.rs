@@ -13,11 +13,11 @@ use super::abi::{
     CTRL_FLAG_DISABLED, CTRL_FLAG_NEXT_CTRL, QueryExtCtrl, Scalar,
 };
 use super::device::Device;
-use super::errno::{Call, IoctlError};
 use super::ioctl;
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::CONTROLS_SCANNED;
+use crate::log::note;
 use crate::nearest::Nearest;
-use crate::note;
 use crate::text::Name;
 
 /// Why a control was not set.

@@ -7,7 +7,7 @@ use super::abi::{Queue, Rect, SEL_TGT_CROP};
 use super::device::Device;
 use super::ioctl;
 use crate::limits::PADDING_PIXELS;
-use crate::note;
+use crate::log::note;
 
 /// What shows is not the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,15 @@ mod tests {
         assert_eq!(rounded, Some((1368, 768)));
         let ignored = padded(visible, (1920, 1088), rect(0, 0, 1920, 1088));
         assert_eq!(ignored, Err(NotCropped::Padded((1920, 1088))));
+        // The largest padding that is tolerated, and the smallest that is not, in each direction.
+        for (size, tolerated) in [
+            ((1366 + 31, 768), true),
+            ((1366 + 32, 768), false),
+            ((1366, 768 + 31), true),
+            ((1366, 768 + 32), false),
+        ] {
+            assert_eq!(padded(visible, size, None).is_ok(), tolerated, "{size:?}");
+        }
         let huge = padded(visible, visible, rect(0, 0, u32::MAX, u32::MAX));
         assert!(matches!(huge, Err(NotCropped::Padded(_))));
     }

@@ -13,9 +13,9 @@ use rustix::io::Errno;
 use super::abi::{
     Api, BufferType, CAP_STREAMING, CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Capability, FmtDesc, Queue,
 };
-use super::errno::{Call, IoctlError};
 use super::ioctl;
 use super::quirks::{self, Quirks};
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::{DEVICE_NODES, FORMATS};
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;

@@ -14,12 +14,12 @@ use super::abi::{
     CID_MIN_BUFFERS_FOR_OUTPUT, ENC_CMD_STOP, FIELD_NONE, Memory, Queue, Scalar,
 };
 use super::device::Device;
-use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::memory::map_buffer;
 use super::negotiate::Agreed;
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
-use crate::note;
+use crate::log::note;
 use crate::shm::bytes::SharedBytes;
 use crate::shm::region::Region;
 

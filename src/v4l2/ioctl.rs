@@ -33,7 +33,7 @@ use super::abi::{
     Memory, QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm,
     UdmabufCreate,
 };
-use super::errno::{Call, IoctlError};
+use crate::errno::call::{Call, IoctlError};
 use crate::limits::FORMATS;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;

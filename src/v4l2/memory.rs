@@ -5,8 +5,8 @@
 use rustix::fd::BorrowedFd;
 
 use super::abi::{BufferType, Memory};
-use super::errno::{Call, IoctlError};
 use super::ioctl::{self, Result};
+use crate::errno::call::{Call, IoctlError};
 use crate::shm::region::Region;
 
 /// Maps one memory plane of a buffer that the device allocated.

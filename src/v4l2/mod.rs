@@ -6,7 +6,6 @@ pub mod controls;
 mod crop;
 pub mod device;
 pub mod encoder;
-pub mod errno;
 pub mod ioctl;
 mod memory;
 pub mod menu;

@@ -14,16 +14,16 @@ use super::abi::{
 };
 use super::crop::{NotCropped, crop};
 use super::device::Device;
-use super::errno::IoctlError;
 use super::ioctl;
-use crate::error::{Exit, When, exit_of};
+use crate::errno::call::IoctlError;
+use crate::exit::{Exit, When, exit_of};
 use crate::limits::{CAPTURE_BYTES, PLANES};
+use crate::log::note;
 use crate::media::colour::Colour;
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::{FrameLayout, LayoutError};
 use crate::media::size::OddSize;
-use crate::note;
 
 /// What is asked of the encoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, process, thread};
 
 use framemill::client::{ClientError, FrameProducer, Wish};
-use framemill::control::SocketName;
+use framemill::types::socket_name::SocketName;
 
 fn main() {
     // The library logs through the `log` crate.

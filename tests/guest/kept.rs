@@ -5,14 +5,14 @@ use crate::accounting::stat;
 use crate::frames::Picture;
 use crate::support::Guest;
 
-/// `keeps NAME MODE COUNT SECONDS USER`: such a producer, which has what it can have when this returns.
+/// `keeps NAME MODE COUNT USER`: such a producer, which has what it can have when this returns, until it is killed.
 const KEEPERS: &str = r#"
     encoder='--device /dev/video11 --codec H264'
     for user in 1001 1002; do echo user$user:x:$user:$user::/:/bin/sh >>/etc/passwd; done
     cp /host/keeper /host/in /tmp/
     chmod 755 /tmp/keeper
     keeps() {
-        start $1 su $5 -s /bin/sh -c "exec /tmp/keeper /run/framemill.sock $2 $3 $4" >/tmp/$1.said
+        start $1 su $4 -s /bin/sh -c "exec /tmp/keeper /run/framemill.sock $2 $3 600" >/tmp/$1.said
         until_true grep -q "kept\|former" /tmp/$1.said
     }
 "#;
@@ -32,14 +32,16 @@ fn slots_that_former_producers_keep_are_limited_and_do_not_end_the_engine() {
     let outcome = guest.run(
         r"
         engine run --socket-mode 777
-        keeps sizes sizes 60 6 user1001
+        keeps sizes sizes 60 user1001
         # As long as it keeps the present set, too, nobody gets another size.
         try busy framemill push --size 320x240 --from /host/in --frames 4 --fps max
         framemill stat --json >/host/stat.json
+        kill $sizes
         ended sizes
         try push framemill push --size 320x240 --from /host/in --frames 4 --fps max
         # To exchange the kinds of slots takes no other buffers.
-        keeps copied copied 60 1 root
+        keeps copied copied 60 root
+        kill $copied
         ended copied
         try again framemill push --frames 4 --fps max
         framemill stat --json >/host/again.json
@@ -74,8 +76,9 @@ fn a_former_producer_sees_nothing_of_another_users_frames_and_its_memory_is_free
     let outcome = guest.run(
         r"
         engine run --size 320x240 --memory copy --socket-mode 777
-        keeps former former 0 4 user1001
+        keeps former former 0 user1001
         try push su user1002 -s /bin/sh -c 'framemill push --from /tmp/in --loop --frames 60 --fps 30'
+        kill $former
         ended former
         framemill stat --json >/host/stat.json
         cp *.said /host/

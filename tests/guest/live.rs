@@ -14,6 +14,8 @@ fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
     guest.put("frame", &picture.noisy(0..1));
     let outcome = guest.run(
         r#"
+        # The host's files take the host's time.
+        cp /host/frame /tmp/
         engine run --size 320x240
         start tap framemill tap --from oldest --all --to /dev/null --index /host/index
         until_true reached consumers_attached 1
@@ -22,7 +24,7 @@ fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
             count=0
             while [ $count -lt $1 ]; do
                 [ -z "$2" ] || echo "$2"
-                cat /host/frame
+                cat /tmp/frame
                 sleep 0.08
                 count=$((count + 1))
             done
@@ -32,7 +34,7 @@ fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
         y4m 25 | try header framemill push --from -
         slowly 8 '' | try raw framemill push --from -
         slowly 2 '' | try rate framemill push --from - --fps 10
-        try assumed framemill push --from /host/frame
+        try assumed framemill push --from /tmp/frame
         kill $run
         ended run
         ended tap
@@ -81,13 +83,14 @@ fn frames_that_a_slow_encoder_cannot_take_are_dropped_with_live_and_late_without
     guest.put("in", &picture.noisy(0..30));
     let outcome = guest.run(
         r"
+        cp /host/in /tmp/
         knob encode_us 80000
         engine run --size 320x240 --frame-slots 3
         start tap framemill tap --from oldest --all --to /dev/null --index /host/index
         until_true reached consumers_attached 1
         try late framemill push --frames 60 --fps 30
         try live framemill push --frames 60 --fps 30 --live
-        try file framemill push --from /host/in --fps 30 --live
+        try file framemill push --from /tmp/in --fps 30 --live
         kill $run
         ended run
         ended tap

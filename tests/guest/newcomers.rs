@@ -20,8 +20,11 @@ fn newcomer_and_lapped_reader_request_the_key_frame_that_the_ring_does_not_have(
         start push framemill push --fps 30
         no_key() { [ $(counter packet_tail) -gt 0 ] && [ $(counter key_frames_requested) = 0 ]; }
         until_true no_key
-        say joined $(uptime)
-        try tap framemill tap --frames 5 --to /host/out --index /host/index
+        # Only the guest's own files: the host's take the host's time.
+        joined=$(uptime)
+        try tap framemill tap --frames 5 --to /tmp/out --index /tmp/index
+        say joined $joined
+        cp out index /host/
         framemill stat --json >/host/joined.json
 
         start lapped framemill tap --to /dev/null --index /tmp/lapped.index
@@ -32,10 +35,11 @@ fn newcomer_and_lapped_reader_request_the_key_frame_that_the_ring_does_not_have(
         requested=$(counter key_frames_requested)
         all_gone() { [ $(counter packet_tail) -gt $(($(counter packet_newest_key) + 60)) ]; }
         until_true all_gone
-        say resumed $(uptime)
+        resumed=$(uptime)
         kill -CONT $lapped
         marked() { grep -q L lapped.index; }
         until_true marked
+        say resumed $resumed
         say more $(($(counter key_frames_requested) - requested))
         kill $lapped
         ended lapped

@@ -349,6 +349,14 @@ fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it
         engine run --user 1000:44 --camera /dev/video4 --size 640x480 --format YUYV --frames 20
         cp run.log /host/camera.log
         ended run
+        # The same camera by another name.
+        engine run --user 1000:44 --camera bus:platform:vivid-000 --size 640x480 --format YUYV --frames 20
+        cp run.log /host/bus.log
+        ended run
+        chmod 666 /dev/video4
+        engine run --user 1000:44 --camera bus:platform:vivid-000 --size 640x480 --format YUYV --frames 20
+        cp run.log /host/bus-open.log
+        ended run
         chmod 600 /dev/video11
         engine run --user 1000:44 --stall-ms 200
         knob hang_after 12
@@ -369,7 +377,13 @@ fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it
         "{open}"
     );
     assert!(shut.contains(warning), "{shut}");
-    assert!(outcome.text("camera.log").contains(warning));
+    for (log, warned) in [
+        ("camera.log", true),
+        ("bus.log", true),
+        ("bus-open.log", false),
+    ] {
+        assert_eq!(outcome.text(log).contains(warning), warned, "{log}");
+    }
     // Stalled, and not revived.
     assert_eq!(outcome.number("code"), 7, "{shut}");
 }

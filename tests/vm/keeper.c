@@ -2,14 +2,15 @@
 /*
  * Producers that keep what they were given:  keeper SOCKET MODE COUNT SECONDS
  *
- *   sizes     is the producer COUNT times, of 1280x720 and 1280x736 in turn, keeps the slots and leaves; then stays for SECONDS
+ *   sizes     is the producer COUNT times, of 1280x720 and 1280x736 in turn, keeps the slots and leaves; then stays for SECONDS, or until SIGTERM
  *   copied    the same, of frames as the engine has them, in slots that are copied and in the encoder's in turn
- *   former    is the producer of slots that are copied, fills them, leaves, and looks at them for SECONDS
+ *   former    is the producer of slots that are copied, fills them, leaves, and looks at them for SECONDS, or until SIGTERM
  *
  * Says `kept N refused M` (M answers were refusals), or `former BYTES`; at the end of `former` `seen N`, the looks that saw other bytes.
  */
 #define _GNU_SOURCE
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,13 @@
 
 static const char *path;
 static int fds[MESSAGE_FDS], count;
+static volatile sig_atomic_t asked_to_end;
+
+static void end(int signal)
+{
+	(void)signal;
+	asked_to_end = 1;
+}
 
 static void nap(long ms)
 {
@@ -96,7 +104,7 @@ static void former(int seconds)
 	close(fd);
 	printf("former %ld\n", (long)file.st_size);
 	fflush(stdout);
-	for (int n = 0; n < seconds * 200; n++) {
+	for (int n = 0; n < seconds * 200 && !asked_to_end; n++) {
 		/* What it left, or nothing, because the engine freed it. */
 		seen += slots[4096] != 0xee && slots[4096] != 0;
 		nap(5);
@@ -111,9 +119,11 @@ int main(int argc, char **argv)
 	if (argc != 5)
 		return 2;
 	path = argv[1];
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = end }, NULL);
 	if (!strcmp(argv[2], "former"))
 		return former(atoi(argv[4])), 0;
 	keep(atoi(argv[3]), !strcmp(argv[2], "sizes"));
-	sleep(atoi(argv[4]));
+	for (int n = 0; n < atoi(argv[4]) && !asked_to_end; n++)
+		sleep(1);
 	return 0;
 }

@@ -5,10 +5,11 @@
  *   futex     a consumer without a wake socket; COUNT threads, each of which waits on the futex word 128 times at once (futex_waitv)
  *   epoll     a consumer whose wake socket is in an epoll COUNT times, under as many numbers
  *   filled    a producer, whose end of the "filled" socket is there COUNT times, and which wakes the engine a hundred times a second
- *   sleep     an honest consumer that sleeps on the futex word: says `woken N of M` at the end, N of M packets woke it
+ *   sleep     an honest consumer that sleeps on the futex word until it saw COUNT packets: then says `woken N of M`, N of M packets woke it
  *   reverse   a consumer that sends COUNT messages with 253 memfds each into its wake socket; says how many were taken
  *
- * Says its mode when all are there; at the end `refused N` with the reason's number, 0 when it was still in.
+ * Says its mode when all are there; at the end `refused N` with the reason's number, 0 when it was still in. The end comes with SIGTERM, and
+ * after SECONDS at the latest.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,13 @@ enum { HEAD = 64, WAKE = 64 + 24 };
 
 static int fds[MESSAGE_FDS], count;
 static uint32_t *word;
+static volatile sig_atomic_t asked_to_end;
+
+static void end(int signal)
+{
+	(void)signal;
+	asked_to_end = 1;
+}
 
 static double seconds(void)
 {
@@ -42,6 +51,11 @@ static double seconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static int lasts(double until)
+{
+	return !asked_to_end && seconds() < until;
 }
 
 static void say(int fd, uint32_t kind, uint32_t first)
@@ -119,13 +133,13 @@ static void crowd(int fd, int times, uint32_t events)
 	}
 }
 
-static void sleeper(double until)
+static void sleeper(double until, uint64_t packets)
 {
 	volatile uint64_t *head = (volatile uint64_t *)((char *)word - WAKE + HEAD);
 	struct timespec patience = { 3, 0 };
 	uint64_t first = *head, seen = first, woken = 0;
 
-	while (seconds() < until) {
+	while (lasts(until) && seen - first < packets) {
 		uint32_t value = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 
 		if (*head != seen) {
@@ -174,6 +188,7 @@ int main(int argc, char **argv)
 	if (argc != 5)
 		return 2;
 	setrlimit(RLIMIT_NOFILE, &many);
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = end }, NULL);
 	number = atoi(argv[3]);
 	until = seconds() + atoi(argv[4]);
 	strncpy(address.sun_path, argv[1], sizeof(address.sun_path) - 1);
@@ -200,8 +215,8 @@ int main(int argc, char **argv)
 		reverse(fds[1], number);
 	here(argv[2]);
 	if (!strcmp(argv[2], "sleep"))
-		sleeper(until);
-	for (first = 0; seconds() < until;) {
+		return sleeper(until, number), 0;
+	for (first = 0; lasts(until);) {
 		char bytes[256];
 
 		while (socket_fd >= 0 && recv(socket_fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)

@@ -1,13 +1,15 @@
 //! The options of the commands that are clients of an engine, and of `framemill probe`.
 
-use super::{BITS, COUNT, PERIOD, milliseconds};
-use crate::cli::choices::{Action, Container, DeviceChoice};
-use crate::cli::option::{CliOption, Takes, number, option, set};
+use crate::cli::choices::{Action, Container};
+use crate::cli::option::{
+    BITS, COUNT, CliOption, PERIOD, Takes, milliseconds, number, option, set,
+};
 use crate::cli::value;
 use crate::limits::{
     CHECK_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX, INPUT_STRIDE_MAX,
     WAIT_MS_MAX, WATCH_MS_MIN,
 };
+use crate::types::devices::DeviceChoice;
 
 const SOCKET: CliOption = option(
     "--socket",

@@ -1,16 +1,18 @@
 //! The options of `framemill run`.
 
-use super::{BITS, COUNT, PERIOD, milliseconds};
-use crate::cli::choices::{ControlSetting, Users};
 use crate::cli::number::Unit;
-use crate::cli::option::{CliOption, Takes, measure, number, option, set};
-use crate::cli::options::RunOptions;
+use crate::cli::option::{
+    BITS, COUNT, CliOption, PERIOD, Takes, measure, milliseconds, number, option, set,
+};
 use crate::cli::value;
 use crate::cli::wants::Wants;
 use crate::limits::{
     CONTROLS, CPU_MAX, DEADLINE_MS_MAX, DEADLINE_MS_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN,
     PACKET_RING_MAX, PACKET_RING_MIN, USERS, WAIT_MS_MAX,
 };
+use crate::types::control_setting::ControlSetting;
+use crate::types::run_options::RunOptions;
+use crate::types::users::Users;
 
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);

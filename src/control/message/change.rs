@@ -1,10 +1,8 @@
 //! Changes to a running engine, and what came of them, as words of a message. Words 4 and 5 are what and which, 6 and 7 a
 //! value of 64 bits; a change's last eight words are a control's name, an outcome's next ones the control's range and step.
 
-use super::WORDS;
-use crate::limits::{CONTROL_ID_MAX, CONTROL_NAME_BYTES};
-
-const _: () = assert!(CHANGE_NAME_BYTES / 4 + 8 == WORDS && CHANGE_NAME_BYTES.is_multiple_of(4));
+use super::words::{CHANGE_NAME_BYTES, WORDS, get_long, get_name, put_long, put_name};
+use crate::limits::CONTROL_ID_MAX;
 
 /// A change to an engine that is running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +24,6 @@ pub enum Change {
     /// Changes nothing: asks for the number of the control of this name, because a message has no room for two names.
     FindControl([u8; CHANGE_NAME_BYTES]),
 }
-
-/// Room for a control's name, bytes: `struct v4l2_queryctrl` has as many.
-pub const CHANGE_NAME_BYTES: usize = CONTROL_NAME_BYTES + 1;
 
 /// What came of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,27 +166,4 @@ pub(super) fn decode_outcome(words: &[u32; WORDS]) -> Option<Outcome> {
         },
         _ => return None,
     })
-}
-
-fn put_name(words: &mut [u32; WORDS], name: &[u8; CHANGE_NAME_BYTES]) {
-    for (word, bytes) in words[8..].iter_mut().zip(name.as_chunks().0) {
-        *word = u32::from_le_bytes(*bytes);
-    }
-}
-
-fn get_name(words: &[u32; WORDS]) -> [u8; CHANGE_NAME_BYTES] {
-    let mut name = [0; CHANGE_NAME_BYTES];
-    for (bytes, word) in name.as_chunks_mut().0.iter_mut().zip(&words[8..]) {
-        *bytes = word.to_le_bytes();
-    }
-    name
-}
-
-fn put_long(words: &mut [u32; WORDS], at: usize, value: u64) {
-    words[at] = value as u32;
-    words[at + 1] = (value >> 32) as u32;
-}
-
-fn get_long(words: &[u32; WORDS], at: usize) -> u64 {
-    u64::from(words[at]) | u64::from(words[at + 1]) << 32
 }

@@ -7,16 +7,17 @@ use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
 use super::CameraConfig;
-use crate::cli::{FrameRate, MemoryChoice};
 use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
+use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
 use crate::limits::{CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
+use crate::log::note;
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
-use crate::note;
+use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::camera::Camera;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::{Refused, Wanted};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.

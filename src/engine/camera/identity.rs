@@ -7,12 +7,12 @@ use core::fmt;
 
 use rustix::io::Errno;
 
-use crate::cli::CameraChoice;
+use crate::errno::call::{Call, IoctlError};
 use crate::text::Escaped;
+use crate::types::devices::CameraChoice;
 use crate::v4l2::abi::Capability;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::device::{NotUsable, scan_with};
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// A camera's name and place, as its driver gives them, padded with NULs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,13 @@ pub fn open(choice: CameraChoice<'_>, before: Option<&Identity>) -> Result<Camer
         }
     }
     other
+}
+
+/// Whether the camera that the user means may not be opened: not any more, where it is open already.
+#[must_use]
+pub fn is_shut(choice: CameraChoice<'_>) -> bool {
+    let denied = |error: IoctlError| matches!(error.errno, Errno::ACCESS | Errno::PERM);
+    matches!(open(choice, None), Err(NotUsable::Call(error)) if denied(error))
 }
 
 #[cfg(test)]

@@ -9,17 +9,18 @@ use rustix::io::Errno;
 
 use super::identity::{self, Identity};
 use super::{CameraEvent, CameraSource, Health, give_slots};
-use crate::error::{Exit, Failure};
-use crate::failure;
+use crate::errno::call::{Call, IoctlError};
+use crate::error::Failure;
+use crate::error::failure;
+use crate::exit::Exit;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_SETTLE_MS};
-use crate::note;
+use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::stats::Counter;
+use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 use crate::v4l2::camera::Camera;
 use crate::v4l2::device::NotUsable;
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::negotiate::Refused;
 
 impl CameraSource<'_> {

@@ -55,8 +55,23 @@ fn names_are_those_of_v4l2() {
         Colour::new(12, 7, 8, 1).to_string(),
         "dci-p3/smpte2084/smpte240m/full"
     );
-    assert_eq!(named("rec709").colorspace, 3);
-    assert_eq!(named("bt2020").colorspace, 10);
+    // V4L2_COLORSPACE_SMPTE170M to V4L2_COLORSPACE_DCI_P3.
+    for (name, number) in [
+        ("smpte170m", 1),
+        ("smpte240m", 2),
+        ("rec709", 3),
+        ("bt878", 4),
+        ("470m", 5),
+        ("470bg", 6),
+        ("jpeg", 7),
+        ("srgb", 8),
+        ("oprgb", 9),
+        ("bt2020", 10),
+        ("raw", 11),
+        ("dci-p3", 12),
+    ] {
+        assert_eq!(named(name).colorspace, number, "{name}");
+    }
     assert_eq!(Colour::named(b"unknown"), None);
     assert_eq!(Colour::named(b"yuv"), None);
 }
@@ -98,8 +113,10 @@ fn a_range_without_a_colorspace_gets_the_one_that_players_assume() {
     for (size, colorspace) in [
         ((640, 480), "smpte170m"),
         ((720, 576), "smpte170m"),
+        ((1279, 544), "smpte170m"),
+        ((1280, 544), "rec709"),
+        ((960, 577), "rec709"),
         ((1280, 720), "rec709"),
-        ((960, 720), "rec709"),
     ] {
         let found = full.with_colorspace(size).to_string();
         assert_eq!(found, std::format!("{colorspace}/unknown/unknown/full"));

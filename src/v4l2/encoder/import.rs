@@ -9,9 +9,9 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
 use super::{Encoder, OUTPUT_PLANES};
+use crate::errno::call::{Call, IoctlError};
 use crate::media::layout::Placement;
 use crate::v4l2::abi::{Memory, Queue};
-use crate::v4l2::errno::{Call, IoctlError};
 use crate::v4l2::ioctl::{self, Result};
 use crate::v4l2::negotiate::{Refused, Wanted, output};
 

@@ -8,12 +8,12 @@ use rustix::ffi::c_void;
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 
+use crate::errno::call::{Call, IoctlError};
 use crate::v4l2::abi::{
     self, Capability, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
     EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl,
     QueryMenu, RawBuffer, RequestBuffers, Selection, StreamParm, UdmabufCreate,
 };
-use crate::v4l2::errno::{Call, IoctlError};
 
 /// An ioctl: a number, and the structure that the kernel reads and writes under it.
 ///

@@ -9,7 +9,7 @@ use framemill::shm::map::PacketMap;
 use framemill::shm::packet_ring::{
     Next, Packet, Reader, Start, Writer, load_codec_headers, store_codec_headers,
 };
-use framemill::stats::percentile;
+use framemill::shm::stats::percentile;
 use framemill_fuzz::{Input, memfd};
 use rustix::fs::SealFlags;
 use rustix::io::pread;

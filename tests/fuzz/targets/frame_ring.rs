@@ -9,7 +9,7 @@ use framemill::shm::frame_ring::{Entry, Popper, Pusher};
 use framemill::shm::layout::{FRAME_RING_BYTES, Histogram};
 use framemill::shm::map::FrameMap;
 use framemill::shm::word::Word64;
-use framemill::stats::{Counter, Stats};
+use framemill::shm::stats::{Counter, Stats};
 use framemill_fuzz::Input;
 use rustix::io::pwrite;
 

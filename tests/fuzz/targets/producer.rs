@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 use std::thread;
 
 use framemill::client::FrameProducer;
-use framemill::control::SocketName;
+use framemill::types::socket_name::SocketName;
 use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, SlotMemory};
 use framemill::control::socket::Listener;
 use framemill::engine::clients::table::new_wake;

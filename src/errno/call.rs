@@ -1,14 +1,14 @@
-//! What an errno of a V4L2 call means, in the one place where that is said.
+//! What an errno means of one call, in the one place where that is said.
 //!
-//! Knows the calls' names, and the cause that a user can act on. Knows no descriptor and makes no call. The errnos' own names, and
-//! what they mean whatever the call, are in `errnos`.
+//! Knows the names of the calls on devices and shared memory, and the cause that a user can act on. What an errno means whatever the
+//! call is in `name`.
 
 use core::fmt;
 
 use rustix::io::Errno;
 
-use crate::errnos::cause;
-pub use crate::errnos::{Explained, Named};
+use crate::errno::name::Named;
+use crate::errno::name::cause;
 use crate::text::Escaped;
 
 /// A call on a device, for sentences about its failure.

@@ -1,6 +1,6 @@
 //! Every errno by its C name, and what it means whatever the call.
 //!
-//! One table, one row an errno. Knows no call and no device: what an errno means of a certain call is `errno`'s business.
+//! One table, one row an errno. Knows no call and no device: what an errno means of one call is `call`'s business.
 
 use core::fmt;
 

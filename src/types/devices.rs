@@ -1,0 +1,48 @@
+//! Which device the user named. Knows how a device can be named; finds and opens none.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use crate::text::Escaped;
+
+/// Which encoder device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice<'a> {
+    /// The first one that takes the format and gives the codec.
+    #[default]
+    Auto,
+    /// This one.
+    Path(&'a CStr),
+}
+
+/// Which camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraChoice<'a> {
+    /// The one at this node, or where this link leads.
+    Path(&'a CStr),
+    /// The one at this bus: `bus_info` of VIDIOC_QUERYCAP, 1 to 31 bytes.
+    Bus(&'a [u8]),
+    /// The one of this name: `card` of VIDIOC_QUERYCAP, 1 to 31 bytes.
+    Card(&'a [u8]),
+}
+
+impl<'a> CameraChoice<'a> {
+    /// The path, where that was given.
+    #[must_use]
+    pub fn path(self) -> Option<&'a CStr> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Bus(_) | Self::Card(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for CameraChoice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => Escaped(path.to_bytes()).fmt(f),
+            Self::Bus(name) => write!(f, "bus:{}", Escaped(name)),
+            Self::Card(name) => write!(f, "card:{}", Escaped(name)),
+        }
+    }
+}
