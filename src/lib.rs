@@ -46,7 +46,7 @@
 //!   not come back ends it. Everything that the engine waits for has a deadline, except a producer and a camera's signal.
 //! * The loop has no right that it does not need: files and system calls are given up before it (`sandbox`).
 //! * A parameter is changed between two frames. Nothing is torn down for it: a firmware survives few teardowns. Only another
-//!   size, format, rate or memory sets the encoder up anew, when it is empty.
+//!   size, format, rate or memory reconfigures the encoder, when it is empty.
 //! * A peer that misbehaves, a device that fails and a bug of ours are three different things: a value, an error, a
 //!   panic.
 //!

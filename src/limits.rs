@@ -303,15 +303,15 @@ pub const PADDING_PIXELS: u32 = 31;
 /// Fewest buffers of a queue that are worth a try when memory is short: one in work, one on its way.
 pub const BUFFERS_MIN: u32 = 2;
 
-/// Restarts in a row, with no packet between, after which the encoder is opened anew: one clears a hiccup of the
+/// Restarts in a row, with no packet between, after which the encoder is reopened: one clears a hiccup of the
 /// firmware, a second one in a row shows that it was none.
 pub const RESTARTS: u32 = 2;
 
-/// How long after it was opened anew an encoder that gave no packet fails for the same reason, ms, besides twice `--stall-ms`: then it
-/// is given up. Later it is opened anew once more, because nobody may have sent a frame in between.
+/// How long after it was reopened an encoder that gave no packet fails for the same reason, ms, besides twice `--stall-ms`: then it
+/// is given up. Later it is reopened once more, because nobody may have sent a frame in between.
 pub const REOPENED_MS: u32 = 10_000;
 
-/// An encoder that does not answer, or is gone, is opened anew for so long at least, ms: the kernel makes a node again in
+/// An encoder that does not answer, or is gone, is reopened for so long at least, ms: the kernel makes a node again in
 /// less, and a supervisor can start over better than a process that only waits. `--wait-device` makes it longer.
 pub const RETURN_MS: u32 = 3000;
 

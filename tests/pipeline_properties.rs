@@ -1,7 +1,7 @@
 //! The life of a frame under every order of events that a driver, a producer and a clock can bring about.
 #![cfg(not(loom))]
 
-use framemill::flow::pipeline::{NotYours, Pipeline, Slot};
+use framemill::flow::pipeline::{Holders, Pipeline, SlotNotHeld};
 use framemill::limits::{
     COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
 };
@@ -101,15 +101,15 @@ proptest! {
                 Event::Attach => pipeline.attach(),
                 Event::Leave => { pipeline.reclaim(); }
                 Event::Lend => {
-                    if let Some(slot) = pipeline.lend(now) {
-                        prop_assert_eq!(pipeline.slot(slot), Some(Slot::Lent));
+                    if let Some(slot) = pipeline.acquire(now) {
+                        prop_assert_eq!(pipeline.holders(slot), Some(Holders::SOURCE));
                     }
                 }
                 Event::Commit(slot) => {
-                    let lent = pipeline.slot(slot) == Some(Slot::Lent);
+                    let lent = pipeline.holders(slot) == Some(Holders::SOURCE);
                     let before = stats.get(Counter::FramesCommitted);
                     let result = pipeline.commit(slot, 5, u64::MAX, now);
-                    prop_assert_eq!(result, if lent { Ok(()) } else { Err(NotYours) });
+                    prop_assert_eq!(result, if lent { Ok(()) } else { Err(SlotNotHeld) });
                     prop_assert_eq!(stats.get(Counter::FramesCommitted) - before, u64::from(lent));
                 }
                 Event::Queue => {
@@ -117,7 +117,7 @@ proptest! {
                         prop_assert!(inside.iter().all(|other| other.1 < key), "keys rise");
                         pipeline.queued(now);
                         inside.push((slot, key, false));
-                        prop_assert_eq!(pipeline.slot(slot), Some(Slot::Queued));
+                        prop_assert_eq!(pipeline.holders(slot), Some(Holders::STAGE));
                     }
                 }
                 Event::Refuse => if pipeline.next().is_some() { pipeline.refused() },
@@ -126,7 +126,7 @@ proptest! {
                         place.2 = true;
                         pipeline.returned(place.0, now);
                         returned += 1;
-                        prop_assert_ne!(pipeline.slot(place.0), Some(Slot::Queued));
+                        prop_assert_ne!(pipeline.holders(place.0), Some(Holders::STAGE));
                     }
                 }
                 Event::Packet(n, good) => {
@@ -159,7 +159,7 @@ proptest! {
             );
             prop_assert_eq!(stats.get(Counter::FramesReturned), returned);
             let queued = inside.iter().filter(|f| !f.2).count();
-            let have = (0..slots).filter(|&slot| pipeline.slot(slot) == Some(Slot::Queued)).count();
+            let have = (0..slots).filter(|&slot| pipeline.holders(slot) == Some(Holders::STAGE)).count();
             prop_assert_eq!(queued, have, "the slots are where the driver says");
             prop_assert_eq!(pipeline.busy(), queued > 0);
             prop_assert!(pipeline.busy() || pipeline.stalls(LIMIT).is_none());
@@ -169,7 +169,7 @@ proptest! {
         pipeline.drop_filled(Counter::DroppedStopping);
         pipeline.reclaim();
         prop_assert_eq!(pipeline.in_flight(), 0);
-        prop_assert!((0..slots).all(|slot| pipeline.slot(slot) == Some(Slot::Free)));
+        prop_assert!((0..slots).all(|slot| pipeline.holders(slot) == Some(Holders::NONE)));
     }
 }
 
@@ -177,7 +177,7 @@ proptest! {
 fn encode(pipeline: &mut Pipeline<'_>, count: u64, now: u64) -> Vec<u64> {
     let mut keys = Vec::new();
     for n in 0..count {
-        let slot = pipeline.lend(now).unwrap();
+        let slot = pipeline.acquire(now).unwrap();
         pipeline.commit(slot, n, now, now).unwrap();
         let (slot, key) = pipeline.next().unwrap();
         pipeline.queued(now);
@@ -248,7 +248,7 @@ fn a_swallowed_frame_is_dropped_in_time_once_a_later_one_has_come() {
 
 /// One frame to the driver, which keeps its slot.
 fn queue(pipeline: &mut Pipeline<'_>, now: u64) -> (u32, u64) {
-    let slot = pipeline.lend(10).unwrap();
+    let slot = pipeline.acquire(10).unwrap();
     pipeline.commit(slot, now, now, now).unwrap();
     let next = pipeline.next().unwrap();
     pipeline.queued(now);
@@ -278,7 +278,7 @@ fn an_encoder_that_holds_slots_back_stalls_when_it_is_drained_or_frames_are_drop
     pipeline.restart(Counter::DroppedRestart, 6000);
     queue(&mut pipeline, 7000);
     assert_eq!(pipeline.stalls(LIMIT), None);
-    let slot = pipeline.lend(10).unwrap();
+    let slot = pipeline.acquire(10).unwrap();
     pipeline.commit(slot, 0, 8000, 8000).unwrap();
     pipeline.drop_behind(8000);
     assert_eq!(pipeline.stalls(LIMIT), Some(8000 + LIMIT));
@@ -289,7 +289,7 @@ fn an_encoder_that_is_given_one_frame_at_a_time_stalls_when_the_next_one_waits_f
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());
     let fill = |pipeline: &mut Pipeline<'_>, now| {
-        let slot = pipeline.lend(10).unwrap();
+        let slot = pipeline.acquire(10).unwrap();
         pipeline.commit(slot, 0, now, now).unwrap();
     };
     let (first, _) = queue(&mut pipeline, 10);
@@ -423,7 +423,7 @@ fn no_more_frames_are_queued_than_can_be_kept_track_of() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(2, memory.stats());
     encode(&mut pipeline, PENDING_FRAMES as u64, 10);
-    let slot = pipeline.lend(10).unwrap();
+    let slot = pipeline.acquire(10).unwrap();
     pipeline.commit(slot, 0, 0, 10).unwrap();
     assert_eq!(pipeline.next(), None);
     pipeline.expire(u64::MAX, LIMIT);
@@ -457,7 +457,7 @@ fn a_commit_lies_between_the_slots_handing_over_and_now_whatever_a_producer_says
         let memory = Memory::new();
         let mut pipeline = Pipeline::new(2, memory.stats());
         pipeline.attach();
-        let slot = pipeline.lend(50).unwrap();
+        let slot = pipeline.acquire(50).unwrap();
         pipeline.nothing_committed(looked);
         pipeline.commit(slot, 1, claimed, 90).unwrap();
         let (_, key) = pipeline.next().unwrap();
@@ -472,7 +472,7 @@ fn the_first_frame_after_another_producers_is_known_until_the_encoder_starts_ane
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());
     let fill = |pipeline: &mut Pipeline<'_>| {
-        let slot = pipeline.lend(1).unwrap();
+        let slot = pipeline.acquire(1).unwrap();
         pipeline.commit(slot, 0, 1, 1).unwrap();
     };
     pipeline.attach();

@@ -288,7 +288,7 @@ impl FrameProducer {
             match self.wait(deadline) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                // An engine that ends or opens its encoder anew counts everything before it closes.
+                // An engine that ends or reopens its encoder counts everything before it closes.
                 Err(ClientError::Gone | ClientError::Refused(Refusal::Reopened))
                     if self.all_accounted() => {}
                 Err(error) => return Err(error),

@@ -48,13 +48,13 @@ pub enum Refusal {
     BadFrameRing = 5,
     /// The engine ran out of descriptors or memory for this client.
     Resources = 6,
-    /// The encoder is not ready: another producer waits for a change, or the device is being opened anew.
+    /// The encoder is not ready: another producer waits for a change, or the device is being reopened.
     Busy = 7,
     /// The engine was started with this size and format, and keeps them.
     Fixed = 8,
     /// The encoder does not do this size, format or rate.
     NotEncoded = 9,
-    /// The encoder was opened anew, and the producer's slots are gone with the old one.
+    /// The encoder was reopened, and the producer's slots are gone with the old one.
     Reopened = 10,
     /// The engine was told which users may do this, and this one is not among them.
     NotAllowed = 11,
@@ -100,7 +100,7 @@ impl Refusal {
             Self::Busy => "the encoder is not ready for another producer yet",
             Self::Fixed => "the engine's size and format are fixed (run --size)",
             Self::NotEncoded => "the encoder does not do this; the engine's log says why",
-            Self::Reopened => "the encoder was opened anew, and its slots are gone",
+            Self::Reopened => "the encoder was reopened, and its slots are gone",
             Self::NotAllowed => "the engine does not allow it to this user",
             Self::CameraFeeds => {
                 "a camera feeds the engine, so it takes no producer (run --camera)"

@@ -264,7 +264,7 @@ impl<'a> CameraSource<'a> {
                 if core::mem::take(&mut self.failed) != 0 {
                     note!(info, "{}: pictures come again", self.config);
                 }
-                if pipeline.lent() < CAMERA_RESERVE {
+                if pipeline.held_by_source() < CAMERA_RESERVE {
                     pipeline.drop_behind(now_ns);
                     self.discontinuity = true;
                 } else if core::mem::take(&mut self.discontinuity) {
@@ -326,7 +326,7 @@ pub fn give_slots(
     pipeline: &mut Pipeline<'_>,
     now_ns: u64,
 ) -> Result<(), IoctlError> {
-    while let Some(slot) = pipeline.lend(now_ns) {
+    while let Some(slot) = pipeline.acquire(now_ns) {
         camera.queue(slot)?;
     }
     Ok(())

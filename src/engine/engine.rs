@@ -447,7 +447,7 @@ impl Engine<'_> {
         }
         let mut news = ring.report(self.pipeline.accounts());
         while self.run_state.takes_frames()
-            && let Some(slot) = self.pipeline.lend(now_ns)
+            && let Some(slot) = self.pipeline.acquire(now_ns)
         {
             ring.give(slot);
             news = true;

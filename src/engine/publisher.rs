@@ -360,7 +360,7 @@ mod tests {
         let mut pipeline = Pipeline::new(frames, stats);
         let mut keys = std::vec![0];
         for number in 0..frames {
-            let slot = pipeline.lend(0).unwrap();
+            let slot = pipeline.acquire(0).unwrap();
             pipeline
                 .commit(slot, u64::from(number) + 100, 5000, 5000)
                 .unwrap();
@@ -436,7 +436,7 @@ mod tests {
         for producer in 0..2 {
             pipeline.attach();
             for _ in 0..2 {
-                let slot = pipeline.lend(0).unwrap();
+                let slot = pipeline.acquire(0).unwrap();
                 pipeline.commit(slot, producer, 1, 1).unwrap();
                 let key = pipeline.next().unwrap().1;
                 pipeline.queued(2);
@@ -555,7 +555,7 @@ mod tests {
         let mut publisher =
             Publisher::new(map.header(), Writer::new(map.ring()), stats, Fourcc::H264);
         for number in 0..3 {
-            let slot = pipeline.lend(5000).unwrap();
+            let slot = pipeline.acquire(5000).unwrap();
             pipeline.commit(slot, number, 5000, 5000).unwrap();
             if number == 1 {
                 pipeline.mark_newest();

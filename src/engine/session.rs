@@ -1,5 +1,5 @@
 //! The session with the encoder as the options want it: agreed on, set up, started. At the start, and again whenever the
-//! encoder is set up anew while the engine runs.
+//! encoder is reconfigured while the engine runs.
 //!
 //! Knows options, the order of the steps, and what to say when one fails. Knows no frame and no client.
 
@@ -77,7 +77,7 @@ impl Session<'_> {
     /// A control has another value from now on.
     pub fn keep(&mut self, id: u32, value: i64) {
         self.changed.retain(|(known, _)| *known != id);
-        // One too many is forgotten when the encoder is set up anew.
+        // One too many is forgotten when the encoder is reconfigured.
         let _ = self.changed.try_push((id, value));
     }
 

@@ -5,6 +5,7 @@
 
 pub mod frame_clock;
 pub mod key_frame;
+pub mod link;
 pub mod log_limit;
 pub mod pending;
 pub mod pipeline;

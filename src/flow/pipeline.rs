@@ -1,11 +1,6 @@
-//! The life of a frame, as a pure state machine: no fd, no clock, no memory but its own.
+//! The frames between their commit and their packet: those that wait in a link, and those inside one stage. Pure: no descriptor, no clock.
 //!
-//! ```text
-//!   Free ──lend──▶ Lent ──commit──▶ Filled ──queued──▶ Queued ──returned──▶ Free
-//!                   └──────────── reclaim (the producer left) ───────────────▲
-//! ```
-//!
-//! A slot goes round as drawn. The frame in it has a second life: from `queued` on it stands among the pending frames
+//! A slot goes round as `link` draws it. The frame in it has a second life: from `queued` on it stands among the pending frames
 //! until its packet is claimed or it expires. The two lives end independently: the slot usually returns before the packet
 //! comes, and with an encoder that holds frames back long before.
 //!
@@ -13,52 +8,24 @@
 //! rest; `committed = published + dropped + in_flight` always holds. A packet of a frame that was dropped, because it
 //! had expired, takes the drop back.
 
-use arrayvec::ArrayVec;
-
-use super::pending::{Claimed, PendingFrames, take};
-use crate::limits::{FLUSH_AFTER_MS, FRAME_SLOTS_MAX, MUTE_FRAMES, MUTE_FRAMES_HELD};
+use super::link::Link;
+use super::pending::{Claimed, PendingFrames};
+use crate::limits::{FLUSH_AFTER_MS, MUTE_FRAMES, MUTE_FRAMES_HELD};
 use crate::shm::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 
+pub use super::link::{Holders, SlotNotHeld};
 pub use super::pending::Frame;
-
-const SLOTS: usize = FRAME_SLOTS_MAX as usize;
-
-/// Who has a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// The engine; nothing is in it.
-    Free,
-    /// The producer may write into it.
-    Lent,
-    /// A frame is in it and waits to be queued.
-    Filled,
-    /// The driver has it.
-    Queued,
-}
-
-/// The producer committed a slot that it does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotYours;
 
 /// All frames and slots. Counts what happens into `Stats`.
 pub struct Pipeline<'a> {
     stats: Stats<'a>,
-    slots: ArrayVec<Slot, SLOTS>,
-    /// Filled slots in the order of their commits.
-    filled: ArrayVec<(u32, Frame), SLOTS>,
+    link: Link,
     /// Frames in the encoder.
     pending: PendingFrames,
     last_key: u64,
     /// Whose the frame is that was queued last since the encoder was started; `None` before the first.
     queued_of: Option<u32>,
-    /// When each slot was given to the producer, `CLOCK_MONOTONIC` ns.
-    given: [u64; SLOTS],
-    /// When it was last seen that no commit waits, `CLOCK_MONOTONIC` ns.
-    looked: u64,
-    attachment: u32,
-    published_here: u64,
-    dropped_here: u64,
     /// `CLOCK_MONOTONIC` ns of the last sign of life from the encoder.
     progress: u64,
     /// The encoder was seen without a frame between two frames: it holds none back.
@@ -79,18 +46,10 @@ impl<'a> Pipeline<'a> {
     pub fn new(slots: u32, stats: Stats<'a>) -> Self {
         Self {
             stats,
-            slots: (0..slots.min(FRAME_SLOTS_MAX))
-                .map(|_| Slot::Free)
-                .collect(),
-            filled: ArrayVec::new(),
+            link: Link::new(slots),
             pending: PendingFrames::default(),
             last_key: 0,
             queued_of: None,
-            given: [0; SLOTS],
-            looked: 0,
-            attachment: 0,
-            published_here: 0,
-            dropped_here: 0,
             progress: 0,
             holds_none: false,
             answered_all: false,
@@ -102,9 +61,7 @@ impl<'a> Pipeline<'a> {
 
     /// Other slots, all free. Only while nobody has one.
     pub fn replace_slots(&mut self, slots: u32) {
-        self.slots.clear();
-        self.slots
-            .extend((0..slots.min(FRAME_SLOTS_MAX)).map(|_| Slot::Free));
+        self.link.replace(slots);
         self.forget_habits();
     }
 
@@ -116,74 +73,47 @@ impl<'a> Pipeline<'a> {
     /// How many slots there are.
     #[must_use]
     pub fn slots(&self) -> u32 {
-        self.slots.len() as u32
+        self.link.slots()
     }
 
-    /// Who has the slot; `None` when there is no such slot.
+    /// Who holds the slot; `None` when there is no such slot.
     #[must_use]
-    pub fn slot(&self, slot: u32) -> Option<Slot> {
-        self.slots.get(slot as usize).copied()
+    pub fn holders(&self, slot: u32) -> Option<Holders> {
+        self.link.holders(slot)
     }
 
-    /// A new producer: what is published and dropped of its own is counted from zero.
+    /// A new source: what is published and dropped of its own is counted from zero.
     pub fn attach(&mut self) {
-        self.attachment = self.attachment.wrapping_add(1);
-        self.published_here = 0;
-        self.dropped_here = 0;
+        self.link.attach();
     }
 
-    /// The producer left: slots that it had come back. Frames that it committed go on. Gives how many came back.
+    /// The source left: slots that it held come back. Frames that it committed go on. Gives how many came back.
     pub fn reclaim(&mut self) -> u32 {
-        self.attachment = self.attachment.wrapping_add(1);
-        let mut reclaimed = 0;
-        for slot in self.slots.iter_mut().filter(|slot| **slot == Slot::Lent) {
-            *slot = Slot::Free;
-            reclaimed += 1;
-        }
-        reclaimed
+        self.link.reclaim()
     }
 
-    /// A free slot to give to the producer, which has it from now on.
-    pub fn lend(&mut self, now: u64) -> Option<u32> {
-        let free = self.slots.iter().position(|&slot| slot == Slot::Free)?;
-        self.slots[free] = Slot::Lent;
-        self.given[free] = now;
-        Some(free as u32)
+    /// A free slot for the source, which holds it from now on.
+    pub fn acquire(&mut self, now: u64) -> Option<u32> {
+        self.link.acquire(now)
     }
 
     /// Nobody signals that a frame was committed: none that comes later was committed before `now`.
     pub fn nothing_committed(&mut self, now: u64) {
-        self.looked = now;
+        self.link.nothing_committed(now);
     }
 
-    /// The producer put a frame into a slot, at `committed` as it says. It cannot have been in the future, nor before the slot was
-    /// given to it, nor before the engine last saw that nothing was committed: a time outside counts as the nearest one inside, so
-    /// that no producer can falsify latencies.
+    /// The source put a frame into a slot, at `committed` as it says: see `Link::commit`.
     ///
     /// # Errors
-    /// `NotYours` when the producer does not have the slot, or there is no such slot; nothing changed.
+    /// `SlotNotHeld` when the source does not hold the slot, or there is no such slot; nothing changed.
     pub fn commit(
         &mut self,
         slot: u32,
         timestamp: u64,
         committed: u64,
         now: u64,
-    ) -> Result<(), NotYours> {
-        match self.slots.get_mut(slot as usize) {
-            Some(state @ Slot::Lent) => *state = Slot::Filled,
-            _ => return Err(NotYours),
-        }
-        let earliest = self.given[slot as usize].max(self.looked);
-        let committed = committed.max(earliest).min(now);
-        let frame = Frame {
-            timestamp,
-            committed,
-            queued: 0,
-            attachment: self.attachment,
-            discontinuity: false,
-        };
-        // Each slot is in the list at most once, and the list has room for all.
-        self.filled.push((slot, frame));
+    ) -> Result<(), SlotNotHeld> {
+        self.link.commit(slot, timestamp, committed, now)?;
         self.stats.count(Counter::FramesCommitted);
         Ok(())
     }
@@ -195,14 +125,14 @@ impl<'a> Pipeline<'a> {
         if self.pending.is_full() {
             return None;
         }
-        let (slot, frame) = self.filled.first()?;
-        Some((*slot, (frame.committed / 1000).max(self.last_key + 1)))
+        let (slot, frame) = self.link.first()?;
+        Some((slot, (frame.committed / 1000).max(self.last_key + 1)))
     }
 
     /// Whether the frame that `next` names is the first of another producer than the frame queued before it.
     #[must_use]
     pub fn next_is_anothers(&self) -> bool {
-        let next = self.filled.first().map(|(_, frame)| frame.attachment);
+        let next = self.link.first().map(|(_, frame)| frame.attachment);
         self.queued_of.is_some() && next.is_some() && self.queued_of != next
     }
 
@@ -217,19 +147,18 @@ impl<'a> Pipeline<'a> {
         let Some((slot, key)) = self.next() else {
             return;
         };
-        let Some((_, mut frame)) = take(&mut self.filled, 0) else {
-            return;
-        };
         self.withheld = false;
         // While it may wait for more, the time of its answer begins with each frame.
         if !self.busy() || !self.owes() {
             self.progress = now;
         }
+        let Some((_, mut frame)) = self.link.take_first(Holders::STAGE) else {
+            return;
+        };
         frame.queued = now;
         self.queued_of = Some(frame.attachment);
         self.last_key = key;
         self.answered_all = false;
-        self.slots[slot as usize] = Slot::Queued;
         self.pending.queued(key, slot, frame);
         self.stats.count(Counter::FramesQueued);
         self.stats
@@ -239,7 +168,7 @@ impl<'a> Pipeline<'a> {
     /// The engine queues no frame before the encoder has returned each slot that it has: no frame that waits is one that the encoder
     /// may wait for.
     pub fn withhold(&mut self, now: u64) {
-        if self.filled.is_empty() || !self.busy() {
+        if self.filled() == 0 || !self.busy() {
             return;
         }
         if !self.owes() {
@@ -250,18 +179,16 @@ impl<'a> Pipeline<'a> {
 
     /// The driver refused the slot that `next` named: its frame is dropped.
     pub fn refused(&mut self) {
-        if let Some((slot, frame)) = take(&mut self.filled, 0) {
-            self.slots[slot as usize] = Slot::Free;
+        if let Some((_, frame)) = self.link.take_first(Holders::NONE) {
             self.dropped(Counter::DroppedRefused, &frame);
         }
     }
 
     /// The driver gave a slot back. One that it did not have is ignored.
     pub fn returned(&mut self, slot: u32, now: u64) {
-        let Some(state @ Slot::Queued) = self.slots.get_mut(slot as usize) else {
+        if !self.link.release(slot) {
             return;
-        };
-        *state = Slot::Free;
+        }
         self.stats.count(Counter::FramesReturned);
         self.pending.returned(slot, now, self.mute_frames());
         self.progressed(now);
@@ -300,9 +227,7 @@ impl<'a> Pipeline<'a> {
     fn take_back(&mut self, frame: &Frame) {
         self.stats.take_back(Counter::DroppedEncoder);
         self.stats.count(Counter::FramesLate);
-        if frame.attachment == self.attachment {
-            self.dropped_here -= 1;
-        }
+        self.link.take_back(frame);
     }
 
     /// Whether a frame waits for a packet with this V4L2 timestamp.
@@ -320,17 +245,13 @@ impl<'a> Pipeline<'a> {
     /// The claimed frame's packet was published.
     pub fn published(&mut self, frame: &Frame) {
         self.stats.count(Counter::FramesPublished);
-        if frame.attachment == self.attachment {
-            self.published_here += 1;
-        }
+        self.link.published(frame);
     }
 
     /// A claimed frame (or one that never got in) is dropped, for this reason.
     pub fn dropped(&mut self, reason: Counter, frame: &Frame) {
         self.stats.count(reason);
-        if frame.attachment == self.attachment {
-            self.dropped_here += 1;
-        }
+        self.link.dropped(frame);
     }
 
     /// Drops frames that a later one has overtaken and whose slot returned longer than `limit` ns ago; and the oldest, where no
@@ -395,9 +316,7 @@ impl<'a> Pipeline<'a> {
 
     /// The encoder was stopped and gave everything back: its frames are dropped for `reason`, its slots are free.
     pub fn restart(&mut self, reason: Counter, now: u64) {
-        for slot in self.slots.iter_mut().filter(|slot| **slot == Slot::Queued) {
-            *slot = Slot::Free;
-        }
+        self.link.free_all(Holders::STAGE);
         while let Some(frame) = self.pending.pop() {
             self.dropped(reason, &frame);
         }
@@ -409,13 +328,10 @@ impl<'a> Pipeline<'a> {
         self.queued_of = None;
     }
 
-    /// Slots that the producer has.
+    /// Slots that the source holds.
     #[must_use]
-    pub fn lent(&self) -> usize {
-        self.slots
-            .iter()
-            .filter(|&&slot| slot == Slot::Lent)
-            .count()
+    pub fn held_by_source(&self) -> usize {
+        self.link.held_by(Holders::SOURCE)
     }
 
     /// Drops the frame that was committed last, if it waits to be queued, because the encoder has all the slots that it can have.
@@ -429,23 +345,19 @@ impl<'a> Pipeline<'a> {
 
     /// Something is missing before the frame that was committed last.
     pub fn mark_newest(&mut self) {
-        if let Some((_, frame)) = self.filled.last_mut() {
-            frame.discontinuity = true;
-        }
+        self.link.mark_last();
     }
 
     /// Drops the frame that was committed last, if it waits to be queued.
     pub fn drop_newest(&mut self, reason: Counter) {
-        if let Some((slot, frame)) = self.filled.pop() {
-            self.slots[slot as usize] = Slot::Free;
+        if let Some(frame) = self.link.take_last() {
             self.dropped(reason, &frame);
         }
     }
 
     /// Drops the frames that wait to be queued.
     pub fn drop_filled(&mut self, reason: Counter) {
-        while let Some((slot, frame)) = self.filled.pop() {
-            self.slots[slot as usize] = Slot::Free;
+        while let Some(frame) = self.link.take_last() {
             self.dropped(reason, &frame);
         }
     }
@@ -466,7 +378,7 @@ impl<'a> Pipeline<'a> {
     /// Whether the encoder has a slot.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.slots.contains(&Slot::Queued)
+        self.link.held_by(Holders::STAGE) > 0
     }
 
     /// Whether the encoder has slots, and all their frames are accounted for.
@@ -478,15 +390,15 @@ impl<'a> Pipeline<'a> {
     /// Whether the encoder has no reason to wait for more frames before it answers: it holds none back, it is being drained, or it has
     /// all the slots that it can have.
     fn owes(&self) -> bool {
-        let has_all = self.slots.iter().all(|&slot| slot == Slot::Queued);
-        let withheld = self.withheld && !self.filled.is_empty();
+        let has_all = self.link.held_by(Holders::STAGE) == self.link.slots() as usize;
+        let withheld = self.withheld && self.filled() > 0;
         self.holds_none || self.draining || self.behind || withheld || has_all
     }
 
     /// Frames that wait to be queued.
     #[must_use]
     pub fn filled(&self) -> usize {
-        self.filled.len()
+        self.link.waiting()
     }
 
     /// Frames that the encoder took and whose packet did not come yet.
@@ -498,7 +410,7 @@ impl<'a> Pipeline<'a> {
     /// Frames committed and not accounted for yet.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        (self.filled.len() + self.pending.len()) as u64
+        (self.link.waiting() + self.pending.len()) as u64
     }
 
     /// Whether each committed frame is published, dropped or inside, and in one of these only.
@@ -514,6 +426,6 @@ impl<'a> Pipeline<'a> {
     /// Frames of the present producer that were published, and that were dropped.
     #[must_use]
     pub fn accounts(&self) -> (u64, u64) {
-        (self.published_here, self.dropped_here)
+        self.link.accounts()
     }
 }

@@ -61,7 +61,7 @@ mod table {
         // The wake sockets of a newcomer, in one direction each.
         (Sysno::socketpair, OneOf(0, &[AF_UNIX])),
         (Sysno::shutdown, Any),
-        // The encoder or the camera, when it has to be opened anew.
+        // The encoder or the camera, when it has to be reopened.
         (Sysno::openat, Without(2, MAKES_FILES)),
         // Its buffers, and slots for a stream of another size.
         (Sysno::mmap, Without(2, PROT_EXEC)),

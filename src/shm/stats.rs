@@ -39,7 +39,7 @@ counters! {
     DroppedError = "frames_dropped_error",
     /// Frames that the driver refused to queue.
     DroppedRefused = "frames_dropped_refused",
-    /// Frames inside the encoder when it was restarted or opened anew, or when the time for a change was up.
+    /// Frames inside the encoder when it was restarted or reopened, or when the time for a change was up.
     DroppedRestart = "frames_dropped_restart",
     /// Frames committed after the end was announced, or still inside when the drain's deadline passed.
     DroppedStopping = "frames_dropped_stopping",
@@ -83,7 +83,7 @@ counters! {
     DroppedCamera = "frames_dropped_camera",
     /// Pictures that came while the encoder had as many buffers as the camera can spare.
     DroppedBehind = "frames_dropped_behind",
-    /// Times that the encoder was opened anew, because restarts did not help or it was gone.
+    /// Times that the encoder was reopened, because restarts did not help or it was gone.
     Reopens = "reopens",
     /// Of the raw bytes copied: those because nothing else works; the others were asked for.
     RawBytesCopiedForced = "raw_bytes_copied_forced",

@@ -215,7 +215,7 @@ fn once_is_over_when_the_producer_does_not_attach_again() {
 /// It could not be opened for want of memory, and then it left.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn encoder_that_left_while_it_was_opened_anew_is_gone_and_not_stalled() {
+fn encoder_that_left_while_it_was_reopened_is_gone_and_not_stalled() {
     let guest = guest("answers-left");
     let outcome = guest.run(
         r"
@@ -224,7 +224,7 @@ fn encoder_that_left_while_it_was_opened_anew_is_gone_and_not_stalled() {
         start push framemill push --fps 60
         until_true grep -q 'restarting the encoder' run.log
         knob refuse_errno 12
-        until_true grep -q 'opening it anew' run.log
+        until_true grep -q 'reopening it' run.log
         sleep 0.2
         knob away 1
         ended run

@@ -59,7 +59,7 @@ fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() {
             until_true reached camera_restarts $restarts
             more 10
         done
-        # The first try to start it again fails, too: the second opens it anew.
+        # The first try to start it again fails, too: the second reopens it.
         v4l2-ctl -d /dev/video4 --set-ctrl inject_vidioc_streamon_error=1 --set-ctrl inject_fatal_streaming_error=1
         until_true reached generation 2
         more 10
@@ -370,7 +370,7 @@ fn size_that_the_user_fixed_is_waited_for() {
 }
 
 /// An engine whose encoder goes away and comes back, beside a camera.
-fn encoder_opened_anew(guest: &Guest, options: &str) -> Outcome {
+fn encoder_reopened(guest: &Guest, options: &str) -> Outcome {
     let outcome = guest.run(&format!(
         "{CAMERA} options='{options}'{}",
         r"
@@ -393,17 +393,17 @@ fn encoder_opened_anew(guest: &Guest, options: &str) -> Outcome {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn encoder_that_is_opened_anew_imports_the_camera_again() {
+fn encoder_that_is_reopened_imports_the_camera_again() {
     let guest = Guest::h264("camera-reopened");
-    let outcome = encoder_opened_anew(&guest, "");
+    let outcome = encoder_reopened(&guest, "");
     only_the_picture(&outcome, &Picture::new("YU12", 640, 480));
 }
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn encoder_that_is_opened_anew_gets_copies_of_the_cameras_pictures_again() {
+fn encoder_that_is_reopened_gets_copies_of_the_cameras_pictures_again() {
     let guest = Guest::h264("camera-reopened-copy");
-    let outcome = encoder_opened_anew(&guest, "--memory copy");
+    let outcome = encoder_reopened(&guest, "--memory copy");
     every_frame_is(&outcome, &Picture::new("YU12", 640, 480));
     let json = outcome.text("stat.json");
     assert!(json.contains("\"memory\":\"copy\""), "{json}");

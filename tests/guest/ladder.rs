@@ -28,7 +28,7 @@ fn within(what: &str, took: u64, least: u64) {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn stalled_encoder_is_restarted_opened_anew_and_given_up_in_its_time() {
+fn stalled_encoder_is_restarted_reopened_and_given_up_in_its_time() {
     let guest = Guest::h264("ladder").steady();
     let outcome = guest.run(
         r"
@@ -46,7 +46,7 @@ fn stalled_encoder_is_restarted_opened_anew_and_given_up_in_its_time() {
     );
     assert_eq!(outcome.number("run"), 7, "{}", outcome.text("dmesg"));
     let restarts = said_at(&outcome, "no progress for 300 ms: restarting the encoder");
-    let anew = said_at(&outcome, "nothing else helps: opening it anew");
+    let anew = said_at(&outcome, "nothing else helps: reopening it");
     let back = said_at(&outcome, "it runs again");
     let given_up = said_at(&outcome, "the encoder stalled again");
     assert_eq!(
@@ -56,7 +56,7 @@ fn stalled_encoder_is_restarted_opened_anew_and_given_up_in_its_time() {
         outcome.text("dmesg")
     );
     within("second restart", restarts[1] - restarts[0], 300 + 200);
-    within("opened anew", anew[0] - restarts[1], 300 + 200);
+    within("reopened", anew[0] - restarts[1], 300 + 200);
     within("there again", back[0] - anew[0], 50);
     within("given up", given_up[0] - back[0], 300);
 }
@@ -82,7 +82,7 @@ fn encoder_that_is_gone_is_looked_for_with_growing_pauses_and_then_given_up() {
     assert_eq!(outcome.number("run"), 6, "{}", outcome.text("dmesg"));
     // After 50, 100, 200, 400, 800, 1000 ms, and when the three seconds are over.
     assert_eq!(outcome.number("tries"), 7, "{}", outcome.story());
-    let gone = said_at(&outcome, "opening it anew");
+    let gone = said_at(&outcome, "reopening it");
     let given_up = said_at(&outcome, "the encoder is gone");
     assert_eq!([gone.len(), given_up.len()], [1, 1]);
     within("given up", given_up[0] - gone[0], 3000);

@@ -211,7 +211,7 @@ fn stalled_encoder_is_restarted_and_its_frames_are_counted() {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn encoder_that_is_stuck_until_it_is_closed_is_opened_anew() {
+fn encoder_that_is_stuck_until_it_is_closed_is_reopened() {
     // Restarts do not help it.
     let guest = Guest::h264("stuck").steady();
     guest.put("in", &picture().noisy(0..60));
@@ -327,7 +327,7 @@ fn encoder_that_never_wakes_up_ends_the_engine_with_its_own_code() {
     );
     let log = outcome.text("run.log");
     assert!(
-        log.contains("the encoder stalled again after 2 restarts and when opened anew"),
+        log.contains("the encoder stalled again after 2 restarts and when reopened"),
         "{log}"
     );
     assert!(log.contains(" frames in, 3 packets out, "), "{log}");

@@ -1,4 +1,4 @@
-//! Producers of other frames than the engine has: the encoder is set up anew for them, and consumers keep their ring.
+//! Producers of other frames than the engine has: the encoder is reconfigured for them, and consumers keep their ring.
 
 use crate::accounting::{Line, index, stat, summary};
 use crate::frames::Picture;
@@ -309,7 +309,7 @@ fn memory_that_is_short_for_another_size_leaves_the_old_one() {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn size_that_does_not_start_is_not_tried_again_when_the_encoder_is_opened_anew() {
+fn size_that_does_not_start_is_not_tried_again_when_the_encoder_is_reopened() {
     let guest = Guest::h264("reshape-start");
     let outcome = guest.run(&format!(
         r"{LIVED}

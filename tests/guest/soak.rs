@@ -71,7 +71,7 @@ const EVENTS: &str = r#"
         framemill ctl gop $((2 + $1 % 50)) >/dev/null || give_up gop
         many $1
     }
-    # reshapes N: a producer of another size and format, for which the encoder is set up anew, and one of the usual again.
+    # reshapes N: a producer of another size and format, for which the encoder is reconfigured, and one of the usual again.
     reshapes() {
         set -- $1 $(echo YU12 NV12 YUYV | cut -d ' ' -f $((1 + $1 % 3)))
         framemill push --wait 5000 --size $((48 + $1 % 4 * 16))x32 --format $2 --frames $1 --fps max 2>push.log || give_up reshapes

@@ -186,7 +186,7 @@ fn end_in_which_the_encoder_leaves_is_over_once_the_frames_outside_are_lost_with
     );
     outcome.succeeded(&["run"]);
     assert!(within(&outcome, 1500) >= 3, "{}", outcome.story());
-    says(&outcome, 1, "opening it anew");
+    says(&outcome, 1, "reopening it");
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn change_in_which_the_encoder_stalls_is_made_once_nothing_is_inside() {
         until_true reached packets 25
         until_true reached frames_in_flight 4
         kill -9 $dying
-        # What hangs goes on hanging until it is closed; what is opened anew works.
+        # What hangs goes on hanging until it is closed; what is reopened works.
         knob hang_after 0
         begin=$(up)
         start push framemill push --size 640x480 --fps 60 --frames 20
@@ -436,7 +436,7 @@ fn drain_that_a_client_asks_for_while_the_encoder_is_away_ends_the_engine() {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn encoder_behind_a_link_elsewhere_is_opened_anew() {
+fn encoder_behind_a_link_elsewhere_is_reopened() {
     let guest = Guest::h264("troubles-link").steady();
     let outcome = run(
         &guest,

@@ -2,7 +2,7 @@
 //! each frame is accounted for, and no more entries are taken at once than there are slots.
 #![no_main]
 
-use framemill::flow::pipeline::{Pipeline, Slot};
+use framemill::flow::pipeline::{Holders, Pipeline};
 use framemill::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
 use framemill::shm::atomic::Ordering::Relaxed;
 use framemill::shm::frame_ring::{Entry, Popper, Pusher};
@@ -69,7 +69,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                         Ok(Some(entry)) => {
                             assert!((1..=FRAME_SLOTS_MAX).contains(&there));
                             taken = taken.wrapping_add(1);
-                            let lent = pipeline.slot(entry.slot) == Some(Slot::Lent);
+                            let lent = pipeline.holders(entry.slot) == Some(Holders::SOURCE);
                             let answer =
                                 pipeline.commit(entry.slot, entry.timestamp, entry.time, now);
                             assert_eq!(answer.is_ok(), lent);
@@ -96,7 +96,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                 }
             }
             3 => {
-                while let Some(slot) = pipeline.lend(0) {
+                while let Some(slot) = pipeline.acquire(0) {
                     give.push(
                         &ring.free,
                         Entry {
@@ -112,7 +112,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
                         inside.iter().all(|&(other, _)| other != slot),
                         "a slot twice"
                     );
-                    assert_eq!(pipeline.slot(slot), Some(Slot::Filled));
+                    assert_eq!(pipeline.holders(slot), Some(Holders::ENGINE));
                     pipeline.queued(now);
                     inside.push((slot, key));
                 }

@@ -307,7 +307,7 @@ impl<'a> Life<'a> {
             return;
         }
         // Memory that stays short is waited for without an end: it may be a client's doing. Nobody can produce meanwhile.
-        let reopening = self.text("engine.log").contains(": opening it anew");
+        let reopening = self.text("engine.log").contains(": reopening it");
         if fault.forever && fault.errno == "ENOMEM" && reopening {
             return;
         }

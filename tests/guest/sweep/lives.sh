@@ -77,7 +77,7 @@ producers() {
     tap=$!
     # Connected, or never.
     while kill -0 $tap && [ ! -e out1 ] && [ ! -e out2 ]; do sleep 0.01; done
-    # An encoder that is being opened anew is waited for.
+    # An encoder that is being reopened is waited for.
     twice first client push --wait 1000 --from /tmp/in --fps max --frames 5
     twice key client ctl key --wait 1000 >>key.log
     wc -l <trace >mark

@@ -1,0 +1,229 @@
+//! The buffers between a source and a stage: who holds each, which frames wait in them, and what became of the source's frames.
+//!
+//! ```text
+//!   free ──acquire──▶ SOURCE ──commit──▶ ENGINE ──queue──▶ STAGE ──release──▶ free
+//!                       └───────── reclaim (the source left) ───────────────▲
+//! ```
+//!
+//! Pure: time is an argument, ns of `CLOCK_MONOTONIC`. Knows no device and no memory: a slot is a number.
+
+use arrayvec::ArrayVec;
+
+use super::pending::{Frame, take};
+use crate::limits::FRAME_SLOTS_MAX;
+
+const SLOTS: usize = FRAME_SLOTS_MAX as usize;
+
+/// Who holds a slot: a bit for each holder. A slot that nobody holds is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holders(u8);
+
+impl Holders {
+    /// Nobody: it is free.
+    pub const NONE: Self = Self(0);
+    /// The producer, or the camera, may write into it.
+    pub const SOURCE: Self = Self(1);
+    /// A frame is in it and waits to be queued.
+    pub const ENGINE: Self = Self(1 << 1);
+    /// The encoder's driver has it.
+    pub const STAGE: Self = Self(1 << 2);
+}
+
+/// The source committed a slot that it does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotNotHeld;
+
+/// All slots, and the frames that wait in them.
+#[derive(Debug)]
+pub struct Link {
+    holders: ArrayVec<Holders, SLOTS>,
+    /// Slots that the engine holds, in the order of their commits.
+    waiting: ArrayVec<(u32, Frame), SLOTS>,
+    /// When the source acquired each slot, ns.
+    acquired_ns: [u64; SLOTS],
+    /// When it was last seen that no commit waits, ns.
+    looked_ns: u64,
+    attachment: u32,
+    /// Frames of the present source that were published, and that were dropped.
+    accounts: (u64, u64),
+}
+
+impl Link {
+    /// So many slots, all free; no more than `FRAME_SLOTS_MAX` are used.
+    #[must_use]
+    pub fn new(slots: u32) -> Self {
+        Self {
+            holders: free(slots),
+            waiting: ArrayVec::new(),
+            acquired_ns: [0; SLOTS],
+            looked_ns: 0,
+            attachment: 0,
+            accounts: (0, 0),
+        }
+    }
+
+    /// Other slots, all free. Only while nobody holds one.
+    pub fn replace(&mut self, slots: u32) {
+        self.holders = free(slots);
+    }
+
+    /// How many slots there are.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.holders.len() as u32
+    }
+
+    /// Who holds the slot; `None` when there is no such slot.
+    #[must_use]
+    pub fn holders(&self, slot: u32) -> Option<Holders> {
+        self.holders.get(slot as usize).copied()
+    }
+
+    /// How many slots these hold.
+    #[must_use]
+    pub fn held_by(&self, holders: Holders) -> usize {
+        self.holders.iter().filter(|&&one| one == holders).count()
+    }
+
+    /// A new source: its frames are counted from zero.
+    pub fn attach(&mut self) {
+        self.attachment = self.attachment.wrapping_add(1);
+        self.accounts = (0, 0);
+    }
+
+    /// The source left: slots that it held are free. Frames that it committed go on. Gives how many are free of it.
+    pub fn reclaim(&mut self) -> u32 {
+        self.attachment = self.attachment.wrapping_add(1);
+        self.free_all(Holders::SOURCE)
+    }
+
+    /// Slots that these held are free. Gives how many.
+    pub fn free_all(&mut self, holders: Holders) -> u32 {
+        let mut freed = 0;
+        for one in self.holders.iter_mut().filter(|one| **one == holders) {
+            *one = Holders::NONE;
+            freed += 1;
+        }
+        freed
+    }
+
+    /// A free slot for the source, which holds it from now on.
+    pub fn acquire(&mut self, now_ns: u64) -> Option<u32> {
+        let free = self.holders.iter().position(|&one| one == Holders::NONE)?;
+        self.holders[free] = Holders::SOURCE;
+        self.acquired_ns[free] = now_ns;
+        Some(free as u32)
+    }
+
+    /// Nobody signals that a frame was committed: none that comes later was committed before `now_ns`.
+    pub fn nothing_committed(&mut self, now_ns: u64) {
+        self.looked_ns = now_ns;
+    }
+
+    /// The source put a frame into a slot, at `committed_ns` as it says. It cannot have been in the future, nor before the slot was
+    /// acquired, nor before the engine last saw that nothing was committed: a time outside counts as the nearest one inside, so
+    /// that no producer can falsify latencies.
+    ///
+    /// # Errors
+    /// `SlotNotHeld` when the source does not hold the slot, or there is no such slot; nothing changed.
+    pub fn commit(
+        &mut self,
+        slot: u32,
+        timestamp: u64,
+        committed_ns: u64,
+        now_ns: u64,
+    ) -> Result<(), SlotNotHeld> {
+        match self.holders.get_mut(slot as usize) {
+            Some(one) if *one == Holders::SOURCE => *one = Holders::ENGINE,
+            _ => return Err(SlotNotHeld),
+        }
+        let earliest = self.acquired_ns[slot as usize].max(self.looked_ns);
+        let frame = Frame {
+            timestamp,
+            committed: committed_ns.max(earliest).min(now_ns),
+            queued: 0,
+            attachment: self.attachment,
+            discontinuity: false,
+        };
+        // Each slot is in the list at most once, and the list has room for all.
+        self.waiting.push((slot, frame));
+        Ok(())
+    }
+
+    /// The frame that waits for longest, with its slot.
+    #[must_use]
+    pub fn first(&self) -> Option<(u32, &Frame)> {
+        self.waiting.first().map(|(slot, frame)| (*slot, frame))
+    }
+
+    /// Takes the frame that waits for longest: its slot is the next holder's.
+    pub fn take_first(&mut self, holders: Holders) -> Option<(u32, Frame)> {
+        let (slot, frame) = take(&mut self.waiting, 0)?;
+        self.holders[slot as usize] = holders;
+        Some((slot, frame))
+    }
+
+    /// Takes the frame that was committed last, if it waits: its slot is free.
+    pub fn take_last(&mut self) -> Option<Frame> {
+        let (slot, frame) = self.waiting.pop()?;
+        self.holders[slot as usize] = Holders::NONE;
+        Some(frame)
+    }
+
+    /// Something is missing before the frame that was committed last.
+    pub fn mark_last(&mut self) {
+        if let Some((_, frame)) = self.waiting.last_mut() {
+            frame.discontinuity = true;
+        }
+    }
+
+    /// Frames that wait to be queued.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The stage gave a slot back, which is free. False when it did not hold it.
+    pub fn release(&mut self, slot: u32) -> bool {
+        match self.holders.get_mut(slot as usize) {
+            Some(one) if *one == Holders::STAGE => {
+                *one = Holders::NONE;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A frame was published. It counts if it is the present source's.
+    pub fn published(&mut self, frame: &Frame) {
+        if frame.attachment == self.attachment {
+            self.accounts.0 += 1;
+        }
+    }
+
+    /// A frame was dropped. It counts if it is the present source's.
+    pub fn dropped(&mut self, frame: &Frame) {
+        if frame.attachment == self.attachment {
+            self.accounts.1 += 1;
+        }
+    }
+
+    /// The drop of a frame is taken back.
+    pub fn take_back(&mut self, frame: &Frame) {
+        if frame.attachment == self.attachment {
+            self.accounts.1 -= 1;
+        }
+    }
+
+    /// Frames of the present source that were published, and that were dropped.
+    #[must_use]
+    pub fn accounts(&self) -> (u64, u64) {
+        self.accounts
+    }
+}
+
+fn free(slots: u32) -> ArrayVec<Holders, SLOTS> {
+    (0..slots.min(FRAME_SLOTS_MAX))
+        .map(|_| Holders::NONE)
+        .collect()
+}
