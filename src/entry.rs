@@ -1,7 +1,7 @@
 //! The entry shell: the first instruction in, an exit code out.
 //!
 //! Knows how a process starts (argv) and how it dies of a bug (the panic handler). Knows no option and no
-//! command: those are `framemill::command`'s.
+//! command: those are `framemill::internals::command`'s.
 #![expect(
     unsafe_code,
     reason = "the stack as the kernel left it, and the last system call"
@@ -12,11 +12,11 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use arrayvec::ArrayVec;
-use framemill::exit::Exit;
-use framemill::limits::ARGUMENTS;
+use framemill::internals::exit::Exit;
+use framemill::internals::limits::ARGUMENTS;
 #[cfg(target_env = "musl")]
-use framemill::limits::TRACE;
-use framemill::{command, log};
+use framemill::internals::limits::TRACE;
+use framemill::internals::{command, log};
 use syscalls::{Sysno, syscall};
 
 // memcpy, memset and their like, which the compiler calls. Static, and not bundled: the linker picks out these few objects.

@@ -71,7 +71,7 @@
 //! ```
 //!
 //! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
-//! `shm::layout` and `control::message` together are the ABI for programs in other languages.
+//! `shm::layout` and `control::message` together are the ABI for programs in other languages. They and `client` are public; nothing else is.
 //!
 //! # What it will not do
 //!
@@ -85,7 +85,6 @@
     missing_docs,
     unsafe_op_in_unsafe_fn,
     unused_must_use,
-    unreachable_pub,
     clippy::undocumented_unsafe_blocks,
     clippy::multiple_unsafe_ops_per_block,
     clippy::allow_attributes_without_reason,
@@ -95,51 +94,57 @@
     clippy::large_enum_variant,
     reason = "there is no heap to box the large ones into"
 )]
+#![cfg_attr(
+    loom,
+    allow(dead_code, reason = "the model checker takes the rings alone")
+)]
 
 #[cfg(test)]
 extern crate std;
 
 #[cfg(not(loom))]
-pub mod cli;
+mod cli;
 #[cfg(not(loom))]
 pub mod client;
 #[cfg(not(loom))]
-pub mod command;
+mod command;
 #[cfg(not(loom))]
 pub mod control;
 #[cfg(not(loom))]
-pub mod engine;
+mod engine;
 #[cfg(not(loom))]
-pub mod errno;
+mod errno;
 #[cfg(not(loom))]
-pub mod error;
+mod error;
 #[cfg(not(loom))]
-pub mod exit;
+mod exit;
 #[cfg(not(loom))]
-pub mod flow;
+mod flow;
 #[cfg(not(loom))]
-pub mod free_memory;
-pub mod limits;
+mod free_memory;
+#[doc(hidden)]
+pub mod internals;
+mod limits;
 #[cfg(not(loom))]
-pub mod log;
+mod log;
 #[cfg(not(loom))]
-pub mod media;
+mod media;
 #[cfg(not(loom))]
-pub mod nearest;
+mod nearest;
 #[cfg(not(loom))]
-pub mod sandbox;
+mod sandbox;
 #[cfg(not(loom))]
-pub mod schedule;
+mod schedule;
 pub mod shm;
 #[cfg(not(loom))]
-pub mod signals;
+mod signals;
 #[cfg(not(loom))]
-pub mod stdio;
+mod stdio;
 #[cfg(not(loom))]
-pub mod text;
+mod text;
 #[cfg(not(loom))]
-pub mod time;
+mod time;
 #[cfg(not(loom))]
-pub mod types;
+mod types;
 #[cfg(not(loom))]
-pub mod v4l2;
+mod v4l2;

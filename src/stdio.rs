@@ -50,7 +50,6 @@ pub struct Kept(AtomicU32);
 impl Kept {
     /// None yet.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "it is for statics")]
     pub const fn new() -> Self {
         Self(AtomicU32::new(0))
     }

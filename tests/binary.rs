@@ -404,7 +404,7 @@ fn a_copy_of_another_program_is_noticed() {
 
 #[test]
 fn too_many_words_end_with_one_sentence() {
-    let words = vec!["x"; framemill::limits::ARGUMENTS];
+    let words = vec!["x"; framemill::internals::limits::ARGUMENTS];
     let run = |words: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_framemill"))
             .args(words)
@@ -414,7 +414,7 @@ fn too_many_words_end_with_one_sentence() {
     let output = run(&words);
     assert_eq!(output.status.code(), Some(2));
     let sentence = String::from_utf8(output.stderr).unwrap();
-    let most = framemill::limits::ARGUMENTS;
+    let most = framemill::internals::limits::ARGUMENTS;
     assert_eq!(
         sentence,
         format!(

@@ -3,23 +3,25 @@
 use std::ffi::{CStr, CString};
 
 use arrayvec::ArrayVec;
-use framemill::cli::{Command, parse};
-use framemill::limits::{
+use framemill::client::SocketName;
+use framemill::internals::cli::{Command, parse};
+use framemill::internals::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
     FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
-use framemill::media::colour::{self, Colour};
-use framemill::media::format::FORMATS;
-use framemill::media::fourcc::Fourcc;
-use framemill::media::h264;
-use framemill::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
-use framemill::types::devices::DeviceChoice;
-use framemill::types::frame_rate::FrameRate;
-use framemill::types::memory::MemoryChoice;
-use framemill::types::run_options::{LogTarget, RunOptions};
-use framemill::types::size::Size;
-use framemill::types::socket_name::SocketName;
-use framemill::types::users::{User, Users};
+use framemill::internals::media::colour::{self, Colour};
+use framemill::internals::media::format::FORMATS;
+use framemill::internals::media::fourcc::Fourcc;
+use framemill::internals::media::h264;
+use framemill::internals::types::control_setting::{
+    BitrateMode, ControlName, ControlSetting, ControlValue,
+};
+use framemill::internals::types::devices::DeviceChoice;
+use framemill::internals::types::frame_rate::FrameRate;
+use framemill::internals::types::memory::MemoryChoice;
+use framemill::internals::types::run_options::{LogTarget, RunOptions};
+use framemill::internals::types::size::Size;
+use framemill::internals::types::users::{User, Users};
 use log::LevelFilter;
 use proptest::collection::vec;
 use proptest::option::of;
@@ -367,7 +369,7 @@ proptest! {
             prop_assert!(!sentence.is_empty());
             prop_assert!(sentence.bytes().all(|b| b == b' ' || b.is_ascii_graphic()), "{sentence}");
             // Never cut: the sentence's own end is what helps.
-            prop_assert!(sentence.len() < framemill::limits::TEXT_BYTES);
+            prop_assert!(sentence.len() < framemill::internals::limits::TEXT_BYTES);
         }
     }
 

@@ -1,12 +1,12 @@
 //! The control messages: every message survives the wire, and nothing but a message is taken for one.
 #![cfg(not(loom))]
 
+use framemill::client::Placement;
 use framemill::control::message::{
     Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory, Wish,
 };
-use framemill::limits::CONTROL_ID_MAX;
-use framemill::media::colour::Colour;
-use framemill::media::layout::Placement;
+use framemill::internals::limits::CONTROL_ID_MAX;
+use framemill::internals::media::colour::Colour;
 use proptest::prelude::*;
 
 fn change() -> impl Strategy<Value = Change> {

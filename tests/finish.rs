@@ -14,9 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use double::{Engine, ONE_SLOT, REOPENED};
-use framemill::control::socket::{Listener, dial};
+use framemill::client::SocketName;
+use framemill::internals::control::socket::{Listener, dial};
 use framemill::shm::layout::flag;
-use framemill::types::socket_name::SocketName;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -5,15 +5,15 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use framemill::client::SocketName;
 use framemill::client::{Change, Next, PacketConsumer, Start};
 use framemill::control::message::{MESSAGE_SIZE, Message};
-use framemill::control::socket::{Listener, Received, receive_plain, send};
-use framemill::engine::clients::table::new_wake;
-use framemill::limits::{KEY_FRAME_PAUSE_MS, PACKET_DESCRIPTORS, PACKET_RING_MIN};
+use framemill::internals::control::socket::{Listener, Received, receive_plain, send};
+use framemill::internals::engine::clients::new_wake;
+use framemill::internals::limits::{KEY_FRAME_PAUSE_MS, PACKET_DESCRIPTORS, PACKET_RING_MIN};
+use framemill::internals::shm::map::PacketMap;
+use framemill::internals::shm::packet_ring::{Packet, Writer};
 use framemill::shm::layout::flag;
-use framemill::shm::map::PacketMap;
-use framemill::shm::packet_ring::{Packet, Writer};
-use framemill::types::socket_name::SocketName;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::net::{RecvFlags, recv};
@@ -53,7 +53,11 @@ fn requests(client: &OwnedFd) -> usize {
     count
 }
 
-fn publish<B: framemill::shm::circle::Bytes>(writer: &mut Writer<'_, B>, count: usize, key: bool) {
+fn publish<B: framemill::internals::shm::circle::Bytes>(
+    writer: &mut Writer<'_, B>,
+    count: usize,
+    key: bool,
+) {
     for _ in 0..count {
         writer.append(&[1; 100]).unwrap();
         writer.publish(&Packet {

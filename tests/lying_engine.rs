@@ -6,17 +6,17 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use framemill::client::SocketName;
 use framemill::client::{ClientError, FrameProducer, Observer, PacketConsumer, Start, Wait};
 use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, SlotMemory};
-use framemill::control::socket::Listener;
-use framemill::engine::clients::table::new_wake;
-use framemill::limits::{FRAME_BYTES_MAX, PACKET_RING_MAX, PACKET_RING_MIN};
-use framemill::media::format::lookup;
-use framemill::media::fourcc::Fourcc;
-use framemill::shm::atomic::Ordering::Relaxed;
-use framemill::shm::layout::{PACKET_DATA_OFFSET, copy_slot_bytes};
-use framemill::shm::map::{FrameMap, PacketMap};
-use framemill::types::socket_name::SocketName;
+use framemill::internals::control::socket::Listener;
+use framemill::internals::engine::clients::new_wake;
+use framemill::internals::limits::{FRAME_BYTES_MAX, PACKET_RING_MAX, PACKET_RING_MIN};
+use framemill::internals::media::format::lookup;
+use framemill::internals::media::fourcc::Fourcc;
+use framemill::internals::shm::atomic::Ordering::Relaxed;
+use framemill::internals::shm::layout::{PACKET_DATA_OFFSET, copy_slot_bytes};
+use framemill::internals::shm::map::{FrameMap, PacketMap};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{

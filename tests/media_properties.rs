@@ -1,12 +1,12 @@
-//! What holds for every size, stride, format and byte that `framemill::media` may meet.
+//! What holds for every size, stride, format and byte that `framemill::internals::media` may meet.
 
-use framemill::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect};
-use framemill::media::format::{Content, FORMATS, RawFormat, lookup};
-use framemill::media::fourcc::Fourcc;
-use framemill::media::layout::{FrameLayout, copy_rows};
-use framemill::media::pattern::{fill_row, read_frame_number};
-use framemill::media::rows::{Rows, SPREAD_BYTES, scatter};
-use framemill::media::y4m;
+use framemill::internals::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect};
+use framemill::internals::media::format::{Content, FORMATS, RawFormat, lookup};
+use framemill::internals::media::fourcc::Fourcc;
+use framemill::internals::media::layout::{FrameLayout, copy_rows};
+use framemill::internals::media::pattern::{fill_row, read_frame_number};
+use framemill::internals::media::rows::{Rows, SPREAD_BYTES, scatter};
+use framemill::internals::media::y4m;
 use proptest::prelude::*;
 
 fn any_format() -> impl Strategy<Value = &'static RawFormat> {

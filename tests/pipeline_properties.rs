@@ -1,13 +1,13 @@
 //! The life of a frame under every order of events that a driver, a producer and a clock can bring about.
 #![cfg(not(loom))]
 
-use framemill::flow::pipeline::{Holders, Pipeline, SlotNotHeld};
-use framemill::limits::{
+use framemill::internals::flow::pipeline::{Holders, Pipeline, SlotNotHeld};
+use framemill::internals::limits::{
     COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
 };
-use framemill::shm::layout::Histogram;
-use framemill::shm::stats::{Counter, Stats};
-use framemill::shm::word::Word64;
+use framemill::internals::shm::layout::Histogram;
+use framemill::internals::shm::stats::{Counter, Stats};
+use framemill::internals::shm::word::Word64;
 use proptest::prelude::*;
 
 struct Memory {

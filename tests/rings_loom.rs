@@ -3,17 +3,19 @@
 //! Built and run with `RUSTFLAGS="--cfg loom" cargo test --release --test rings_loom`; without that flag it is empty.
 #![cfg(loom)]
 
-use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
-use framemill::shm::atomic::{AtomicU32, Ordering};
-use framemill::shm::bytes::SharedBytes;
-use framemill::shm::circle::Bytes;
-use framemill::shm::frame_ring::{Entry, Popper, Pusher};
-use framemill::shm::layout::{CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag};
-use framemill::shm::packet_ring::{
+use framemill::internals::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
+use framemill::internals::shm::atomic::{AtomicU32, Ordering};
+use framemill::internals::shm::bytes::SharedBytes;
+use framemill::internals::shm::circle::Bytes;
+use framemill::internals::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::internals::shm::layout::{
+    CodecHeaders, Cursors, Descriptor, Queue, QueueEntry, flag,
+};
+use framemill::internals::shm::packet_ring::{
     Next, Packet, Reader, Ring, Start, Writer, load_codec_headers, store_codec_headers,
 };
-use framemill::shm::sequence::{load_whole, store_whole};
-use framemill::shm::word::{Word32, Word64};
+use framemill::internals::shm::sequence::{load_whole, store_whole};
+use framemill::internals::shm::word::{Word32, Word64};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 

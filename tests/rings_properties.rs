@@ -1,14 +1,14 @@
 //! The packet ring against a simple model: a list of all packets, of which the newest that fit are readable.
 #![cfg(not(loom))]
 
-use framemill::limits::PACKET_DESCRIPTORS;
-use framemill::shm::atomic::Ordering::Relaxed;
-use framemill::shm::circle::Bytes;
-use framemill::shm::layout::{Cursors, Descriptor, flag};
-use framemill::shm::memfd::sealed_memfd;
-use framemill::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};
-use framemill::shm::region::Region;
-use framemill::shm::word::{Word32, Word64};
+use framemill::internals::limits::PACKET_DESCRIPTORS;
+use framemill::internals::shm::atomic::Ordering::Relaxed;
+use framemill::internals::shm::circle::Bytes;
+use framemill::internals::shm::layout::{Cursors, Descriptor, flag};
+use framemill::internals::shm::memfd::sealed_memfd;
+use framemill::internals::shm::packet_ring::{Next, Packet, Reader, Ring, Start, TooLarge, Writer};
+use framemill::internals::shm::region::Region;
+use framemill::internals::shm::word::{Word32, Word64};
 use proptest::prelude::*;
 use rustix::fs::SealFlags;
 

@@ -9,7 +9,7 @@ use crate::types::socket_name::SocketName;
 ///
 /// ```
 /// use framemill::client::EngineAddress;
-/// use framemill::types::socket_name::SocketName;
+/// use framemill::client::SocketName;
 ///
 /// // An engine of root's, or of this process's user.
 /// let ours = EngineAddress::from(&SocketName::Abstract(b"mill"));

@@ -92,7 +92,7 @@ impl PacketConsumer {
     ///
     /// ```no_run
     /// use framemill::client::{ClientError, Next, PacketConsumer, Start};
-    /// use framemill::types::socket_name::SocketName;
+    /// use framemill::client::SocketName;
     ///
     /// # fn main() -> Result<(), ClientError> {
     /// let mut consumer = PacketConsumer::connect(&SocketName::DEFAULT, Start::Live)?;
@@ -144,7 +144,7 @@ impl PacketConsumer {
     ///
     /// ```no_run
     /// use framemill::client::{ClientError, Next, PacketConsumer, Start};
-    /// use framemill::types::socket_name::SocketName;
+    /// use framemill::client::SocketName;
     /// use rustix::event::{PollFd, PollFlags, poll};
     ///
     /// # fn main() -> Result<(), ClientError> {

@@ -77,7 +77,7 @@ impl FrameProducer {
     ///
     /// ```no_run
     /// use framemill::client::{Buffers, ClientError, FrameProducer, Wish};
-    /// use framemill::types::socket_name::SocketName;
+    /// use framemill::client::SocketName;
     /// # fn my_buffers(slots: u32, bytes: u32) -> Buffers { Buffers::new() }
     ///
     /// # fn main() -> Result<(), ClientError> {

@@ -1,5 +1,5 @@
 //! The control socket: what clients and the engine say to each other, and how file descriptors change hands.
 
-pub mod claim;
+pub(crate) mod claim;
 pub mod message;
-pub mod socket;
+pub(crate) mod socket;

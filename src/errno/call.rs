@@ -29,14 +29,10 @@ pub enum Call {
     GFmt,
     /// `VIDIOC_S_FMT`
     SFmt,
-    /// `VIDIOC_TRY_FMT`
-    TryFmt,
     /// `VIDIOC_G_PARM`
     GParm,
     /// `VIDIOC_S_PARM`
     SParm,
-    /// `VIDIOC_G_SELECTION`
-    GSelection,
     /// `VIDIOC_S_SELECTION`
     SSelection,
     /// `VIDIOC_QUERY_EXT_CTRL`
@@ -67,8 +63,6 @@ pub enum Call {
     StreamOff,
     /// `VIDIOC_ENCODER_CMD`
     EncoderCmd,
-    /// `VIDIOC_TRY_ENCODER_CMD`
-    TryEncoderCmd,
     /// `VIDIOC_SUBSCRIBE_EVENT`
     SubscribeEvent,
     /// `VIDIOC_DQEVENT`
@@ -115,10 +109,8 @@ impl Call {
             Self::EnumFrameSizes => "VIDIOC_ENUM_FRAMESIZES",
             Self::GFmt => "VIDIOC_G_FMT",
             Self::SFmt => "VIDIOC_S_FMT",
-            Self::TryFmt => "VIDIOC_TRY_FMT",
             Self::GParm => "VIDIOC_G_PARM",
             Self::SParm => "VIDIOC_S_PARM",
-            Self::GSelection => "VIDIOC_G_SELECTION",
             Self::SSelection => "VIDIOC_S_SELECTION",
             Self::QueryExtCtrl => "VIDIOC_QUERY_EXT_CTRL",
             Self::QueryMenu => "VIDIOC_QUERYMENU",
@@ -132,7 +124,6 @@ impl Call {
             Self::StreamOn => "VIDIOC_STREAMON",
             Self::StreamOff => "VIDIOC_STREAMOFF",
             Self::EncoderCmd => "VIDIOC_ENCODER_CMD",
-            Self::TryEncoderCmd => "VIDIOC_TRY_ENCODER_CMD",
             Self::SubscribeEvent => "VIDIOC_SUBSCRIBE_EVENT",
             Self::DqEvent => "VIDIOC_DQEVENT",
             Self::DmaBufSync => "DMA_BUF_IOCTL_SYNC",

@@ -143,14 +143,10 @@ mod table {
         abi::VIDIOC_S_DV_TIMINGS,
     ];
 
-    /// The others that this program has a name for: issued before the sandbox closes, by other commands, or not at all.
+    /// The others that this program has a name for: issued before the sandbox closes, or by other commands.
     pub(super) const ELSEWHERE: &[u32] = &[
         abi::VIDIOC_ENUM_FMT,
         abi::VIDIOC_ENUM_FRAMESIZES,
-        abi::VIDIOC_TRY_FMT,
-        abi::VIDIOC_G_SELECTION,
-        abi::VIDIOC_TRY_ENCODER_CMD,
-        abi::VIDIOC_UNSUBSCRIBE_EVENT,
         abi::DMA_BUF_IOCTL_SYNC,
         abi::UDMABUF_CREATE,
         abi::DMA_HEAP_IOCTL_ALLOC,

@@ -9,7 +9,7 @@
 use crate::limits::{
     CODEC_HEADER_BYTES, COUNTERS, HISTOGRAM_BUCKETS, PACKET_DESCRIPTORS, PLANES, QUEUE_ENTRIES,
 };
-use crate::shm::word::{Access, LoadStore, Word32, Word64};
+pub use crate::shm::word::{Access, LoadOnly, LoadStore, Word32, Word64};
 
 /// First word of a packet ring: `"FMpacket"` read as a little-endian number.
 pub const PACKET_MAGIC: u64 = u64::from_le_bytes(*b"FMpacket");

@@ -1,20 +1,20 @@
 //! Shared memory: the ABI, its mappings, and the two rings. Knows words in memory; knows no device and no socket.
 
-pub mod atomic;
-pub mod bytes;
-pub mod circle;
-pub mod frame_ring;
+pub(crate) mod atomic;
+pub(crate) mod bytes;
+pub(crate) mod circle;
+pub(crate) mod frame_ring;
 pub mod layout;
 #[cfg(not(loom))]
-pub mod map;
+pub(crate) mod map;
 #[cfg(not(loom))]
-pub mod measured_rate;
+pub(crate) mod measured_rate;
 #[cfg(not(loom))]
-pub mod memfd;
-pub mod packet_ring;
+pub(crate) mod memfd;
+pub(crate) mod packet_ring;
 #[cfg(not(loom))]
-pub mod region;
-pub mod sequence;
-pub mod stats;
-pub mod stream;
-pub mod word;
+pub(crate) mod region;
+pub(crate) mod sequence;
+pub(crate) mod stats;
+pub(crate) mod stream;
+pub(crate) mod word;

@@ -7,8 +7,8 @@
 //! No mapping of a descriptor gives a slice, because any other holder of the descriptor can write there, in safe code, too:
 //!
 //! ```compile_fail,E0308
-//! let fd = framemill::shm::memfd::sealed_memfd(c"x", 4096, rustix::fs::SealFlags::empty()).unwrap();
-//! let region = framemill::shm::region::Region::map(&fd, 4096, true).unwrap();
+//! let fd = framemill::internals::shm::memfd::sealed_memfd(c"x", 4096, rustix::fs::SealFlags::empty()).unwrap();
+//! let region = framemill::internals::shm::region::Region::map(&fd, 4096, true).unwrap();
 //! let bytes: &[u8] = region.bytes();
 //! ```
 #![expect(

@@ -27,8 +27,8 @@ mod sealed {
 /// Words of a read-only mapping. There is no way to store to them:
 ///
 /// ```compile_fail,E0599
-/// use framemill::shm::atomic::Ordering::Relaxed;
-/// use framemill::shm::map::PacketMap;
+/// use framemill::internals::shm::atomic::Ordering::Relaxed;
+/// use framemill::internals::shm::map::PacketMap;
 /// # fn ring() -> rustix::fd::OwnedFd { unimplemented!() }
 /// let map = PacketMap::open(&ring()).unwrap();
 /// map.header().cursors.head.store(1, Relaxed);

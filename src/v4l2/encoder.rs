@@ -23,8 +23,6 @@ use crate::log::note;
 use crate::shm::bytes::SharedBytes;
 use crate::shm::region::Region;
 
-pub use import::NotImported;
-
 /// Most memory planes of all OUTPUT buffers.
 pub const OUTPUT_PLANES: usize = FRAME_SLOTS_MAX as usize * PLANES;
 
@@ -93,7 +91,7 @@ impl Coded {
 /// What was read of its payload is read before that:
 ///
 /// ```compile_fail,E0505
-/// fn f(buffer: framemill::v4l2::encoder::CodedBuffer<'_>) {
+/// fn f(buffer: framemill::internals::v4l2::encoder::CodedBuffer<'_>) {
 ///     let payload = buffer.payload();
 ///     buffer.requeue().unwrap();
 ///     let _ = payload.copy_out(0, &mut [0]);

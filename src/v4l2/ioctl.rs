@@ -27,11 +27,10 @@ use rustix::io::Errno;
 use request::*;
 
 use super::abi::{
-    BufferType, Capability, DMA_BUF_SYNC_END, DMA_BUF_SYNC_READ, DMA_BUF_SYNC_START,
-    DMA_BUF_SYNC_WRITE, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
-    EventSubscription, ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum,
-    Memory, QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm,
-    UdmabufCreate,
+    BufferType, Capability, DMA_BUF_SYNC_END, DMA_BUF_SYNC_START, DMA_BUF_SYNC_WRITE, DmaBufSync,
+    DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription, ExportBuffer,
+    ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory, QueryExtCtrl, QueryMenu,
+    Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
 };
 use crate::errno::call::{Call, IoctlError};
 use crate::limits::FORMATS;
@@ -95,12 +94,6 @@ pub fn s_fmt(fd: impl AsFd, format: &Format) -> Result<Format> {
     ask::<VIDIOC_S_FMT>(Call::SFmt, fd.as_fd(), &mut format).map(|()| format)
 }
 
-/// VIDIOC_TRY_FMT: what the driver would make of a format.
-pub fn try_fmt(fd: impl AsFd, format: &Format) -> Result<Format> {
-    let mut format = *format;
-    ask::<VIDIOC_TRY_FMT>(Call::TryFmt, fd.as_fd(), &mut format).map(|()| format)
-}
-
 /// VIDIOC_G_PARM: the queue's frame interval.
 pub fn g_parm(fd: impl AsFd, queue: BufferType) -> Result<StreamParm> {
     let mut parm = StreamParm::new(queue);
@@ -112,12 +105,6 @@ pub fn s_parm(fd: impl AsFd, queue: BufferType, interval: Fract) -> Result<Strea
     let mut parm = StreamParm::new(queue);
     parm.set_timeperframe(interval);
     ask::<VIDIOC_S_PARM>(Call::SParm, fd.as_fd(), &mut parm).map(|()| parm)
-}
-
-/// VIDIOC_G_SELECTION: the queue's rectangle for a `SEL_TGT_*`.
-pub fn g_selection(fd: impl AsFd, queue: BufferType, target: u32) -> Result<Rect> {
-    let mut selection = Selection::new(queue, target, Rect::default());
-    ask::<VIDIOC_G_SELECTION>(Call::GSelection, fd.as_fd(), &mut selection).map(|()| selection.r)
 }
 
 /// VIDIOC_S_SELECTION: sets the queue's rectangle for a `SEL_TGT_*` and gives what the driver made of it.
@@ -265,15 +252,6 @@ pub fn encoder_cmd(fd: impl AsFd, cmd: u32) -> Result<()> {
     ask::<VIDIOC_ENCODER_CMD>(Call::EncoderCmd, fd.as_fd(), &mut EncoderCmd::new(cmd, 0))
 }
 
-/// VIDIOC_TRY_ENCODER_CMD: whether the driver knows an `ENC_CMD_*`.
-pub fn try_encoder_cmd(fd: impl AsFd, cmd: u32) -> Result<()> {
-    ask::<VIDIOC_TRY_ENCODER_CMD>(
-        Call::TryEncoderCmd,
-        fd.as_fd(),
-        &mut EncoderCmd::new(cmd, 0),
-    )
-}
-
 /// VIDIOC_G_INPUT: the number of the video input that is chosen.
 pub fn g_input(fd: impl AsFd) -> Result<u32> {
     let mut input = 0;
@@ -312,10 +290,6 @@ pub fn s_dv_timings(fd: impl AsFd, mut timings: DvTimings) -> Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum DmaBufAccess {
-    /// Before the first read.
-    BeginRead = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ,
-    /// After the last read.
-    EndRead = DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ,
     /// Before the first write.
     BeginWrite = DMA_BUF_SYNC_START | DMA_BUF_SYNC_WRITE,
     /// After the last write.
@@ -397,7 +371,7 @@ mod tests {
         let mut buffer = Buffer::new(BufferType::VideoCaptureMplane, Memory::Mmap, 3);
         assert!(qbuf(fd, &mut buffer).unwrap_err().is_missing());
         assert_eq!(
-            dma_buf_sync(fd, DmaBufAccess::EndRead).unwrap_err().call,
+            dma_buf_sync(fd, DmaBufAccess::EndWrite).unwrap_err().call,
             Call::DmaBufSync
         );
     }

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use framemill::client::SocketName;
 use framemill::control::message::{MESSAGE_SIZE, Message, Refusal, SlotMemory};
-use framemill::control::socket::{Listener, send};
-use framemill::engine::clients::table::{new_wake, signal};
-use framemill::media::format::lookup;
-use framemill::media::fourcc::Fourcc;
-use framemill::shm::atomic::Ordering::{Relaxed, Release};
-use framemill::shm::frame_ring::{Entry, Popper, Pusher};
-use framemill::shm::layout::{FrameRing, State, copy_slot_bytes, flag};
-use framemill::shm::map::{FrameMap, PacketMap};
-use framemill::shm::packet_ring::{Packet, Writer};
-use framemill::time::now;
-use framemill::types::socket_name::SocketName;
+use framemill::internals::control::socket::{Listener, send};
+use framemill::internals::engine::clients::{new_wake, signal};
+use framemill::internals::media::format::lookup;
+use framemill::internals::media::fourcc::Fourcc;
+use framemill::internals::shm::atomic::Ordering::{Relaxed, Release};
+use framemill::internals::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::internals::shm::layout::{FrameRing, State, copy_slot_bytes, flag};
+use framemill::internals::shm::map::{FrameMap, PacketMap};
+use framemill::internals::shm::packet_ring::{Packet, Writer};
+use framemill::internals::time::now;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_setfl, ftruncate, memfd_create,
@@ -123,12 +123,12 @@ impl Engine {
     }
 
     /// A writer of the packet ring: one for each engine.
-    pub fn writer(&self) -> Writer<'static, impl framemill::shm::circle::Bytes + use<>> {
+    pub fn writer(&self) -> Writer<'static, impl framemill::internals::shm::circle::Bytes + use<>> {
         Writer::new(self.map.ring())
     }
 
     /// Publishes a packet of so many bytes, and wakes the consumers.
-    pub fn publish<B: framemill::shm::circle::Bytes>(
+    pub fn publish<B: framemill::internals::shm::circle::Bytes>(
         &self,
         writer: &mut Writer<'_, B>,
         bytes: usize,
@@ -149,7 +149,7 @@ impl Engine {
         dead_code,
         reason = "not every test that has this module publishes so many"
     )]
-    pub fn publish_gop<B: framemill::shm::circle::Bytes>(
+    pub fn publish_gop<B: framemill::internals::shm::circle::Bytes>(
         &self,
         writer: &mut Writer<'_, B>,
         count: usize,

@@ -6,8 +6,8 @@ use std::ffi::CString;
 use std::time::Duration;
 use std::{env, process, thread};
 
+use framemill::client::SocketName;
 use framemill::client::{ClientError, FrameProducer, Wish};
-use framemill::types::socket_name::SocketName;
 
 fn main() {
     // The library logs through the `log` crate.

@@ -5,9 +5,9 @@
 use std::ffi::CString;
 use std::{env, process};
 
+use framemill::client::SocketName;
 use framemill::client::{ClientError, Next, PacketConsumer, Start, Wait};
 use framemill::shm::layout::flag;
-use framemill::types::socket_name::SocketName;
 
 fn main() {
     let _ = simple_logger::init_with_level(log::Level::Info);

@@ -1,7 +1,7 @@
 //! What frames mean, from the source to the stream: colour is passed on and shown, and what cannot be signalled is said once. Frames of
 //! two fields follow one rule, whether a camera or a file has them.
 
-use framemill::media::sps::{VideoSignal, find_sps};
+use framemill::internals::media::sps::{VideoSignal, find_sps};
 
 use crate::frames::Picture;
 use crate::support::{Api, Guest, Outcome};

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use framemill::media::format::{RawFormat, lookup};
-use framemill::media::fourcc::Fourcc;
-use framemill::media::pattern;
+use framemill::internals::media::format::{RawFormat, lookup};
+use framemill::internals::media::fourcc::Fourcc;
+use framemill::internals::media::pattern;
 
 /// A format and size of tightly packed frames in one file.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 //!
 //! Knows no rule. It is no parser: what rustfmt writes is enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -58,6 +58,23 @@ pub fn product(read: &dyn Fn(&str) -> Option<String>) -> Vec<File> {
 pub fn on_disk() -> Vec<File> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     product(&|path| fs::read_to_string(src.join(path)).ok())
+}
+
+/// The words of every file below src but one, those of tests, too.
+pub fn words_except(path: &str) -> BTreeSet<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut open) = (BTreeSet::new(), vec![src.clone()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() {
+                open.push(entry);
+            } else if entry.extension().is_some_and(|end| end == "rs") && entry != src.join(path) {
+                found.extend(words(&blank(&fs::read_to_string(entry).unwrap())));
+            }
+        }
+    }
+    found
 }
 
 /// The product's files out of texts, for checks of the checks.

@@ -23,6 +23,7 @@ pub enum Role {
         /// Signalled by the producer.
         filled: OwnedFd,
         /// Its other end, kept open so that the pair does not hang up when the producer closes its own.
+        #[expect(dead_code, reason = "it is kept open")]
         held: OwnedFd,
         /// Signalled by the engine.
         free: OwnedFd,

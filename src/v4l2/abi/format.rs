@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::layout::{layout, widths};
 use super::pix::{PixFormat, PixFormatMplane, PlanePixFormat};
-use super::{Api, BufferType, FIELD_NONE, PIX_FMT_PRIV_MAGIC, VIDEO_MAX_PLANES};
+use super::{BufferType, FIELD_NONE, PIX_FMT_PRIV_MAGIC, VIDEO_MAX_PLANES};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 
@@ -76,16 +76,6 @@ impl Format {
     pub const fn is_mplane(&self) -> bool {
         self.type_ == BufferType::VideoOutputMplane as u32
             || self.type_ == BufferType::VideoCaptureMplane as u32
-    }
-
-    /// Which of the two APIs the format is for.
-    #[must_use]
-    pub const fn api(&self) -> Api {
-        if self.is_mplane() {
-            Api::Multi
-        } else {
-            Api::Single
-        }
     }
 
     /// The single-planar half; meaningless when `is_mplane`.

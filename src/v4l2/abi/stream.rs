@@ -79,12 +79,6 @@ impl StreamParm {
         }
     }
 
-    /// `CAP_TIMEPERFRAME` when the driver takes the interval.
-    #[must_use]
-    pub const fn capability(&self) -> u32 {
-        self.parm[0]
-    }
-
     /// Seconds from frame to frame.
     #[must_use]
     pub const fn timeperframe(&self) -> Fract {
@@ -231,15 +225,6 @@ pub struct Event {
 
 layout! { Event = "v4l2_event", size 136;
     type_: 0, u: 8, pending: 72, sequence: 76, timestamp: 80, id: 96, reserved: 100,
-}
-
-impl Event {
-    /// The first word of the payload: `changes` of `EVENT_SOURCE_CHANGE`.
-    #[must_use]
-    pub fn changes(&self) -> u32 {
-        let bytes = self.u[0].to_ne_bytes();
-        u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-    }
 }
 
 /// `v4l2_bt_timings`: the timings of a digital video signal. The kernel's structure is packed: its 64-bit pixel clock is two words here.

@@ -52,11 +52,6 @@ impl Buffer {
         self.raw.index
     }
 
-    /// Sets the number of the buffer.
-    pub const fn set_index(&mut self, index: u32) {
-        self.raw.index = index;
-    }
-
     /// `BUF_FLAG_*`.
     #[must_use]
     pub const fn flags(&self) -> u32 {
@@ -72,12 +67,6 @@ impl Buffer {
     #[must_use]
     pub const fn has(&self, flags: u32) -> bool {
         self.raw.flags & flags == flags
-    }
-
-    /// `FIELD_*`.
-    #[must_use]
-    pub const fn field(&self) -> u32 {
-        self.raw.field
     }
 
     /// Sets `FIELD_*`.
@@ -100,15 +89,6 @@ impl Buffer {
     #[must_use]
     pub const fn sequence(&self) -> u32 {
         self.raw.sequence
-    }
-
-    /// Memory planes: 1 in the single-planar API; in the other what was set, then what the driver said, at most `PLANES`.
-    #[must_use]
-    pub const fn plane_count(&self) -> usize {
-        match self.buffer_type.api() {
-            Api::Single => 1,
-            Api::Multi => self.raw.length as usize,
-        }
     }
 
     /// Sets the number of memory planes, at most `PLANES`; no effect in the single-planar API.
@@ -154,11 +134,6 @@ impl Buffer {
     #[must_use]
     pub fn data_offset(&self, plane: usize) -> u32 {
         self.read(plane, |_| 0, |plane| plane.data_offset)
-    }
-
-    /// Sets the bytes before the payload; no effect in the single-planar API.
-    pub fn set_data_offset(&mut self, plane: usize, bytes: u32) {
-        self.write(plane, |_| (), |plane| plane.data_offset = bytes);
     }
 
     /// Where `mmap` of the device finds the plane, as QUERYBUF said for `Memory::Mmap`.
@@ -239,8 +214,8 @@ mod tests {
         buffer.set_bytesused(0, 11);
         buffer.set_bytesused(1, 99);
         buffer.set_length(0, 22);
-        buffer.set_data_offset(0, 33);
-        assert_eq!((buffer.index(), buffer.plane_count()), (7, 1));
+        buffer.planes[0].data_offset = 33;
+        assert_eq!(buffer.index(), 7);
         assert_eq!((buffer.bytesused(0), buffer.bytesused(1)), (11, 0));
         assert_eq!((buffer.length(0), buffer.data_offset(0)), (22, 0));
         assert_eq!((buffer.raw.bytesused, buffer.raw.length), (11, 22));
@@ -254,9 +229,8 @@ mod tests {
         buffer.set_plane_count(2);
         buffer.set_bytesused(1, 11);
         buffer.set_length(1, 22);
-        buffer.set_data_offset(1, 33);
+        buffer.planes[1].data_offset = 33;
         buffer.set_bytesused(PLANES, 99);
-        assert_eq!(buffer.plane_count(), 2);
         assert_eq!((buffer.bytesused(1), buffer.bytesused(PLANES)), (11, 0));
         assert_eq!((buffer.length(1), buffer.data_offset(1)), (22, 33));
         assert_eq!((buffer.raw.bytesused, buffer.raw.length), (0, 2));
@@ -284,7 +258,7 @@ mod tests {
         raw.length = 8;
         buffer.take_back();
         assert_eq!(buffer.raw.m, Word::default());
-        assert_eq!(buffer.plane_count(), PLANES);
+        assert_eq!(buffer.raw.length, PLANES as u32);
     }
 
     #[test]

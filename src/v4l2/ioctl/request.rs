@@ -65,11 +65,11 @@ macro_rules! plain {
 
 plain! {
     VIDIOC_QUERYCAP(Capability), VIDIOC_ENUM_FMT(FmtDesc), VIDIOC_ENUM_FRAMESIZES(FrmSizeEnum),
-    VIDIOC_G_FMT(Format), VIDIOC_S_FMT(Format), VIDIOC_TRY_FMT(Format), VIDIOC_G_PARM(StreamParm),
-    VIDIOC_S_PARM(StreamParm), VIDIOC_G_SELECTION(Selection), VIDIOC_S_SELECTION(Selection),
+    VIDIOC_G_FMT(Format), VIDIOC_S_FMT(Format), VIDIOC_G_PARM(StreamParm),
+    VIDIOC_S_PARM(StreamParm), VIDIOC_S_SELECTION(Selection),
     VIDIOC_QUERY_EXT_CTRL(QueryExtCtrl), VIDIOC_QUERYMENU(QueryMenu), VIDIOC_REQBUFS(RequestBuffers),
     VIDIOC_EXPBUF(ExportBuffer), VIDIOC_STREAMON(u32), VIDIOC_STREAMOFF(u32), VIDIOC_ENCODER_CMD(EncoderCmd),
-    VIDIOC_TRY_ENCODER_CMD(EncoderCmd), VIDIOC_SUBSCRIBE_EVENT(EventSubscription), VIDIOC_DQEVENT(Event),
+    VIDIOC_SUBSCRIBE_EVENT(EventSubscription), VIDIOC_DQEVENT(Event),
     VIDIOC_G_INPUT(u32), VIDIOC_S_DV_TIMINGS(DvTimings), VIDIOC_QUERY_DV_TIMINGS(DvTimings),
     DMA_BUF_IOCTL_SYNC(DmaBufSync), DMA_HEAP_IOCTL_ALLOC(DmaHeapAllocationData),
 }

@@ -1,8 +1,8 @@
 //! What the bytes of a packet say: against a search that is written as plainly as can be, and the same wherever the packet is cut.
 #![no_main]
 
-use framemill::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect, inspect_start};
-use framemill::media::fourcc::Fourcc;
+use framemill::internals::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect, inspect_start};
+use framemill::internals::media::fourcc::Fourcc;
 use framemill_fuzz::Input;
 
 /// Whether the first slice is a key frame's: the unit types of H.264 or HEVC behind each start code, in order.

@@ -3,8 +3,8 @@
 
 use std::ffi::{CStr, CString};
 
-use framemill::cli::{Command, parse};
-use framemill::limits::{
+use framemill::internals::cli::{Command, parse};
+use framemill::internals::limits::{
     FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, PACKET_RING_MAX,
     PACKET_RING_MIN, TEXT_BYTES,
 };

@@ -3,13 +3,13 @@
 
 use std::sync::OnceLock;
 
-use framemill::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
-use framemill::shm::layout::{PACKET_DATA_OFFSET, State, flag};
-use framemill::shm::map::PacketMap;
-use framemill::shm::packet_ring::{
+use framemill::internals::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS};
+use framemill::internals::shm::layout::{PACKET_DATA_OFFSET, State, flag};
+use framemill::internals::shm::map::PacketMap;
+use framemill::internals::shm::packet_ring::{
     Next, Packet, Reader, Start, Writer, load_codec_headers, store_codec_headers,
 };
-use framemill::shm::stats::percentile;
+use framemill::internals::shm::stats::percentile;
 use framemill_fuzz::{Input, memfd};
 use rustix::fs::SealFlags;
 use rustix::io::pread;
@@ -109,6 +109,6 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         header
             .status
             .state
-            .load(framemill::shm::atomic::Ordering::Relaxed),
+            .load(framemill::internals::shm::atomic::Ordering::Relaxed),
     );
 });

@@ -2,14 +2,14 @@
 //! each frame is accounted for, and no more entries are taken at once than there are slots.
 #![no_main]
 
-use framemill::flow::pipeline::{Holders, Pipeline};
-use framemill::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
-use framemill::shm::atomic::Ordering::Relaxed;
-use framemill::shm::frame_ring::{Entry, Popper, Pusher};
-use framemill::shm::layout::{FRAME_RING_BYTES, Histogram};
-use framemill::shm::map::FrameMap;
-use framemill::shm::word::Word64;
-use framemill::shm::stats::{Counter, Stats};
+use framemill::internals::flow::pipeline::{Holders, Pipeline};
+use framemill::internals::limits::{COUNTERS, FRAME_SLOTS_MAX, HISTOGRAM_BUCKETS};
+use framemill::internals::shm::atomic::Ordering::Relaxed;
+use framemill::internals::shm::frame_ring::{Entry, Popper, Pusher};
+use framemill::internals::shm::layout::{FRAME_RING_BYTES, Histogram};
+use framemill::internals::shm::map::FrameMap;
+use framemill::internals::shm::stats::{Counter, Stats};
+use framemill::internals::shm::word::Word64;
 use framemill_fuzz::Input;
 use rustix::io::pwrite;
 

@@ -2,10 +2,10 @@
 //! and rows copied between any two layouts.
 #![no_main]
 
-use framemill::limits::PLANES;
-use framemill::media::format::FORMATS;
-use framemill::media::h264;
-use framemill::media::layout::{FrameLayout, PlaneLayout, copy_rows};
+use framemill::internals::limits::PLANES;
+use framemill::internals::media::format::FORMATS;
+use framemill::internals::media::h264;
+use framemill::internals::media::layout::{FrameLayout, PlaneLayout, copy_rows};
 use framemill_fuzz::{Input, is_sentence};
 
 fn check(layout: &FrameLayout) {

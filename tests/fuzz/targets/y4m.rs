@@ -1,8 +1,8 @@
 //! Y4M's lines: a header that is taken says something that can be said again, any other gets one printable sentence.
 #![no_main]
 
-use framemill::media::format::lookup;
-use framemill::media::y4m::{LINE_BYTES, line_end, parse_frame, parse_header};
+use framemill::internals::media::format::lookup;
+use framemill::internals::media::y4m::{LINE_BYTES, line_end, parse_frame, parse_header};
 use framemill_fuzz::is_sentence;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
