@@ -116,7 +116,7 @@ const LONG_FUNCTIONS: &[(&str, &str, usize, &str)] = &[
 ];
 
 /// Constants of the kernel's that nothing uses yet.
-const UNUSED_CONSTANTS: &[&str] = &["BUF_CAP_SUPPORTS_MMAP", "BUF_FLAG_DONE", "BUF_FLAG_QUEUED"];
+const UNUSED_CONSTANTS: &[&str] = &[];
 
 /// The layer of a file's module; `Err` names the module that has none.
 fn layer(path: &str) -> Result<(usize, &str), String> {

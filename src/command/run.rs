@@ -5,6 +5,7 @@ mod source;
 
 use core::cell::Cell;
 use core::ffi::CStr;
+#[cfg(not(test))]
 use core::mem::ManuallyDrop;
 
 use arrayvec::ArrayVec;
@@ -36,6 +37,8 @@ use crate::shm::layout::{PacketHeader, State, store_text};
 use crate::shm::packet_ring::Writer;
 use crate::shm::stats::Stats;
 use crate::signals::{Signals, block_strays};
+#[cfg(test)]
+use crate::simulation::Dropped as ManuallyDrop;
 use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::memory::MemoryChoice;
@@ -53,7 +56,7 @@ use crate::{free_memory, schedule};
 use source::Source;
 
 #[inline(never)]
-pub(super) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
+pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let signals = begin(options)?;
     let source = Source::find(options, &signals)?;
     let (device, found, raw) = source.find_encoder(options, &signals)?;

@@ -72,6 +72,9 @@ impl<'a> Sources<'a> {
     pub fn add(&mut self, place: usize, fd: BorrowedFd<'a>, flags: PollFlags) {
         self.set.push(PollFd::from_borrowed_fd(fd, flags));
         self.places.push(place);
+        // `PollFd` does not tell.
+        #[cfg(test)]
+        crate::simulation::waits_for(flags);
     }
 
     /// Wakes up at `at` (`CLOCK_MONOTONIC` ns) at the latest.
@@ -84,6 +87,13 @@ impl<'a> Sources<'a> {
     /// # Errors
     /// Those of ppoll(2), except an interruption, which is as good as the deadline.
     pub fn wait(&mut self, now: u64) -> rustix::io::Result<Ready> {
+        #[cfg(test)]
+        if let Some(happened) = crate::simulation::wait(&mut self.set, self.deadline) {
+            let happened = happened?;
+            let places = self.places.iter().enumerate();
+            let bits = places.map(|(at, place)| (happened >> at & 1) << place);
+            return Ok(Ready { bits: bits.sum() });
+        }
         let timeout = timespec(self.deadline.saturating_sub(now));
         match poll(&mut self.set, Some(&timeout)) {
             Ok(_) => {}

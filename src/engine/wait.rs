@@ -4,7 +4,6 @@
 
 use rustix::event::PollFlags;
 use rustix::fd::AsFd;
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::engine::engine::Engine;
 use crate::engine::life::{Life, Phase};
@@ -12,7 +11,7 @@ use crate::engine::reactor::{
     CAMERA_EVENT, ENCODER, FILLED, FIRST_CLIENT, LISTENER, Ready, SIGNALS, Sources,
 };
 use crate::limits::BLIND_PAUSE_MS;
-use crate::time::{MS, now, timespec};
+use crate::time::{MS, now, pause};
 
 impl Engine<'_> {
     /// Waits for the next event or deadline.
@@ -86,8 +85,7 @@ impl Engine<'_> {
         }
         sources.wait(time).unwrap_or_else(|_| {
             // Nothing that is asked below waits, so that a kernel short of memory costs latency and no more.
-            let pause = timespec(u64::from(BLIND_PAUSE_MS) * MS);
-            let _: NanosleepRelativeResult = nanosleep(&pause);
+            pause(u64::from(BLIND_PAUSE_MS) * MS);
             Ready::PERHAPS
         })
     }
