@@ -9,12 +9,12 @@ use crate::control::message::{Change, Outcome, Refusal};
 use crate::engine::engine::Engine;
 use crate::engine::life::Life;
 use crate::errno::call::{Call, IoctlError};
-use crate::limits::KEY_FRAME_PAUSE_MS;
+use crate::limits::{KEY_FRAME_PAUSE_MS, PROPOSE_PAUSE_MS};
 use crate::log::note;
 use crate::media::h264;
 use crate::shm::stats::Counter;
 use crate::text::Name;
-use crate::time::MS;
+use crate::time::{MS, now};
 use crate::v4l2::abi::{
     CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_FORCE_KEY_FRAME,
     CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, CID_MPEG_VIDEO_H264_LEVEL,
@@ -117,15 +117,15 @@ impl Engine<'_> {
                 return Ok(Outcome::Done(1));
             }
             _ if life.away.is_some() => return Err(Refusal::Busy),
-            Change::FindControl(name) => {
-                let found = controls::find(device.as_fd(), Name(name).as_bytes());
-                return Ok(found.map_or_else(rejected, |id| Outcome::Done(id.into())));
-            }
             _ => {}
         }
-        let (id, value) = match setting(device, change) {
-            Ok(setting) => setting,
-            Err(error) => {
+        let setting = setting(device, change);
+        let setting = setting.map_err(|error| self.with_proposal(life, change, error));
+        let (id, value) = match (setting, change) {
+            (Ok((id, _)), Change::FindControl(_)) => return Ok(Outcome::Done(id.into())),
+            (Err(error), Change::FindControl(_)) => return Ok(rejected(error)),
+            (Ok(setting), _) => setting,
+            (Err(error), _) => {
                 self.stats.count(Counter::Changes);
                 return Ok(rejected(error));
             }
@@ -174,6 +174,27 @@ impl Engine<'_> {
             },
             Err(error) => rejected(error),
         })
+    }
+
+    /// A name that is not known, with the one that is nearest to it. The search takes as long as several messages, so that clients
+    /// cause it now and then only.
+    fn with_proposal(&self, life: &mut Life, change: Change, error: NotSet) -> NotSet {
+        let time = now();
+        let unknown = matches!(error, NotSet::NoControl(_) | NotSet::NoItem(_));
+        if !unknown || time < life.propose_again {
+            return error;
+        }
+        life.propose_again = time.saturating_add(u64::from(PROPOSE_PAUSE_MS) * MS);
+        let fd = self.encoder.device().as_fd();
+        match (error, change) {
+            (NotSet::NoControl(_), Change::FindControl(name) | Change::ControlName(name, _)) => {
+                NotSet::NoControl(controls::nearest(fd, Name(name).as_bytes()))
+            }
+            (NotSet::NoItem(_), Change::ControlItem(id, name)) => {
+                NotSet::NoItem(menu::nearest(fd, id, Name(name).as_bytes()))
+            }
+            (error, _) => error,
+        }
     }
 
     /// What is said of a setting that does not go with the stream's H.264 level and profile. They stay while the encoder runs, and a
@@ -228,9 +249,8 @@ fn setting(device: &Device, change: Change) -> Result<(u32, i64), NotSet> {
         Change::ControlId(id, value) => (id, value),
         Change::ControlName(name, value) => (controls::find(fd, Name(name).as_bytes())?, value),
         Change::ControlItem(id, name) => (id, menu::item(fd, id, Name(name).as_bytes())?),
-        Change::KeyFrame | Change::Drain | Change::FindControl(_) => {
-            (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1)
-        }
+        Change::FindControl(name) => (controls::find(fd, Name(name).as_bytes())?, 0),
+        Change::KeyFrame | Change::Drain => (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1),
     })
 }
 

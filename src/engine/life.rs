@@ -65,6 +65,8 @@ pub(super) struct Life {
     pub(super) key: KeyRequest,
     /// What the log says of colour that the stream does not signal.
     pub(super) unsignalled: Option<Unsignalled>,
+    /// Until then no name is proposed for one that is not known, `CLOCK_MONOTONIC` ns.
+    pub(super) propose_again: u64,
     /// Until then the log says nothing of what clients do, `CLOCK_MONOTONIC` ns.
     tell_again: u64,
 }
@@ -90,6 +92,7 @@ impl Life {
             expected: None,
             key: KeyRequest::new(all_intra),
             unsignalled: None,
+            propose_again: 0,
             tell_again: 0,
         }
     }
