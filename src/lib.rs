@@ -138,6 +138,8 @@ mod schedule;
 pub mod shm;
 #[cfg(not(loom))]
 mod signals;
+#[cfg(all(test, not(loom)))]
+mod simulation;
 #[cfg(not(loom))]
 mod stdio;
 #[cfg(not(loom))]

@@ -264,6 +264,10 @@ pub const FRAGMENT_WAIT_MS: u32 = 60;
 /// and a crowd of newcomers must not fill the link with them. Requests in between are merged into one.
 pub const KEY_FRAME_PAUSE_MS: u32 = 500;
 
+/// Shortest time from one search for the name that a client most likely meant to the next, ms: less than one `ctl` takes to start, and
+/// 200 searches a second, each of which takes as much processor time as a few messages, are two percent of it.
+pub const PROPOSE_PAUSE_MS: u32 = 5;
+
 /// How long a client may take from connecting to its first message, ms.
 pub const HELLO_MS: u32 = 1000;
 

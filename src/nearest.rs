@@ -26,11 +26,13 @@ impl<'w> Nearest<'w> {
     /// Whether this candidate is nearer than all before.
     pub fn offer(&mut self, candidate: &[u8]) -> bool {
         let (word, letters) = (self.word, trimmed(candidate));
-        let mistakes = mistakes(word, letters);
+        let most = (word.len().max(letters.len()) + 1) / 3;
+        let Some(mistakes) = mistakes(word, letters, most.min(self.best.0)) else {
+            return false;
+        };
         let begins_otherwise = word.first().map(folded) != letters.first().map(folded);
         let score = (mistakes, begins_otherwise);
-        let near = mistakes <= (word.len().max(letters.len()) + 1) / 3;
-        let nearer = near && score < self.best;
+        let nearer = score < self.best;
         if nearer {
             self.best = score;
         }
@@ -64,38 +66,57 @@ fn folded(byte: &u8) -> u8 {
     }
 }
 
-/// How many single mistakes lead from one word to the other (optimal string alignment); more than any word has letters when one is
-/// longer than `NEAREST_BYTES`.
-fn mistakes(word: &[u8], candidate: &[u8]) -> usize {
+/// How many single mistakes lead from one word to the other (optimal string alignment); `None` when they are more than `most`, as soon
+/// as that is known, or when a word is longer than `NEAREST_BYTES`.
+fn mistakes(word: &[u8], candidate: &[u8], most: usize) -> Option<usize> {
     const WIDTH: usize = NEAREST_BYTES + 1;
     if word.len() > NEAREST_BYTES || candidate.len() > NEAREST_BYTES {
-        return usize::MAX;
+        return None;
     }
     let same = |a: u8, b: u8| folded(&a) == folded(&b);
     let begun = word.len() < candidate.len()
         && word.len() >= 2
         && word.iter().zip(candidate).all(|(&a, &b)| same(a, b));
     if begun {
-        return 1;
+        return (most >= 1).then_some(1);
+    }
+    let too_long = word.len().abs_diff(candidate.len()) > most;
+    if too_long || foreign(word, candidate) > most || foreign(candidate, word) > most {
+        return None;
     }
     // Three rows of the table of distances: row `i` is about the first `i` letters of the word.
     let mut before = [0; WIDTH];
-    let mut above: [usize; WIDTH] = core::array::from_fn(|column| column);
+    let mut above: [u8; WIDTH] = core::array::from_fn(|column| column as u8);
+    let mut least_above = 0;
     for (i, &letter) in word.iter().enumerate() {
         let mut row = [0; WIDTH];
-        row[0] = i + 1;
+        row[0] = i as u8 + 1;
+        let mut least = row[0];
         for (j, &other) in candidate.iter().enumerate() {
-            let changed = above[j] + usize::from(!same(letter, other));
+            let changed = above[j] + u8::from(!same(letter, other));
             row[j + 1] = changed.min(above[j + 1] + 1).min(row[j] + 1);
             let swapped =
                 i > 0 && j > 0 && same(letter, candidate[j - 1]) && same(word[i - 1], other);
             if swapped {
                 row[j + 1] = row[j + 1].min(before[j - 1] + 1);
             }
+            least = least.min(row[j + 1]);
         }
-        (before, above) = (above, row);
+        // Every way on passes this row, or leaves the one above by a swap.
+        if usize::from(least.min(least_above + 1)) > most {
+            return None;
+        }
+        (before, above, least_above) = (above, row, least);
     }
-    above[candidate.len()]
+    let mistakes = usize::from(above[candidate.len()]);
+    (mistakes <= most).then_some(mistakes)
+}
+
+/// Letters of a word that the other one does not have, at least: each of them is a mistake. A quick look, which tells most words apart.
+fn foreign(word: &[u8], other: &[u8]) -> usize {
+    let bit = |byte: &u8| 1u64 << (folded(byte) & 63);
+    let letters = other.iter().fold(0, |set, byte| set | bit(byte));
+    word.iter().filter(|byte| letters & bit(byte) == 0).count()
 }
 
 #[cfg(test)]
@@ -155,7 +176,11 @@ mod tests {
             ("ab", "ba", 1),
             ("abcd", "acbd", 1),
         ] {
-            assert_eq!(mistakes(a.as_bytes(), b.as_bytes()), distance, "{a} {b}");
+            for most in 0..5 {
+                let found = mistakes(a.as_bytes(), b.as_bytes(), most);
+                let expected = (distance <= most).then_some(distance);
+                assert_eq!(found, expected, "{a} {b} {most}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "a raw system call")]
 
+use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use rustix::time::Timespec;
 use syscalls::{Sysno, syscall};
 
@@ -26,6 +27,10 @@ pub fn processor_time() -> u64 {
 }
 
 fn clock(id: usize) -> u64 {
+    #[cfg(test)]
+    if let Some(now_ns) = crate::simulation::now() {
+        return now_ns;
+    }
     #[cfg(target_pointer_width = "64")]
     const CLOCK_GETTIME: Sysno = Sysno::clock_gettime;
     #[cfg(target_pointer_width = "32")]
@@ -35,6 +40,15 @@ fn clock(id: usize) -> u64 {
     let answer = unsafe { syscall!(CLOCK_GETTIME, id, &raw mut time) };
     debug_assert!(answer.is_ok(), "both clocks are always there");
     time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
+}
+
+/// Sleeps for `ns`, or until a signal comes.
+pub fn pause(ns: u64) {
+    #[cfg(test)]
+    if crate::simulation::pause(ns) {
+        return;
+    }
+    let _: NanosleepRelativeResult = nanosleep(&timespec(ns));
 }
 
 /// A span of `ns` as the kernel wants it.

@@ -7,7 +7,7 @@ use super::slots::mapping;
 use super::wait::{check_wake, clear, wait};
 use super::{ClientError, EngineAddress, Next, Start};
 use crate::control::message::{Change, Message};
-use crate::control::socket::send;
+use crate::control::socket::{Descriptors, send};
 use crate::limits::{ANSWER_MS, CODEC_HEADER_BYTES, KEY_FRAME_PAUSE_MS};
 use crate::shm::circle::Circle;
 use crate::shm::layout::PacketHeader;
@@ -54,8 +54,18 @@ impl PacketConsumer {
     #[inline(never)]
     fn join(engine: &EngineAddress<'_>, start: Start) -> Result<Self, ClientError> {
         let hello = Message::Consume { wake: true };
-        let answer = super::ask(engine, ANSWER_MS, &hello, &[])?;
-        let (socket, Message::Packets { wake: true }, descriptors) = answer else {
+        let (socket, answer, descriptors) = super::ask(engine, ANSWER_MS, &hello, &[])?;
+        Self::admitted(socket, answer, descriptors, start)
+    }
+
+    /// What follows from the engine's answer.
+    pub(crate) fn admitted(
+        socket: OwnedFd,
+        answer: Message,
+        descriptors: Descriptors,
+        start: Start,
+    ) -> Result<Self, ClientError> {
+        let Message::Packets { wake: true } = answer else {
             return Err(ClientError::Protocol);
         };
         let mut descriptors = descriptors.into_iter();

@@ -35,6 +35,8 @@ pub use change::change;
 pub use consumer::{PacketConsumer, Wait};
 pub use observer::Observer;
 pub use producer::{Buffers, FrameProducer, HeldSlot, SlotGuard};
+#[cfg(test)]
+pub(crate) use slots::load_layout;
 
 /// Why a client cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,7 +129,7 @@ impl FrameProducer {
     }
 
     #[inline(never)]
-    fn join(
+    pub(crate) fn join(
         socket: OwnedFd,
         answer: Message,
         mut descriptors: Descriptors,

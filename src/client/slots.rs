@@ -76,7 +76,7 @@ fn check_dma_buf(fd: &OwnedFd, length: usize) -> Result<(), ClientError> {
 }
 
 /// What the frame ring says of the layout.
-pub(super) fn load_layout(ring: &FrameRing) -> FrameLayout {
+pub(crate) fn load_layout(ring: &FrameRing) -> FrameLayout {
     let mut layout = FrameLayout {
         plane_count: ring.planes.load(Relaxed),
         memory_plane_count: ring.memory_planes.load(Relaxed),

@@ -72,6 +72,11 @@ impl fmt::Display for Shortage {
 /// Makes every page that the loop will touch present, and keeps it so where that is permitted. `ring` is the largest part of it, bytes.
 #[inline(never)]
 pub(super) fn stay_in_memory(ring: u32) {
+    #[cfg(test)]
+    if crate::simulation::now().is_some() {
+        // The process is the tests', too.
+        return;
+    }
     // The ring and the buffers were made present when they were mapped; the stack grows as it is used.
     let limit = getrlimit(Resource::Stack).current;
     let spare = limit.map_or(u64::MAX, |bytes| bytes.saturating_sub(STACK_MIN_BYTES));

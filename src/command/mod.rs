@@ -16,7 +16,7 @@ mod pace;
 mod probe;
 mod push;
 mod report;
-mod run;
+pub(crate) mod run;
 mod stat;
 mod stop;
 mod tap;

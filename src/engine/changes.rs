@@ -8,10 +8,12 @@ use crate::control::message::{Change, Outcome, Refusal};
 use crate::engine::stage::Stage;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
+use crate::limits::PROPOSE_PAUSE_MS;
 use crate::media::fourcc::Fourcc;
 use crate::media::h264;
 use crate::shm::stats::Counter;
 use crate::text::Name;
+use crate::time::MS;
 use crate::v4l2::abi::{
     CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_BITRATE_MODE, CID_MPEG_VIDEO_FORCE_KEY_FRAME,
     CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, CID_MPEG_VIDEO_H264_LEVEL,
@@ -30,16 +32,17 @@ impl Stage<'_> {
         &mut self,
         change: Change,
         pipeline: &mut Pipeline<'_>,
+        now_ns: u64,
     ) -> Result<Outcome, Refusal> {
         if change == Change::Drain {
             return Ok(Outcome::Done(1));
         }
         let device = self.encoder().ok_or(Refusal::Busy)?.device();
-        if let Change::FindControl(name) = change {
-            let found = controls::find(device.as_fd(), Name(name).as_bytes());
-            return Ok(found.map_or_else(rejected, |id| Outcome::Done(id.into())));
+        let setting = setting(device, change)
+            .map_err(|error| self.with_proposal(device, change, error, now_ns));
+        if let Change::FindControl(_) = change {
+            return Ok(setting.map_or_else(rejected, |(id, _)| Outcome::Done(id.into())));
         }
-        let setting = setting(device, change);
         if let Ok((CID_MPEG_VIDEO_FORCE_KEY_FRAME, _)) = setting {
             // However it is called, it is one of the requests that are merged.
             self.request_key_frame();
@@ -83,6 +86,27 @@ impl Stage<'_> {
             Some(name) => Outcome::Item(value, name.0),
             None => Outcome::Done(value),
         })
+    }
+
+    /// A name that is not known, with the one that is nearest to it. The search takes as long as several messages, so that clients
+    /// cause it now and then only.
+    fn with_proposal(&self, device: &Device, change: Change, error: NotSet, now_ns: u64) -> NotSet {
+        let unknown = matches!(error, NotSet::NoControl(_) | NotSet::NoItem(_));
+        if !unknown || now_ns < self.propose_again_ns.get() {
+            return error;
+        }
+        let pause_ns = u64::from(PROPOSE_PAUSE_MS) * MS;
+        self.propose_again_ns.set(now_ns.saturating_add(pause_ns));
+        let fd = device.as_fd();
+        match (error, change) {
+            (NotSet::NoControl(_), Change::FindControl(name) | Change::ControlName(name, _)) => {
+                NotSet::NoControl(controls::nearest(fd, Name(name).as_bytes()))
+            }
+            (NotSet::NoItem(_), Change::ControlItem(id, name)) => {
+                NotSet::NoItem(menu::nearest(fd, id, Name(name).as_bytes()))
+            }
+            (error, _) => error,
+        }
     }
 
     /// What is said of a setting that does not go with the stream's H.264 level and profile. They stay while the encoder runs, and a
@@ -137,9 +161,8 @@ fn setting(device: &Device, change: Change) -> Result<(u32, i64), NotSet> {
         Change::ControlId(id, value) => (id, value),
         Change::ControlName(name, value) => (controls::find(fd, Name(name).as_bytes())?, value),
         Change::ControlItem(id, name) => (id, menu::item(fd, id, Name(name).as_bytes())?),
-        Change::KeyFrame | Change::Drain | Change::FindControl(_) => {
-            (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1)
-        }
+        Change::FindControl(name) => (controls::find(fd, Name(name).as_bytes())?, 0),
+        Change::KeyFrame | Change::Drain => (CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1),
     })
 }
 

@@ -162,12 +162,23 @@ impl Setter<'_> {
         let fd = self.device.as_fd();
         let (id, shown) = match setting.name {
             ControlName::Id(id) => (Ok(id), Named::Id(id)),
-            ControlName::Name(name) => (controls::find(fd, name), Named::Name(name)),
+            ControlName::Name(name) => {
+                let found = controls::find(fd, name).map_err(|error| match error {
+                    NotSet::NoControl(_) => NotSet::NoControl(controls::nearest(fd, name)),
+                    error => error,
+                });
+                (found, Named::Name(name))
+            }
         };
         let answer = id.and_then(|id| {
             let value = match setting.value {
                 ControlValue::Number(number) => number,
-                ControlValue::Item(name) => menu::item(fd, id, name)?,
+                ControlValue::Item(name) => {
+                    menu::item(fd, id, name).map_err(|error| match error {
+                        NotSet::NoItem(_) => NotSet::NoItem(menu::nearest(fd, id, name)),
+                        error => error,
+                    })?
+                }
             };
             Ok((id, controls::set(self.device, id, value)?))
         });

@@ -21,7 +21,6 @@
 use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
 
 use crate::control::message::{Change, Message, Refusal};
 use crate::engine::camera::{CameraEvent, Health};
@@ -46,7 +45,7 @@ use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::shm::stats::{Counter, Stats};
 use crate::signals::Signals;
-use crate::time::{MS, now, timespec};
+use crate::time::{MS, now, pause};
 use crate::v4l2::encoder::Answer;
 
 /// Everything the engine owns.
@@ -142,8 +141,7 @@ impl Engine<'_> {
         }
         set.wait(now_ns).unwrap_or_else(|_| {
             // Nothing that is asked below waits, so that a kernel short of memory costs latency and no more.
-            let pause = timespec(u64::from(BLIND_PAUSE_MS) * MS);
-            let _: NanosleepRelativeResult = nanosleep(&pause);
+            pause(u64::from(BLIND_PAUSE_MS) * MS);
             Ready::PERHAPS
         })
     }
@@ -491,7 +489,7 @@ impl Engine<'_> {
         if self.run_state.ending() {
             return Err(Refusal::Ending);
         }
-        let outcome = self.stage.change(change, &mut self.pipeline)?;
+        let outcome = self.stage.change(change, &mut self.pipeline, now_ns)?;
         self.clients.answer(index, outcome);
         if change == Change::Drain {
             note!(info, "told by a client to stop: draining");

@@ -90,6 +90,9 @@ impl<'a> PollSet<'a> {
     pub fn add(&mut self, token: usize, fd: BorrowedFd<'a>, flags: PollFlags) {
         self.set.push(PollFd::from_borrowed_fd(fd, flags));
         self.tokens.push(token);
+        // `PollFd` does not tell.
+        #[cfg(test)]
+        crate::simulation::waits_for(flags);
     }
 
     /// Wakes up at `at` (`CLOCK_MONOTONIC` ns) at the latest.
@@ -102,6 +105,15 @@ impl<'a> PollSet<'a> {
     /// # Errors
     /// Those of ppoll(2), except an interruption, which is as good as the deadline.
     pub fn wait(&mut self, now: u64) -> rustix::io::Result<Ready> {
+        #[cfg(test)]
+        if let Some(happened) = crate::simulation::wait(&mut self.set, self.deadline) {
+            let happened = happened?;
+            let bit = |(at, token): (usize, &usize)| (happened >> at & 1) << token;
+            return Ok(Ready {
+                bits: self.tokens.iter().enumerate().map(bit).sum(),
+                polled: self.tokens.iter().map(|token| 1 << token).sum(),
+            });
+        }
         let timeout = timespec(self.deadline.saturating_sub(now));
         match poll(&mut self.set, Some(&timeout)) {
             Ok(_) => {}

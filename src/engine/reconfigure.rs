@@ -386,7 +386,12 @@ impl<'a> Engine<'a> {
         let wanted = self.stage.wanted;
         match self.setup().set_up(&wanted, &mut closed.buffers) {
             Ok(slots) => {
-                self.begin_stream(slots);
+                if self.stage.has_own_buffers() {
+                    self.begin_stream(slots);
+                } else {
+                    // The source holds some of them.
+                    self.begin_stream_with_slots();
+                }
                 self.stage.recovery.reopened(now_ns);
                 if let Some(ring) = self.source.ring() {
                     let limit_ns = now_ns + u64::from(ATTACH_AGAIN_MS) * MS;
@@ -448,11 +453,16 @@ impl<'a> Engine<'a> {
 
     /// The encoder begins again, set up for `stage.wanted` with so many slots, all free.
     fn begin_stream(&mut self, slots: u32) {
+        self.pipeline.replace_slots(slots);
+        self.begin_stream_with_slots();
+    }
+
+    /// The encoder begins again, set up for `stage.wanted` with the slots that there are.
+    fn begin_stream_with_slots(&mut self) {
         if let Some(encoder) = self.stage.encoder() {
             let (wanted, kind) = (&self.stage.wanted, self.memory.kind());
-            describe(self.header, wanted, encoder, kind, slots);
+            describe(self.header, wanted, encoder, kind, self.pipeline.slots());
         }
-        self.pipeline.replace_slots(slots);
         self.new_generation();
     }
 

@@ -3,6 +3,8 @@
 //! A device that is closed is not a device: `encoder` gives it only while it is open. Knows the encoder, its session and its failures.
 //! Knows no client, no camera and no packet: what comes out of it is the sink's.
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
@@ -23,7 +25,7 @@ use crate::flow::wakeups::Wakeups;
 use crate::limits::{REFUSED_FRAMES, RESTARTS};
 use crate::log::note;
 use crate::shm::stats::{Counter, Stats};
-use crate::time::now;
+use crate::time::{MS, now};
 use crate::types::memory::MemoryChoice;
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
@@ -62,6 +64,8 @@ pub struct Stage<'a> {
     pub key: KeyFrame,
     /// Why it refused to make a key frame the last time it was told.
     pub(super) key_error: Option<IoctlError>,
+    /// Until then no name is proposed for one that is not known, ns.
+    pub(super) propose_again_ns: Cell<u64>,
     /// It can be told to make a key frame.
     pub can_force: bool,
     /// No progress for so long is a stall, ns.
@@ -74,23 +78,21 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// An encoder that is set up for `wanted`. `all_intra`: every frame is to be a key frame, by force.
-    pub fn new(
-        session: Session<'a>,
-        encoder: Encoder,
-        wanted: Wanted,
-        stall_ns: u64,
-        all_intra: bool,
-        stats: Stats<'a>,
-    ) -> Self {
+    /// An encoder that is set up for `wanted`.
+    pub fn new(session: Session<'a>, encoder: Encoder, wanted: Wanted, stats: Stats<'a>) -> Self {
+        let (options, device) = (session.options, encoder.device());
+        let all_intra = options
+            .gop
+            .is_some_and(|gop| controls::all_intra_by_force(device, gop));
         Self {
+            stall_ns: u64::from(options.stall_ms) * MS,
+            can_force: controls::has_force_key_frame(device),
             session,
             wanted,
             recovery: Recovery::default(),
             key: KeyFrame::new(all_intra),
             key_error: None,
-            can_force: controls::has_force_key_frame(encoder.device()),
-            stall_ns,
+            propose_again_ns: Cell::new(0),
             state: State::Up(encoder),
             wakeups: Wakeups::default(),
             refused: 0,

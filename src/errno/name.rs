@@ -1,6 +1,6 @@
 //! Every errno by its C name, and what it means whatever the call.
 //!
-//! One table, one row an errno. Knows no call and no device: what an errno means of one call is `call`'s business.
+//! One list, one row an errno. Knows no call and no device: what an errno means of one call is `call`'s business.
 
 use core::fmt;
 
@@ -12,10 +12,9 @@ pub struct Named(pub Errno);
 
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = ERRNOS.iter().chain(KERNEL_ERRNOS);
-        match rows.find(|row| row.errno == self.0) {
-            Some(row) => f.write_str(row.name),
-            None => write!(f, "errno {}", self.0.raw_os_error()),
+        match name(self.0) {
+            "" => write!(f, "errno {}", self.0.raw_os_error()),
+            name => f.write_str(name),
         }
     }
 }
@@ -38,36 +37,54 @@ impl fmt::Display for Explained {
 /// What this errno means of any call; empty when its name says it all.
 #[must_use]
 pub fn cause(errno: Errno) -> &'static str {
-    let mut rows = ERRNOS.iter();
-    rows.find(|row| row.errno == errno)
-        .map_or("", |row| row.cause)
+    match errno {
+        Errno::PERM | Errno::ACCESS => "no permission",
+        Errno::NOMEM => "out of memory",
+        Errno::NFILE => "too many open files in the whole system",
+        Errno::MFILE => "too many open files: raise ulimit -n",
+        Errno::FBIG => "larger than a file may become here: raise ulimit -f",
+        Errno::NOSPC => "no space left",
+        Errno::ROFS => "the file system is read-only",
+        Errno::NAMETOOLONG => "the name is too long",
+        Errno::NOSYS => "this kernel does not have the call",
+        Errno::LOOP => "too many links",
+        Errno::DQUOT => "the user has no space left",
+        _ => "",
+    }
 }
 
-/// What is known of an errno whatever the call.
+/// An errno and its C name, for the comparison with the C headers.
 #[derive(Debug)]
 pub struct Row {
     /// Its number.
     pub errno: Errno,
     /// Its C name.
     pub name: &'static str,
-    /// The likely cause, for a user; empty when the name says it all.
-    pub cause: &'static str,
 }
 
-/// Rows: rustix's name, C's name, and the cause where there is one to tell.
+/// Rows: rustix's name and C's name; and those that rustix has no name for, by their number.
 macro_rules! errnos {
-    ($($errno:ident $name:ident $($cause:literal)?,)*) => {
-        &[$(Row {
+    ($($errno:ident $name:ident,)* $(; $number:literal $internal:ident,)*) => {
+        /// Every errno of Linux, in the order of their numbers: a driver may answer any of them.
+        pub const ERRNOS: &[Row] = &[$(Row {
             errno: Errno::$errno,
             name: stringify!($name),
-            cause: concat!($($cause)?),
-        },)*]
+        },)*];
+
+        /// An errno's C name; empty when it has none.
+        fn name(errno: Errno) -> &'static str {
+            $(const $internal: Errno = Errno::from_raw_os_error($number);)*
+            match errno {
+                $(Errno::$errno => stringify!($name),)*
+                $($internal => stringify!($internal),)*
+                _ => "",
+            }
+        }
     };
 }
 
-/// Every errno of Linux, in the order of their numbers: a driver may answer any of them.
-pub const ERRNOS: &[Row] = errnos! {
-    PERM EPERM "no permission",
+errnos! {
+    PERM EPERM,
     NOENT ENOENT,
     SRCH ESRCH,
     INTR EINTR,
@@ -78,8 +95,8 @@ pub const ERRNOS: &[Row] = errnos! {
     BADF EBADF,
     CHILD ECHILD,
     AGAIN EAGAIN,
-    NOMEM ENOMEM "out of memory",
-    ACCESS EACCES "no permission",
+    NOMEM ENOMEM,
+    ACCESS EACCES,
     FAULT EFAULT,
     NOTBLK ENOTBLK,
     BUSY EBUSY,
@@ -89,24 +106,24 @@ pub const ERRNOS: &[Row] = errnos! {
     NOTDIR ENOTDIR,
     ISDIR EISDIR,
     INVAL EINVAL,
-    NFILE ENFILE "too many open files in the whole system",
-    MFILE EMFILE "too many open files: raise ulimit -n",
+    NFILE ENFILE,
+    MFILE EMFILE,
     NOTTY ENOTTY,
     TXTBSY ETXTBSY,
-    FBIG EFBIG "larger than a file may become here: raise ulimit -f",
-    NOSPC ENOSPC "no space left",
+    FBIG EFBIG,
+    NOSPC ENOSPC,
     SPIPE ESPIPE,
-    ROFS EROFS "the file system is read-only",
+    ROFS EROFS,
     MLINK EMLINK,
     PIPE EPIPE,
     DOM EDOM,
     RANGE ERANGE,
     DEADLK EDEADLK,
-    NAMETOOLONG ENAMETOOLONG "the name is too long",
+    NAMETOOLONG ENAMETOOLONG,
     NOLCK ENOLCK,
-    NOSYS ENOSYS "this kernel does not have the call",
+    NOSYS ENOSYS,
     NOTEMPTY ENOTEMPTY,
-    LOOP ELOOP "too many links",
+    LOOP ELOOP,
     NOMSG ENOMSG,
     IDRM EIDRM,
     CHRNG ECHRNG,
@@ -186,7 +203,7 @@ pub const ERRNOS: &[Row] = errnos! {
     NAVAIL ENAVAIL,
     ISNAM EISNAM,
     REMOTEIO EREMOTEIO,
-    DQUOT EDQUOT "the user has no space left",
+    DQUOT EDQUOT,
     NOMEDIUM ENOMEDIUM,
     MEDIUMTYPE EMEDIUMTYPE,
     CANCELED ECANCELED,
@@ -198,22 +215,11 @@ pub const ERRNOS: &[Row] = errnos! {
     NOTRECOVERABLE ENOTRECOVERABLE,
     RFKILL ERFKILL,
     HWPOISON EHWPOISON,
-};
-
-/// Errnos of the kernel's own, which drivers let out by mistake. The C headers do not have them.
-const KERNEL_ERRNOS: &[Row] = &[
-    internal(512, "ERESTARTSYS"),
-    internal(515, "ENOIOCTLCMD"),
-    internal(517, "EPROBE_DEFER"),
-    internal(524, "ENOTSUPP"),
-];
-
-const fn internal(number: i32, name: &'static str) -> Row {
-    Row {
-        errno: Errno::from_raw_os_error(number),
-        name,
-        cause: "",
-    }
+    // The kernel's own, which drivers let out by mistake. The C headers do not have them.
+    ; 512 ERESTARTSYS,
+    ; 515 ENOIOCTLCMD,
+    ; 517 EPROBE_DEFER,
+    ; 524 ENOTSUPP,
 }
 
 #[cfg(test)]

@@ -140,12 +140,12 @@ impl PendingFrames {
         self.expire_where(|pending| pending.overtaken > REORDER_FRAMES)
     }
 
-    /// A frame that a later one has overtaken expires, when its slot returned more than `limit` ns ago.
+    /// A frame that a later one has overtaken expires, when its slot returned `limit` ns ago or earlier.
     pub fn expire_in_time(&mut self, now: u64, limit: u64) -> Option<Frame> {
         self.expire_where(|pending| {
             pending.overtaken > 0
                 && pending.returned != 0
-                && now.saturating_sub(pending.returned) > limit
+                && now.saturating_sub(pending.returned) >= limit
         })
     }
 
@@ -234,8 +234,8 @@ mod tests {
         let mut frames = with(3);
         assert!(frames.claim(2).is_some());
         assert_eq!(frames.expires(10), Some(1010));
-        assert_eq!(frames.expire_in_time(1010, 10), None);
-        let expired = frames.expire_in_time(1011, 10);
+        assert_eq!(frames.expire_in_time(1009, 10), None);
+        let expired = frames.expire_in_time(1010, 10);
         assert_eq!(expired.map(|frame| frame.timestamp), Some(100));
         assert_eq!(frames.expire_in_time(u64::MAX, 10), None);
     }

@@ -32,6 +32,8 @@ pub fn sealed_memfd(name: &CStr, length: usize, last: SealFlags) -> Result<Owned
     ftruncate(&fd, length as u64).map_err(failed(Call::MemfdSize))?;
     fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | last)
         .map_err(failed(Call::MemfdSeal))?;
+    #[cfg(test)]
+    crate::simulation::made(name, &fd);
     Ok(fd)
 }
 

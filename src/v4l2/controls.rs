@@ -200,20 +200,22 @@ pub fn all(device: BorrowedFd<'_>) -> impl Iterator<Item = QueryExtCtrl> {
 /// that is no letter or digit as one underscore (`Video GOP Size` is `video_gop_size`).
 ///
 /// # Errors
-/// When there is none.
+/// When there is none. Which one is near, `nearest` says, which takes longer.
 pub fn find(device: BorrowedFd<'_>, name: &[u8]) -> Result<u32, NotSet> {
+    let found = all(device).find(|control| same_name(control.name(), name));
+    found.map_or(Err(NotSet::NoControl(Name::default())), |control| {
+        Ok(control.id)
+    })
+}
+
+/// The name nearest to this one among those of the controls; empty when none is near.
+pub fn nearest(device: BorrowedFd<'_>, name: &[u8]) -> Name {
     let mut search = Nearest::new(name);
-    let mut near = Name::default();
-    for control in all(device) {
-        if same_name(control.name(), name) {
-            return Ok(control.id);
-        }
-        let known: Name = folded(control.name()).collect();
-        if search.offer(known.as_bytes()) {
-            near = known;
-        }
-    }
-    Err(NotSet::NoControl(near))
+    all(device)
+        .map(|control| folded(control.name()).collect::<Name>())
+        .filter(|known| search.offer(known.as_bytes()))
+        .last()
+        .unwrap_or_default()
 }
 
 pub(super) fn same_name(a: &[u8], b: &[u8]) -> bool {

@@ -55,22 +55,26 @@ fn name(device: BorrowedFd<'_>, id: u32, type_: u32, value: i64) -> Option<Name>
 /// The value of the item with this name, compared as names of controls are.
 ///
 /// # Errors
-/// When the driver has no such control, or the control no such item.
+/// When the driver has no such control, or the control no such item. Which one is near, `nearest` says, which takes longer.
 pub fn item(device: BorrowedFd<'_>, id: u32, name: &[u8]) -> Result<i64, NotSet> {
     let control = controls::query(device, id).ok_or(NotSet::Absent)?;
     let full = SHORT
         .iter()
         .find(|(short, _)| short.eq_ignore_ascii_case(name))
         .map_or(name, |(_, full)| full);
+    items(device, &control)
+        .find(|(_, item)| same_name(item.as_bytes(), name) || same_name(item.as_bytes(), full))
+        .map_or(Err(NotSet::NoItem(Name::default())), |(value, _)| Ok(value))
+}
+
+/// The item nearest to this name; empty when none is near.
+pub fn nearest(device: BorrowedFd<'_>, id: u32, name: &[u8]) -> Name {
+    let Some(control) = controls::query(device, id) else {
+        return Name::default();
+    };
     let mut search = Nearest::new(name);
-    let mut near = Name::default();
-    for (value, item) in items(device, &control) {
-        if same_name(item.as_bytes(), name) || same_name(item.as_bytes(), full) {
-            return Ok(value);
-        }
-        if search.offer(item.as_bytes()) {
-            near = item;
-        }
-    }
-    Err(NotSet::NoItem(near))
+    items(device, &control)
+        .filter(|(_, item)| search.offer(item.as_bytes()))
+        .last()
+        .map_or_else(Name::default, |(_, item)| item)
 }

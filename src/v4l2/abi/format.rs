@@ -32,7 +32,7 @@ impl FormatUnion {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Format {
-    type_: u32,
+    pub(crate) type_: u32,
     fmt: FormatUnion,
 }
 

@@ -63,7 +63,7 @@ layout! { CaptureParm = "v4l2_captureparm", size 40;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct StreamParm {
-    type_: u32,
+    pub(crate) type_: u32,
     parm: [u32; 50],
 }
 

@@ -24,7 +24,7 @@ pub(super) unsafe trait Request {
     /// The ioctl number.
     const NUMBER: Opcode;
     /// What it takes.
-    type Argument;
+    type Argument: 'static;
 }
 
 /// A request whose argument holds no address that the kernel follows.
@@ -131,8 +131,43 @@ pub(super) unsafe fn ask_once<R: Request>(
     fd: BorrowedFd<'_>,
     argument: &mut R::Argument,
 ) -> Result<(), Errno> {
+    #[cfg(test)]
+    // SAFETY: The same contract.
+    if let Some(answer) = unsafe { simulated::<R>(fd, argument) } {
+        return answer;
+    }
     // SAFETY: `Ask` describes the request truly, and the addresses in the argument are the caller's care.
     unsafe { ioctl(fd, Ask::<R>(argument)) }
+}
+
+/// Has the simulated kernel answer, where there is one and the descriptor is one of its own.
+///
+/// # Safety
+///
+/// As `ask_once`.
+#[cfg(test)]
+unsafe fn simulated<R: Request>(
+    fd: BorrowedFd<'_>,
+    argument: &mut R::Argument,
+) -> Option<Result<(), Errno>> {
+    use core::{any::Any, ptr::with_exposed_provenance_mut, slice};
+
+    crate::simulation::now()?;
+    let argument: &mut dyn Any = argument;
+    let mut planes: &mut [abi::Plane] = &mut [];
+    let mut control = None;
+    if let Some(buffer) = argument.downcast_ref::<RawBuffer>() {
+        let first = with_exposed_provenance_mut(buffer.m.0);
+        if buffer.type_ >= abi::BufferType::VideoCaptureMplane as u32 {
+            // SAFETY: in the multi-planar API `m` is the address of `length` planes, which are the caller's for this call.
+            planes = unsafe { slice::from_raw_parts_mut(first, buffer.length as usize) };
+        }
+    } else if let Some(controls) = argument.downcast_ref::<ExtControls>() {
+        let first = with_exposed_provenance_mut::<abi::ExtControl>(controls.controls);
+        // SAFETY: the address of one control, which is the caller's for this call.
+        control = Some(unsafe { &mut *first });
+    }
+    crate::simulation::ioctl(fd, R::NUMBER, argument, planes, control)
 }
 
 /// Asks again while a signal came first.

@@ -1,0 +1,172 @@
+//! Where `run`'s frames come from, and what follows from it: their size, their format, their rate, and which encoder fits.
+//!
+//! Knows producers as a default size, and a camera by what it gives. Starts neither; the engine does.
+
+use rustix::fd::AsFd;
+
+use crate::command::devices::{find, find_camera};
+use crate::command::formats::{RawFormats, fit, offered, raw_formats};
+use crate::engine::camera::attach::source_rate;
+use crate::engine::camera::{CameraConfig, CameraSource};
+use crate::errno::call::IoctlError;
+use crate::error::{Failure, failure};
+use crate::exit::{Exit, When, exit_of};
+use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
+use crate::media::format_set::FormatSet;
+use crate::shm::layout::PacketHeader;
+use crate::shm::stats::Stats;
+use crate::signals::Signals;
+use crate::time::MS;
+use crate::types::devices::CameraChoice;
+use crate::types::run_options::RunOptions;
+use crate::v4l2::abi::Queue;
+use crate::v4l2::camera::Camera;
+use crate::v4l2::device::{Device, NodePath};
+use crate::v4l2::ioctl;
+use crate::v4l2::negotiate::Wanted;
+
+/// The source, found and asked.
+pub(super) struct Found<'a> {
+    /// `None`: a producer will come.
+    camera: Option<(Camera, CameraChoice<'a>)>,
+    /// The formats that the camera gives.
+    gives: FormatSet,
+    /// Width and height: the user's, the camera's present ones, or those for the time until a producer brings its own.
+    size: (u32, u32),
+}
+
+impl<'a> Found<'a> {
+    /// # Errors
+    /// When there is no such camera, or it does not say what it gives; when the formats that the user named cannot be brought together.
+    pub(super) fn find(options: &RunOptions<'a>, signals: &Signals) -> Result<Self, Failure> {
+        if let (Some(given), Some(taken)) = (options.camera_format, options.format)
+            && !fit(given, taken)
+        {
+            return Err(failure!(
+                Exit::Usage,
+                "--camera-format {given} cannot become --format {taken}: only their memory planes may differ, nothing is converted"
+            ));
+        }
+        let mut size = (options.size.width, options.size.height);
+        let Some(choice) = options.camera else {
+            if size.0 == 0 {
+                size = SIZE_DEFAULT;
+            }
+            return Ok(Self {
+                camera: None,
+                gives: FormatSet::default(),
+                size,
+            });
+        };
+        let camera = find_camera(choice, options, signals)?;
+        let failed = |error: IoctlError| {
+            let exit = exit_of(When::SettingUp, error.errno);
+            failure!(exit, "{choice}: {error}")
+        };
+        if size.0 == 0 {
+            size = camera.size().map_err(failed)?;
+        }
+        let queue = camera.queue_type();
+        let gives = offered(camera.as_fd(), queue, options.camera_format).map_err(failed)?;
+        Ok(Self {
+            camera: Some((camera, choice)),
+            gives,
+            size,
+        })
+    }
+
+    /// The encoder that takes what the source gives, and the formats for both.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn find_encoder(
+        &self,
+        options: &RunOptions<'a>,
+        signals: &Signals,
+    ) -> Result<(Device, NodePath<'a>, RawFormats), Failure> {
+        let (device, found) = find(options, signals, &|device| {
+            let raw = self.raw_formats(device, options).ok().flatten();
+            raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
+        })?;
+        let path = found.shown();
+        let raw = self.raw_formats(&device, options).map_err(|error| {
+            let exit = exit_of(When::SettingUp, error.errno);
+            failure!(exit, "{path}: {error}")
+        })?;
+        let raw = raw.ok_or_else(|| match self.camera {
+            Some(_) => failure!(
+                Exit::Refused,
+                "the camera gives no raw format that {path} takes: they need one with the same samples"
+            ),
+            None => failure!(
+                Exit::NoDevice,
+                "{path} takes no raw format that is known here; framemill probe lists what it takes"
+            ),
+        })?;
+        let checked = raw.encoder.check_size(self.size);
+        checked.map_err(|odd| match (&self.camera, options.size.width) {
+            (Some((_, choice)), 0) => failure!(Exit::Refused, "{choice}: {odd}"),
+            _ => failure!(Exit::Usage, "--size {odd}"),
+        })?;
+        Ok((device, found, raw))
+    }
+
+    /// The formats for both ends, if any fit.
+    fn raw_formats(
+        &self,
+        device: &Device,
+        options: &RunOptions<'_>,
+    ) -> ioctl::Result<Option<RawFormats>> {
+        match &self.camera {
+            Some((camera, _)) => raw_formats(camera, self.gives, device, options, self.size),
+            None => {
+                let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
+                Ok(takes.preferred().map(RawFormats::both))
+            }
+        }
+    }
+
+    /// What the encoder is to be set up for.
+    pub(super) fn wanted(&self, raw: RawFormats, options: &RunOptions<'_>) -> Wanted {
+        let mut rate = options.frame_rate;
+        if let Some((camera, choice)) = &self.camera {
+            rate = source_rate(camera, choice, raw.camera, self.size, rate, rate);
+        }
+        Wanted {
+            width: self.size.0,
+            height: self.size.1,
+            rate: (rate.numerator, rate.denominator),
+            format: raw.encoder,
+            codec: options.codec,
+            colour: options.colour,
+        }
+    }
+
+    /// OUTPUT buffers to ask for.
+    pub(super) fn slots(&self, options: &RunOptions<'_>) -> u32 {
+        let default = match self.camera {
+            Some(_) => CAMERA_SLOTS_DEFAULT,
+            None => FRAME_SLOTS_DEFAULT,
+        };
+        options.frame_slots.unwrap_or(default)
+    }
+
+    /// The camera as the engine takes it over.
+    pub(super) fn camera(
+        self,
+        raw: RawFormats,
+        options: &RunOptions<'a>,
+        stats: Stats<'a>,
+        header: &'a PacketHeader,
+    ) -> Option<CameraSource<'a>> {
+        let (camera, choice) = self.camera?;
+        let config = CameraConfig {
+            choice,
+            format: raw.camera,
+            stall_ns: u64::from(options.stall_ms) * MS,
+            patience_ns: u64::from(options.camera_wait_ms) * MS,
+        };
+        let frames = options.frames;
+        Some(CameraSource::new(camera, config, frames, stats, header))
+    }
+}

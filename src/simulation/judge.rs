@@ -1,0 +1,283 @@
+//! What must hold in every run: the frames' registry, and the look at everything after each turn.
+
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use rustix::io::Errno;
+
+use super::packets::Packets;
+use super::world;
+use crate::exit::Exit;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::State;
+use crate::shm::stats::{Counter, DROPS};
+use crate::time::MS;
+
+/// Calls on devices in a turn in which no queue is set up: eight coded buffers dequeued and given back, 32 slots dequeued, queued and
+/// made key frames, as many of a camera, and some of each kind to learn that there are no more.
+const CALLS_OF_A_TURN: u32 = 2 * 8 + 3 * 32 + 2 * 32 + 16;
+/// The same where the encoder or camera is set up, twice where a change is taken back: controls, formats, and three calls for each of 64 buffers.
+const CALLS_OF_A_SETUP: u32 = 2 * (3 * 64 + 600);
+/// Turns in a second of virtual time: no plan has a tenth as many events.
+const TURNS_OF_A_SECOND: u64 = 12_000;
+
+/// A frame that a producer drew, or a camera took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    /// Number of the attachment; 0 for a camera.
+    pub(super) producer: u32,
+    pub(super) timestamp: u64,
+    committed: bool,
+    queued: bool,
+    pub(super) published: bool,
+}
+
+/// All frames, by the numbers written into them: from 1 on.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    list: Vec<Frame>,
+    last_queued: u64,
+    pub(super) commits: u64,
+    producers: u32,
+}
+
+impl Frames {
+    /// A producer was let in.
+    pub(super) fn attached(&mut self) -> u32 {
+        self.producers += 1;
+        self.producers
+    }
+
+    /// A producer draws a frame.
+    pub(super) fn drawn(&mut self, producer: u32, timestamp: u64) -> u64 {
+        self.list.push(Frame {
+            producer,
+            timestamp,
+            committed: false,
+            queued: false,
+            published: false,
+        });
+        self.list.len() as u64
+    }
+
+    pub(super) fn committed(&mut self, stamp: u64) {
+        if let Some(frame) = self.get(stamp) {
+            frame.committed = true;
+        }
+        self.commits += 1;
+    }
+
+    /// A camera takes a frame.
+    pub(super) fn taken(&mut self) -> u64 {
+        let stamp = self.drawn(0, 0);
+        self.committed(stamp);
+        stamp
+    }
+
+    pub(super) fn get(&mut self, stamp: u64) -> Option<&mut Frame> {
+        self.list
+            .get_mut(usize::try_from(stamp.checked_sub(1)?).ok()?)
+    }
+
+    /// A frame is queued to the encoder.
+    pub(super) fn queued(&mut self, stamp: u64, violation: &mut Option<String>) {
+        let last = self.last_queued;
+        let wrong = match self.get(stamp) {
+            None => Some("a frame is queued that nobody drew"),
+            Some(frame) if !frame.committed => Some("a frame is queued that nobody committed"),
+            Some(frame) if frame.queued => Some("a frame is queued twice"),
+            Some(_) if stamp < last => Some("a frame is queued after a later one"),
+            Some(frame) => {
+                frame.queued = true;
+                None
+            }
+        };
+        self.last_queued = stamp;
+        if let Some(what) = wrong {
+            violation.get_or_insert_with(|| format!("{what}: frame {stamp}, after {last}"));
+        }
+    }
+}
+
+/// What the devices did that excuses an engine.
+#[derive(Debug, Default)]
+pub(super) struct Liberties {
+    /// Frames were lost or damaged.
+    pub(super) lossy: bool,
+    /// The encoder said something wrong of a packet: which frame it is of cannot be known.
+    pub(super) lied: bool,
+    /// QBUF refused a frame.
+    pub(super) refused: bool,
+    /// Calls failed, with these errnos.
+    pub(super) errnos: Vec<Errno>,
+    /// A device was taken away, or could not be opened.
+    pub(super) removed: bool,
+    /// How many of them did.
+    pub(super) strikes: u32,
+    /// A device hung, or poll(2) reported errors.
+    pub(super) hung: bool,
+}
+
+impl Liberties {
+    pub(super) fn frame(&mut self, _stamp: u64, lied: bool) {
+        self.lossy = true;
+        self.lied |= lied;
+    }
+
+    pub(super) fn faulted(&mut self, errno: Errno) {
+        self.strikes += 1;
+        if !self.errnos.contains(&errno) {
+            self.errnos.push(errno);
+        }
+    }
+
+    /// Whether a device was gone, or said so.
+    pub(super) fn lost(&self) -> bool {
+        let gone = [Errno::NODEV, Errno::NXIO, Errno::NOENT];
+        self.removed || self.errnos.iter().any(|errno| gone.contains(errno))
+    }
+
+    /// Whether one call failed once, and nothing else was wrong: an engine that runs goes on.
+    pub(super) fn one_fault(&self) -> bool {
+        let others = self.lossy || self.lied || self.refused || self.hung || self.removed;
+        self.strikes == 1 && !others
+    }
+
+    pub(super) fn none(&self) -> bool {
+        !self.lossy
+            && !self.lied
+            && !self.refused
+            && !self.hung
+            && !self.removed
+            && self.errnos.is_empty()
+    }
+}
+
+/// Looks at everything after each turn.
+pub(super) struct Judge {
+    pub(super) packets: Packets,
+    generation: u32,
+    /// The second that is counted, and the turns in it.
+    second: (u64, u64),
+    /// The engine has to have ended by then, virtual ns.
+    pub(super) end_by: u64,
+}
+
+impl Judge {
+    pub(super) fn new(packets: Packets) -> Self {
+        Self {
+            packets,
+            generation: 0,
+            second: (0, 0),
+            end_by: u64::MAX,
+        }
+    }
+
+    /// The engine begins to wait.
+    pub(super) fn turn(&mut self, turns: u64) {
+        let now = world::now().unwrap_or(0);
+        world::with(|kernel| {
+            let calls = core::mem::take(&mut kernel.calls_in_turn);
+            let set_up = core::mem::take(&mut kernel.set_up_in_turn);
+            let most = if set_up || turns == 1 {
+                CALLS_OF_A_SETUP
+            } else {
+                CALLS_OF_A_TURN
+            };
+            let shared = &mut kernel.shared;
+            if calls > most {
+                shared.violated(format_args!("{calls} calls in one turn"));
+            }
+            if now / (1000 * MS) != self.second.0 {
+                self.second = (now / (1000 * MS), 0);
+            }
+            self.second.1 += 1;
+            if self.second.1 > TURNS_OF_A_SECOND {
+                shared.violated(format_args!("{} turns within a second", self.second.1));
+            }
+            if now > self.end_by {
+                shared.violated(format_args!("the engine does not end"));
+            }
+            self.packets.read(kernel);
+        });
+        let Some(header) = self.packets.header() else {
+            return;
+        };
+        let unbalanced = header.counters[Counter::Unbalanced as usize].load(Relaxed);
+        let generation = header.status.generation.load(Relaxed);
+        world::with(|kernel| {
+            let shared = &mut kernel.shared;
+            if unbalanced != 0 {
+                shared.violated(format_args!(
+                    "frames are not accounted for: {}",
+                    kernel.last_line
+                ));
+            }
+            if generation < self.generation {
+                shared.violated(format_args!(
+                    "generation {generation} after {}",
+                    self.generation
+                ));
+            }
+        });
+        self.generation = generation;
+    }
+
+    /// Packets that were published.
+    pub(super) fn count(&self, counter: Counter) -> u64 {
+        let header = self.packets.header();
+        header.map_or(0, |header| header.counters[counter as usize].load(Relaxed))
+    }
+
+    /// The engine ended: gives what is wrong with how it left everything.
+    pub(super) fn end(&mut self, exit: Exit) -> Result<(), String> {
+        world::with(|kernel| self.packets.read(kernel));
+        let violation = world::with(|kernel| kernel.shared.violation.clone()).flatten();
+        if let Some(violation) = violation {
+            return Err(violation);
+        }
+        let last_line = world::with(|kernel| kernel.last_line.clone()).unwrap_or_default();
+        if exit != Exit::Success && last_line.is_empty() {
+            return Err(format!("exit {exit:?} without a sentence"));
+        }
+        let Some(header) = self.packets.header() else {
+            return Ok(());
+        };
+        let state = header.status.state.load(Relaxed);
+        if state == State::Starting as u32 {
+            return Ok(());
+        }
+        if state != State::Ended as u32 {
+            return Err(format!("the state at the end is {}", State::name(state)));
+        }
+        if !self.packets.ended {
+            return Err("there is no end mark".into());
+        }
+        let dropped: u64 = DROPS.iter().map(|&drop| self.count(drop)).sum();
+        let (committed, published) = (
+            self.count(Counter::FramesCommitted),
+            self.count(Counter::FramesPublished),
+        );
+        if committed != published + dropped {
+            return Err(format!(
+                "{committed} frames in, {published} published, {dropped} dropped"
+            ));
+        }
+        let (packets, matched) = (self.count(Counter::Packets), self.packets.matched);
+        if packets != self.packets.count || published != matched {
+            return Err(format!(
+                "{packets} packets and {published} frames counted, {} and {matched} seen",
+                self.packets.count
+            ));
+        }
+        let commits = world::with(|kernel| kernel.shared.frames.commits).unwrap_or(0);
+        let cut_off = self.count(Counter::ProducersCutOff);
+        if committed > commits || committed < commits && cut_off == 0 && !self.packets.camera {
+            return Err(format!(
+                "{commits} frames were committed, {committed} taken"
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,455 @@
+//! The simulated kernel: device nodes, open files, the calls on them, and what it saw the engine do.
+
+use core::any::Any;
+use core::ffi::CStr;
+use core::fmt;
+
+use rustix::event::PollFlags;
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, open, stat};
+use rustix::io::{Errno, Result};
+use std::collections::{HashMap, HashSet};
+use std::format;
+use std::rc::Rc;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::camera::{Camera, CameraNature};
+use super::encoder::{Encoder, Nature};
+use super::faults::{self, Faults, OPEN};
+use super::judge::{Frames, Liberties};
+use super::memory::{Handle, inode, watched};
+use super::random::Random;
+use super::world;
+use crate::shm::region::Region;
+use crate::v4l2::abi::{
+    self, Api, CAP_DEVICE_CAPS, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
+    CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Capability, ExtControl, Plane,
+};
+
+/// Lines of the trace that are kept.
+const TRACE_LINES: usize = 400;
+
+/// What a node leads to.
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Encoder(Rc<Nature>),
+    Camera(Rc<CameraNature>),
+}
+
+/// A device node.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) path: &'static CStr,
+    pub(super) kind: Kind,
+    /// Why it cannot be opened.
+    pub(super) absent: Option<Errno>,
+    /// The device does nothing until then, virtual ns.
+    pub(super) hangs_until: u64,
+    /// poll(2) reports an error until then, virtual ns.
+    pub(super) poll_error_until: u64,
+    /// What a call takes, ns.
+    pub(super) call_ns: u64,
+    /// What STREAMON and STREAMOFF take, ns.
+    pub(super) stream_ns: u64,
+}
+
+#[derive(Debug)]
+enum Context {
+    Encoder(Encoder),
+    Camera(Camera),
+}
+
+#[derive(Debug)]
+struct File {
+    node: usize,
+    handle: Handle,
+    /// The descriptor's number, as long as nobody puts another one in its place.
+    number: i32,
+    /// Where its memory ends, bytes.
+    space: u64,
+    context: Context,
+    /// The device was taken away.
+    gone: bool,
+}
+
+/// Where the buffers of an open file get their memory.
+pub(super) struct Place<'a> {
+    pub(super) handle: &'a Handle,
+    pub(super) space: &'a mut u64,
+}
+
+/// What all devices share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) frames: Frames,
+    pub(super) liberties: Liberties,
+    pub(super) dmabufs: HashSet<u64>,
+    imports: HashMap<u64, Rc<Region>>,
+    /// Number of the latest packet of any encoder.
+    pub(super) serial: u64,
+    /// The first thing that must not be.
+    pub(super) violation: Option<String>,
+    /// Packets that the judge has seen.
+    pub(super) seen: u64,
+    /// A controller asked for the end.
+    pub(super) drained: bool,
+    /// The exam was passed.
+    pub(super) passed: bool,
+    /// Everybody is to leave.
+    pub(super) quiet: bool,
+    trace: Option<Vec<String>>,
+}
+
+impl Shared {
+    pub(super) fn now(&self) -> u64 {
+        world::now().unwrap_or(0)
+    }
+
+    pub(super) fn violated(&mut self, what: fmt::Arguments<'_>) {
+        self.trace(format_args!("VIOLATION: {what}"));
+        self.violation.get_or_insert_with(|| what.to_string());
+    }
+
+    pub(super) fn trace(&mut self, what: fmt::Arguments<'_>) {
+        let now = self.now();
+        let Some(lines) = &mut self.trace else { return };
+        if lines.len() >= 2 * TRACE_LINES {
+            lines.drain(..TRACE_LINES);
+        }
+        let (ms, us) = (now / 1_000_000, now / 1000 % 1000);
+        lines.push(format!("{ms:7}.{us:03} ms  {what}"));
+    }
+
+    /// The memory behind somebody's descriptor, which has so many bytes at least.
+    pub(super) fn import(&mut self, number: i32, length: u32) -> Result<Rc<Region>> {
+        let path = format!("/proc/self/fd/{number}");
+        let found = stat(&*path).map_err(|_| Errno::BADF)?;
+        if (found.st_size as u64) < u64::from(length) {
+            return Err(Errno::INVAL);
+        }
+        if let Some(region) = self.imports.get(&found.st_ino) {
+            return Ok(region.clone());
+        }
+        let fd = open(&*path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+        let region = Rc::new(Region::map(&fd, length as usize, true)?);
+        self.imports.insert(found.st_ino, region.clone());
+        Ok(region)
+    }
+}
+
+/// The kernel.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    pub(super) nodes: Vec<Node>,
+    files: Vec<File>,
+    pub(super) faults: Faults,
+    random: Random,
+    pub(super) free_memory: u64,
+    pub(super) signals: Option<OwnedFd>,
+    /// Shared memory that the engine made.
+    made: Vec<(String, Handle)>,
+    /// A descriptor of the packet ring.
+    pub(super) packets: Option<OwnedFd>,
+    pub(super) shared: Shared,
+    /// Calls on devices since the engine last waited, and all of them.
+    pub(super) calls_in_turn: u32,
+    pub(super) calls: u64,
+    /// Whether a queue was set up or started since then.
+    pub(super) set_up_in_turn: bool,
+    /// What calls took, ns.
+    pub(super) spent_ns: u64,
+    /// The last line of the log.
+    pub(super) last_line: String,
+}
+
+impl Kernel {
+    pub(super) fn new(nodes: Vec<Node>, faults: Faults, random: Random, traces: bool) -> Self {
+        Self {
+            nodes,
+            files: Vec::new(),
+            faults,
+            random,
+            free_memory: 1 << 30,
+            signals: None,
+            made: Vec::new(),
+            packets: None,
+            shared: Shared {
+                frames: Frames::default(),
+                liberties: Liberties::default(),
+                dmabufs: HashSet::new(),
+                imports: HashMap::new(),
+                serial: 0,
+                violation: None,
+                seen: 0,
+                drained: false,
+                passed: false,
+                quiet: false,
+                trace: traces.then(Vec::new),
+            },
+            calls_in_turn: 0,
+            calls: 0,
+            set_up_in_turn: false,
+            spent_ns: 0,
+            last_line: String::new(),
+        }
+    }
+
+    pub(super) fn open(&mut self, path: &CStr) -> Result<OwnedFd> {
+        let at = self.nodes.iter().position(|node| node.path == path);
+        let at = at.ok_or(Errno::NOENT)?;
+        self.spend(self.nodes[at].call_ns);
+        let node = &self.nodes[at];
+        let now = self.shared.now();
+        let refused = self.faults.strike(at, OPEN, now).or(node.absent);
+        self.shared
+            .trace(format_args!("open {path:?}: {refused:?}"));
+        if let Some(errno) = refused {
+            return Err(errno);
+        }
+        self.files.retain(|file| !file.handle.is_released());
+        let (fd, handle) = watched(0);
+        let context = match &node.kind {
+            Kind::Encoder(nature) => Context::Encoder(Encoder::new(nature, self.random.fork())),
+            Kind::Camera(nature) => Context::Camera(Camera::new(nature, self.random.fork())),
+        };
+        self.files.push(File {
+            node: at,
+            handle,
+            number: fd.as_raw_fd(),
+            space: 0,
+            context,
+            gone: false,
+        });
+        Ok(fd)
+    }
+
+    /// `None` when the descriptor is none of the world's.
+    pub(super) fn ioctl(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        number: u32,
+        argument: &mut dyn Any,
+        planes: &mut [Plane],
+        control: Option<&mut ExtControl>,
+    ) -> Option<Result<()>> {
+        let inode = inode(fd);
+        let Some(at) = self
+            .files
+            .iter()
+            .position(|file| file.handle.inode == inode)
+        else {
+            let dmabuf = self.shared.dmabufs.contains(&inode);
+            return dmabuf.then_some(Ok(()));
+        };
+        self.calls += 1;
+        self.calls_in_turn += 1;
+        let node = &self.nodes[self.files[at].node];
+        let streams = matches!(number, abi::VIDIOC_STREAMON | abi::VIDIOC_STREAMOFF);
+        self.set_up_in_turn |= streams || number == abi::VIDIOC_REQBUFS;
+        self.spend(if streams {
+            node.stream_ns
+        } else {
+            node.call_ns
+        });
+        let file = &mut self.files[at];
+        let now = self.shared.now();
+        let mut answer = Ok(());
+        if file.gone {
+            answer = Err(Errno::NODEV);
+        } else if let Some(errno) = self.faults.strike(file.node, number, now) {
+            self.shared.liberties.faulted(errno);
+            self.shared.trace(format_args!(
+                "fault: {} fails with {errno:?}",
+                faults::name(number)
+            ));
+            answer = Err(errno);
+        } else if let Some(capability) = argument.downcast_mut::<Capability>() {
+            describe(&self.nodes[file.node].kind, capability);
+        } else {
+            let place = &mut Place {
+                handle: &file.handle,
+                space: &mut file.space,
+            };
+            let shared = &mut self.shared;
+            answer = match &mut file.context {
+                Context::Encoder(encoder) => {
+                    encoder.ioctl(number, argument, planes, control, place, shared)
+                }
+                Context::Camera(camera) => camera.ioctl(number, argument, planes, place, shared),
+            };
+        }
+        if answer != Err(Errno::AGAIN) && !matches!(number, abi::VIDIOC_QUERY_EXT_CTRL) {
+            let node = self.files[at].node;
+            let buffer = argument.downcast_ref::<abi::RawBuffer>();
+            let index = buffer.map(|buffer| (buffer.type_, buffer.index));
+            self.shared.trace(format_args!(
+                "{} of node {node} {index:?}: {answer:?}",
+                faults::name(number)
+            ));
+        }
+        Some(answer)
+    }
+
+    fn spend(&mut self, ns: u64) {
+        self.spent_ns += ns;
+        world::advance(ns);
+    }
+
+    /// poll(2) of a descriptor; `None` when it is none of the world's.
+    pub(super) fn poll(&self, fd: BorrowedFd<'_>, wanted: PollFlags) -> Option<bool> {
+        let number = fd.as_raw_fd();
+        let mut files = self.files.iter().filter(|file| file.number == number);
+        let inode = files.clone().next().map(|_| inode(fd))?;
+        let file = files.find(|file| file.handle.inode == inode)?;
+        let node = &self.nodes[file.node];
+        if file.gone || node.poll_error_until > self.shared.now() {
+            return Some(true);
+        }
+        let (readable, writable, urgent, error) = match &file.context {
+            Context::Encoder(encoder) => {
+                let (readable, writable, error) = encoder.ready();
+                (readable, writable, false, error)
+            }
+            Context::Camera(camera) => camera.ready(),
+        };
+        Some(
+            error
+                || readable && wanted.contains(PollFlags::IN)
+                || writable && wanted.contains(PollFlags::OUT)
+                || urgent && wanted.contains(PollFlags::PRI),
+        )
+    }
+
+    /// Devices do what is due.
+    pub(super) fn step(&mut self) {
+        let now = self.shared.now();
+        for file in &mut self.files {
+            if file.gone || self.nodes[file.node].hangs_until > now {
+                continue;
+            }
+            match &mut file.context {
+                Context::Encoder(encoder) => encoder.step(&mut self.shared),
+                Context::Camera(camera) => camera.step(&mut self.shared),
+            }
+        }
+    }
+
+    /// When a device has something to do next, virtual ns.
+    pub(super) fn next(&self) -> u64 {
+        let now = self.shared.now();
+        let times = self.files.iter().filter_map(|file| {
+            let hangs = self.nodes[file.node].hangs_until;
+            if file.gone {
+                return None;
+            }
+            if hangs > now {
+                return Some(hangs);
+            }
+            match &file.context {
+                Context::Encoder(encoder) => encoder.next(now),
+                Context::Camera(camera) => camera.next(now),
+            }
+        });
+        times.min().unwrap_or(u64::MAX)
+    }
+
+    /// Takes a device away.
+    pub(super) fn remove(&mut self, node: usize) {
+        self.nodes[node].absent = Some(Errno::NOENT);
+        self.shared.liberties.removed = true;
+        for file in self.files.iter_mut().filter(|file| file.node == node) {
+            file.gone = true;
+        }
+    }
+
+    /// Cameras of a node do something of their own accord.
+    pub(super) fn with_cameras(&mut self, node: usize, mut act: impl FnMut(&mut Camera)) {
+        for file in self.files.iter_mut().filter(|file| file.node == node) {
+            if let Context::Camera(camera) = &mut file.context {
+                act(camera);
+            }
+        }
+    }
+
+    /// Whether the driver of an open encoder has a slot.
+    pub(super) fn encoder_holds(&self, slot: u32) -> bool {
+        self.files.iter().any(|file| match &file.context {
+            Context::Encoder(encoder) => {
+                let holds = !file.gone && encoder.holds(slot) && !encoder.output.lied;
+                holds && !file.handle.is_released()
+            }
+            Context::Camera(_) => false,
+        })
+    }
+
+    pub(super) fn made(&mut self, name: &CStr, fd: &OwnedFd) {
+        let name = name.to_string_lossy().into_owned();
+        if name == "framemill-packets" {
+            // Not a copy of the description, which would look like a leak.
+            let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+            self.packets = open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+        }
+        self.made.push((name, Handle::of(fd)));
+    }
+
+    pub(super) fn logged(&mut self, line: &fmt::Arguments<'_>) {
+        if self.shared.trace.is_some() {
+            self.shared.trace(format_args!("log: {line}"));
+        }
+        let line = line.to_string();
+        // The last line of all says nothing of the cause.
+        if !line.starts_with("ended:") {
+            self.last_line = line;
+        }
+    }
+
+    /// A producer made memory to offer it.
+    pub(super) fn offered(&mut self, handle: Handle) {
+        self.shared.dmabufs.insert(handle.inode);
+        self.made.push(("a producer's memory".into(), handle));
+    }
+
+    /// What somebody still has after the engine's end.
+    pub(super) fn leaks(&self) -> Vec<String> {
+        let files = self.files.iter().filter(|file| !file.handle.is_released());
+        let files = files.map(|file| format!("node {}", file.node));
+        let made = self.made.iter().filter(|(_, handle)| !handle.is_released());
+        files.chain(made.map(|(name, _)| name.clone())).collect()
+    }
+
+    pub(super) fn take_trace(&mut self) -> Vec<String> {
+        self.shared.trace.take().unwrap_or_default()
+    }
+}
+
+/// Answers QUERYCAP.
+fn describe(kind: &Kind, capability: &mut Capability) {
+    let (driver, card, bus, caps) = match kind {
+        Kind::Encoder(nature) => {
+            let caps = match nature.terms.api {
+                Api::Multi => CAP_VIDEO_M2M_MPLANE,
+                Api::Single => CAP_VIDEO_M2M,
+            };
+            (
+                nature.driver,
+                &b"simulated encoder"[..],
+                &b"platform:sim"[..],
+                caps,
+            )
+        }
+        Kind::Camera(nature) => {
+            let caps = match nature.terms.api {
+                Api::Multi => CAP_VIDEO_CAPTURE_MPLANE,
+                Api::Single => CAP_VIDEO_CAPTURE,
+            };
+            (&b"uvcvideo"[..], nature.card, &b"usb-sim-1"[..], caps)
+        }
+    };
+    let put = |to: &mut [u8], name: &[u8]| to[..name.len()].copy_from_slice(name);
+    put(&mut capability.driver, driver);
+    put(&mut capability.card, card);
+    put(&mut capability.bus_info, bus);
+    capability.device_caps = caps | CAP_STREAMING;
+    capability.capabilities = capability.device_caps | CAP_DEVICE_CAPS;
+}

@@ -1,0 +1,395 @@
+//! Simulated producers: the client library on one end of real sockets and memory, in steps that never wait.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::vec::Vec;
+
+use super::actors::{Actor, dial, is_quiet, trace, violated};
+use super::memory::{pages, watched};
+use super::random::Random;
+use super::world;
+use crate::client::{Buffers, ClientError, FrameProducer, HeldSlot, load_layout};
+use crate::control::message::{Message, Offer, Refusal, Wish};
+use crate::control::socket::{Descriptors, Received, receive, send};
+use crate::limits::ANSWER_MS;
+use crate::shm::map::FrameMap;
+use crate::time::MS;
+
+/// How long a producer waits for slots, or for its accounts, before the engine is at fault, ns of time in which the engine could act.
+const PATIENCE: u64 = 45_000 * MS;
+
+/// How a producer behaves.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    /// It comes so long after the beginning, ns.
+    pub(super) after: u64,
+    pub(super) interval: u64,
+    /// Frames of one attachment.
+    pub(super) frames: u64,
+    pub(super) wish: Wish,
+    /// It offers memory of its own; whether rows lie as the encoder has them.
+    pub(super) offers: Option<bool>,
+    /// It draws for so long, ns.
+    pub(super) draws: u64,
+    /// It dies with a slot in hand after so many frames.
+    pub(super) dies_after: Option<u64>,
+    /// It says that it is done, and waits for its accounts.
+    pub(super) finishes: bool,
+    /// So often it comes again.
+    pub(super) returns: u32,
+    /// The same timestamp for each frame.
+    pub(super) constant_time: bool,
+}
+
+enum State {
+    Away,
+    Asking(OwnedFd),
+    Offering(OwnedFd, Buffers),
+    Here(FrameProducer),
+    Finishing(FrameProducer),
+    Gone,
+}
+
+/// A producer.
+pub(super) struct Producer {
+    socket: Rc<[u8]>,
+    manner: Manner,
+    state: State,
+    next: u64,
+    number: u32,
+    left: u64,
+    sent: u64,
+    held: Option<(HeldSlot, u64, u64)>,
+    /// Since when it waits, virtual ns, and what calls had taken by then.
+    since: (u64, u64),
+    random: Random,
+}
+
+/// Time in which calls kept the engine.
+fn spent() -> u64 {
+    world::with(|kernel| kernel.spent_ns).unwrap_or(0)
+}
+
+/// How long somebody has waited for the engine, without the time that calls took.
+pub(super) fn waited(since: (u64, u64), now: u64) -> u64 {
+    (now - since.0).saturating_sub(spent() - since.1)
+}
+
+/// From now on.
+pub(super) fn since(now: u64) -> (u64, u64) {
+    (now, spent())
+}
+
+impl Producer {
+    pub(super) fn new(socket: Rc<[u8]>, manner: Manner, random: Random) -> Self {
+        Self {
+            socket,
+            next: world::BEGIN + manner.after,
+            state: State::Away,
+            number: 0,
+            left: 0,
+            sent: 0,
+            held: None,
+            since: (0, 0),
+            random,
+            manner,
+        }
+    }
+
+    fn ask(&mut self, now: u64) {
+        let Ok(socket) = dial(&self.socket) else {
+            return;
+        };
+        if send(&socket, &Message::Produce(self.manner.wish), &[]).is_ok() {
+            self.since = since(now);
+            self.state = State::Asking(socket);
+        }
+    }
+
+    /// What the engine answered, if it did.
+    fn hear(&mut self, socket: OwnedFd, buffers: Option<Buffers>, now: u64) {
+        match receive(&socket) {
+            Ok(Received::Nothing) => {
+                let late = waited(self.since, now) > u64::from(ANSWER_MS) * MS;
+                if late {
+                    trace(format_args!("a producer gives up"));
+                    let excused = world::with(|kernel| !kernel.shared.liberties.none());
+                    if excused == Some(false) {
+                        violated(format_args!("a producer got no answer"));
+                    }
+                    return self.away(now);
+                }
+                self.state = match buffers {
+                    Some(buffers) => State::Offering(socket, buffers),
+                    None => State::Asking(socket),
+                };
+            }
+            Ok(Received::Message(answer @ Message::Frames { .. }, descriptors)) => {
+                match (self.manner.offers, buffers) {
+                    (Some(fits), None) => self.offer(socket, &answer, &descriptors, fits, now),
+                    (_, buffers) => self.attach(socket, answer, descriptors, buffers, now),
+                }
+            }
+            other => {
+                trace(format_args!("a producer is refused: {other:?}"));
+                self.away(now);
+            }
+        }
+    }
+
+    fn attach(
+        &mut self,
+        socket: OwnedFd,
+        answer: Message,
+        descriptors: Descriptors,
+        buffers: Option<Buffers>,
+        now: u64,
+    ) {
+        match FrameProducer::join(socket, answer, descriptors, buffers.unwrap_or_default()) {
+            Ok(producer) => {
+                self.number = world::with(|kernel| kernel.shared.frames.attached()).unwrap_or(0);
+                trace(format_args!(
+                    "producer {} attaches, {} slots",
+                    self.number,
+                    producer.slots()
+                ));
+                (self.left, self.sent) = (self.manner.frames, 0);
+                self.since = since(now);
+                self.state = State::Here(producer);
+            }
+            Err(error) => {
+                violated(format_args!("a producer cannot use what it got: {error:?}"));
+                self.state = State::Gone;
+            }
+        }
+    }
+
+    /// Offers memory in place of the slots that it was given.
+    fn offer(
+        &mut self,
+        socket: OwnedFd,
+        answer: &Message,
+        given: &Descriptors,
+        fits: bool,
+        now: u64,
+    ) {
+        let &Message::Frames {
+            slots,
+            memory_planes,
+            ..
+        } = answer
+        else {
+            return;
+        };
+        let Some(Ok(map)) = given.first().map(FrameMap::open) else {
+            violated(format_args!("no frame ring came with the answer"));
+            return;
+        };
+        let layout = load_layout(map.ring());
+        let mut rows = layout.placement();
+        if !fits {
+            rows.bytesperline[0] += 16;
+        }
+        let mut buffers = Buffers::new();
+        for _ in 0..slots {
+            for &length in &layout.memory_length[..memory_planes as usize] {
+                let (fd, handle) = watched(pages(length as usize));
+                world::with(|kernel| kernel.offered(handle));
+                buffers.push(fd);
+            }
+        }
+        let offered: Vec<BorrowedFd<'_>> = buffers.iter().map(AsFd::as_fd).collect();
+        let offer = Offer {
+            slots,
+            memory_planes,
+            rows,
+        };
+        let sent = send(&socket, &Message::Import(offer), &offered);
+        drop(offered);
+        self.since = since(now);
+        match sent {
+            Ok(()) => self.state = State::Offering(socket, buffers),
+            Err(_) => self.away(now),
+        }
+    }
+
+    /// The connection is over.
+    fn away(&mut self, now: u64) {
+        self.held = None;
+        if self.manner.returns == 0 || is_quiet() {
+            self.state = State::Gone;
+            return;
+        }
+        self.manner.returns -= 1;
+        self.state = State::Away;
+        self.next = now + self.random.range(20, 600) * MS;
+    }
+
+    /// One frame, or a part of one.
+    fn produce(&mut self, mut producer: FrameProducer, now: u64) {
+        let dies = self.manner.dies_after == Some(self.sent);
+        if let Some((held, stamp, timestamp)) = self.held.take() {
+            if !dies && commit(&mut producer, held, stamp, timestamp).is_ok() {
+                self.sent += 1;
+                self.left -= 1;
+                self.next = now + self.manner.interval;
+                self.state = State::Here(producer);
+            } else {
+                trace(format_args!(
+                    "producer {} dies, or its connection did",
+                    self.number
+                ));
+                drop(producer);
+                self.away(now);
+            }
+            return;
+        }
+        if self.left == 0 || is_quiet() {
+            self.since = since(now);
+            if self.manner.finishes {
+                self.state = State::Finishing(producer);
+            } else {
+                trace(format_args!("producer {} leaves", self.number));
+                drop(producer);
+                self.away(now);
+            }
+            return;
+        }
+        let timestamp = if self.manner.constant_time { 7 } else { now };
+        match draw(&mut producer, self.number, timestamp) {
+            Ok(Some((held, stamp))) => {
+                self.since = since(now);
+                self.held = Some((held, stamp, timestamp));
+                self.next = now + self.manner.draws;
+                self.state = State::Here(producer);
+            }
+            Ok(None) => {
+                if waited(self.since, now) > PATIENCE {
+                    violated(format_args!("producer {} gets no slot", self.number));
+                }
+                self.next = now + self.manner.interval;
+                self.state = State::Here(producer);
+            }
+            Err(error) => self.ended(error, now),
+        }
+    }
+
+    /// Waits for the accounts.
+    fn finish(&mut self, mut producer: FrameProducer, now: u64) {
+        match producer.finish(Some(0)) {
+            Ok(false) => {
+                if waited(self.since, now) > PATIENCE {
+                    let (accounts, sent) = (producer.accounts(), producer.committed());
+                    violated(format_args!(
+                        "producer {} waits for its accounts: {accounts:?} of {sent}",
+                        self.number
+                    ));
+                }
+                self.next = now + 20 * MS;
+                self.state = State::Finishing(producer);
+            }
+            Ok(true) => {
+                let (published, dropped) = producer.accounts();
+                trace(format_args!(
+                    "producer {}: {published} published, {dropped} dropped",
+                    self.number
+                ));
+                if published + dropped != producer.committed() {
+                    violated(format_args!(
+                        "{published} published and {dropped} dropped of {}",
+                        producer.committed()
+                    ));
+                }
+                drop(producer);
+                self.away(now);
+            }
+            Err(error) => self.ended(error, now),
+        }
+    }
+
+    fn ended(&mut self, error: ClientError, now: u64) {
+        trace(format_args!("producer {}: {error:?}", self.number));
+        let odd = matches!(error, ClientError::Protocol | ClientError::System(..));
+        if odd || error == ClientError::Refused(Refusal::BadMessage) {
+            violated(format_args!(
+                "producer {} cannot go on: {error:?}",
+                self.number
+            ));
+        }
+        self.away(now);
+    }
+}
+
+impl Actor for Producer {
+    fn next(&self) -> u64 {
+        match self.state {
+            State::Gone => u64::MAX,
+            _ => self.next,
+        }
+    }
+
+    fn step(&mut self, now: u64) {
+        self.next = now + 5 * MS;
+        match core::mem::replace(&mut self.state, State::Gone) {
+            State::Away if is_quiet() => {}
+            State::Away => {
+                self.state = State::Away;
+                self.next = now + 50 * MS;
+                self.ask(now);
+            }
+            State::Asking(socket) => self.hear(socket, None, now),
+            State::Offering(socket, buffers) => self.hear(socket, Some(buffers), now),
+            State::Here(producer) => self.produce(producer, now),
+            State::Finishing(producer) => self.finish(producer, now),
+            State::Gone => {}
+        }
+    }
+}
+
+/// A slot with a new frame in it, and the frame's number.
+pub(super) fn draw(
+    producer: &mut FrameProducer,
+    number: u32,
+    timestamp: u64,
+) -> Result<Option<(HeldSlot, u64)>, ClientError> {
+    let Some(slot) = producer.acquire(Some(0))? else {
+        return Ok(None);
+    };
+    let index = slot.index();
+    let stamp = world::with(|kernel| {
+        if kernel.encoder_holds(index) {
+            kernel.shared.violated(format_args!(
+                "slot {index} is given away, which the driver has"
+            ));
+        }
+        kernel.shared.frames.drawn(number, timestamp)
+    });
+    let stamp = stamp.unwrap_or(0);
+    assert!(
+        slot.plane(0).copy_in(0, &stamp.to_le_bytes()),
+        "a frame is larger"
+    );
+    Ok(Some((slot.hold(), stamp)))
+}
+
+/// Commits a frame, if the engine is still there to take it.
+pub(super) fn commit(
+    producer: &mut FrameProducer,
+    held: HeldSlot,
+    stamp: u64,
+    timestamp: u64,
+) -> Result<(), ClientError> {
+    let (socket, _) = producer.descriptors();
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let mut set = [PollFd::new(&socket, PollFlags::empty())];
+    let gone = poll(&mut set, Some(&at_once)) != Ok(0);
+    if gone {
+        return Err(ClientError::Gone);
+    }
+    world::with(|kernel| kernel.shared.frames.committed(stamp));
+    producer.commit_held(held, timestamp)
+}

@@ -1,0 +1,215 @@
+//! One run: the world is built as a plan says, `framemill run` runs in it, and the judge speaks.
+
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::boxed::Box;
+use std::format;
+use std::panic::catch_unwind;
+use std::rc::Rc;
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+use super::actors::Actor;
+use super::consumer::Consumer;
+use super::controller::Controller;
+use super::encoder::Stops;
+use super::judge::Judge;
+use super::kernel::{Kernel, Kind};
+use super::packets::Packets;
+use super::producer::Producer;
+use super::random::Random;
+use super::scenario::{ENCODER, Plan};
+use super::stranger::Stranger;
+use super::world::{self, Stage};
+use crate::command::run::run as framemill_run;
+use crate::exit::Exit;
+use crate::limits::PACKET_RING_MIN;
+use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::run_options::RunOptions;
+use crate::types::size::Size;
+use crate::types::socket_name::SocketName;
+
+/// Makes sockets' names different.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// What a run was like.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Report {
+    pub(super) turns: u64,
+    pub(super) calls: u64,
+    pub(super) packets: u64,
+    pub(super) virtual_ns: u64,
+    pub(super) exit: u8,
+}
+
+/// What went wrong, and what happened before.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) what: String,
+    pub(super) trace: Vec<String>,
+}
+
+/// Runs a plan.
+pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
+    let number = RUNS.fetch_add(1, Ordering::Relaxed);
+    let socket: Rc<[u8]> = format!("framemill-{}-{number}", std::process::id())
+        .into_bytes()
+        .into();
+    let options = options(plan, &socket);
+    let mut random = Random::new(plan.seed ^ 0x5eed);
+    let (read, write) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+    let mut kernel = Kernel::new(
+        plan.nodes.clone(),
+        plan.faults.clone(),
+        random.fork(),
+        traces,
+    );
+    kernel.signals = Some(read);
+    let stage = Stage {
+        actors: cast(plan, &socket, &mut random),
+        timeline: plan.timeline.clone(),
+        judge: Judge::new(Packets::new(plan.codec, plan.camera)),
+        poll_fails_until: 0,
+        turns: 0,
+        socket: socket.clone(),
+        signals: write,
+        camera: plan.camera,
+        told: false,
+    };
+    world::install(kernel, stage);
+    let result = catch_unwind(AssertUnwindSafe(|| framemill_run(&options)));
+    let virtual_ns = world::now().unwrap_or(0) - world::BEGIN;
+    let mut stage = world::take_stage();
+    let judged = match result {
+        Ok(result) => {
+            let exit = result.map_or_else(|failure| failure.exit, |()| Exit::Success);
+            judge(plan, stage.as_mut(), exit).map(|()| exit)
+        }
+        Err(panic) => Err(message(panic.as_ref())),
+    };
+    let turns = stage.as_ref().map_or(0, |stage| stage.turns);
+    // Clients give back what they had.
+    drop(stage);
+    let kernel = world::take_kernel();
+    world::forget();
+    let Some(mut kernel) = kernel else {
+        return Err(Wrong {
+            what: "the world is gone".to_string(),
+            trace: Vec::new(),
+        });
+    };
+    let leaks = kernel.leaks();
+    let judged = match judged {
+        Ok(_) if !leaks.is_empty() => Err(format!("leaked: {leaks:?}")),
+        judged => judged,
+    };
+    judged
+        .map_err(|what| Wrong {
+            what,
+            trace: kernel.take_trace(),
+        })
+        .map(|exit| Report {
+            turns,
+            calls: kernel.calls,
+            packets: kernel.shared.seen,
+            virtual_ns,
+            exit: exit as u8,
+        })
+}
+
+/// What `framemill run` is started with.
+fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
+    let (width, height) = plan.size;
+    let mut options = RunOptions::new(Size { width, height });
+    options.device = DeviceChoice::Path(c"/dev/video11");
+    options.codec = plan.codec;
+    options.socket = SocketName::Abstract(socket);
+    options.memory = plan.memory;
+    options.frame_slots = plan.slots;
+    options.gop = plan.gop;
+    options.stall_ms = plan.stall_ms;
+    options.packet_ring = PACKET_RING_MIN;
+    options.once = plan.once;
+    options.sandbox = false;
+    options.camera = plan.camera.then_some(CameraChoice::Path(c"/dev/video0"));
+    options.frames = plan.frames;
+    options
+}
+
+fn cast(plan: &Plan, socket: &Rc<[u8]>, random: &mut Random) -> Vec<Box<dyn Actor>> {
+    let mut actors: Vec<Box<dyn Actor>> = Vec::new();
+    for manner in &plan.producers {
+        actors.push(Box::new(Producer::new(
+            socket.clone(),
+            manner.clone(),
+            random.fork(),
+        )));
+    }
+    for manner in &plan.consumers {
+        actors.push(Box::new(Consumer::new(
+            socket.clone(),
+            manner.clone(),
+            random.fork(),
+        )));
+    }
+    for manner in &plan.controllers {
+        actors.push(Box::new(Controller::new(
+            socket.clone(),
+            manner.clone(),
+            random.fork(),
+        )));
+    }
+    for &manner in &plan.strangers {
+        actors.push(Box::new(Stranger::new(
+            socket.clone(),
+            manner,
+            random.fork(),
+        )));
+    }
+    actors
+}
+
+/// Whether the engine may end so, and left everything as it should.
+fn judge(plan: &Plan, stage: Option<&mut Stage>, exit: Exit) -> Result<(), String> {
+    let Some(stage) = stage else {
+        return Err("there is no stage".to_string());
+    };
+    stage.judge.end(exit)?;
+    let asked_by_client = world::with(|kernel| kernel.shared.drained) == Some(true);
+    let passed = world::with(|kernel| kernel.shared.passed) == Some(true);
+    let running = stage.turns > 0;
+    let (none, lost, one_fault) = world::with(|kernel| {
+        let liberties = &kernel.shared.liberties;
+        (liberties.none(), liberties.lost(), liberties.one_fault())
+    })
+    .unwrap_or_default();
+    let Kind::Encoder(nature) = &plan.nodes[ENCODER].kind else {
+        return Ok(());
+    };
+    let asked = stage.told || asked_by_client || plan.once || plan.frames.is_some();
+    let slow_end = matches!(nature.stops, Stops::Never | Stops::Unknown);
+    let right = match exit {
+        Exit::Success => asked,
+        Exit::DrainTimeout => asked && (slow_end || !none),
+        Exit::DeviceLost => lost && !one_fault,
+        Exit::Stalled => !none && !passed && !one_fault,
+        Exit::Refused | Exit::Device | Exit::NoDevice | Exit::Resource => !running,
+        _ => false,
+    };
+    if right {
+        return Ok(());
+    }
+    let line = world::with(|kernel| kernel.last_line.clone()).unwrap_or_default();
+    Err(format!(
+        "the engine ended with {exit:?} after {} turns: {line}",
+        stage.turns
+    ))
+}
+
+fn message(panic: &(dyn core::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,387 @@
+//! From a seed to a plan: which devices there are, what they do wrong, who acts, and what happens when.
+
+use std::rc::Rc;
+use std::vec::Vec;
+use std::{format, vec};
+
+use rustix::io::Errno;
+
+use super::actors::Event;
+use super::camera::CameraNature;
+use super::encoder::{Crop, Mischief, Nature, Stops};
+use super::faults::{self, Fault, Faults};
+use super::format::Terms;
+use super::kernel::{Kind, Node};
+use super::random::Random;
+use super::world::BEGIN;
+use super::{consumer, controller, producer, stranger};
+use crate::client::Start;
+use crate::control::message::Wish;
+use crate::media::fourcc::Fourcc;
+use crate::time::MS;
+use crate::types::memory::MemoryChoice;
+use crate::v4l2::abi::Api;
+
+/// Node of the encoder, and of the camera.
+pub(super) const ENCODER: usize = 0;
+pub(super) const CAMERA: usize = 1;
+
+const YU12: Fourcc = Fourcc::new(*b"YU12");
+const NV12: Fourcc = Fourcc::new(*b"NV12");
+const YUYV: Fourcc = Fourcc::new(*b"YUYV");
+const NM12: Fourcc = Fourcc::new(*b"NM12");
+
+/// From the end of all troubles to the exam, ns: the longest wait of a ladder that was begun is over by then.
+const SETTLE: u64 = 25_000 * MS;
+/// An engine whose device stays broken ends within so long when it is told to, ns.
+const BROKEN_END: u64 = 120_000 * MS;
+/// No time, no end.
+const EVER: u64 = u64::MAX;
+
+/// Everything that a run depends on.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) nodes: Vec<Node>,
+    pub(super) faults: Faults,
+    pub(super) timeline: Vec<(u64, Event)>,
+    pub(super) producers: Vec<producer::Manner>,
+    pub(super) consumers: Vec<consumer::Manner>,
+    pub(super) controllers: Vec<controller::Manner>,
+    pub(super) strangers: Vec<stranger::Manner>,
+    pub(super) codec: Fourcc,
+    /// Width 0: the producers' or the camera's.
+    pub(super) size: (u32, u32),
+    pub(super) memory: MemoryChoice,
+    pub(super) slots: Option<u32>,
+    pub(super) gop: Option<u32>,
+    pub(super) stall_ms: u32,
+    pub(super) once: bool,
+    pub(super) camera: bool,
+    pub(super) frames: Option<u64>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub(super) fn new(seed: u64) -> Self {
+        let r = &mut Random::new(seed);
+        let camera = r.chance(250);
+        let trouble = r.chance(700);
+        let lasts = r.range(3000, 12_000) * MS;
+        let codec = if r.chance(750) {
+            Fourcc::H264
+        } else {
+            Fourcc::FWHT
+        };
+        let nature = encoder(r, codec, lasts, trouble);
+        let mut nodes = vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)];
+        if camera {
+            let nature = eyes(r, &nature.terms, lasts, trouble);
+            nodes.push(node(c"/dev/video0", Kind::Camera(Rc::new(nature)), r));
+        }
+        let fixed = r.chance(500) || camera;
+        let mut plan = Self {
+            seed,
+            nodes,
+            faults: Faults::default(),
+            timeline: Vec::new(),
+            producers: Vec::new(),
+            consumers: Vec::new(),
+            controllers: Vec::new(),
+            strangers: Vec::new(),
+            codec,
+            size: if fixed { (64, 48) } else { (0, 0) },
+            memory: match r.below(10) {
+                0..=5 => MemoryChoice::Auto,
+                6 | 7 => MemoryChoice::Export,
+                _ => MemoryChoice::Copy,
+            },
+            slots: r.chance(300).then(|| r.range(2, 12) as u32),
+            gop: r.chance(300).then(|| r.pick(&[1, 5, 15])),
+            stall_ms: r.pick(&[300, 1000, 2000]),
+            once: !camera && r.chance(100),
+            camera,
+            frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
+        };
+        let broken = trouble && r.chance(150);
+        if trouble {
+            plan.troubles(r, lasts, broken);
+        }
+        plan.cast(r, fixed);
+        plan.ending(lasts, broken);
+        plan
+    }
+
+    /// Who acts.
+    fn cast(&mut self, r: &mut Random, fixed: bool) {
+        if !self.camera {
+            for number in 0..r.range(1, 3) {
+                let mut one = maker(r, fixed);
+                one.after += number * r.below(4000) * MS;
+                self.producers.push(one);
+            }
+        }
+        for _ in 0..r.below(4) {
+            self.consumers.push(consumer::Manner {
+                after: r.below(3000) * MS,
+                interval: r.range(5, 400) * MS,
+                start: r.pick(&[Start::Key, Start::Oldest, Start::Live]),
+                leaves_after: r.range(3, 200),
+                asks: r.pick(&[0, 0, 30, 500]),
+            });
+        }
+        if r.chance(350) {
+            self.controllers.push(controller::Manner {
+                after: r.range(100, 2000) * MS,
+                interval: r.range(50, 900) * MS,
+                drains_after: r.chance(100).then(|| r.below(20)),
+            });
+        }
+        for _ in 0..r.below(3) {
+            if r.chance(500) {
+                self.strangers.push(r.pick(&stranger::Manner::ALL));
+            }
+        }
+    }
+
+    /// What goes wrong; everything is whole again after `lasts`, unless it stays `broken`.
+    fn troubles(&mut self, r: &mut Random, lasts: u64, broken: bool) {
+        let end = BEGIN + lasts;
+        for _ in 0..r.range(1, 3) {
+            let node = if self.camera && r.chance(500) {
+                CAMERA
+            } else {
+                ENCODER
+            };
+            let at = BEGIN + r.range(0, lasts / MS * 3 / 4) * MS;
+            let short = r.pick(&[1, 20, 200, 1000, 4000]) * MS;
+            let until = if broken { EVER } else { end };
+            match r.below(12) {
+                0..=3 => self.faults.0.push(Fault {
+                    node,
+                    call: r.pick(&faults::CALLS),
+                    errno: r.pick(&faults::ERRNOS),
+                    from: if r.chance(150) { 0 } else { at.max(BEGIN + 1) },
+                    until,
+                    skip: r.pick(&[0, 0, 1, 2, 5, 20, 60]),
+                    times: if broken {
+                        u32::MAX
+                    } else {
+                        r.pick(&[1, 1, 1, 2, 5, u32::MAX])
+                    },
+                }),
+                4 | 5 => {
+                    self.timeline.push((at, Event::Remove(node)));
+                    if !broken {
+                        let back = (at + r.range(0, 4000) * MS).min(end);
+                        self.timeline.push((back, Event::Return(node)));
+                    }
+                }
+                6 => {
+                    self.timeline.push((
+                        at,
+                        Event::Shut(node, r.pick(&[Errno::ACCESS, Errno::BUSY, Errno::NODEV])),
+                    ));
+                    self.timeline.push((at, Event::Hang(node, short)));
+                    self.timeline
+                        .push(((at + short).min(end), Event::Return(node)));
+                }
+                7 => {
+                    let hangs = if broken { EVER } else { short };
+                    self.timeline.push((at, Event::Hang(node, hangs)));
+                }
+                8 => self.timeline.push((
+                    at,
+                    Event::PollErrors(node, if broken { EVER } else { short }),
+                )),
+                9 => {
+                    self.timeline
+                        .push((at, Event::Slow(node, r.pick(&[2, 300, 2000]) * MS)));
+                    self.timeline.push((end, Event::Slow(node, 1000)));
+                }
+                10 => {
+                    let event = match r.below(3) {
+                        0 => Event::Suspend(short),
+                        1 => Event::PollFails(short.min(1000 * MS)),
+                        _ => {
+                            self.timeline.push((end, Event::Memory(1 << 30)));
+                            Event::Memory(r.pick(&[0, 1 << 20, 9 << 20]))
+                        }
+                    };
+                    self.timeline.push((at, event));
+                }
+                _ if self.camera => {
+                    self.timeline.push((at, Event::Signal(CAMERA, false)));
+                    self.timeline
+                        .push(((at + short).min(end), Event::Signal(CAMERA, true)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How it ends.
+    fn ending(&mut self, lasts: u64, broken: bool) {
+        let quiet = BEGIN + lasts;
+        self.timeline.push((quiet, Event::Quiet));
+        let then = quiet + SETTLE;
+        if broken {
+            self.timeline.push((then, Event::Terminate));
+            self.timeline.push((then, Event::EndWithin(BROKEN_END)));
+        } else {
+            self.timeline.push((then, Event::Exam));
+        }
+        self.timeline.sort_by_key(|(at, _)| *at);
+    }
+
+    /// In one line.
+    pub(super) fn summary(&self) -> std::string::String {
+        format!("{self:?}")
+    }
+}
+
+fn node(path: &'static core::ffi::CStr, kind: Kind, r: &mut Random) -> Node {
+    Node {
+        path,
+        kind,
+        absent: None,
+        hangs_until: 0,
+        poll_error_until: 0,
+        call_ns: r.pick(&[0, 1000, 20_000]),
+        stream_ns: 1000,
+    }
+}
+
+/// An encoder.
+fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) -> Nature {
+    let api = r.pick(&[Api::Multi, Api::Multi, Api::Single]);
+    let raw: &[&'static [Fourcc]] = match api {
+        Api::Multi => &[&[YU12, NV12, YUYV], &[NV12], &[NM12, YU12]],
+        Api::Single => &[&[YU12, NV12, YUYV], &[YUYV, YU12]],
+    };
+    let latency = r.pick(&[100, 2_000, 15_000, 60_000]) * 1000;
+    let driver = match codec {
+        Fourcc::H264 => r.pick(&[&b"bcm2835-codec"[..], b"sim"]),
+        _ => b"vicodec",
+    };
+    let stops = match r.below(20) {
+        0..=13 => Stops::Marks {
+            alone: r.chance(700),
+            busy: r.chance(500),
+        },
+        14 | 15 => Stops::Twice,
+        16 | 17 => Stops::Unknown,
+        18 => Stops::Never,
+        _ => Stops::Early,
+    };
+    let mut mischief = Mischief::default();
+    if trouble && r.chance(600) {
+        mischief.until = BEGIN + lasts;
+        for _ in 0..r.range(1, 2) {
+            let often = r.pick(&[5, 30, 200]);
+            match r.below(13) {
+                0..=2 => mischief.drops = often,
+                3 => mischief.empties = often,
+                4 => mischief.errors = often,
+                5 => mischief.damages = often,
+                6 => mischief.zero_times = often,
+                7 => mischief.wrong_times = often,
+                8 => mischief.twice = often,
+                9 => mischief.wrong_index = often.min(30),
+                10 => mischief.wrong_size = often,
+                11 => mischief.sudden_last = often.min(30),
+                _ => mischief.refuses = r.pick(&[30, 300, 1000]),
+            }
+        }
+    }
+    Nature {
+        driver,
+        terms: Terms {
+            api,
+            raw: r.pick(raw),
+            row_align: r.pick(&[1, 32, 64]),
+            height_align: r.pick(&[2, 2, 16]),
+            sides: (32, 1920),
+        },
+        codec,
+        crop: match r.below(40) {
+            0 => Crop::Cuts,
+            1..=4 => Crop::Missing,
+            5..=7 => Crop::Ignored,
+            _ => Crop::Exact,
+        },
+        outputs: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 3])),
+        captures: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 2])),
+        capture_bytes: r.pick(&[1024, 4096]),
+        exports: r.chance(850),
+        imports: r.chance(700),
+        prepares: r.chance(700),
+        forces: codec == Fourcc::H264 && r.chance(850),
+        stops,
+        latency: (latency / 2, latency),
+        returns_early: r.chance(500),
+        ahead: r.pick(&[0, 0, 0, 1, 3]),
+        reorders: r.chance(120),
+        headers_alone: r.chance(250),
+        splits: r.pick(&[0, 0, 50, 400]),
+        mischief,
+    }
+}
+
+/// A camera.
+fn eyes(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -> CameraNature {
+    let mut chance = |often: u32| if trouble && r.chance(250) { often } else { 0 };
+    let (gaps, damages, shorts) = (chance(50), chance(50), chance(30));
+    let (deaths, clock_steps) = (chance(10), chance(20));
+    CameraNature {
+        terms: Terms {
+            api: r.pick(&[like.api, Api::Single]),
+            raw: if like.raw[0] == NM12 {
+                &[NM12, NV12, YU12]
+            } else {
+                like.raw
+            },
+            row_align: r.pick(&[1, like.row_align]),
+            height_align: 2,
+            sides: (32, 1920),
+        },
+        card: b"Simulated camera",
+        size: (64, 48),
+        interval: r.pick(&[16, 33, 100]) * MS,
+        buffers: (r.pick(&[1, 3]), r.pick(&[32, 32, 4])),
+        exports: r.chance(750),
+        bridge: r.chance(400),
+        until: BEGIN + lasts,
+        gaps,
+        damages,
+        shorts,
+        deaths,
+        clock_steps,
+    }
+}
+
+/// A producer.
+fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
+    let sizes = [(64, 48), (32, 32), (96, 64), (80, 60)];
+    let mut wish = Wish::default();
+    if !fixed || r.chance(100) {
+        wish.size = r.pick(&sizes);
+        wish.rate = r.pick(&[(0, 0), (30, 1), (10, 1)]);
+    }
+    if r.chance(150) {
+        wish.format = r.pick(&[YU12, NV12, YUYV]).0;
+    }
+    wish.copied = r.chance(150);
+    producer::Manner {
+        after: r.range(1, 500) * MS,
+        interval: r.pick(&[3, 16, 33, 100]) * MS,
+        frames: r.range(1, 120),
+        wish,
+        offers: r.chance(200).then(|| r.chance(800)),
+        draws: r.pick(&[0, 1, 10]) * MS,
+        dies_after: r.chance(150).then(|| r.below(40)),
+        finishes: r.chance(700),
+        returns: r.below(5) as u32,
+        constant_time: r.chance(100),
+    }
+}
