@@ -94,7 +94,7 @@ fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null(
     assert_eq!(outcome.number("refused"), 14);
     assert_eq!(
         outcome.text("refused.log").trim_end(),
-        "framemill: shared memory: memfd_create: EPERM: no permission"
+        "framemill: no packet ring of 4194304 bytes: memfd_create: EPERM: no permission"
     );
 }
 
@@ -124,7 +124,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
             say "limit $name" $?
             wait $log
         }
-        for bytes in 32768 40960 49152 65536 81920 131072; do short stack$bytes limit 3 $bytes; done
+        for bytes in 32768 65536 81919 81920 98304 131072; do short stack$bytes limit 3 $bytes; done
         for bytes in 0 8192 100000 5000000; do short fsize$bytes limit 1 $bytes; done
         for count in 3 5 8 12 16 20; do short nofile$count limit 7 $count; done
         for bytes in 1000000 2000000 8000000; do short as$bytes limit 9 $bytes; done
@@ -136,7 +136,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
         kill $small
         ended small
         # Each command.
-        for bytes in 32768 65536; do
+        for bytes in 32768 81920; do
             for command in help push tap stat ctl probe; do
                 quiet() { "$@" >out; }
                 try "$command.$bytes" quiet /host/with limit 3 $bytes framemill $command
@@ -180,7 +180,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
     for (name, words) in [
         (
             "stack32768",
-            "32768 bytes, and 49152 are needed: raise ulimit -s",
+            "32768 bytes, and 81920 are needed: raise ulimit -s",
         ),
         (
             "fsize0",
@@ -191,13 +191,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
         let log = outcome.text(&format!("{name}.log"));
         assert!(log.contains(words), "{name}: {log}");
     }
-    for name in [
-        "stack49152",
-        "stack65536",
-        "fsize5000000",
-        "nofile20",
-        "memlock0",
-    ] {
+    for name in ["stack81920", "fsize5000000", "nofile20", "memlock0"] {
         let log = outcome.text(&format!("{name}.log"));
         assert!(log.contains("running: "), "{name}: {log}");
     }
@@ -220,7 +214,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
     for command in ["help", "push", "tap", "stat", "ctl", "probe"] {
         let code = outcome.number(&format!("{command}.32768"));
         assert_eq!(code, 14, "{command}");
-        let code = outcome.number(&format!("{command}.65536"));
+        let code = outcome.number(&format!("{command}.81920"));
         let expected = match command {
             "help" | "probe" => 0,
             "ctl" => 2,
