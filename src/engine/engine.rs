@@ -170,7 +170,7 @@ impl Engine<'_> {
         }
         let end = now();
         self.header.status.heartbeat.store(end, Relaxed);
-        life.clients.meter.turn_took(end.saturating_sub(time), end);
+        life.clients.turn_took(end.saturating_sub(time), end);
         self.check_balance();
         Ok(())
     }

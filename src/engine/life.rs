@@ -74,7 +74,7 @@ pub(super) struct Life {
 impl Life {
     pub(super) fn new(all_intra: bool) -> Self {
         Self {
-            clients: Clients::default(),
+            clients: Clients::new(),
             phase: Phase::Running,
             wakeups: Wakeups::default(),
             camera_wakeups: Wakeups::default(),

@@ -98,7 +98,7 @@ impl Engine<'_> {
     /// One message of one client. Whether there may be more of the kind that are one with it.
     #[inline(never)]
     fn serve_client(&mut self, life: &mut Life, place: usize, time: u64) -> bool {
-        let measured = life.clients.meter.measures(time);
+        let allowed = life.clients.meter.allows(time, 1);
         let shunned = self.shuns(life, place, time);
         let Some(client) = life.clients.get_mut(place) else {
             return false;
@@ -108,7 +108,7 @@ impl Engine<'_> {
             && self.settings.import
             && trusted(&client.socket, &self.settings.producers);
         let (socket, cost) = (&client.socket, &mut client.cost);
-        let received = charged(cost, measured, || match imports {
+        let received = charged(cost, allowed, || match imports {
             true => receive(socket),
             false => receive_plain(socket),
         });
