@@ -200,9 +200,14 @@ pub const RETAINED_SETS: u64 = 2;
 /// Longest pause between two tries to set the encoder up while memory is short, ms. Each try writes two lines to the log.
 pub const SHORTAGE_PAUSE_MS: u32 = 8000;
 
-/// Processor time that a call for a client (a wake-up, a read) may take in the long run, us: more than a thousand waiters, and more than
-/// an honest client's calls take in a virtual machine whose host is overloaded, which counts as processor time there.
+/// Processor time that a call for a client (a wake-up, a read) may take in the long run, us: more than a thousand waiters …
 pub const WAKE_ALLOWED_US: u64 = 2000;
+
+/// … and so many times what the reference takes, a call that wakes nobody: to wake one that sleeps takes a few times as much.
+pub const WAKE_REFERENCES: u64 = 16;
+
+/// The newest reference is this part of the mean: it follows a machine that becomes slow before a client's calls add up.
+pub const REFERENCE_SHARE: u64 = 8;
 
 /// Of one call no more is counted, us: a single interrupt or a hypervisor's pause is no client's fault.
 pub const WAKE_COUNTED_US: u64 = 8000;

@@ -239,9 +239,9 @@ fn a_swallowed_frame_is_dropped_in_time_once_a_later_one_has_come() {
     );
     assert!(pipeline.claim(keys[1], 20).is_some());
     assert_eq!(pipeline.expires(LIMIT), Some(10 + LIMIT));
-    pipeline.expire(10 + LIMIT, LIMIT);
+    pipeline.expire(9 + LIMIT, LIMIT);
     assert_eq!(memory.stats().get(Counter::DroppedEncoder), 0);
-    pipeline.expire(11 + LIMIT, LIMIT);
+    pipeline.expire(10 + LIMIT, LIMIT);
     assert_eq!(memory.stats().get(Counter::DroppedEncoder), 1);
     assert_eq!(pipeline.expires(LIMIT), None);
 }

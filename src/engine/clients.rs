@@ -84,7 +84,7 @@ impl<'a> Clients<'a> {
     /// Nobody is connected. `packets` is the packet ring's memfd.
     pub fn new(listener: Listener<'a>, packets: OwnedFd, rights: Rights, stats: Stats<'a>) -> Self {
         Self {
-            table: Table::default(),
+            table: Table::new(),
             log_limit: LogLimit::default(),
             listener,
             packets,
@@ -203,14 +203,14 @@ impl<'a> Clients<'a> {
     /// Receives one message of a client. Gives what the engine is to do about it.
     fn receive(&mut self, index: usize, now_ns: u64) -> Option<Event> {
         let shunned = self.is_shunned(index, now_ns);
-        let measured = self.table.meter.measures(now_ns);
+        let allowed = self.table.meter.allows(now_ns, 1);
         let client = self.table.get_mut(index)?;
         // Only who may import may send descriptors at all, and to connect is not enough for that.
         let imports = matches!(client.role, Role::Producer { .. })
             && self.rights.import
             && trusted(&client.socket, &self.rights.producers);
         let (socket, cost) = (&client.socket, &mut client.cost);
-        let received = charged(cost, measured, || match imports {
+        let received = charged(cost, allowed, || match imports {
             true => receive(socket),
             false => receive_plain(socket),
         });

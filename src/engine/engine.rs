@@ -175,7 +175,7 @@ impl Engine<'_> {
         let end_ns = now();
         self.header.status.heartbeat.store(end_ns, Relaxed);
         let took_ns = end_ns.saturating_sub(now_ns);
-        self.clients.table.meter.turn_took(took_ns, end_ns);
+        self.clients.table.turn_took(took_ns, end_ns);
         Ok(end_ns)
     }
 

@@ -68,6 +68,8 @@ pub struct Table {
     list: ArrayVec<Client, CLIENTS>,
     /// Whether calls for clients are measured.
     pub meter: Meter,
+    /// Where the reference's wake-up goes: nobody polls it.
+    reference: Option<(OwnedFd, OwnedFd)>,
     /// What it has cost to wake the consumers that sleep on the futex word, who cannot be told apart.
     sleepers_cost: WakeCost,
     /// Users who are refused for what their clients cost, and until when, `CLOCK_MONOTONIC` ns.
@@ -75,6 +77,15 @@ pub struct Table {
 }
 
 impl Table {
+    /// No connections yet. Where there is no descriptor left for the reference, clients may cost no more on a slow machine.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            reference: new_wake().ok(),
+            ..Self::default()
+        }
+    }
+
     /// A new connection.
     ///
     /// # Errors
@@ -146,10 +157,10 @@ impl Table {
 
     /// Signals the wake sockets of all consumers that have one; `now` is `CLOCK_MONOTONIC` ns.
     pub fn notify_consumers(&mut self, now: u64) {
-        let measured = self.meter.measures(now);
+        let allowed = self.meter.allows(now, 1);
         for client in &mut self.list {
             if let Role::Consumer(Some(wake)) = &client.role {
-                charged(&mut client.cost, measured, || signal(wake));
+                charged(&mut client.cost, allowed, || signal(wake));
             }
         }
     }
@@ -159,30 +170,46 @@ impl Table {
     pub fn wake_sleepers(&mut self, now: u64, wake: impl FnOnce(u32)) {
         let sleepers = self.sleepers();
         if sleepers > 0 {
-            let measured = self.meter.measures(now);
-            charged(&mut self.sleepers_cost, measured, || wake(sleepers));
+            let allowed = self.meter.allows(now, sleepers);
+            charged(&mut self.sleepers_cost, allowed, || wake(sleepers));
         }
     }
 
     /// Signals the producer that there are free slots, or news of its frames.
     pub fn notify_producer(&mut self, now: u64) {
-        let measured = self.meter.measures(now);
+        let allowed = self.meter.allows(now, 1);
         for client in &mut self.list {
             if let Role::Producer { free, .. } = &client.role {
-                charged(&mut client.cost, measured, || signal(free));
+                charged(&mut client.cost, allowed, || signal(free));
             }
         }
     }
 
     /// Reads what the producer signalled; whether its socket is at its end. How often it was signalled says nothing.
     pub fn hear_producer(&mut self, now: u64) -> bool {
-        let measured = self.meter.measures(now);
+        let allowed = self.meter.allows(now, 1);
         self.list.iter_mut().any(|client| match &client.role {
-            Role::Producer { filled, .. } => charged(&mut client.cost, measured, || {
+            Role::Producer { filled, .. } => charged(&mut client.cost, allowed, || {
                 io::read(filled, &mut [0; 64]) == Ok(0)
             }),
             _ => false,
         })
+    }
+
+    /// A turn took `ns` and ended at `now`, `CLOCK_MONOTONIC` ns. While calls are measured, so is the reference.
+    pub fn turn_took(&mut self, ns: u64, now: u64) {
+        self.meter.turn_took(ns, now);
+        if !self.meter.measures(now) {
+            return;
+        }
+        if let Some((read, write)) = &self.reference {
+            let before = processor_time();
+            signal(write);
+            let took = processor_time().saturating_sub(before);
+            self.meter.reference_took(took);
+            // There is no more in it than that.
+            let _ = io::read(read, &mut [0; 64]);
+        }
     }
 
     /// A client whose wake-ups cost more than they may.
@@ -222,14 +249,14 @@ impl Table {
     }
 }
 
-/// Makes a call for a client; what it takes is charged to the client while calls are measured.
-pub fn charged<T>(cost: &mut WakeCost, measured: bool, call: impl FnOnce() -> T) -> T {
-    if !measured {
+/// Makes a call for a client; what it takes beyond `allowed` ns is charged to the client, while calls are measured.
+pub fn charged<T>(cost: &mut WakeCost, allowed: Option<u64>, call: impl FnOnce() -> T) -> T {
+    let Some(allowed) = allowed else {
         return call();
-    }
+    };
     let before = processor_time();
     let result = call();
-    cost.charge(processor_time().saturating_sub(before));
+    cost.charge(processor_time().saturating_sub(before), allowed);
     result
 }
 
