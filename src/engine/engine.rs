@@ -387,7 +387,10 @@ impl Engine<'_> {
             self.pipeline.drop_filled(Counter::DroppedRefused);
             return Ok(());
         }
-        Err(error)
+        match self.copy_instead_of_import(error) {
+            true => Ok(()),
+            false => Err(error),
+        }
     }
 
     /// Free slots to the producer, and what became of its frames.

@@ -132,6 +132,7 @@ impl<'a> Source<'a> {
             let terms = Terms {
                 choice: *choice,
                 format: raw.camera,
+                copied: false,
             };
             rate = source_rate(camera, terms, self.size, rate, rate);
         }
@@ -161,6 +162,7 @@ impl<'a> Source<'a> {
             terms: Terms {
                 choice,
                 format: raw.camera,
+                copied: false,
             },
             identity: Identity::of(&camera.capability),
             stranger: None,

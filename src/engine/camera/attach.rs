@@ -31,6 +31,8 @@ pub struct Terms<'a> {
     pub choice: CameraChoice<'a>,
     /// Its raw format: the encoder's, or one with the same rows.
     pub format: &'static RawFormat,
+    /// The encoder refuses its buffers when they are queued, and not before: frames are copied.
+    pub copied: bool,
 }
 
 /// The camera's name, for sentences about it.
@@ -144,7 +146,7 @@ impl Engine<'_> {
         alike: bool,
     ) -> Result<bool, NotAttached> {
         let choice = self.session.options.memory;
-        if choice == MemoryChoice::Copy {
+        if choice == MemoryChoice::Copy || terms.copied {
             return Ok(false);
         }
         let insists = choice == MemoryChoice::Export;
@@ -178,6 +180,27 @@ impl Engine<'_> {
             Err(failure) if insists => Err(NotAttached::Encoder(failure)),
             answer => Ok(answer.is_ok()),
         }
+    }
+
+    /// The encoder refuses each of the camera's buffers that is queued: it is attached again, and its frames are copied. False where they
+    /// are not the camera's buffers, or `--memory export` insists.
+    pub(in crate::engine) fn copy_instead_of_import(&mut self, error: IoctlError) -> bool {
+        let imports = self.encoder.imports();
+        let wanted = self.memory.wanted();
+        let auto = self.session.options.memory == MemoryChoice::Auto;
+        let Some(feed) = self.camera.as_mut().filter(|_| auto && imports) else {
+            return false;
+        };
+        feed.terms.copied = true;
+        note!(
+            warn,
+            "{}: {error}, of a buffer of {}: each frame is copied, {} bytes a second",
+            self.session.path,
+            feed.terms,
+            wanted.bytes_a_second()
+        );
+        self.detach(0);
+        true
     }
 
     /// Sets the encoder up with buffers of its own, which nobody has.
