@@ -25,6 +25,10 @@ pub(super) enum Event {
     Remove(usize),
     /// It is back.
     Return(usize),
+    /// Another camera is at its node.
+    Replace(usize),
+    /// The camera is at another node.
+    Move(usize),
     /// It cannot be opened for this reason, though it is there.
     Shut(usize, Errno),
     /// It does nothing for so long, ns.
@@ -73,6 +77,8 @@ impl Event {
         match self {
             Self::Remove(node) => kernel.remove(node),
             Self::Return(node) => kernel.nodes[node].absent = None,
+            Self::Replace(node) => kernel.replace(node),
+            Self::Move(node) => kernel.nodes[node].path = c"/dev/video8",
             Self::Shut(node, errno) => {
                 kernel.shared.liberties.removed = true;
                 kernel.nodes[node].absent = Some(errno);

@@ -120,7 +120,7 @@ impl Encoder {
             return self.command(command);
         }
         match (number, argument.downcast_ref::<u32>()) {
-            (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue),
+            (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue, shared),
             (abi::VIDIOC_STREAMOFF, Some(&queue)) => self.stop(queue),
             _ => Err(Errno::NOTTY),
         }
@@ -291,7 +291,9 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, word: u32) -> Result<()> {
+    fn start(&mut self, word: u32, shared: &mut Shared) -> Result<()> {
+        let capture = queue_of(word, self.nature.terms.api) == Some(Side::Capture);
+        shared.streams += u64::from(capture);
         let queue = self.queue(word)?;
         if queue.slots.is_empty() {
             return Err(Errno::INVAL);
@@ -333,6 +335,18 @@ impl Encoder {
     pub(super) fn holds(&self, slot: u32) -> bool {
         let slot = self.output.slots.get(slot as usize);
         slot.is_some_and(|slot| slot.holder != super::queue::Holder::User)
+    }
+
+    /// CAPTURE buffers that neither the driver has nor a list of those that are done, while a stream goes on.
+    pub(super) fn captures_missing(&self) -> usize {
+        let queue = &self.capture;
+        if !queue.streaming || !self.output.streaming || queue.ended || queue.lied || self.marked {
+            return 0;
+        }
+        let slots = queue.slots.iter();
+        slots
+            .filter(|slot| slot.holder == super::queue::Holder::User)
+            .count()
     }
 
     /// What poll(2) says: readable, writable, error.

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::packets::Packets;
 use super::world;
 use crate::exit::Exit;
+use crate::limits::COUNTERS;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::shm::stats::{Counter, DROPS};
@@ -185,7 +186,11 @@ impl Judge {
             } else {
                 CALLS_OF_A_TURN
             };
+            let missing = kernel.captures_missing();
             let shared = &mut kernel.shared;
+            if missing > 0 {
+                shared.violated(format_args!("the encoder lacks {missing} CAPTURE buffers"));
+            }
             if calls > most {
                 shared.violated(format_args!("{calls} calls in one turn"));
             }
@@ -224,7 +229,15 @@ impl Judge {
         self.generation = generation;
     }
 
-    /// Packets that were published.
+    /// All counters.
+    pub(super) fn counters(&self) -> [u64; COUNTERS] {
+        let header = self.packets.header();
+        header.map_or([0; COUNTERS], |header| {
+            core::array::from_fn(|at| header.counters[at].load(Relaxed))
+        })
+    }
+
+    /// One of them.
     pub(super) fn count(&self, counter: Counter) -> u64 {
         let header = self.packets.header();
         header.map_or(0, |header| header.counters[counter as usize].load(Relaxed))

@@ -88,6 +88,8 @@ pub(super) struct Shared {
     imports: HashMap<u64, Rc<Region>>,
     /// Number of the latest packet of any encoder.
     pub(super) serial: u64,
+    /// How often an encoder was started.
+    pub(super) streams: u64,
     /// The first thing that must not be.
     pub(super) violation: Option<String>,
     /// Packets that the judge has seen.
@@ -180,6 +182,7 @@ impl Kernel {
                 dmabufs: HashSet::new(),
                 imports: HashMap::new(),
                 serial: 0,
+                streams: 0,
                 violation: None,
                 seen: 0,
                 drained: false,
@@ -363,6 +366,21 @@ impl Kernel {
         }
     }
 
+    /// Puts another camera in the place of the one that was taken away.
+    pub(super) fn replace(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.absent = None;
+        if let Kind::Camera(nature) = &mut node.kind {
+            let other: &[u8] = b"Another camera";
+            let card = if nature.card == other {
+                b"Simulated camera"
+            } else {
+                other
+            };
+            *nature = Rc::new(CameraNature { card, ..**nature });
+        }
+    }
+
     /// Cameras of a node do something of their own accord.
     pub(super) fn with_cameras(&mut self, node: usize, mut act: impl FnMut(&mut Camera)) {
         for file in self.files.iter_mut().filter(|file| file.node == node) {
@@ -381,6 +399,15 @@ impl Kernel {
             }
             Context::Camera(_) => false,
         })
+    }
+
+    /// CAPTURE buffers that the engine keeps, though it waits.
+    pub(super) fn captures_missing(&self) -> usize {
+        let missing = self.files.iter().map(|file| match &file.context {
+            Context::Encoder(encoder) if !file.gone => encoder.captures_missing(),
+            _ => 0,
+        });
+        missing.sum()
     }
 
     pub(super) fn made(&mut self, name: &CStr, fd: &OwnedFd) {

@@ -25,6 +25,7 @@ mod queue;
 mod random;
 mod runner;
 mod scenario;
+mod shrink;
 mod stranger;
 #[cfg(test)]
 mod tests;

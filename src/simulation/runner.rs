@@ -25,7 +25,7 @@ use super::stranger::Stranger;
 use super::world::{self, Stage};
 use crate::command::run::run as framemill_run;
 use crate::exit::Exit;
-use crate::limits::PACKET_RING_MIN;
+use crate::limits::{COUNTERS, PACKET_RING_MIN};
 use crate::types::devices::{CameraChoice, DeviceChoice};
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
@@ -35,13 +35,17 @@ use crate::types::socket_name::SocketName;
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
 /// What a run was like.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Report {
     pub(super) turns: u64,
     pub(super) calls: u64,
     pub(super) packets: u64,
     pub(super) virtual_ns: u64,
     pub(super) exit: u8,
+    /// Why, where it is no success.
+    pub(super) sentence: String,
+    /// The engine's counters at the end.
+    pub(super) counters: [u64; COUNTERS],
 }
 
 /// What went wrong, and what happened before.
@@ -90,6 +94,9 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         Err(panic) => Err(message(panic.as_ref())),
     };
     let turns = stage.as_ref().map_or(0, |stage| stage.turns);
+    let counters = stage
+        .as_ref()
+        .map_or([0; COUNTERS], |stage| stage.judge.counters());
     // Clients give back what they had.
     drop(stage);
     let kernel = world::take_kernel();
@@ -116,6 +123,8 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
             packets: kernel.shared.seen,
             virtual_ns,
             exit: exit as u8,
+            sentence: kernel.last_line.clone(),
+            counters,
         })
 }
 
@@ -133,7 +142,10 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
     options.packet_ring = PACKET_RING_MIN;
     options.once = plan.once;
     options.sandbox = false;
-    options.camera = plan.camera.then_some(CameraChoice::Path(c"/dev/video0"));
+    options.camera = plan.camera.then_some(match plan.by_card {
+        true => CameraChoice::Card(b"Simulated camera"),
+        false => CameraChoice::Path(c"/dev/video0"),
+    });
     options.frames = plan.frames;
     options
 }

@@ -58,6 +58,8 @@ pub(super) struct Plan {
     pub(super) stall_ms: u32,
     pub(super) once: bool,
     pub(super) camera: bool,
+    /// The camera is named by its card.
+    pub(super) by_card: bool,
     pub(super) frames: Option<u64>,
 }
 
@@ -73,7 +75,14 @@ impl Plan {
         } else {
             Fourcc::FWHT
         };
-        let nature = encoder(r, codec, lasts, trouble);
+        let mut nature = encoder(r, codec, lasts, trouble);
+        // A camera's buffers are few, and some of them stay with it.
+        nature.ahead = if camera && nature.keeps {
+            0
+        } else {
+            nature.ahead
+        };
+        let held_back = nature.keeps && nature.ahead > 0;
         let mut nodes = vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)];
         if camera {
             let nature = eyes(r, &nature.terms, lasts, trouble);
@@ -101,6 +110,7 @@ impl Plan {
             stall_ms: r.pick(&[300, 1000, 2000]),
             once: !camera && r.chance(100),
             camera,
+            by_card: camera && r.chance(300),
             frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
         };
         let broken = trouble && r.chance(150);
@@ -108,6 +118,10 @@ impl Plan {
             plan.troubles(r, lasts, broken);
         }
         plan.cast(r, fixed);
+        // Whoever waits for a slot that the encoder keeps until more frames come would wait for ever.
+        for maker in plan.producers.iter_mut().filter(|_| held_back) {
+            maker.gathers = None;
+        }
         plan.ending(lasts, broken);
         plan
     }
@@ -174,6 +188,9 @@ impl Plan {
                     self.timeline.push((at, Event::Remove(node)));
                     if !broken {
                         let back = (at + r.range(0, 4000) * MS).min(end);
+                        if node == CAMERA {
+                            self.another_camera(r, at, back);
+                        }
                         self.timeline.push((back, Event::Return(node)));
                     }
                 }
@@ -217,6 +234,17 @@ impl Plan {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What is at the camera's place, or where it comes back, when it was taken away at `at`.
+    fn another_camera(&mut self, r: &mut Random, at: u64, back: u64) {
+        if r.chance(300) {
+            self.timeline.push((at, Event::Replace(CAMERA)));
+            self.timeline.push((back, Event::Remove(CAMERA)));
+            self.timeline.push((back, Event::Replace(CAMERA)));
+        } else if self.by_card && r.chance(500) {
+            self.timeline.push((at, Event::Move(CAMERA)));
         }
     }
 
@@ -294,6 +322,13 @@ fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) -> Nature {
             }
         }
     }
+    let keeps = r.chance(300);
+    // This one's key frames may be forced one by one, and then it never has a second frame to look at.
+    let ahead = if keeps && driver == b"bcm2835-codec" {
+        0
+    } else {
+        r.pick(&[0, 0, 0, 1, 3])
+    };
     Nature {
         driver,
         terms: Terms {
@@ -310,7 +345,10 @@ fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) -> Nature {
             5..=7 => Crop::Ignored,
             _ => Crop::Exact,
         },
-        outputs: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 3])),
+        outputs: (
+            r.pick(&[1, 1, 2, 6]),
+            if keeps { 32 } else { r.pick(&[32, 32, 3]) },
+        ),
         captures: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 2])),
         capture_bytes: r.pick(&[1024, 4096]),
         exports: r.chance(850),
@@ -320,7 +358,8 @@ fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) -> Nature {
         stops,
         latency: (latency / 2, latency),
         returns_early: r.chance(500),
-        ahead: r.pick(&[0, 0, 0, 1, 3]),
+        keeps,
+        ahead,
         reorders: r.chance(120),
         headers_alone: r.chance(250),
         splits: r.pick(&[0, 0, 50, 400]),
@@ -379,6 +418,7 @@ fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
         wish,
         offers: r.chance(200).then(|| r.chance(800)),
         draws: r.pick(&[0, 1, 10]) * MS,
+        gathers: r.chance(250).then(|| r.range(3, 30)),
         dies_after: r.chance(150).then(|| r.below(40)),
         finishes: r.chance(700),
         returns: r.below(5) as u32,

@@ -97,9 +97,10 @@ impl Encoder {
             .range(self.nature.latency.0, self.nature.latency.1);
         let last = self.work.back().map_or(0, |work| work.coded_at);
         let coded_at = (now + latency).max(last);
-        let return_at = match self.nature.returns_early {
-            true => now + self.random.below(latency + 1),
-            false => coded_at,
+        let return_at = match (self.nature.keeps, self.nature.returns_early) {
+            (true, _) => u64::MAX,
+            (_, true) => now + self.random.below(latency + 1),
+            _ => coded_at,
         };
         let key =
             self.since_key == 0 || self.since_key >= self.controls.gop() || self.controls.forced;
@@ -163,19 +164,12 @@ impl Encoder {
         }
         let now = shared.now();
         for at in 0..self.work.len() {
-            let work = &mut self.work[at];
-            if !work.returned && work.return_at <= now {
-                work.returned = true;
-                let done = Done {
-                    index: work.slot,
-                    flags: BUF_FLAG_TIMESTAMP_COPY,
-                    timestamp: work.time,
-                    ..Done::default()
-                };
-                self.output.complete(done);
+            if self.work[at].return_at <= now {
+                self.give_back(at);
             }
         }
         while let Some(at) = self.due(now) {
+            self.give_back(at);
             let Some(work) = self.work.remove(at) else {
                 break;
             };
@@ -189,11 +183,24 @@ impl Encoder {
         }
     }
 
+    /// The driver is done with a frame's buffer.
+    fn give_back(&mut self, at: usize) {
+        let work = &mut self.work[at];
+        if !core::mem::replace(&mut work.returned, true) {
+            self.output.complete(Done {
+                index: work.slot,
+                flags: BUF_FLAG_TIMESTAMP_COPY,
+                timestamp: work.time,
+                ..Done::default()
+            });
+        }
+    }
+
     /// The frame whose packet comes next.
     fn due(&mut self, now: u64) -> Option<usize> {
         let front = self.work.front()?;
         let ahead = if self.draining { 0 } else { self.nature.ahead };
-        if front.coded_at > now || !front.returned || self.work.len() <= ahead {
+        if front.coded_at > now || self.work.len() <= ahead {
             return None;
         }
         let swaps = self.nature.reorders
@@ -201,7 +208,7 @@ impl Encoder {
             && self
                 .work
                 .get(1)
-                .is_some_and(|work| work.coded_at <= now && work.returned && !work.key);
+                .is_some_and(|work| work.coded_at <= now && !work.key);
         Some(usize::from(swaps && self.random.chance(300)))
     }
 
@@ -226,6 +233,7 @@ impl Encoder {
             stamp: work.stamp,
             serial: shared.serial,
             length: work.length,
+            stream: shared.streams,
             flags: u64::from(work.key) * KEY + u64::from(odd) * ODD,
         };
         let mut flags = BUF_FLAG_TIMESTAMP_COPY;
