@@ -112,7 +112,7 @@ impl Event {
 impl Stage {
     /// Tells the engine to stop.
     pub(super) fn terminate(&mut self) {
-        self.told = true;
+        self.told += 1;
         let _ = rustix::io::write(&self.signals, &[0; 128]);
     }
 

@@ -404,7 +404,12 @@ impl Kernel {
     /// CAPTURE buffers that the engine keeps, though it waits.
     pub(super) fn captures_missing(&self) -> usize {
         let missing = self.files.iter().map(|file| match &file.context {
-            Context::Encoder(encoder) if !file.gone => encoder.captures_missing(),
+            Context::Encoder(encoder) if !file.gone => match encoder.captures_missing() {
+                0 => 0,
+                // The engine may have closed it.
+                _ if file.handle.is_released() => 0,
+                missing => missing,
+            },
             _ => 0,
         });
         missing.sum()

@@ -18,6 +18,7 @@ mod faults;
 mod format;
 mod judge;
 mod kernel;
+mod ladder;
 mod memory;
 mod packets;
 mod producer;

@@ -23,8 +23,8 @@ pub(super) struct Packets {
     bytes: Vec<u8>,
     last: Option<Packet>,
     last_serial: u64,
-    /// The start of the encoder that the latest packet follows.
-    stream: u64,
+    /// The start of the encoder that the latest packet of ours follows, and its generation.
+    stream: (u64, u16),
     /// Whose the latest frame was.
     producer: Option<u32>,
     /// Frames that were dropped by the end of the turn before, and by the end of the one with the latest packet.
@@ -44,7 +44,7 @@ impl Packets {
             bytes: Vec::new(),
             last: None,
             last_serial: 0,
-            stream: 0,
+            stream: (0, 0),
             producer: None,
             drops: (0, 0),
             count: 0,
@@ -176,11 +176,9 @@ impl Packets {
             ));
         }
         self.last_serial = record.serial;
-        let starts = record.stream - core::mem::replace(&mut self.stream, record.stream);
-        let same = self
-            .last
-            .is_some_and(|last| last.generation == packet.generation);
-        if starts > 0 && same {
+        let (stream, generation) =
+            core::mem::replace(&mut self.stream, (record.stream, packet.generation));
+        if stream != 0 && stream != record.stream && generation == packet.generation {
             shared.violated(format_args!(
                 "the encoder was started, the generation is the same: {packet:?}"
             ));

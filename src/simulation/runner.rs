@@ -26,6 +26,7 @@ use super::world::{self, Stage};
 use crate::command::run::run as framemill_run;
 use crate::exit::Exit;
 use crate::limits::{COUNTERS, PACKET_RING_MIN};
+use crate::time::MS;
 use crate::types::devices::{CameraChoice, DeviceChoice};
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
@@ -74,13 +75,16 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
     let stage = Stage {
         actors: cast(plan, &socket, &mut random),
         timeline: plan.timeline.clone(),
-        judge: Judge::new(Packets::new(plan.codec, plan.camera)),
+        judge: Judge::new(
+            Packets::new(plan.codec, plan.camera),
+            u64::from(plan.stall_ms) * MS,
+        ),
         poll_fails_until: 0,
         turns: 0,
         socket: socket.clone(),
         signals: write,
         camera: plan.camera,
-        told: false,
+        told: 0,
     };
     world::install(kernel, stage);
     let result = catch_unwind(AssertUnwindSafe(|| framemill_run(&options)));
@@ -200,11 +204,11 @@ fn judge(plan: &Plan, stage: Option<&mut Stage>, exit: Exit) -> Result<(), Strin
     let Kind::Encoder(nature) = &plan.nodes[ENCODER].kind else {
         return Ok(());
     };
-    let asked = stage.told || asked_by_client || plan.once || plan.frames.is_some();
+    let asked = stage.told > 0 || asked_by_client || plan.once || plan.frames.is_some();
     let slow_end = matches!(nature.stops, Stops::Never | Stops::Unknown);
     let right = match exit {
         Exit::Success => asked,
-        Exit::DrainTimeout => asked && (slow_end || !none),
+        Exit::DrainTimeout => asked && (slow_end || !none || stage.told > 1),
         Exit::DeviceLost => lost && !one_fault,
         Exit::Stalled => !none && !passed && !one_fault,
         Exit::Refused | Exit::Device | Exit::NoDevice | Exit::Resource => !running,

@@ -126,6 +126,67 @@ impl Plan {
         plan
     }
 
+    /// Nothing is wrong: an encoder that takes 20 ms for a frame, and one producer of ten frames. For tests that name what they want.
+    pub(super) fn plain() -> Self {
+        let r = &mut Random::new(0);
+        let mut nature = encoder(r, Fourcc::H264, 0, false);
+        nature.terms.api = Api::Multi;
+        nature.terms.raw = &[YU12, NV12, YUYV];
+        nature.latency = (20 * MS, 20 * MS);
+        nature.crop = Crop::Exact;
+        (nature.outputs, nature.captures) = ((1, 32), (1, 32));
+        (nature.exports, nature.imports, nature.forces) = (true, true, true);
+        (nature.keeps, nature.ahead, nature.reorders) = (false, 0, false);
+        nature.stops = Stops::Marks {
+            alone: true,
+            busy: false,
+        };
+        let mut maker = maker(r, true);
+        maker.wish = Wish::default();
+        (maker.after, maker.interval, maker.draws) = (10 * MS, 10 * MS, 0);
+        (maker.frames, maker.returns, maker.finishes) = (10, 0, true);
+        (maker.offers, maker.gathers, maker.dies_after) = (None, None, None);
+        let mut plan = Self {
+            seed: 0,
+            nodes: vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)],
+            faults: Faults::default(),
+            timeline: Vec::new(),
+            producers: vec![maker],
+            consumers: Vec::new(),
+            controllers: Vec::new(),
+            strangers: Vec::new(),
+            codec: Fourcc::H264,
+            size: (64, 48),
+            memory: MemoryChoice::Auto,
+            slots: None,
+            gop: None,
+            stall_ms: 2000,
+            once: false,
+            camera: false,
+            by_card: false,
+            frames: None,
+        };
+        plan.ending(2000 * MS, false);
+        plan
+    }
+
+    /// Something happens so long after the beginning, ms.
+    pub(super) fn at(mut self, ms: u64, event: Event) -> Self {
+        self.timeline.push((BEGIN + ms * MS, event));
+        self.timeline.sort_by_key(|(at, _)| *at);
+        self
+    }
+
+    /// The encoder is another.
+    pub(super) fn with_encoder(mut self, change: impl FnOnce(&mut Nature)) -> Self {
+        if let Kind::Encoder(nature) = &self.nodes[ENCODER].kind {
+            let mut nature = **nature;
+            change(&mut nature);
+            self.nodes[ENCODER].kind = Kind::Encoder(Rc::new(nature));
+        }
+        self
+    }
+
     /// Who acts.
     fn cast(&mut self, r: &mut Random, fixed: bool) {
         if !self.camera {
