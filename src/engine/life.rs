@@ -51,6 +51,8 @@ pub(super) struct Life {
     pub(super) left: bool,
     /// A client asked for the end.
     pub(super) end_wanted: bool,
+    /// A signal asked for the end.
+    pub(super) told: bool,
     /// The end has begun.
     pub(super) ending: bool,
     /// What the client that waits to be the producer waits for.
@@ -85,6 +87,7 @@ impl Life {
             finished: false,
             left: false,
             end_wanted: false,
+            told: false,
             ending: false,
             request: None,
             away: None,

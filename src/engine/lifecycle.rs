@@ -57,10 +57,11 @@ impl Engine<'_> {
             if !self.signals.take() {
                 break;
             }
-            if life.ending || matches!(life.phase, Phase::Ended(_)) {
+            if core::mem::replace(&mut life.told, true) {
                 // Whoever asks twice does not want to wait.
                 life.phase = Phase::Ended(Exit::DrainTimeout);
             } else {
+                // The end may have begun by itself, which this does not cut short.
                 note!(info, "told to stop: draining");
                 self.begin_end(life, time);
             }

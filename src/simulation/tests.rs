@@ -7,11 +7,13 @@ use std::string::String;
 use std::time::Instant;
 use std::{eprintln, print, println};
 
+use super::actors::Event;
 use super::runner::{Report, run};
 use super::scenario::Plan;
 use super::shrink::shrink;
 use crate::limits::COUNTERS;
 use crate::shm::stats::Counter;
+use crate::time::MS;
 
 /// Seeds of each `cargo test`.
 const SEEDS: u64 = 100;
@@ -45,6 +47,60 @@ fn the_engine_keeps_its_promises_in_every_seed() {
     for seed in 0..SEEDS {
         check(seed);
     }
+}
+
+/// Runs a plan; gives how the engine ended, and its counters.
+#[expect(clippy::panic, reason = "how a test fails")]
+fn report(plan: &Plan) -> Report {
+    match run(plan, true) {
+        Ok(report) => report,
+        Err(wrong) => panic!("{}\n{}", wrong.what, wrong.trace.join("\n")),
+    }
+}
+
+fn counted(report: &Report, counter: Counter) -> u64 {
+    report.counters[counter as usize]
+}
+
+#[test]
+fn where_nothing_is_wrong_each_frame_is_published() {
+    let report = report(&Plan::plain());
+    assert_eq!(report.exit, 0);
+    assert_eq!(
+        counted(&report, Counter::FramesPublished),
+        counted(&report, Counter::FramesCommitted)
+    );
+    for recovery in [Counter::Restarts, Counter::Reopens, Counter::Stalls] {
+        assert_eq!(counted(&report, recovery), 0, "{recovery:?}");
+    }
+}
+
+/// An engine that is about to end by itself, because its one producer is done, and whose encoder takes its time.
+fn ending_by_itself() -> Plan {
+    let mut plan = Plan::plain().with_encoder(|nature| nature.latency = (400 * MS, 400 * MS));
+    plan.once = true;
+    plan.producers[0].frames = 3;
+    plan
+}
+
+#[test]
+fn a_first_signal_does_not_cut_an_end_short_that_began_by_itself() {
+    let report = report(&ending_by_itself().at(200, Event::Terminate));
+    assert_eq!(
+        (report.exit, counted(&report, Counter::FramesPublished)),
+        (0, 3)
+    );
+}
+
+#[test]
+fn a_second_signal_ends_the_engine_at_once() {
+    let plan = ending_by_itself().at(200, Event::Terminate);
+    let report = report(&plan.at(210, Event::Terminate));
+    assert_eq!(
+        (report.exit, counted(&report, Counter::FramesPublished)),
+        (8, 0)
+    );
+    assert!(report.virtual_ns < 250 * MS, "{}", report.virtual_ns);
 }
 
 /// `scripts/simulate`.
