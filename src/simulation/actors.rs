@@ -147,3 +147,18 @@ pub(super) fn violated(what: core::fmt::Arguments<'_>) {
 pub(super) fn trace(what: core::fmt::Arguments<'_>) {
     world::with(|kernel| kernel.shared.trace(what));
 }
+
+/// Time in which calls kept the engine.
+fn spent() -> u64 {
+    world::with(|kernel| kernel.spent_ns).unwrap_or(0)
+}
+
+/// How long somebody has waited for the engine, without the time that calls took.
+pub(super) fn waited(since: (u64, u64), now: u64) -> u64 {
+    (now - since.0).saturating_sub(spent() - since.1)
+}
+
+/// From now on.
+pub(super) fn since(now: u64) -> (u64, u64) {
+    (now, spent())
+}

@@ -4,6 +4,7 @@
 //! fragments, drops, lies. Knows nothing of the engine.
 
 mod controls;
+mod fate;
 mod nature;
 mod output;
 
@@ -17,9 +18,9 @@ pub(super) use nature::{Crop, Mischief, Nature, Stops};
 use output::{Coded, Work};
 
 use super::format::{Raw, queue_of, request};
-use super::kernel::{Place, Shared};
 use super::queue::{Queue, Queued};
 use super::random::Random;
+use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, ENC_CMD_STOP, EncoderCmd, ExportBuffer, ExtControl, ExtControls,

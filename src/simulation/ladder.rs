@@ -1,6 +1,6 @@
 //! How often an encoder may be restarted and reopened before the engine gives it up, as its documentation says.
 
-use super::kernel::Shared;
+use super::shared::Shared;
 use crate::limits::{REOPENED_MS, RESTARTS};
 use crate::time::MS;
 

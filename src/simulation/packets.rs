@@ -5,7 +5,8 @@ use std::vec::Vec;
 
 use super::coded::{self, KEY, ODD};
 use super::judge::Frame;
-use super::kernel::{Kernel, Shared};
+use super::kernel::Kernel;
+use super::shared::Shared;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, flag};

@@ -1,12 +1,12 @@
 //! Simulated producers: the client library on one end of real sockets and memory, in steps that never wait.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::vec::Vec;
 
-use super::actors::{Actor, dial, is_quiet, trace, violated};
+use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
+use super::drawing::{commit, draw};
 use super::memory::{pages, watched};
 use super::random::Random;
 use super::world;
@@ -70,21 +70,6 @@ pub(super) struct Producer {
     /// Since when it waits, virtual ns, and what calls had taken by then.
     since: (u64, u64),
     random: Random,
-}
-
-/// Time in which calls kept the engine.
-fn spent() -> u64 {
-    world::with(|kernel| kernel.spent_ns).unwrap_or(0)
-}
-
-/// How long somebody has waited for the engine, without the time that calls took.
-pub(super) fn waited(since: (u64, u64), now: u64) -> u64 {
-    (now - since.0).saturating_sub(spent() - since.1)
-}
-
-/// From now on.
-pub(super) fn since(now: u64) -> (u64, u64) {
-    (now, spent())
 }
 
 impl Producer {
@@ -384,51 +369,4 @@ impl Actor for Producer {
             State::Gone => {}
         }
     }
-}
-
-/// A slot with a new frame in it, and the frame's number.
-pub(super) fn draw(
-    producer: &mut FrameProducer,
-    number: u32,
-    timestamp: u64,
-) -> Result<Option<(HeldSlot, u64)>, ClientError> {
-    let Some(slot) = producer.acquire(Some(0))? else {
-        return Ok(None);
-    };
-    let index = slot.index();
-    let stamp = world::with(|kernel| {
-        if kernel.encoder_holds(index) {
-            kernel.shared.violated(format_args!(
-                "slot {index} is given away, which the driver has"
-            ));
-        }
-        kernel.shared.frames.drawn(number, timestamp)
-    });
-    let stamp = stamp.unwrap_or(0);
-    assert!(
-        slot.plane(0).copy_in(0, &stamp.to_le_bytes()),
-        "a frame is larger"
-    );
-    Ok(Some((slot.hold(), stamp)))
-}
-
-/// Commits a frame, if the engine is still there to take it.
-pub(super) fn commit(
-    producer: &mut FrameProducer,
-    held: HeldSlot,
-    stamp: u64,
-    timestamp: u64,
-) -> Result<(), ClientError> {
-    let (socket, _) = producer.descriptors();
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let mut set = [PollFd::new(&socket, PollFlags::empty())];
-    let gone = poll(&mut set, Some(&at_once)) != Ok(0);
-    if gone {
-        return Err(ClientError::Gone);
-    }
-    world::with(|kernel| kernel.shared.frames.committed(stamp));
-    producer.commit_held(held, timestamp)
 }

@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use super::actors::Event;
 use super::encoder::{Mischief, Nature};
-use super::kernel::Kind;
+use super::node::Kind;
 use super::runner::run;
 use super::scenario::{ENCODER, Plan};
 

@@ -4,28 +4,13 @@ use rustix::io::{Errno, Result};
 use std::vec::Vec;
 
 use super::super::coded::{self, KEY, ODD, Record};
-use super::super::kernel::Shared;
 use super::super::queue::{Done, Queued};
+use super::super::shared::Shared;
+use super::fate::Fate;
 use super::{Encoder, Stops};
 use crate::v4l2::abi::{
     BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, BUF_FLAG_TIMESTAMP_COPY, Plane, RawBuffer,
 };
-
-/// What becomes of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Good,
-    Dropped,
-    Empty,
-    ErrorEmpty,
-    Damaged,
-    ZeroTime,
-    WrongTime,
-    Twice,
-    WrongIndex,
-    WrongSize,
-    SuddenLast,
-}
 
 /// A frame inside.
 #[derive(Clone, Copy, Debug)]
@@ -127,34 +112,6 @@ impl Encoder {
             length,
         });
         Ok(())
-    }
-
-    fn fate(&mut self, shared: &mut Shared) -> Fate {
-        let m = self.nature.mischief;
-        if shared.now() >= m.until {
-            return Fate::Good;
-        }
-        let fates = [
-            (m.drops, Fate::Dropped),
-            (m.empties, Fate::Empty),
-            (m.errors, Fate::ErrorEmpty),
-            (m.damages, Fate::Damaged),
-            (m.zero_times, Fate::ZeroTime),
-            (m.wrong_times, Fate::WrongTime),
-            (m.twice, Fate::Twice),
-            (m.wrong_index, Fate::WrongIndex),
-            (m.wrong_size, Fate::WrongSize),
-            (m.sudden_last, Fate::SuddenLast),
-        ];
-        for (chance, fate) in fates {
-            if self.random.chance(chance) {
-                shared.trace(format_args!(
-                    "the encoder plans for its next frame: {fate:?}"
-                ));
-                return fate;
-            }
-        }
-        Fate::Good
     }
 
     /// Does what is due.
