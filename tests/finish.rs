@@ -18,7 +18,7 @@ use framemill::client::SocketName;
 use framemill::internals::control::socket::{Listener, dial};
 use framemill::shm::layout::flag;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// Bytes of the double's frames.
 const FRAME_BYTES: usize = 64 * 48 * 3 / 2;
@@ -130,6 +130,36 @@ fn tap_that_is_asked_to_finish_leaves_whole_packets_and_an_index_of_all_of_them(
         );
         assert_eq!(index(&lines).len(), 21);
         assert_eq!(fs::read(&to).unwrap().len(), 21000);
+    }
+}
+
+/// With a limit of one descriptor, poll(2) takes no two: EINVAL. A poll that fails, and not because of a signal, ends a client and is not
+/// tried again and again.
+#[test]
+fn poll_that_fails_ends_a_client() {
+    let one = Rlimit {
+        current: Some(1),
+        maximum: Some(1),
+    };
+    for words in ["tap", "push --fps 1000"] {
+        let engine = Engine::start();
+        engine.freeze();
+        let mut client = framemill(&engine, words).spawn().unwrap();
+        if words == "tap" {
+            engine.client();
+        } else {
+            until("all slots are filled", || engine.committed() == 3);
+        }
+        // It waits for the engine in a poll that began before the limit.
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(client.try_wait().unwrap(), None);
+        let process = Pid::from_raw(client.id().cast_signed()).unwrap();
+        prlimit(Some(process), Resource::Nofile, one).unwrap();
+        send(&client, Signal::STOP);
+        send(&client, Signal::CONT);
+        let (code, said) = ended(client);
+        assert_eq!(code, Some(14), "{words}: {said}");
+        assert!(said.contains("poll failed: EINVAL"), "{words}: {said}");
     }
 }
 

@@ -110,6 +110,7 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         header,
         stats,
         signals,
+        told: false,
         drain_ns: u64::from(options.drain_ms) * MS,
         once: options.once,
     };

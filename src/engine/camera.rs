@@ -40,6 +40,8 @@ pub struct CameraConfig<'a> {
     pub stall_ns: u64,
     /// How long a camera that is gone is waited for, ns.
     pub patience_ns: u64,
+    /// The encoder refuses its buffers when they are queued, and not before: frames are copied.
+    pub copied: bool,
 }
 
 /// The camera's name, for sentences about it.

@@ -72,6 +72,8 @@ pub struct Engine<'a> {
     pub stats: Stats<'a>,
     /// Signals.
     pub signals: Signals,
+    /// A signal asked for the end.
+    pub told: bool,
     /// How long the last drain may take, ns.
     pub drain_ns: u64,
     /// The engine ends when the first producer has left.
@@ -186,8 +188,8 @@ impl Engine<'_> {
             if !self.signals.take() {
                 break;
             }
-            if self.run_state.ending() {
-                // Whoever asks twice does not want to wait.
+            if core::mem::replace(&mut self.told, true) {
+                // Whoever asks twice does not want to wait. The end may have begun by itself, which the first does not cut short.
                 self.run_state.give_up();
             } else {
                 note!(info, "told to stop: draining");
@@ -336,11 +338,13 @@ impl Engine<'_> {
             // It may be a producer's memory that it does not take. The frames that still wait are in the same memory, and would be refused
             // when nobody is left to be disconnected for them.
             let imports = self.stage.encoder().is_some_and(|one| one.imports());
-            match self.clients.table.producer() {
-                Some((index, _)) if imports => {
+            let producer = self.clients.table.producer().map(|(index, _)| index);
+            match producer {
+                Some(index) if imports => {
                     self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
                     self.pipeline.drop_filled(Counter::DroppedRefused);
                 }
+                _ if self.copy_instead_of_import(error, now_ns) => {}
                 _ => return Err(error),
             }
         }

@@ -34,8 +34,10 @@ use crate::shm::layout::{NoSignal, State};
 use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::NotUsable;
+use crate::v4l2::encoder::Encoder;
 use crate::v4l2::negotiate::{Refused, Wanted};
 use rustix::io::Errno;
 
@@ -514,6 +516,26 @@ impl<'a> Engine<'a> {
         if let Some(feed) = self.source.camera() {
             feed.keep(camera, health, now());
         }
+    }
+
+    /// The encoder refuses each of the camera's buffers that is queued: the camera is attached again, and its frames are copied. False
+    /// where they are not the camera's buffers, or `--memory export` insists.
+    pub(super) fn copy_instead_of_import(&mut self, error: IoctlError, now_ns: u64) -> bool {
+        let auto = self.stage.session.options.memory == MemoryChoice::Auto;
+        let imports = self.stage.encoder().is_some_and(Encoder::imports);
+        let Some(feed) = self.source.camera().filter(|_| auto && imports) else {
+            return false;
+        };
+        feed.config.copied = true;
+        let config = feed.config;
+        note!(
+            warn,
+            "{}: {error}, of a buffer of {config}: each frame is copied, {} bytes a second",
+            self.stage.session.path,
+            self.stage.wanted.bytes_a_second()
+        );
+        self.close_camera(0, now_ns);
+        true
     }
 
     /// Closes the camera, where there is one; it is opened again after `pause_ms`.

@@ -25,6 +25,10 @@ pub(super) enum Event {
     Remove(usize),
     /// It is back.
     Return(usize),
+    /// Another camera is at its node.
+    Replace(usize),
+    /// The camera is at another node.
+    Move(usize),
     /// It cannot be opened for this reason, though it is there.
     Shut(usize, Errno),
     /// It does nothing for so long, ns.
@@ -73,6 +77,8 @@ impl Event {
         match self {
             Self::Remove(node) => kernel.remove(node),
             Self::Return(node) => kernel.nodes[node].absent = None,
+            Self::Replace(node) => kernel.replace(node),
+            Self::Move(node) => kernel.nodes[node].path = c"/dev/video8",
             Self::Shut(node, errno) => {
                 kernel.shared.liberties.removed = true;
                 kernel.nodes[node].absent = Some(errno);
@@ -106,7 +112,7 @@ impl Event {
 impl Stage {
     /// Tells the engine to stop.
     pub(super) fn terminate(&mut self) {
-        self.told = true;
+        self.told += 1;
         let _ = rustix::io::write(&self.signals, &[0; 128]);
     }
 
@@ -140,4 +146,19 @@ pub(super) fn violated(what: core::fmt::Arguments<'_>) {
 /// For the trace.
 pub(super) fn trace(what: core::fmt::Arguments<'_>) {
     world::with(|kernel| kernel.shared.trace(what));
+}
+
+/// Time in which calls kept the engine.
+fn spent() -> u64 {
+    world::with(|kernel| kernel.spent_ns).unwrap_or(0)
+}
+
+/// How long somebody has waited for the engine, without the time that calls took.
+pub(super) fn waited(since: (u64, u64), now: u64) -> u64 {
+    (now - since.0).saturating_sub(spent() - since.1)
+}
+
+/// From now on.
+pub(super) fn since(now: u64) -> (u64, u64) {
+    (now, spent())
 }

@@ -9,9 +9,9 @@ use rustix::io::{Errno, Result};
 use std::rc::Rc;
 
 use super::format::{Raw, Terms, queue_of, request};
-use super::kernel::{Place, Shared};
 use super::queue::{Done, Queue, Queued};
 use super::random::Random;
+use super::shared::{Place, Shared};
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MONOTONIC, DvTimings,
     EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FmtDesc, Format, Fract, Plane,

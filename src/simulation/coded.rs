@@ -5,8 +5,8 @@ use std::vec::Vec;
 use crate::media::fourcc::Fourcc;
 
 const MARK: &[u8; 4] = b"FMSM";
-/// The mark, then four numbers of 16 hexadecimal digits: no codec's start code can come of them.
-const RECORD_BYTES: usize = MARK.len() + 4 * 16;
+/// The mark, then five numbers of 16 hexadecimal digits: no codec's start code can come of them.
+const RECORD_BYTES: usize = MARK.len() + 5 * 16;
 /// What the record may stand behind: parameter sets, and a header.
 const RECORD_WITHIN: usize = 160;
 
@@ -23,6 +23,8 @@ pub(super) struct Record {
     pub(super) length: u64,
     /// `KEY`, `ODD`.
     pub(super) flags: u64,
+    /// How often an encoder was started by then.
+    pub(super) stream: u64,
 }
 
 /// A key frame.
@@ -63,7 +65,14 @@ pub(super) fn picture(codec: Fourcc, record: &Record) -> Vec<u8> {
     }
     let length = (record.length as usize).max(bytes.len() + RECORD_BYTES);
     bytes.extend_from_slice(MARK);
-    for number in [record.stamp, record.serial, length as u64, record.flags] {
+    let (length_now, stream) = (length as u64, record.stream);
+    for number in [
+        record.stamp,
+        record.serial,
+        length_now,
+        record.flags,
+        stream,
+    ] {
         bytes.extend(
             (0..16)
                 .rev()
@@ -85,17 +94,18 @@ pub(super) fn parse(codec: Fourcc, packet: &[u8]) -> Option<(Record, usize)> {
     let window = &packet[..packet.len().min(RECORD_WITHIN)];
     let at = window.windows(MARK.len()).position(|bytes| bytes == MARK)?;
     let text = packet.get(at + MARK.len()..at + RECORD_BYTES)?;
-    let mut numbers = [0; 4];
+    let mut numbers = [0; 5];
     for (number, digits) in numbers.iter_mut().zip(text.as_chunks::<16>().0) {
         *number = u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
     }
-    let [stamp, serial, length, flags] = numbers;
+    let [stamp, serial, length, flags, stream] = numbers;
     let header = if codec == Fourcc::H264 { 5 } else { 44 };
     let record = Record {
         stamp,
         serial,
         length,
         flags,
+        stream,
     };
     Some((record, at.checked_sub(header)?))
 }

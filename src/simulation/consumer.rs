@@ -6,8 +6,7 @@ use rustix::net::{RecvFlags, recv};
 use std::rc::Rc;
 use std::vec::Vec;
 
-use super::actors::{Actor, dial, is_quiet, trace, violated};
-use super::producer::{since, waited};
+use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
 use super::random::Random;
 use super::world;
 use crate::client::{Next, PacketConsumer, Start};

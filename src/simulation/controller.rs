@@ -3,8 +3,7 @@
 use rustix::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::actors::{Actor, dial, is_quiet, trace, violated};
-use super::producer::{since, waited};
+use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
 use super::random::Random;
 use super::world;
 use crate::control::message::{Change, Message};

@@ -4,6 +4,7 @@
 //! fragments, drops, lies. Knows nothing of the engine.
 
 mod controls;
+mod fate;
 mod nature;
 mod output;
 
@@ -17,9 +18,9 @@ pub(super) use nature::{Crop, Mischief, Nature, Stops};
 use output::{Coded, Work};
 
 use super::format::{Raw, queue_of, request};
-use super::kernel::{Place, Shared};
 use super::queue::{Queue, Queued};
 use super::random::Random;
+use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, ENC_CMD_STOP, EncoderCmd, ExportBuffer, ExtControl, ExtControls,
@@ -120,7 +121,7 @@ impl Encoder {
             return self.command(command);
         }
         match (number, argument.downcast_ref::<u32>()) {
-            (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue),
+            (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue, shared),
             (abi::VIDIOC_STREAMOFF, Some(&queue)) => self.stop(queue),
             _ => Err(Errno::NOTTY),
         }
@@ -291,7 +292,9 @@ impl Encoder {
         }
     }
 
-    fn start(&mut self, word: u32) -> Result<()> {
+    fn start(&mut self, word: u32, shared: &mut Shared) -> Result<()> {
+        let capture = queue_of(word, self.nature.terms.api) == Some(Side::Capture);
+        shared.streams += u64::from(capture);
         let queue = self.queue(word)?;
         if queue.slots.is_empty() {
             return Err(Errno::INVAL);
@@ -333,6 +336,18 @@ impl Encoder {
     pub(super) fn holds(&self, slot: u32) -> bool {
         let slot = self.output.slots.get(slot as usize);
         slot.is_some_and(|slot| slot.holder != super::queue::Holder::User)
+    }
+
+    /// CAPTURE buffers that neither the driver has nor a list of those that are done, while a stream goes on.
+    pub(super) fn captures_missing(&self) -> usize {
+        let queue = &self.capture;
+        if !queue.streaming || !self.output.streaming || queue.ended || queue.lied || self.marked {
+            return 0;
+        }
+        let slots = queue.slots.iter();
+        slots
+            .filter(|slot| slot.holder == super::queue::Holder::User)
+            .count()
     }
 
     /// What poll(2) says: readable, writable, error.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::vec::Vec;
 
 use super::actors::{Actor, dial, trace, violated};
-use super::producer::{commit, draw};
+use super::drawing::{commit, draw};
 use super::world;
 use crate::client::{Buffers, FrameProducer, HeldSlot};
 use crate::control::message::{Message, Wish};

@@ -6,9 +6,11 @@ use std::vec::Vec;
 
 use rustix::io::Errno;
 
+use super::ladder::{Counts, Ladder};
 use super::packets::Packets;
 use super::world;
 use crate::exit::Exit;
+use crate::limits::COUNTERS;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::shm::stats::{Counter, DROPS};
@@ -144,6 +146,11 @@ impl Liberties {
         self.strikes == 1 && !others
     }
 
+    /// Whether memory or descriptors were short.
+    pub(super) fn short(&self) -> bool {
+        self.errnos.contains(&Errno::NOMEM)
+    }
+
     pub(super) fn none(&self) -> bool {
         !self.lossy
             && !self.lied
@@ -157,6 +164,8 @@ impl Liberties {
 /// Looks at everything after each turn.
 pub(super) struct Judge {
     pub(super) packets: Packets,
+    ladder: Ladder,
+    stall_ns: u64,
     generation: u32,
     /// The second that is counted, and the turns in it.
     second: (u64, u64),
@@ -165,9 +174,11 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(packets: Packets) -> Self {
+    pub(super) fn new(packets: Packets, stall_ns: u64) -> Self {
         Self {
             packets,
+            ladder: Ladder::default(),
+            stall_ns,
             generation: 0,
             second: (0, 0),
             end_by: u64::MAX,
@@ -185,7 +196,11 @@ impl Judge {
             } else {
                 CALLS_OF_A_TURN
             };
+            let missing = kernel.captures_missing();
             let shared = &mut kernel.shared;
+            if missing > 0 {
+                shared.violated(format_args!("the encoder lacks {missing} CAPTURE buffers"));
+            }
             if calls > most {
                 shared.violated(format_args!("{calls} calls in one turn"));
             }
@@ -206,8 +221,14 @@ impl Judge {
         };
         let unbalanced = header.counters[Counter::Unbalanced as usize].load(Relaxed);
         let generation = header.status.generation.load(Relaxed);
+        let counts = Counts {
+            packets: self.count(Counter::Packets),
+            restarts: self.count(Counter::Restarts),
+            reopens: self.count(Counter::Reopens),
+        };
         world::with(|kernel| {
             let shared = &mut kernel.shared;
+            self.ladder.turn(counts, now, self.stall_ns, shared);
             if unbalanced != 0 {
                 shared.violated(format_args!(
                     "frames are not accounted for: {}",
@@ -224,7 +245,15 @@ impl Judge {
         self.generation = generation;
     }
 
-    /// Packets that were published.
+    /// All counters.
+    pub(super) fn counters(&self) -> [u64; COUNTERS] {
+        let header = self.packets.header();
+        header.map_or([0; COUNTERS], |header| {
+            core::array::from_fn(|at| header.counters[at].load(Relaxed))
+        })
+    }
+
+    /// One of them.
     pub(super) fn count(&self, counter: Counter) -> u64 {
         let header = self.packets.header();
         header.map_or(0, |header| header.counters[counter as usize].load(Relaxed))

@@ -6,53 +6,22 @@ use core::fmt;
 
 use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open, stat};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, Result};
-use std::collections::{HashMap, HashSet};
 use std::format;
 use std::rc::Rc;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::camera::{Camera, CameraNature};
-use super::encoder::{Encoder, Nature};
+use super::encoder::Encoder;
 use super::faults::{self, Faults, OPEN};
-use super::judge::{Frames, Liberties};
 use super::memory::{Handle, inode, watched};
+use super::node::{Kind, Node, describe};
 use super::random::Random;
+use super::shared::{Place, Shared};
 use super::world;
-use crate::shm::region::Region;
-use crate::v4l2::abi::{
-    self, Api, CAP_DEVICE_CAPS, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
-    CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Capability, ExtControl, Plane,
-};
-
-/// Lines of the trace that are kept.
-const TRACE_LINES: usize = 400;
-
-/// What a node leads to.
-#[derive(Clone, Debug)]
-pub(super) enum Kind {
-    Encoder(Rc<Nature>),
-    Camera(Rc<CameraNature>),
-}
-
-/// A device node.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) path: &'static CStr,
-    pub(super) kind: Kind,
-    /// Why it cannot be opened.
-    pub(super) absent: Option<Errno>,
-    /// The device does nothing until then, virtual ns.
-    pub(super) hangs_until: u64,
-    /// poll(2) reports an error until then, virtual ns.
-    pub(super) poll_error_until: u64,
-    /// What a call takes, ns.
-    pub(super) call_ns: u64,
-    /// What STREAMON and STREAMOFF take, ns.
-    pub(super) stream_ns: u64,
-}
+use crate::v4l2::abi::{self, Capability, ExtControl, Plane};
 
 #[derive(Debug)]
 enum Context {
@@ -71,71 +40,6 @@ struct File {
     context: Context,
     /// The device was taken away.
     gone: bool,
-}
-
-/// Where the buffers of an open file get their memory.
-pub(super) struct Place<'a> {
-    pub(super) handle: &'a Handle,
-    pub(super) space: &'a mut u64,
-}
-
-/// What all devices share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) frames: Frames,
-    pub(super) liberties: Liberties,
-    pub(super) dmabufs: HashSet<u64>,
-    imports: HashMap<u64, Rc<Region>>,
-    /// Number of the latest packet of any encoder.
-    pub(super) serial: u64,
-    /// The first thing that must not be.
-    pub(super) violation: Option<String>,
-    /// Packets that the judge has seen.
-    pub(super) seen: u64,
-    /// A controller asked for the end.
-    pub(super) drained: bool,
-    /// The exam was passed.
-    pub(super) passed: bool,
-    /// Everybody is to leave.
-    pub(super) quiet: bool,
-    trace: Option<Vec<String>>,
-}
-
-impl Shared {
-    pub(super) fn now(&self) -> u64 {
-        world::now().unwrap_or(0)
-    }
-
-    pub(super) fn violated(&mut self, what: fmt::Arguments<'_>) {
-        self.trace(format_args!("VIOLATION: {what}"));
-        self.violation.get_or_insert_with(|| what.to_string());
-    }
-
-    pub(super) fn trace(&mut self, what: fmt::Arguments<'_>) {
-        let now = self.now();
-        let Some(lines) = &mut self.trace else { return };
-        if lines.len() >= 2 * TRACE_LINES {
-            lines.drain(..TRACE_LINES);
-        }
-        let (ms, us) = (now / 1_000_000, now / 1000 % 1000);
-        lines.push(format!("{ms:7}.{us:03} ms  {what}"));
-    }
-
-    /// The memory behind somebody's descriptor, which has so many bytes at least.
-    pub(super) fn import(&mut self, number: i32, length: u32) -> Result<Rc<Region>> {
-        let path = format!("/proc/self/fd/{number}");
-        let found = stat(&*path).map_err(|_| Errno::BADF)?;
-        if (found.st_size as u64) < u64::from(length) {
-            return Err(Errno::INVAL);
-        }
-        if let Some(region) = self.imports.get(&found.st_ino) {
-            return Ok(region.clone());
-        }
-        let fd = open(&*path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-        let region = Rc::new(Region::map(&fd, length as usize, true)?);
-        self.imports.insert(found.st_ino, region.clone());
-        Ok(region)
-    }
 }
 
 /// The kernel.
@@ -175,17 +79,8 @@ impl Kernel {
             made: Vec::new(),
             packets: None,
             shared: Shared {
-                frames: Frames::default(),
-                liberties: Liberties::default(),
-                dmabufs: HashSet::new(),
-                imports: HashMap::new(),
-                serial: 0,
-                violation: None,
-                seen: 0,
-                drained: false,
-                passed: false,
-                quiet: false,
                 trace: traces.then(Vec::new),
+                ..Shared::default()
             },
             calls_in_turn: 0,
             calls: 0,
@@ -363,6 +258,21 @@ impl Kernel {
         }
     }
 
+    /// Puts another camera in the place of the one that was taken away.
+    pub(super) fn replace(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.absent = None;
+        if let Kind::Camera(nature) = &mut node.kind {
+            let other: &[u8] = b"Another camera";
+            let card = if nature.card == other {
+                b"Simulated camera"
+            } else {
+                other
+            };
+            *nature = Rc::new(CameraNature { card, ..**nature });
+        }
+    }
+
     /// Cameras of a node do something of their own accord.
     pub(super) fn with_cameras(&mut self, node: usize, mut act: impl FnMut(&mut Camera)) {
         for file in self.files.iter_mut().filter(|file| file.node == node) {
@@ -381,6 +291,20 @@ impl Kernel {
             }
             Context::Camera(_) => false,
         })
+    }
+
+    /// CAPTURE buffers that the engine keeps, though it waits.
+    pub(super) fn captures_missing(&self) -> usize {
+        let missing = self.files.iter().map(|file| match &file.context {
+            Context::Encoder(encoder) if !file.gone => match encoder.captures_missing() {
+                0 => 0,
+                // The engine may have closed it.
+                _ if file.handle.is_released() => 0,
+                missing => missing,
+            },
+            _ => 0,
+        });
+        missing.sum()
     }
 
     pub(super) fn made(&mut self, name: &CStr, fd: &OwnedFd) {
@@ -421,35 +345,4 @@ impl Kernel {
     pub(super) fn take_trace(&mut self) -> Vec<String> {
         self.shared.trace.take().unwrap_or_default()
     }
-}
-
-/// Answers QUERYCAP.
-fn describe(kind: &Kind, capability: &mut Capability) {
-    let (driver, card, bus, caps) = match kind {
-        Kind::Encoder(nature) => {
-            let caps = match nature.terms.api {
-                Api::Multi => CAP_VIDEO_M2M_MPLANE,
-                Api::Single => CAP_VIDEO_M2M,
-            };
-            (
-                nature.driver,
-                &b"simulated encoder"[..],
-                &b"platform:sim"[..],
-                caps,
-            )
-        }
-        Kind::Camera(nature) => {
-            let caps = match nature.terms.api {
-                Api::Multi => CAP_VIDEO_CAPTURE_MPLANE,
-                Api::Single => CAP_VIDEO_CAPTURE,
-            };
-            (&b"uvcvideo"[..], nature.card, &b"usb-sim-1"[..], caps)
-        }
-    };
-    let put = |to: &mut [u8], name: &[u8]| to[..name.len()].copy_from_slice(name);
-    put(&mut capability.driver, driver);
-    put(&mut capability.card, card);
-    put(&mut capability.bus_info, bus);
-    capability.device_caps = caps | CAP_STREAMING;
-    capability.capabilities = capability.device_caps | CAP_DEVICE_CAPS;
 }

@@ -5,11 +5,14 @@ use std::vec::Vec;
 
 use super::coded::{self, KEY, ODD};
 use super::judge::Frame;
-use super::kernel::{Kernel, Shared};
+use super::kernel::Kernel;
+use super::shared::Shared;
 use crate::media::fourcc::Fourcc;
+use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, flag};
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Next, Packet, Reader, Start};
+use crate::shm::stats::{Counter, DROPS};
 use crate::shm::word::LoadOnly;
 
 /// A reader of all packets.
@@ -21,8 +24,12 @@ pub(super) struct Packets {
     bytes: Vec<u8>,
     last: Option<Packet>,
     last_serial: u64,
+    /// The start of the encoder that the latest packet of ours follows, and its generation.
+    stream: (u64, u16),
     /// Whose the latest frame was.
     producer: Option<u32>,
+    /// Frames that were dropped by the end of the turn before, and by the end of the one with the latest packet.
+    drops: (u64, u64),
     pub(super) count: u64,
     /// Packets that a frame belongs to.
     pub(super) matched: u64,
@@ -38,7 +45,9 @@ impl Packets {
             bytes: Vec::new(),
             last: None,
             last_serial: 0,
+            stream: (0, 0),
             producer: None,
+            drops: (0, 0),
             count: 0,
             matched: 0,
             ended: false,
@@ -58,9 +67,21 @@ impl Packets {
             return;
         };
         self.bytes.resize(map.data_bytes(), 0);
+        let counters = &map.header().counters;
+        let lost = DROPS.iter().chain(&[Counter::FramesLate]);
+        let drops = lost
+            .map(|&counter| counters[counter as usize].load(Relaxed))
+            .sum();
+        let mut first = true;
         loop {
             match reader.next(&map.ring(), &mut self.bytes) {
-                Next::Packet(packet) => self.packet(&packet, &mut kernel.shared),
+                Next::Packet(packet) => {
+                    if core::mem::take(&mut first) {
+                        self.loss(&packet, &mut kernel.shared);
+                        self.drops.1 = drops;
+                    }
+                    self.packet(&packet, &mut kernel.shared);
+                }
                 Next::Empty => break,
                 other => {
                     // Only where one turn brings more than the ring holds.
@@ -71,6 +92,7 @@ impl Packets {
                 }
             }
         }
+        self.drops.0 = drops;
         kernel.shared.seen = self.count;
         self.map = Some((map, reader));
     }
@@ -92,6 +114,14 @@ impl Packets {
         self.content(packet, &bytes[..packet.length as usize], shared);
         self.bytes = bytes;
         self.last = Some(*packet);
+    }
+
+    /// The first packet after frames were dropped says so.
+    fn loss(&self, packet: &Packet, shared: &mut Shared) {
+        let ends = packet.flags & flag::END != 0;
+        if self.drops.0 > self.drops.1 && !ends && packet.flags & flag::DISCONTINUITY == 0 {
+            shared.violated(format_args!("frames were dropped before {packet:?}"));
+        }
     }
 
     /// Sequence, generation, times.
@@ -147,6 +177,13 @@ impl Packets {
             ));
         }
         self.last_serial = record.serial;
+        let (stream, generation) =
+            core::mem::replace(&mut self.stream, (record.stream, packet.generation));
+        if stream != 0 && stream != record.stream && generation == packet.generation {
+            shared.violated(format_args!(
+                "the encoder was started, the generation is the same: {packet:?}"
+            ));
+        }
         let Some(frame) = shared.frames.get(record.stamp) else {
             shared.violated(format_args!("a packet of no frame: {record:?}"));
             return;

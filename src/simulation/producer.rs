@@ -1,11 +1,12 @@
 //! Simulated producers: the client library on one end of real sockets and memory, in steps that never wait.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::vec::Vec;
 
-use super::actors::{Actor, dial, is_quiet, trace, violated};
+use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
+use super::drawing::{commit, draw};
 use super::memory::{pages, watched};
 use super::random::Random;
 use super::world;
@@ -32,6 +33,8 @@ pub(super) struct Manner {
     pub(super) offers: Option<bool>,
     /// It draws for so long, ns.
     pub(super) draws: u64,
+    /// After each so many frames it waits until it has every slot.
+    pub(super) gathers: Option<u64>,
     /// It dies with a slot in hand after so many frames.
     pub(super) dies_after: Option<u64>,
     /// It says that it is done, and waits for its accounts.
@@ -60,25 +63,13 @@ pub(super) struct Producer {
     number: u32,
     left: u64,
     sent: u64,
-    held: Option<(HeldSlot, u64, u64)>,
+    /// Slots with frames that are not committed yet, their numbers and timestamps.
+    held: VecDeque<(HeldSlot, u64, u64)>,
+    /// Slots to have before the next frame is committed.
+    wants: usize,
     /// Since when it waits, virtual ns, and what calls had taken by then.
     since: (u64, u64),
     random: Random,
-}
-
-/// Time in which calls kept the engine.
-fn spent() -> u64 {
-    world::with(|kernel| kernel.spent_ns).unwrap_or(0)
-}
-
-/// How long somebody has waited for the engine, without the time that calls took.
-pub(super) fn waited(since: (u64, u64), now: u64) -> u64 {
-    (now - since.0).saturating_sub(spent() - since.1)
-}
-
-/// From now on.
-pub(super) fn since(now: u64) -> (u64, u64) {
-    (now, spent())
 }
 
 impl Producer {
@@ -90,7 +81,8 @@ impl Producer {
             number: 0,
             left: 0,
             sent: 0,
-            held: None,
+            held: VecDeque::new(),
+            wants: 1,
             since: (0, 0),
             random,
             manner,
@@ -155,6 +147,7 @@ impl Producer {
                     producer.slots()
                 ));
                 (self.left, self.sent) = (self.manner.frames, 0);
+                self.wants = 1;
                 self.since = since(now);
                 self.state = State::Here(producer);
             }
@@ -216,7 +209,7 @@ impl Producer {
 
     /// The connection is over.
     fn away(&mut self, now: u64) {
-        self.held = None;
+        self.held.clear();
         if self.manner.returns == 0 || is_quiet() {
             self.state = State::Gone;
             return;
@@ -227,47 +220,78 @@ impl Producer {
     }
 
     /// One frame, or a part of one.
-    fn produce(&mut self, mut producer: FrameProducer, now: u64) {
+    fn produce(&mut self, producer: FrameProducer, now: u64) {
+        if self.held.len() >= self.wants.min(producer.slots() as usize) {
+            return self.send(producer, now);
+        }
+        if (self.left == 0 || is_quiet()) && self.held.is_empty() {
+            return self.stop(producer, now);
+        }
+        self.acquire(producer, now);
+    }
+
+    /// Commits a frame, or dies with it.
+    fn send(&mut self, mut producer: FrameProducer, now: u64) {
         let dies = self.manner.dies_after == Some(self.sent);
-        if let Some((held, stamp, timestamp)) = self.held.take() {
-            if !dies && commit(&mut producer, held, stamp, timestamp).is_ok() {
-                self.sent += 1;
-                self.left -= 1;
-                self.next = now + self.manner.interval;
-                self.state = State::Here(producer);
-            } else {
-                trace(format_args!(
-                    "producer {} dies, or its connection did",
-                    self.number
-                ));
-                drop(producer);
-                self.away(now);
-            }
+        let Some((held, stamp, timestamp)) = self.held.pop_front() else {
             return;
+        };
+        if dies || commit(&mut producer, held, stamp, timestamp).is_err() {
+            trace(format_args!(
+                "producer {} dies, or its connection did",
+                self.number
+            ));
+            drop(producer);
+            return self.away(now);
         }
-        if self.left == 0 || is_quiet() {
-            self.since = since(now);
-            if self.manner.finishes {
-                self.state = State::Finishing(producer);
-            } else {
-                trace(format_args!("producer {} leaves", self.number));
-                drop(producer);
-                self.away(now);
-            }
-            return;
+        self.sent += 1;
+        self.left = self.left.saturating_sub(1);
+        let gathers = self
+            .manner
+            .gathers
+            .is_some_and(|often| self.sent.is_multiple_of(often));
+        self.wants = if gathers && self.left > 0 {
+            usize::MAX
+        } else {
+            1
+        };
+        self.since = since(now);
+        self.next = now + self.manner.interval;
+        self.state = State::Here(producer);
+    }
+
+    /// All frames were sent.
+    fn stop(&mut self, producer: FrameProducer, now: u64) {
+        self.since = since(now);
+        if self.manner.finishes {
+            self.state = State::Finishing(producer);
+        } else {
+            trace(format_args!("producer {} leaves", self.number));
+            drop(producer);
+            self.away(now);
         }
+    }
+
+    /// Draws a frame, if there is a slot.
+    fn acquire(&mut self, mut producer: FrameProducer, now: u64) {
         let timestamp = if self.manner.constant_time { 7 } else { now };
         match draw(&mut producer, self.number, timestamp) {
             Ok(Some((held, stamp))) => {
                 self.since = since(now);
-                self.held = Some((held, stamp, timestamp));
+                self.held.push_back((held, stamp, timestamp));
                 self.next = now + self.manner.draws;
                 self.state = State::Here(producer);
             }
             Ok(None) => {
                 if waited(self.since, now) > PATIENCE {
-                    violated(format_args!("producer {} gets no slot", self.number));
+                    let slots = producer.slots();
+                    let (number, held) = (self.number, self.held.len());
+                    violated(format_args!(
+                        "producer {number} has {held} of {slots} slots"
+                    ));
                 }
+                // Whoever waits for every slot sends what it has when everybody is to leave.
+                self.wants = if is_quiet() { 1 } else { self.wants };
                 self.next = now + self.manner.interval;
                 self.state = State::Here(producer);
             }
@@ -345,51 +369,4 @@ impl Actor for Producer {
             State::Gone => {}
         }
     }
-}
-
-/// A slot with a new frame in it, and the frame's number.
-pub(super) fn draw(
-    producer: &mut FrameProducer,
-    number: u32,
-    timestamp: u64,
-) -> Result<Option<(HeldSlot, u64)>, ClientError> {
-    let Some(slot) = producer.acquire(Some(0))? else {
-        return Ok(None);
-    };
-    let index = slot.index();
-    let stamp = world::with(|kernel| {
-        if kernel.encoder_holds(index) {
-            kernel.shared.violated(format_args!(
-                "slot {index} is given away, which the driver has"
-            ));
-        }
-        kernel.shared.frames.drawn(number, timestamp)
-    });
-    let stamp = stamp.unwrap_or(0);
-    assert!(
-        slot.plane(0).copy_in(0, &stamp.to_le_bytes()),
-        "a frame is larger"
-    );
-    Ok(Some((slot.hold(), stamp)))
-}
-
-/// Commits a frame, if the engine is still there to take it.
-pub(super) fn commit(
-    producer: &mut FrameProducer,
-    held: HeldSlot,
-    stamp: u64,
-    timestamp: u64,
-) -> Result<(), ClientError> {
-    let (socket, _) = producer.descriptors();
-    let at_once = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    let mut set = [PollFd::new(&socket, PollFlags::empty())];
-    let gone = poll(&mut set, Some(&at_once)) != Ok(0);
-    if gone {
-        return Err(ClientError::Gone);
-    }
-    world::with(|kernel| kernel.shared.frames.committed(stamp));
-    producer.commit_held(held, timestamp)
 }

@@ -16,7 +16,8 @@ use super::consumer::Consumer;
 use super::controller::Controller;
 use super::encoder::Stops;
 use super::judge::Judge;
-use super::kernel::{Kernel, Kind};
+use super::kernel::Kernel;
+use super::node::Kind;
 use super::packets::Packets;
 use super::producer::Producer;
 use super::random::Random;
@@ -25,7 +26,8 @@ use super::stranger::Stranger;
 use super::world::{self, Stage};
 use crate::command::run::run as framemill_run;
 use crate::exit::Exit;
-use crate::limits::PACKET_RING_MIN;
+use crate::limits::{COUNTERS, PACKET_RING_MIN};
+use crate::time::MS;
 use crate::types::devices::{CameraChoice, DeviceChoice};
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
@@ -35,13 +37,17 @@ use crate::types::socket_name::SocketName;
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
 /// What a run was like.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Report {
     pub(super) turns: u64,
     pub(super) calls: u64,
     pub(super) packets: u64,
     pub(super) virtual_ns: u64,
     pub(super) exit: u8,
+    /// Why, where it is no success.
+    pub(super) sentence: String,
+    /// The engine's counters at the end.
+    pub(super) counters: [u64; COUNTERS],
 }
 
 /// What went wrong, and what happened before.
@@ -70,13 +76,16 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
     let stage = Stage {
         actors: cast(plan, &socket, &mut random),
         timeline: plan.timeline.clone(),
-        judge: Judge::new(Packets::new(plan.codec, plan.camera)),
+        judge: Judge::new(
+            Packets::new(plan.codec, plan.camera),
+            u64::from(plan.stall_ms) * MS,
+        ),
         poll_fails_until: 0,
         turns: 0,
         socket: socket.clone(),
         signals: write,
         camera: plan.camera,
-        told: false,
+        told: 0,
     };
     world::install(kernel, stage);
     let result = catch_unwind(AssertUnwindSafe(|| framemill_run(&options)));
@@ -90,6 +99,9 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         Err(panic) => Err(message(panic.as_ref())),
     };
     let turns = stage.as_ref().map_or(0, |stage| stage.turns);
+    let counters = stage
+        .as_ref()
+        .map_or([0; COUNTERS], |stage| stage.judge.counters());
     // Clients give back what they had.
     drop(stage);
     let kernel = world::take_kernel();
@@ -116,6 +128,8 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
             packets: kernel.shared.seen,
             virtual_ns,
             exit: exit as u8,
+            sentence: kernel.last_line.clone(),
+            counters,
         })
 }
 
@@ -133,7 +147,10 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
     options.packet_ring = PACKET_RING_MIN;
     options.once = plan.once;
     options.sandbox = false;
-    options.camera = plan.camera.then_some(CameraChoice::Path(c"/dev/video0"));
+    options.camera = plan.camera.then_some(match plan.by_card {
+        true => CameraChoice::Card(b"Simulated camera"),
+        false => CameraChoice::Path(c"/dev/video0"),
+    });
     options.frames = plan.frames;
     options
 }
@@ -188,11 +205,11 @@ fn judge(plan: &Plan, stage: Option<&mut Stage>, exit: Exit) -> Result<(), Strin
     let Kind::Encoder(nature) = &plan.nodes[ENCODER].kind else {
         return Ok(());
     };
-    let asked = stage.told || asked_by_client || plan.once || plan.frames.is_some();
+    let asked = stage.told > 0 || asked_by_client || plan.once || plan.frames.is_some();
     let slow_end = matches!(nature.stops, Stops::Never | Stops::Unknown);
     let right = match exit {
         Exit::Success => asked,
-        Exit::DrainTimeout => asked && (slow_end || !none),
+        Exit::DrainTimeout => asked && (slow_end || !none || stage.told > 1),
         Exit::DeviceLost => lost && !one_fault,
         Exit::Stalled => !none && !passed && !one_fault,
         Exit::Refused | Exit::Device | Exit::NoDevice | Exit::Resource => !running,

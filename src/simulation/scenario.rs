@@ -7,11 +7,10 @@ use std::{format, vec};
 use rustix::io::Errno;
 
 use super::actors::Event;
-use super::camera::CameraNature;
-use super::encoder::{Crop, Mischief, Nature, Stops};
+use super::encoder::{Crop, Nature, Stops};
 use super::faults::{self, Fault, Faults};
-use super::format::Terms;
-use super::kernel::{Kind, Node};
+use super::natures::{NV12, YU12, YUYV, encoder, eyes, maker, node};
+use super::node::{Kind, Node};
 use super::random::Random;
 use super::world::BEGIN;
 use super::{consumer, controller, producer, stranger};
@@ -25,11 +24,6 @@ use crate::v4l2::abi::Api;
 /// Node of the encoder, and of the camera.
 pub(super) const ENCODER: usize = 0;
 pub(super) const CAMERA: usize = 1;
-
-const YU12: Fourcc = Fourcc::new(*b"YU12");
-const NV12: Fourcc = Fourcc::new(*b"NV12");
-const YUYV: Fourcc = Fourcc::new(*b"YUYV");
-const NM12: Fourcc = Fourcc::new(*b"NM12");
 
 /// From the end of all troubles to the exam, ns: the longest wait of a ladder that was begun is over by then.
 const SETTLE: u64 = 25_000 * MS;
@@ -58,6 +52,8 @@ pub(super) struct Plan {
     pub(super) stall_ms: u32,
     pub(super) once: bool,
     pub(super) camera: bool,
+    /// The camera is named by its card.
+    pub(super) by_card: bool,
     pub(super) frames: Option<u64>,
 }
 
@@ -73,7 +69,14 @@ impl Plan {
         } else {
             Fourcc::FWHT
         };
-        let nature = encoder(r, codec, lasts, trouble);
+        let mut nature = encoder(r, codec, lasts, trouble);
+        // A camera's buffers are few, and some of them stay with it.
+        nature.ahead = if camera && nature.keeps {
+            0
+        } else {
+            nature.ahead
+        };
+        let held_back = nature.keeps && nature.ahead > 0;
         let mut nodes = vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)];
         if camera {
             let nature = eyes(r, &nature.terms, lasts, trouble);
@@ -101,6 +104,7 @@ impl Plan {
             stall_ms: r.pick(&[300, 1000, 2000]),
             once: !camera && r.chance(100),
             camera,
+            by_card: camera && r.chance(300),
             frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
         };
         let broken = trouble && r.chance(150);
@@ -108,8 +112,73 @@ impl Plan {
             plan.troubles(r, lasts, broken);
         }
         plan.cast(r, fixed);
+        // Whoever waits for a slot that the encoder keeps until more frames come would wait for ever.
+        for maker in plan.producers.iter_mut().filter(|_| held_back) {
+            maker.gathers = None;
+        }
         plan.ending(lasts, broken);
         plan
+    }
+
+    /// Nothing is wrong: an encoder that takes 20 ms for a frame, and one producer of ten frames. For tests that name what they want.
+    pub(super) fn plain() -> Self {
+        let r = &mut Random::new(0);
+        let mut nature = encoder(r, Fourcc::H264, 0, false);
+        nature.terms.api = Api::Multi;
+        nature.terms.raw = &[YU12, NV12, YUYV];
+        nature.latency = (20 * MS, 20 * MS);
+        nature.crop = Crop::Exact;
+        (nature.outputs, nature.captures) = ((1, 32), (1, 32));
+        (nature.exports, nature.imports, nature.forces) = (true, true, true);
+        (nature.keeps, nature.ahead, nature.reorders) = (false, 0, false);
+        nature.stops = Stops::Marks {
+            alone: true,
+            busy: false,
+        };
+        let mut maker = maker(r, true);
+        maker.wish = Wish::default();
+        (maker.after, maker.interval, maker.draws) = (10 * MS, 10 * MS, 0);
+        (maker.frames, maker.returns, maker.finishes) = (10, 0, true);
+        (maker.offers, maker.gathers, maker.dies_after) = (None, None, None);
+        let mut plan = Self {
+            seed: 0,
+            nodes: vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)],
+            faults: Faults::default(),
+            timeline: Vec::new(),
+            producers: vec![maker],
+            consumers: Vec::new(),
+            controllers: Vec::new(),
+            strangers: Vec::new(),
+            codec: Fourcc::H264,
+            size: (64, 48),
+            memory: MemoryChoice::Auto,
+            slots: None,
+            gop: None,
+            stall_ms: 2000,
+            once: false,
+            camera: false,
+            by_card: false,
+            frames: None,
+        };
+        plan.ending(2000 * MS, false);
+        plan
+    }
+
+    /// Something happens so long after the beginning, ms.
+    pub(super) fn at(mut self, ms: u64, event: Event) -> Self {
+        self.timeline.push((BEGIN + ms * MS, event));
+        self.timeline.sort_by_key(|(at, _)| *at);
+        self
+    }
+
+    /// The encoder is another.
+    pub(super) fn with_encoder(mut self, change: impl FnOnce(&mut Nature)) -> Self {
+        if let Kind::Encoder(nature) = &self.nodes[ENCODER].kind {
+            let mut nature = **nature;
+            change(&mut nature);
+            self.nodes[ENCODER].kind = Kind::Encoder(Rc::new(nature));
+        }
+        self
     }
 
     /// Who acts.
@@ -174,6 +243,9 @@ impl Plan {
                     self.timeline.push((at, Event::Remove(node)));
                     if !broken {
                         let back = (at + r.range(0, 4000) * MS).min(end);
+                        if node == CAMERA {
+                            self.another_camera(r, at, back);
+                        }
                         self.timeline.push((back, Event::Return(node)));
                     }
                 }
@@ -220,6 +292,17 @@ impl Plan {
         }
     }
 
+    /// What is at the camera's place, or where it comes back, when it was taken away at `at`.
+    fn another_camera(&mut self, r: &mut Random, at: u64, back: u64) {
+        if r.chance(300) {
+            self.timeline.push((at, Event::Replace(CAMERA)));
+            self.timeline.push((back, Event::Remove(CAMERA)));
+            self.timeline.push((back, Event::Replace(CAMERA)));
+        } else if self.by_card && r.chance(500) {
+            self.timeline.push((at, Event::Move(CAMERA)));
+        }
+    }
+
     /// How it ends.
     fn ending(&mut self, lasts: u64, broken: bool) {
         let quiet = BEGIN + lasts;
@@ -237,151 +320,5 @@ impl Plan {
     /// In one line.
     pub(super) fn summary(&self) -> std::string::String {
         format!("{self:?}")
-    }
-}
-
-fn node(path: &'static core::ffi::CStr, kind: Kind, r: &mut Random) -> Node {
-    Node {
-        path,
-        kind,
-        absent: None,
-        hangs_until: 0,
-        poll_error_until: 0,
-        call_ns: r.pick(&[0, 1000, 20_000]),
-        stream_ns: 1000,
-    }
-}
-
-/// An encoder.
-fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) -> Nature {
-    let api = r.pick(&[Api::Multi, Api::Multi, Api::Single]);
-    let raw: &[&'static [Fourcc]] = match api {
-        Api::Multi => &[&[YU12, NV12, YUYV], &[NV12], &[NM12, YU12]],
-        Api::Single => &[&[YU12, NV12, YUYV], &[YUYV, YU12]],
-    };
-    let latency = r.pick(&[100, 2_000, 15_000, 60_000]) * 1000;
-    let driver = match codec {
-        Fourcc::H264 => r.pick(&[&b"bcm2835-codec"[..], b"sim"]),
-        _ => b"vicodec",
-    };
-    let stops = match r.below(20) {
-        0..=13 => Stops::Marks {
-            alone: r.chance(700),
-            busy: r.chance(500),
-        },
-        14 | 15 => Stops::Twice,
-        16 | 17 => Stops::Unknown,
-        18 => Stops::Never,
-        _ => Stops::Early,
-    };
-    let mut mischief = Mischief::default();
-    if trouble && r.chance(600) {
-        mischief.until = BEGIN + lasts;
-        for _ in 0..r.range(1, 2) {
-            let often = r.pick(&[5, 30, 200]);
-            match r.below(13) {
-                0..=2 => mischief.drops = often,
-                3 => mischief.empties = often,
-                4 => mischief.errors = often,
-                5 => mischief.damages = often,
-                6 => mischief.zero_times = often,
-                7 => mischief.wrong_times = often,
-                8 => mischief.twice = often,
-                9 => mischief.wrong_index = often.min(30),
-                10 => mischief.wrong_size = often,
-                11 => mischief.sudden_last = often.min(30),
-                _ => mischief.refuses = r.pick(&[30, 300, 1000]),
-            }
-        }
-    }
-    Nature {
-        driver,
-        terms: Terms {
-            api,
-            raw: r.pick(raw),
-            row_align: r.pick(&[1, 32, 64]),
-            height_align: r.pick(&[2, 2, 16]),
-            sides: (32, 1920),
-        },
-        codec,
-        crop: match r.below(40) {
-            0 => Crop::Cuts,
-            1..=4 => Crop::Missing,
-            5..=7 => Crop::Ignored,
-            _ => Crop::Exact,
-        },
-        outputs: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 3])),
-        captures: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 2])),
-        capture_bytes: r.pick(&[1024, 4096]),
-        exports: r.chance(850),
-        imports: r.chance(700),
-        prepares: r.chance(700),
-        forces: codec == Fourcc::H264 && r.chance(850),
-        stops,
-        latency: (latency / 2, latency),
-        returns_early: r.chance(500),
-        ahead: r.pick(&[0, 0, 0, 1, 3]),
-        reorders: r.chance(120),
-        headers_alone: r.chance(250),
-        splits: r.pick(&[0, 0, 50, 400]),
-        mischief,
-    }
-}
-
-/// A camera.
-fn eyes(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -> CameraNature {
-    let mut chance = |often: u32| if trouble && r.chance(250) { often } else { 0 };
-    let (gaps, damages, shorts) = (chance(50), chance(50), chance(30));
-    let (deaths, clock_steps) = (chance(10), chance(20));
-    CameraNature {
-        terms: Terms {
-            api: r.pick(&[like.api, Api::Single]),
-            raw: if like.raw[0] == NM12 {
-                &[NM12, NV12, YU12]
-            } else {
-                like.raw
-            },
-            row_align: r.pick(&[1, like.row_align]),
-            height_align: 2,
-            sides: (32, 1920),
-        },
-        card: b"Simulated camera",
-        size: (64, 48),
-        interval: r.pick(&[16, 33, 100]) * MS,
-        buffers: (r.pick(&[1, 3]), r.pick(&[32, 32, 4])),
-        exports: r.chance(750),
-        bridge: r.chance(400),
-        until: BEGIN + lasts,
-        gaps,
-        damages,
-        shorts,
-        deaths,
-        clock_steps,
-    }
-}
-
-/// A producer.
-fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
-    let sizes = [(64, 48), (32, 32), (96, 64), (80, 60)];
-    let mut wish = Wish::default();
-    if !fixed || r.chance(100) {
-        wish.size = r.pick(&sizes);
-        wish.rate = r.pick(&[(0, 0), (30, 1), (10, 1)]);
-    }
-    if r.chance(150) {
-        wish.format = r.pick(&[YU12, NV12, YUYV]).0;
-    }
-    wish.copied = r.chance(150);
-    producer::Manner {
-        after: r.range(1, 500) * MS,
-        interval: r.pick(&[3, 16, 33, 100]) * MS,
-        frames: r.range(1, 120),
-        wish,
-        offers: r.chance(200).then(|| r.chance(800)),
-        draws: r.pick(&[0, 1, 10]) * MS,
-        dies_after: r.chance(150).then(|| r.below(40)),
-        finishes: r.chance(700),
-        returns: r.below(5) as u32,
-        constant_time: r.chance(100),
     }
 }

@@ -4,8 +4,7 @@ use rustix::fd::OwnedFd;
 use rustix::net::{SendFlags, send as send_bytes};
 use std::rc::Rc;
 
-use super::actors::{Actor, dial, is_quiet, trace, violated};
-use super::producer::{since, waited};
+use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
 use super::random::Random;
 use super::world;
 use crate::control::message::{Change, Message, Wish};

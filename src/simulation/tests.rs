@@ -5,38 +5,39 @@ use std::env::var;
 use std::format;
 use std::string::String;
 use std::time::Instant;
-use std::{eprintln, println};
+use std::{eprintln, print, println};
 
+use super::actors::Event;
 use super::runner::{Report, run};
 use super::scenario::Plan;
+use super::shrink::shrink;
+use crate::limits::COUNTERS;
+use crate::shm::stats::Counter;
+use crate::time::MS;
 
 /// Seeds of each `cargo test`.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 100;
 
-/// Runs a seed; what is wrong with it, with its plan and the last things that happened.
-fn try_seed(seed: u64) -> Result<Report, String> {
+/// Runs a seed; what is wrong with it, with a smaller plan for which the same is, and the last things that happened.
+fn try_seed(seed: u64, explains: bool) -> Result<Report, String> {
     let plan = Plan::new(seed);
     run(&plan, false).map_err(|wrong| {
-        let again = run(&plan, true);
-        let trace = match &again {
-            Err(again) if again.what == wrong.what => again.trace.join("\n"),
-            other => format!(
-                "the second run was another: {:?}",
-                other.as_ref().map_err(|w| &w.what)
-            ),
+        let what = format!("seed {seed}: {}", wrong.what);
+        if !explains {
+            return what;
+        }
+        let plan = shrink(&plan, &wrong.what);
+        let trace = match run(&plan, true) {
+            Err(again) => again.trace.join("\n"),
+            Ok(_) => "the run cannot be repeated".into(),
         };
-        format!(
-            "seed {seed}: {}\n{}\n{trace}\nseed {seed}: {}",
-            wrong.what,
-            plan.summary(),
-            wrong.what
-        )
+        format!("{what}\n{}\n{trace}\n{what}", plan.summary())
     })
 }
 
 #[expect(clippy::panic, reason = "how a test fails")]
 fn check(seed: u64) {
-    if let Err(wrong) = try_seed(seed) {
+    if let Err(wrong) = try_seed(seed, true) {
         panic!("{wrong}");
     }
 }
@@ -46,6 +47,60 @@ fn the_engine_keeps_its_promises_in_every_seed() {
     for seed in 0..SEEDS {
         check(seed);
     }
+}
+
+/// Runs a plan; gives how the engine ended, and its counters.
+#[expect(clippy::panic, reason = "how a test fails")]
+fn report(plan: &Plan) -> Report {
+    match run(plan, true) {
+        Ok(report) => report,
+        Err(wrong) => panic!("{}\n{}", wrong.what, wrong.trace.join("\n")),
+    }
+}
+
+fn counted(report: &Report, counter: Counter) -> u64 {
+    report.counters[counter as usize]
+}
+
+#[test]
+fn where_nothing_is_wrong_each_frame_is_published() {
+    let report = report(&Plan::plain());
+    assert_eq!(report.exit, 0);
+    assert_eq!(
+        counted(&report, Counter::FramesPublished),
+        counted(&report, Counter::FramesCommitted)
+    );
+    for recovery in [Counter::Restarts, Counter::Reopens, Counter::Stalls] {
+        assert_eq!(counted(&report, recovery), 0, "{recovery:?}");
+    }
+}
+
+/// An engine that is about to end by itself, because its one producer is done, and whose encoder takes its time.
+fn ending_by_itself() -> Plan {
+    let mut plan = Plan::plain().with_encoder(|nature| nature.latency = (400 * MS, 400 * MS));
+    plan.once = true;
+    plan.producers[0].frames = 3;
+    plan
+}
+
+#[test]
+fn a_first_signal_does_not_cut_an_end_short_that_began_by_itself() {
+    let report = report(&ending_by_itself().at(200, Event::Terminate));
+    assert_eq!(
+        (report.exit, counted(&report, Counter::FramesPublished)),
+        (0, 3)
+    );
+}
+
+#[test]
+fn a_second_signal_ends_the_engine_at_once() {
+    let plan = ending_by_itself().at(200, Event::Terminate);
+    let report = report(&plan.at(210, Event::Terminate));
+    assert_eq!(
+        (report.exit, counted(&report, Counter::FramesPublished)),
+        (8, 0)
+    );
+    assert!(report.virtual_ns < 250 * MS, "{}", report.virtual_ns);
 }
 
 /// `scripts/simulate`.
@@ -64,12 +119,20 @@ fn simulate() {
     );
     let keep_on = var("FRAMEMILL_KEEP_ON").is_ok();
     let began = Instant::now();
+    let tells = var("FRAMEMILL_TELL").is_ok();
+    let mut counters = [0; COUNTERS];
     let mut exits = BTreeMap::new();
     let (mut turns, mut calls, mut packets, mut virtual_ns, mut failed) = (0, 0, 0, 0, 0);
     for seed in first..first + seeds {
-        match try_seed(seed) {
+        match try_seed(seed, !keep_on) {
             Ok(report) => {
                 *exits.entry(report.exit).or_insert(0) += 1;
+                for (sum, counter) in counters.iter_mut().zip(report.counters) {
+                    *sum += counter;
+                }
+                if tells && report.exit != 0 {
+                    println!("seed {seed} ends with {}: {}", report.exit, report.sentence);
+                }
                 turns += report.turns;
                 calls += report.calls;
                 packets += report.packets;
@@ -77,7 +140,7 @@ fn simulate() {
             }
             Err(wrong) if keep_on => {
                 failed += 1;
-                println!("{}", wrong.lines().next().unwrap_or_default());
+                println!("{wrong}");
             }
             Err(wrong) => {
                 eprintln!("{wrong}");
@@ -93,5 +156,9 @@ fn simulate() {
         turns as f64 / took
     );
     println!("seeds by exit code: {exits:?}");
+    for (counter, name) in Counter::ALL {
+        print!("{name} {}, ", counters[*counter as usize]);
+    }
+    println!();
     assert_eq!(failed, 0, "see above");
 }

@@ -141,3 +141,48 @@ fn camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin() {
     // Of the 200 that two seconds have.
     assert!(outcome.number("ticks") < 50, "{}", outcome.story());
 }
+
+/// As an encoder whose memory management finds out when the hardware is given the frame.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wanted() {
+    let guest = Guest::h264("fallbacks-late").steady();
+    let outcome = guest.run(&format!(
+        "{CAMERA}{}",
+        r"
+        camera --size 320x180 --fps 30
+        until_true reached packets 5
+        knob qbuf_errno 22
+        until_true grep -q 'each frame is copied' run.log
+        knob qbuf_errno 0
+        more 10
+        cp run.log /host/run.log
+        over
+        engine insists --camera /dev/video4 --size 320x180 --fps 30 --memory export
+        knob qbuf_errno 22
+        until_true grep -q 'restarting the encoder' insists.log
+        knob qbuf_errno 0
+        kill $insists
+        ended insists
+        "
+    ));
+    outcome.succeeded(&["run", "tap", "insists"]);
+    let (log, json) = (outcome.text("run.log"), outcome.text("stat.json"));
+    let line = "/dev/video11: VIDIOC_QBUF: EINVAL";
+    assert!(
+        log.contains(line)
+            && log.contains(
+                "of a buffer of /dev/video4: each frame is copied, 2592000 bytes a second"
+            )
+            && !log.contains("restarting the encoder")
+            && !log.contains("the camera is gone"),
+        "{log}"
+    );
+    assert_eq!(
+        (stat(&json, "restarts"), stat(&json, "reopens")),
+        (0, 0),
+        "{json}"
+    );
+    assert!(stat(&json, "raw_bytes_copied_forced") > 0, "{json}");
+    assert!(!outcome.text("insists.log").contains("is copied"));
+}

@@ -165,6 +165,7 @@ impl<'a> Found<'a> {
             format: raw.camera,
             stall_ns: u64::from(options.stall_ms) * MS,
             patience_ns: u64::from(options.camera_wait_ms) * MS,
+            copied: false,
         };
         let frames = options.frames;
         Some(CameraSource::new(camera, config, frames, stats, header))

@@ -119,7 +119,7 @@ fn import(
     alike: bool,
 ) -> Result<Option<u32>, NotAttached> {
     let choice = setup.stage.session.options.memory;
-    if choice == MemoryChoice::Copy {
+    if choice == MemoryChoice::Copy || config.copied {
         return Ok(None);
     }
     let insists = choice == MemoryChoice::Export;

@@ -42,6 +42,11 @@ impl Controls {
             value,
         };
         let mut list = Vec::new();
+        let least = if nature.keeps {
+            nature.ahead as i64 + 1
+        } else {
+            1
+        };
         if nature.codec == Fourcc::H264 {
             list.extend([
                 control(
@@ -101,9 +106,9 @@ impl Controls {
         list.push(control(
             CID_MIN_BUFFERS_FOR_OUTPUT,
             b"Min Number of Output Buffers",
-            (1, 1),
+            (least, least),
             1,
-            1,
+            least,
         ));
         if nature.forces {
             let mut force = control(

@@ -76,8 +76,10 @@ pub(in crate::simulation) struct Nature {
     pub(in crate::simulation) stops: Stops,
     /// From QBUF to the packet, ns.
     pub(in crate::simulation) latency: (u64, u64),
-    /// An OUTPUT buffer comes back before the packet.
+    /// An OUTPUT buffer comes back before the packet …
     pub(in crate::simulation) returns_early: bool,
+    /// … or only when the packet is made, also that of a frame which it looks ahead over.
+    pub(in crate::simulation) keeps: bool,
     /// Frames that it looks ahead over.
     pub(in crate::simulation) ahead: usize,
     /// Two packets may change places.

@@ -4,28 +4,13 @@ use rustix::io::{Errno, Result};
 use std::vec::Vec;
 
 use super::super::coded::{self, KEY, ODD, Record};
-use super::super::kernel::Shared;
 use super::super::queue::{Done, Queued};
+use super::super::shared::Shared;
+use super::fate::Fate;
 use super::{Encoder, Stops};
 use crate::v4l2::abi::{
     BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, BUF_FLAG_TIMESTAMP_COPY, Plane, RawBuffer,
 };
-
-/// What becomes of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Good,
-    Dropped,
-    Empty,
-    ErrorEmpty,
-    Damaged,
-    ZeroTime,
-    WrongTime,
-    Twice,
-    WrongIndex,
-    WrongSize,
-    SuddenLast,
-}
 
 /// A frame inside.
 #[derive(Clone, Copy, Debug)]
@@ -97,9 +82,10 @@ impl Encoder {
             .range(self.nature.latency.0, self.nature.latency.1);
         let last = self.work.back().map_or(0, |work| work.coded_at);
         let coded_at = (now + latency).max(last);
-        let return_at = match self.nature.returns_early {
-            true => now + self.random.below(latency + 1),
-            false => coded_at,
+        let return_at = match (self.nature.keeps, self.nature.returns_early) {
+            (true, _) => u64::MAX,
+            (_, true) => now + self.random.below(latency + 1),
+            _ => coded_at,
         };
         let key =
             self.since_key == 0 || self.since_key >= self.controls.gop() || self.controls.forced;
@@ -128,34 +114,6 @@ impl Encoder {
         Ok(())
     }
 
-    fn fate(&mut self, shared: &mut Shared) -> Fate {
-        let m = self.nature.mischief;
-        if shared.now() >= m.until {
-            return Fate::Good;
-        }
-        let fates = [
-            (m.drops, Fate::Dropped),
-            (m.empties, Fate::Empty),
-            (m.errors, Fate::ErrorEmpty),
-            (m.damages, Fate::Damaged),
-            (m.zero_times, Fate::ZeroTime),
-            (m.wrong_times, Fate::WrongTime),
-            (m.twice, Fate::Twice),
-            (m.wrong_index, Fate::WrongIndex),
-            (m.wrong_size, Fate::WrongSize),
-            (m.sudden_last, Fate::SuddenLast),
-        ];
-        for (chance, fate) in fates {
-            if self.random.chance(chance) {
-                shared.trace(format_args!(
-                    "the encoder plans for its next frame: {fate:?}"
-                ));
-                return fate;
-            }
-        }
-        Fate::Good
-    }
-
     /// Does what is due.
     pub(in crate::simulation) fn step(&mut self, shared: &mut Shared) {
         if !self.output.streaming || !self.capture.streaming {
@@ -163,19 +121,12 @@ impl Encoder {
         }
         let now = shared.now();
         for at in 0..self.work.len() {
-            let work = &mut self.work[at];
-            if !work.returned && work.return_at <= now {
-                work.returned = true;
-                let done = Done {
-                    index: work.slot,
-                    flags: BUF_FLAG_TIMESTAMP_COPY,
-                    timestamp: work.time,
-                    ..Done::default()
-                };
-                self.output.complete(done);
+            if self.work[at].return_at <= now {
+                self.give_back(at);
             }
         }
         while let Some(at) = self.due(now) {
+            self.give_back(at);
             let Some(work) = self.work.remove(at) else {
                 break;
             };
@@ -189,11 +140,24 @@ impl Encoder {
         }
     }
 
+    /// The driver is done with a frame's buffer.
+    fn give_back(&mut self, at: usize) {
+        let work = &mut self.work[at];
+        if !core::mem::replace(&mut work.returned, true) {
+            self.output.complete(Done {
+                index: work.slot,
+                flags: BUF_FLAG_TIMESTAMP_COPY,
+                timestamp: work.time,
+                ..Done::default()
+            });
+        }
+    }
+
     /// The frame whose packet comes next.
     fn due(&mut self, now: u64) -> Option<usize> {
         let front = self.work.front()?;
         let ahead = if self.draining { 0 } else { self.nature.ahead };
-        if front.coded_at > now || !front.returned || self.work.len() <= ahead {
+        if front.coded_at > now || self.work.len() <= ahead {
             return None;
         }
         let swaps = self.nature.reorders
@@ -201,7 +165,7 @@ impl Encoder {
             && self
                 .work
                 .get(1)
-                .is_some_and(|work| work.coded_at <= now && work.returned && !work.key);
+                .is_some_and(|work| work.coded_at <= now && !work.key);
         Some(usize::from(swaps && self.random.chance(300)))
     }
 
@@ -226,6 +190,7 @@ impl Encoder {
             stamp: work.stamp,
             serial: shared.serial,
             length: work.length,
+            stream: shared.streams,
             flags: u64::from(work.key) * KEY + u64::from(odd) * ODD,
         };
         let mut flags = BUF_FLAG_TIMESTAMP_COPY;
