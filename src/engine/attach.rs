@@ -16,7 +16,7 @@ use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
-use crate::free_memory::{available, has_room};
+use crate::free_memory::{Free, has_room};
 use crate::limits::{CHANGE_DRAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR, RETAINED_SETS};
 use crate::log::note;
 use crate::media::format::lookup;
@@ -333,9 +333,8 @@ impl Engine<'_> {
             if !has_room(usize::try_from(bytes).unwrap_or(usize::MAX)) {
                 return Err(failure!(
                     Exit::Resource,
-                    "{}: {} bytes of memory are free, and buffers for {}x{} take {bytes}",
+                    "{}: {Free}, and buffers for {}x{} take {bytes}",
                     session.path,
-                    available(),
                     wanted.width,
                     wanted.height
                 ));

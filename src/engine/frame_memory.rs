@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::control::message::{MESSAGE_FDS, Message, SlotMemory};
 use crate::errno::call::{Call, IoctlError};
-use crate::free_memory::available;
+use crate::free_memory::Free;
 use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
@@ -49,11 +49,32 @@ pub struct FrameMemory {
     let_go: bool,
 }
 
+/// Whose memory frames are copied from.
+#[derive(Debug)]
+enum Owner {
+    /// A producer's: this memfd.
+    Producer(OwnedFd),
+    /// A producer's to come: there is no memfd for it, because memory was short.
+    NoProducer,
+    /// A camera's.
+    Camera,
+}
+
+impl Owner {
+    /// A producer's memfd.
+    fn memfd(&self) -> Option<&OwnedFd> {
+        match self {
+            Self::Producer(memory) => Some(memory),
+            Self::NoProducer | Self::Camera => None,
+        }
+    }
+}
+
 /// Slots that are copied row by row into the OUTPUT buffers.
 #[derive(Debug)]
 struct Copying {
-    /// The producer's memfd; `None` with a camera.
-    memory: Option<OwnedFd>,
+    /// Whose memory is copied from.
+    owner: Owner,
     /// The memfd, with tightly packed slots; or the camera's buffers, slot after slot, each with its memory planes.
     sources: ArrayVec<Region, OUTPUT_PLANES>,
     outputs: ArrayVec<Region, OUTPUT_PLANES>,
@@ -149,9 +170,8 @@ impl FrameMemory {
         let too_large = IoctlError::new(Call::MemfdSize, Errno::FBIG);
         self.layout = tight.map_err(|_| too_large)?;
         let (memory, source) = self.new_memfd()?;
-        let copying = self.copy_into(encoder)?;
+        let copying = self.copy_into(encoder, Owner::Producer(memory))?;
         copying.sources.push(source);
-        copying.memory = Some(memory);
         // Nobody had this one.
         self.used = false;
         (self.map, self.ring) = FrameMap::create()?;
@@ -176,17 +196,15 @@ impl FrameMemory {
         let Some(copying) = &mut self.copying else {
             return Ok(());
         };
-        let camera = copying.memory.is_none() && !copying.sources.is_empty();
-        if camera {
+        if let Owner::Camera = copying.owner {
             return Ok(());
         }
-        // Also when there was no memory for another one before.
-        copying.memory = None;
+        copying.owner = Owner::NoProducer;
         copying.sources.clear();
         let (memory, source) = self.new_memfd()?;
         if let Some(copying) = &mut self.copying {
             copying.sources.push(source);
-            copying.memory = Some(memory);
+            copying.owner = Owner::Producer(memory);
         }
         Ok(())
     }
@@ -206,14 +224,14 @@ impl FrameMemory {
         self.choice = Some(choice);
         self.slots = encoder.slots().min(camera.slots());
         self.layout = *layout;
-        camera.map(&mut self.copy_into(encoder)?.sources)
+        camera.map(&mut self.copy_into(encoder, Owner::Camera)?.sources)
     }
 
     /// Maps the OUTPUT buffers to copy into.
     #[inline(never)]
-    fn copy_into(&mut self, encoder: &Encoder) -> Result<&mut Copying, IoctlError> {
+    fn copy_into(&mut self, encoder: &Encoder, owner: Owner) -> Result<&mut Copying, IoctlError> {
         let copying = self.copying.insert(Copying {
-            memory: None,
+            owner,
             sources: ArrayVec::new(),
             outputs: ArrayVec::new(),
             to: encoder.agreed().layout,
@@ -317,7 +335,7 @@ impl FrameMemory {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         // A kernel that cannot leaves the memory with whoever keeps it.
         if let Some(copying) = &self.copying
-            && let (Some(memory), Some(source)) = (&copying.memory, copying.sources.first())
+            && let (Some(memory), Some(source)) = (copying.owner.memfd(), copying.sources.first())
         {
             let _ = fallocate(memory, flags, 0, source.len() as u64);
         }
@@ -349,7 +367,10 @@ impl FrameMemory {
     ) -> (Message, ArrayVec<BorrowedFd<'a>, MESSAGE_FDS>) {
         let mut descriptors = ArrayVec::from_iter([self.ring.as_fd(), filled, free]);
         descriptors.extend(self.exported.iter().map(AsFd::as_fd));
-        let copied = self.copying.iter().flat_map(|copying| &copying.memory);
+        let copied = self
+            .copying
+            .iter()
+            .flat_map(|copying| copying.owner.memfd());
         descriptors.extend(copied.map(AsFd::as_fd));
         let message = Message::Frames {
             slots: self.slots,
@@ -403,7 +424,7 @@ impl FrameMemory {
         let mut copied = 0;
         for (from, to) in layout.planes().iter().zip(copying.to.planes()) {
             let plane = from.memory_plane as usize;
-            let (source, plane_start) = if copying.memory.is_some() {
+            let (source, plane_start) = if !matches!(copying.owner, Owner::Camera) {
                 let start = slot as u64 * copy_slot_bytes(lengths);
                 let start = start + copy_slot_bytes(&lengths[..plane]);
                 // It lies in memory that is mapped.
@@ -437,10 +458,6 @@ impl FrameMemory {
 /// Logs how much was wanted, and is free, when memory was short.
 pub fn tell_shortage(what: &str, bytes: usize, error: IoctlError) {
     if error.errno == Errno::NOMEM {
-        note!(
-            warn,
-            "{what} of {bytes} bytes: {} bytes of memory are free",
-            available()
-        );
+        note!(warn, "{what} of {bytes} bytes: {Free}");
     }
 }
