@@ -5,6 +5,7 @@
 //! memory is for.
 
 use core::ffi::CStr;
+use core::fmt;
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -26,6 +27,16 @@ pub fn keep_open() {
     }
     if let Some(file) = open_proc(c"/proc/meminfo") {
         MEMINFO.keep(file);
+    }
+}
+
+/// How much memory is free, in words: `123456 bytes of memory are free`.
+#[derive(Clone, Copy, Debug)]
+pub struct Free;
+
+impl fmt::Display for Free {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes of memory are free", available())
     }
 }
 

@@ -9,7 +9,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::fs::{FileType, fstat};
 use rustix::io::{Result, dup2, fcntl_getfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
@@ -32,6 +33,18 @@ pub fn secure() -> Result<()> {
     }
     SECURED.store(true, Relaxed);
     Ok(())
+}
+
+/// Whether a descriptor is that of a file or block device: what is read or written there is never waited for.
+///
+/// # Errors
+/// Those of fstat(2).
+pub fn is_stored(fd: impl AsFd) -> Result<bool> {
+    let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);
+    Ok(matches!(
+        kind,
+        FileType::RegularFile | FileType::BlockDevice
+    ))
 }
 
 /// Whether `secure` did its work.

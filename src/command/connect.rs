@@ -22,7 +22,7 @@ pub(super) fn connect<T>(
     uid: Option<u32>,
     wait_ms: u32,
     stop: &Stop,
-    attempt: impl Fn(&EngineAddress<'_>) -> Result<T, ClientError>,
+    mut attempt: impl FnMut(&EngineAddress<'_>) -> Result<T, ClientError>,
 ) -> Result<T, Failure> {
     let deadline = now().saturating_add(u64::from(wait_ms) * MS);
     loop {

@@ -17,7 +17,7 @@ use crate::log::note;
 use crate::media::magic;
 use crate::media::y4m::{self, Y4mHeader};
 use crate::shm::bytes::SharedBytes;
-use crate::stdio::stdin;
+use crate::stdio::{is_stored, stdin};
 use crate::text::Escaped;
 use crate::time::{MS, timespec};
 
@@ -143,11 +143,7 @@ impl<'a> Input<'a> {
 
     /// Whether frames arrive while they are read: a pipe, a socket or a device and not a file.
     pub(super) fn live(&self) -> bool {
-        let stored = |stat: rustix::fs::Stat| {
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            matches!(kind, FileType::RegularFile | FileType::BlockDevice)
-        };
-        fstat(self.fd()).is_ok_and(|stat| !stored(stat))
+        is_stored(self.fd()).is_ok_and(|stored| !stored)
     }
 
     /// Goes back to the first frame.

@@ -16,7 +16,7 @@ use crate::errno::name::Named;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
-use crate::free_memory;
+use crate::free_memory::{self, Free};
 use crate::limits::{STACK_MIN_BYTES, STACK_PREFAULT_BYTES};
 use crate::log::note;
 use crate::shm::map::PacketMap;
@@ -58,12 +58,7 @@ struct Shortage(IoctlError);
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0.call, self.0.errno) {
-            (Call::FreeMemory, errno) => write!(
-                f,
-                "{}: {} bytes of memory are free",
-                Named(errno),
-                free_memory::available()
-            ),
+            (Call::FreeMemory, errno) => write!(f, "{}: {Free}", Named(errno)),
             _ => self.0.fmt(f),
         }
     }

@@ -7,7 +7,7 @@ use core::fmt::{self, Write};
 use arrayvec::ArrayVec;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, open, statat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, open, statat};
 use rustix::io::Errno;
 
 use crate::cli::Target;
@@ -17,7 +17,7 @@ use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
 use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
-use crate::stdio::stdout;
+use crate::stdio::{is_stored, stdout};
 use crate::text::Escaped;
 
 /// A file or pipe that is written to.
@@ -47,11 +47,7 @@ impl<'a> Output<'a> {
     /// Standard output, for text: a reader that has seen enough (`framemill probe | head`) ends the command with `Exit::Success`
     /// and without a sentence.
     pub(super) fn stdout(stop: &'a Stop) -> Self {
-        let stored = |stat: rustix::fs::Stat| {
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            matches!(kind, FileType::RegularFile | FileType::BlockDevice)
-        };
-        let waits = stop.watches() && !fstat(stdout()).is_ok_and(stored);
+        let waits = stop.watches() && !is_stored(stdout()).unwrap_or(false);
         Self {
             file: None,
             text: true,

@@ -8,7 +8,7 @@ mod job;
 use core::mem::ManuallyDrop;
 
 use crate::cli::{Pace, PushOptions, Source, Timestamps};
-use crate::client::{ClientError, FrameProducer};
+use crate::client::{ClientError, FrameProducer, Step};
 use crate::command::connect::lost;
 use crate::command::input::Input;
 use crate::command::pace::Timing;
@@ -18,7 +18,7 @@ use crate::error::Failure;
 use crate::limits::ATTACH_AGAIN_MS;
 use crate::log;
 use crate::log::note;
-use attach::{attach, wish};
+use attach::{attach, tell_copies, wish};
 use job::{Ended, Job, wait};
 
 #[inline(never)]
@@ -40,7 +40,7 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
         Source::Pattern => None,
         source => Some(Input::open(source, options.container, stop)?),
     };
-    let wish = wish(options, frames.as_ref())?;
+    let mut wish = wish(options, frames.as_ref())?;
     let timing = timing(options, frames.as_ref());
     let mut job = Job::new(options, stop, wish, timing);
     let (mut pushed, mut accounts) = (0, (0u64, 0u64));
@@ -71,6 +71,13 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
                 wait_ms = wait_ms.max(ATTACH_AGAIN_MS);
                 drop(ManuallyDrop::into_inner(producer));
             }
+            Err(Ended::NotShared(errno)) if !wish.copied => {
+                tell_copies(errno);
+                wish.copied = true;
+                job.wish = wish;
+                wait_ms = wait_ms.max(ATTACH_AGAIN_MS);
+                drop(ManuallyDrop::into_inner(producer));
+            }
             result => break result,
         }
     };
@@ -82,6 +89,7 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
     log_accounts(pushed, accounts, job.skipped());
     result.map_err(|ended| match ended {
         Ended::Lost(error) => lost(&options.socket, error),
+        Ended::NotShared(errno) => lost(&options.socket, ClientError::System(Step::Sync, errno)),
         Ended::Failed(failure) => failure,
     })
 }

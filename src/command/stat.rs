@@ -51,7 +51,7 @@ use crate::limits::{self, ANSWER_MS, HEARTBEAT_MS};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{NoSignal, PacketHeader, SlotMemory, State};
+use crate::shm::layout::{NoSignal, PacketHeader, SlotMemory, State, Stream};
 use crate::shm::stats::{Counter, Stage, Stats, percentile};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
 use crate::time::{MS, now};
@@ -190,6 +190,40 @@ fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measur
     );
     let no_signal = NoSignal::name(status.no_signal.load(Relaxed));
     report.text("no_signal", no_signal.as_bytes());
+    describe_stream(report, stream, measured_rate);
+    report.numbers(
+        "width height coded_width coded_height frame_slots packet_ring_bytes producers consumers packet_head packet_tail \
+         packet_newest_key frames_dropped frames_in_flight",
+        &[
+            word(&stream.width),
+            word(&stream.height),
+            word(&stream.coded_width),
+            word(&stream.coded_height),
+            word(&stream.frame_slots),
+            long(&header.data_bytes),
+            word(&status.producers),
+            word(&status.consumers),
+            long(&cursors.head),
+            long(&cursors.tail),
+            // Kept one higher; 0 is none.
+            long(&cursors.newest_key).wrapping_sub(1),
+            dropped.cast_signed(),
+            in_flight.cast_signed().max(0),
+        ],
+    );
+    report.open("counters", b'{');
+    let mut counters = [0; limits::COUNTERS];
+    for (value, word) in counters.iter_mut().zip(&header.counters) {
+        *value = long(word);
+    }
+    report.numbers(Counter::NAMES, &counters);
+    report.close(b'}');
+    describe_latency(report, header);
+    report.close(b'}');
+}
+
+/// The devices, the formats and the rates.
+fn describe_stream(report: &mut Report<'_>, stream: &Stream, measured_rate: u64) {
     text(report, "device", &stream.device);
     text(report, "driver", &stream.driver);
     text(report, "card", &stream.card);
@@ -221,33 +255,10 @@ fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measur
         b"frame_rate_measured",
         &format_args!("{}.{:03}", measured_rate / 1000, measured_rate % 1000),
     );
-    report.numbers(
-        "width height coded_width coded_height frame_slots packet_ring_bytes producers consumers packet_head packet_tail \
-         packet_newest_key frames_dropped frames_in_flight",
-        &[
-            word(&stream.width),
-            word(&stream.height),
-            word(&stream.coded_width),
-            word(&stream.coded_height),
-            word(&stream.frame_slots),
-            long(&header.data_bytes),
-            word(&status.producers),
-            word(&status.consumers),
-            long(&cursors.head),
-            long(&cursors.tail),
-            // Kept one higher; 0 is none.
-            long(&cursors.newest_key).wrapping_sub(1),
-            dropped.cast_signed(),
-            in_flight.cast_signed().max(0),
-        ],
-    );
-    report.open("counters", b'{');
-    let mut counters = [0; limits::COUNTERS];
-    for (value, word) in counters.iter_mut().zip(&header.counters) {
-        *value = long(word);
-    }
-    report.numbers(Counter::NAMES, &counters);
-    report.close(b'}');
+}
+
+/// The histograms' percentiles, one object a stage.
+fn describe_latency<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>) {
     report.open("latency", b'{');
     for &(stage, name) in &Stage::ALL {
         let histogram = &header.latency[stage as usize];
@@ -266,7 +277,6 @@ fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measur
         );
         report.close(b'}');
     }
-    report.close(b'}');
     report.close(b'}');
 }
 

@@ -8,7 +8,7 @@ use rustix::fs::{FallocateFlags, SealFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::errno::call::{Call, IoctlError};
-use crate::free_memory::available;
+use crate::free_memory::Free;
 use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::layout::copy_slot_bytes;
@@ -155,10 +155,6 @@ fn new_memfd(tight: &FrameLayout, slots: u32) -> Result<(OwnedFd, Region), Ioctl
 
 fn log_shortage(bytes: usize, error: IoctlError) {
     if error.errno == Errno::NOMEM {
-        note!(
-            warn,
-            "frame slots of {bytes} bytes: {} bytes of memory are free",
-            available()
-        );
+        note!(warn, "frame slots of {bytes} bytes: {Free}");
     }
 }

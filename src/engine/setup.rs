@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
 use crate::flow::log_limit::LogLimit;
-use crate::free_memory::{available, has_room};
+use crate::free_memory::{Free, has_room};
 use crate::limits::RETAINED_SETS;
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -149,9 +149,8 @@ impl Setup<'_, '_> {
         if !has_room(usize::try_from(bytes).unwrap_or(usize::MAX)) {
             return Err(failure!(
                 Exit::Resource,
-                "{}: {} bytes of memory are free, and buffers for {}x{} take {bytes}",
+                "{}: {Free}, and buffers for {}x{} take {bytes}",
                 self.stage.session.path,
-                available(),
                 wanted.width,
                 wanted.height
             ));

@@ -186,3 +186,46 @@ fn camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wa
     assert!(stat(&json, "raw_bytes_copied_forced") > 0, "{json}");
     assert!(!outcome.text("insists.log").contains("is copied"));
 }
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn push_has_its_frames_copied_where_the_kernel_does_not_let_it_write_to_a_devices_memory() {
+    let guest = Guest::h264("fallbacks-sync").steady();
+    guest.compile("tests/vm/refuse.c", "refuse");
+    // DMA_BUF_IOCTL_SYNC and EIO.
+    let outcome = guest.run(
+        r"
+        cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
+        engine run --size 320x240
+        for memory in export system-heap; do
+            try $memory ./refuse 0x40086200 5 framemill push --frames 10 --memory $memory
+        done
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        engine exports --size 320x240 --memory export
+        try insists ./refuse 0x40086200 5 framemill push --frames 10
+        kill $exports
+        ended exports
+        ",
+    );
+    outcome.succeeded(&["run", "exports", "export", "system-heap"]);
+    let why = "DMA_BUF_IOCTL_SYNC failed: EIO";
+    for name in ["export", "system-heap"] {
+        let log = outcome.text(&format!("{name}.log"));
+        assert!(
+            log.matches(why).count() == 1
+                && log.contains("the engine is asked to copy the frames")
+                && log.contains("10 frames pushed: 10 published, 0 dropped"),
+            "{name}: {log}"
+        );
+    }
+    let json = outcome.text("stat.json");
+    assert_eq!(
+        stat(&json, "raw_bytes_copied"),
+        20 * 320 * 240 * 3 / 2,
+        "{json}"
+    );
+    let log = outcome.text("insists.log");
+    assert!(outcome.number("insists") != 0 && log.contains(why), "{log}");
+}

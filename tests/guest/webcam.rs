@@ -116,6 +116,50 @@ fn webcam_whose_transfers_failed_is_restarted() {
     assert_eq!(stat(&json, "generation"), 2, "{json}");
 }
 
+/// Frame 5 ends in the middle. By default the driver keeps it to itself, and counts it; with `nodrop` it hands it over, with nothing but
+/// its length to tell.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn frame_that_is_too_short_is_no_frame_and_the_next_one_says_so() {
+    let guest = guest("webcam-cut");
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}{}",
+        r"
+        for nodrop in 0 1; do
+            echo $nodrop >/sys/module/uvcvideo/parameters/nodrop || give_up nodrop
+            plug cut=5
+            engine run --camera $node --size 320x240
+            start tap framemill tap --from oldest --all --to /host/coded.$nodrop --index /host/index.$nodrop
+            until_true reached packets 12
+            framemill stat --json >/host/stat.$nodrop
+            kill $run
+            ended run
+            ended tap
+            unplug
+        done
+        "
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    for (nodrop, lost, dropped) in [("0", 1, 0), ("1", 0, 1)] {
+        let json = outcome.text(&format!("stat.{nodrop}"));
+        assert_eq!(stat(&json, "frames_lost_camera"), lost, "{nodrop}: {json}");
+        assert_eq!(
+            stat(&json, "frames_dropped_camera"),
+            dropped,
+            "{nodrop}: {json}"
+        );
+        let numbers = numbers(&outcome, &format!("coded.{nodrop}"));
+        assert!(
+            numbers.starts_with(&[0, 1, 2, 3, 4, 6, 7, 8]),
+            "{nodrop}: {numbers:?}"
+        );
+        let lines = index(&outcome, &format!("index.{nodrop}"));
+        let marks: Vec<_> = lines[..8].iter().map(|line| line.is('D')).collect();
+        let after = [false, false, false, false, false, true, false, false];
+        assert_eq!(marks, after, "{nodrop}: {lines:?}");
+    }
+}
+
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn start_that_sleeps_in_the_kernel_does_not_starve_clients() {

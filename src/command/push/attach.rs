@@ -2,8 +2,10 @@
 //!
 //! Knows options, the input's header and the engine's answer. Pushes no frame.
 
+use rustix::io::Errno;
+
 use crate::cli::{Pace, PushMemory, PushOptions};
-use crate::client::{ClientError, EngineAddress, FrameProducer, Wish};
+use crate::client::{ClientError, EngineAddress, FrameProducer, Step, Wish};
 use crate::command::connect::connect;
 use crate::command::geometry::{
     InputFrame, read_as_progressive, refused_size, requested_formats, requested_size,
@@ -14,7 +16,7 @@ use crate::command::stop::Stop;
 use crate::control::message::Refusal;
 use crate::error::{Failure, failure};
 use crate::exit::Exit;
-use crate::limits::{FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
+use crate::limits::{ATTACH_AGAIN_MS, FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
 use crate::log::note;
 use crate::media::colour::Colour;
 use crate::media::format::{RawFormat, lookup};
@@ -65,6 +67,7 @@ pub(super) fn attach(
     wait_ms: u32,
 ) -> Result<FrameProducer, Failure> {
     let uid = options.engine_uid;
+    let mut not_shared = None;
     let attached = connect(&options.socket, uid, wait_ms, stop, |engine| {
         let producer = match request(engine, wish, header) {
             // The engine knows the format; the size is better named here.
@@ -79,21 +82,42 @@ pub(super) fn attach(
                 };
                 FrameProducer::connect_with(engine, &wish)?
             }
+            Err(ClientError::System(Step::Sync, errno)) if !wish.copied => {
+                not_shared = Some(errno);
+                return Ok(None);
+            }
             answer => answer?,
         };
         match options.memory {
-            PushMemory::Export => Ok(producer),
-            PushMemory::Copy => {
+            _ if wish.copied => {
                 if !producer.copied() {
                     note!(warn, "the engine does not copy: its own slots instead");
                 }
                 Ok(producer)
             }
+            PushMemory::Export | PushMemory::Copy => Ok(producer),
             kind => with_own_slots(producer, kind, stop),
         }
         .map(Some)
     })?;
+    if let Some(errno) = not_shared {
+        tell_copies(errno);
+        let wish = Wish {
+            copied: true,
+            ..*wish
+        };
+        return attach(options, stop, &wish, header, wait_ms.max(ATTACH_AGAIN_MS));
+    }
     attached.ok_or_else(|| refused_size(wish.size))
+}
+
+/// Says why the engine is asked to copy.
+pub(super) fn tell_copies(errno: Errno) {
+    note!(
+        warn,
+        "{}: the engine is asked to copy the frames",
+        ClientError::System(Step::Sync, errno)
+    );
 }
 
 /// Asks the engine for frames of the wanted format. A Y4M stream's is its own, or one into which its rows can be put.

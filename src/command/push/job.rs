@@ -4,9 +4,10 @@
 //! business.
 
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 
 use crate::cli::PushOptions;
-use crate::client::{ClientError, FrameProducer, Wish};
+use crate::client::{ClientError, FrameProducer, SlotGuard, Step, Wish};
 use crate::command::frames::{draw, read, skip};
 use crate::command::geometry::InputFrame;
 use crate::command::hold::Hold;
@@ -26,6 +27,8 @@ use crate::types::frame_rate::FrameRate;
 pub(super) enum Ended {
     /// The connection failed.
     Lost(ClientError),
+    /// The slots are a device's memory, and the kernel does not let this process write to it.
+    NotShared(Errno),
     /// Something else did, and was told.
     Failed(Failure),
 }
@@ -40,7 +43,7 @@ impl From<Failure> for Ended {
 pub(super) struct Job<'a> {
     options: &'a PushOptions<'a>,
     stop: &'a Stop,
-    wish: Wish,
+    pub(super) wish: Wish,
     /// Number of the next frame.
     frame: u64,
     /// The input stands at its bytes.
@@ -153,7 +156,7 @@ impl<'a> Job<'a> {
             };
             self.times = Some(times);
             let size = producer.size();
-            let Some(mut slot) = producer.acquire(Some(0)).map_err(Ended::Lost)? else {
+            let Some(mut slot) = self.acquire(producer, hold)? else {
                 if options.live {
                     if let Some((input, source)) = input.as_mut().zip(source) {
                         skip(input, source, self.frame)?;
@@ -189,6 +192,21 @@ impl<'a> Job<'a> {
             self.next();
         }
         Ok(())
+    }
+
+    /// A slot for the frame, if one is free.
+    fn acquire<'p>(
+        &self,
+        producer: &'p mut FrameProducer,
+        hold: &Hold,
+    ) -> Result<Option<SlotGuard<'p>>, Ended> {
+        producer.acquire(Some(0)).map_err(|error| match error {
+            // Nothing of the frame was read yet.
+            ClientError::System(Step::Sync, errno) if !self.wish.copied && !hold.waits() => {
+                Ended::NotShared(errno)
+            }
+            error => Ended::Lost(error),
+        })
     }
 
     /// The frames' rate: the one asked for or the input's, else the engine's, which is said where it counts.
