@@ -184,8 +184,12 @@ impl FrameMemory {
         let slot = copy_slot_bytes(&self.layout.memory_length);
         // A 32-bit process cannot address so much as there can be.
         let total = usize::try_from(slot * u64::from(self.slots)).map_err(|_| too_large)?;
-        let memory = sealed_memfd(c"framemill-slots", total, SealFlags::SEAL)
-            .inspect_err(|error| tell_shortage("frame slots", total, *error))?;
+        let memory =
+            sealed_memfd(c"framemill-slots", total, SealFlags::SEAL).inspect_err(|error| {
+                if error.errno == Errno::NOMEM {
+                    note!(warn, "frame slots of {total} bytes: {Free}");
+                }
+            })?;
         let source = Region::map(&memory, total, true)
             .map_err(|errno| IoctlError::new(Call::MemfdMap, errno))?;
         Ok((memory, source))
@@ -452,12 +456,5 @@ impl FrameMemory {
             }
         }
         copied
-    }
-}
-
-/// Logs how much was wanted, and is free, when memory was short.
-pub fn tell_shortage(what: &str, bytes: usize, error: IoctlError) {
-    if error.errno == Errno::NOMEM {
-        note!(warn, "{what} of {bytes} bytes: {Free}");
     }
 }
