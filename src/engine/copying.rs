@@ -146,15 +146,12 @@ fn new_memfd(tight: &FrameLayout, slots: u32) -> Result<(OwnedFd, Region), Ioctl
     // A 32-bit process cannot address so much as there can be.
     let total = usize::try_from(slot * u64::from(slots))
         .map_err(|_| IoctlError::new(Call::MemfdSize, Errno::FBIG))?;
-    let memfd = sealed_memfd(c"framemill-slots", total, SealFlags::SEAL)
-        .inspect_err(|error| log_shortage(total, *error))?;
+    let memfd = sealed_memfd(c"framemill-slots", total, SealFlags::SEAL).inspect_err(|error| {
+        if error.errno == Errno::NOMEM {
+            note!(warn, "frame slots of {total} bytes: {Free}");
+        }
+    })?;
     let region =
         Region::map(&memfd, total, true).map_err(|errno| IoctlError::new(Call::MemfdMap, errno))?;
     Ok((memfd, region))
-}
-
-fn log_shortage(bytes: usize, error: IoctlError) {
-    if error.errno == Errno::NOMEM {
-        note!(warn, "frame slots of {bytes} bytes: {Free}");
-    }
 }

@@ -3,15 +3,17 @@
 //! Knows the capture device's side: format, buffers, streaming, events. Knows no encoder and never waits: the device is
 //! opened non-blocking, and whoever owns it polls.
 
+mod picture;
+
 use core::ffi::CStr;
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
+use self::picture::Picture;
 use super::abi::{
-    Api, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BufferType,
-    CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
+    Api, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
     CAP_VIDEO_OUTPUT_MPLANE, Capability, DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_NONE,
     Fract, Memory, Queue, StreamParm,
 };
@@ -41,19 +43,6 @@ pub struct Camera {
     timings: DvTimings,
     /// Bytes that a whole frame has at least in each memory plane.
     payload: [u32; PLANES],
-}
-
-/// A picture that the camera took.
-#[derive(Clone, Copy, Debug)]
-pub struct Picture {
-    /// The buffer's index: the slot.
-    pub slot: u32,
-    /// The camera's timestamp, us; `None` when it is not of `CLOCK_MONOTONIC`.
-    pub micros: Option<u64>,
-    /// `v4l2_buffer::sequence`: the camera's count.
-    pub sequence: u32,
-    /// `V4L2_BUF_FLAG_ERROR`, or fewer bytes than a frame has: it is not to be shown.
-    pub damaged: bool,
 }
 
 /// What a device says of the signal that comes in.
@@ -357,25 +346,7 @@ impl Camera {
             Dequeued::Drained => return failed(Errno::PIPE),
             Dequeued::Buffer => {}
         }
-        if (0..self.planes as usize).any(|plane| buffer.data_offset(plane) != 0) {
-            return failed(Errno::PROTO);
-        }
-        let error = buffer.has(BUF_FLAG_ERROR);
-        let planes = 0..self.planes as usize;
-        if error && planes.clone().all(|plane| buffer.bytesused(plane) == 0) {
-            return failed(Errno::NODATA);
-        }
-        let clock = buffer.flags() & BUF_FLAG_TIMESTAMP_MASK;
-        let micros = buffer.timestamp();
-        Ok(Some(Picture {
-            slot: buffer.index(),
-            micros: (clock == BUF_FLAG_TIMESTAMP_MONOTONIC && micros != 0).then_some(micros),
-            sequence: buffer.sequence(),
-            damaged: error
-                || planes
-                    .zip(self.payload)
-                    .any(|(plane, bytes)| buffer.bytesused(plane) < bytes),
-        }))
+        Picture::of(&buffer, &self.payload[..self.planes as usize]).map(Some)
     }
 }
 

@@ -116,11 +116,10 @@ fn webcam_whose_transfers_failed_is_restarted() {
     assert_eq!(stat(&json, "generation"), 2, "{json}");
 }
 
-/// Frame 5 ends in the middle. By default the driver keeps it to itself, and counts it; with `nodrop` it hands it over, with nothing but
-/// its length to tell.
+/// Frame 5 ends in the middle. By default the driver keeps it to itself, and counts it; with `nodrop` it hands it over, with a mark.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn frame_that_is_too_short_is_no_frame_and_the_next_one_says_so() {
+fn frame_that_the_driver_drops_or_marks_is_counted_and_the_next_one_says_so() {
     let guest = guest("webcam-cut");
     let outcome = guest.run(&format!(
         "{CAMERA}{WEBCAM}{}",
