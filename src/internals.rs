@@ -37,7 +37,7 @@ mod not_loom {
         }
     }
     pub mod log {
-        pub use crate::log::{Level, last_word};
+        pub use crate::log::last_word;
     }
     pub mod media {
         pub mod bitstream {

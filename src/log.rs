@@ -1,11 +1,11 @@
-//! Log lines: each through a bounded stack buffer in one write.
+//! Log lines: the `log` facade, each line through a bounded stack buffer in one write.
 //!
 //! Knows a level and a file descriptor. Allocates nothing, never waits for a reader, and loses what
 //! does not fit rather than splitting a line.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use ::log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open};
@@ -16,25 +16,32 @@ use crate::time::timespec;
 
 /// `/dev/kmsg`, when that is where the log goes; standard error otherwise.
 static KMSG: Kept = Kept::new();
-/// A `Level`; 0 until `start`.
-static LEVEL: AtomicU8 = AtomicU8::new(Level::Off as u8);
+static LOGGER: Logger = Logger;
 
-/// How much is logged: lines of this level, and of those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Level {
-    /// Nothing.
-    Off,
-    /// Nothing yet: what ends a command is written whatever the level.
-    Error,
-    /// What a user should look into.
-    Warn,
-    /// What a user should know.
-    Info,
-    /// No more yet.
-    Debug,
-    /// No more yet.
-    Trace,
+struct Logger;
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= ::log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let prefix = match (KMSG.get().is_some(), record.level()) {
+            (false, Level::Error) => "error: ",
+            (false, Level::Warn) => "warning: ",
+            (false, _) => "",
+            (true, Level::Error) => "<3>",
+            (true, Level::Warn) => "<4>",
+            (true, Level::Info) => "<6>",
+            (true, _) => "<7>",
+        };
+        write(prefix, record.args());
+    }
+
+    fn flush(&self) {}
 }
 
 /// Starts logging, to `/dev/kmsg` (what an initramfs has before it has anything else) or to standard error. Called
@@ -42,7 +49,7 @@ pub enum Level {
 ///
 /// # Errors
 /// Those of opening `/dev/kmsg`.
-pub fn start(level: Level, to_kmsg: bool) -> rustix::io::Result<()> {
+pub fn start(level: LevelFilter, to_kmsg: bool) -> rustix::io::Result<()> {
     if to_kmsg {
         let fd: OwnedFd = open(
             c"/dev/kmsg",
@@ -51,43 +58,31 @@ pub fn start(level: Level, to_kmsg: bool) -> rustix::io::Result<()> {
         )?;
         KMSG.keep(fd);
     }
-    LEVEL.store(level as u8, Relaxed);
+    // A second start (in tests) keeps the first logger, which is the same one.
+    let _ = ::log::set_logger(&LOGGER);
+    ::log::set_max_level(level);
     Ok(())
 }
 
 /// Writes one line, whatever the level: how a command says why it failed.
 pub fn last_word(sentence: fmt::Arguments<'_>) {
-    write("", sentence);
+    write("", &sentence);
 }
 
 /// Logs what a user should know.
 #[inline(never)]
 pub fn info(text: fmt::Arguments<'_>) {
-    if logs(Level::Info) {
-        write(if KMSG.get().is_some() { "<6>" } else { "" }, text);
-    }
+    ::log::info!("{text}");
 }
 
 /// Logs what a user should look into.
 #[inline(never)]
 pub fn warn(text: fmt::Arguments<'_>) {
-    if logs(Level::Warn) {
-        write(
-            if KMSG.get().is_some() {
-                "<4>"
-            } else {
-                "warning: "
-            },
-            text,
-        );
-    }
+    ::log::warn!("{text}");
 }
 
-fn logs(level: Level) -> bool {
-    LEVEL.load(Relaxed) >= level as u8
-}
-
-/// Logs through one of the functions above: `note!(warn, "…", …)`.
+/// Logs through one of the functions above: `note!(warn, "…", …)`. The `log` crate's own macros build a record in each
+/// place, which is four times the code.
 macro_rules! note {
     ($level:ident, $($text:tt)+) => {
         $crate::log::$level(format_args!($($text)+))
@@ -96,9 +91,9 @@ macro_rules! note {
 pub(crate) use note;
 
 /// Writes one line in one write.
-fn write(prefix: &str, text: fmt::Arguments<'_>) {
+fn write(prefix: &str, text: &fmt::Arguments<'_>) {
     #[cfg(test)]
-    if crate::simulation::logged(&text) {
+    if crate::simulation::logged(text) {
         return;
     }
     let kmsg = KMSG.get();

@@ -12,8 +12,9 @@
     clippy::missing_safety_doc
 )]
 
-// The product is linked with musl and has no std. Builds for any other environment serve the host's tests, where std may be linked for
-// somebody else and brings its own panic handler. A second one would not compile; so there std's handler calls ours.
+// The product is linked with musl and has no std. Builds for any other environment serve the host's tests, and these must
+// have std: a dev-dependency turns on `log/std`, Cargo unites features within one build, and std brings its own panic
+// handler. A second one would not compile; so there std's handler calls ours.
 #[cfg(not(target_env = "musl"))]
 extern crate std;
 

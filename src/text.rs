@@ -4,13 +4,13 @@
 
 use core::fmt::{self, Write};
 
-use arrayvec::{ArrayString, ArrayVec};
+use heapless::{String, Vec};
 
 use crate::limits::TEXT_BYTES;
 
 /// A line of at most `TEXT_BYTES` bytes. Writing to it never fails: what does not fit is left out, at a character's end.
 #[derive(Clone, Default)]
-pub struct Text(ArrayString<TEXT_BYTES>);
+pub struct Text(String<TEXT_BYTES>);
 
 impl Text {
     /// The formatted line.
@@ -31,10 +31,17 @@ impl Text {
     /// The line's bytes with a newline at the end, in place of the last byte where there is no room. Control characters,
     /// which would look like a second line or worse, become spaces.
     #[must_use]
-    pub fn into_line(self) -> ArrayVec<u8, TEXT_BYTES> {
-        let bytes = self.0.bytes().take(TEXT_BYTES - 1);
-        let plain = bytes.map(|byte| if byte.is_ascii_control() { b' ' } else { byte });
-        plain.chain([b'\n']).collect()
+    pub fn into_line(self) -> Vec<u8, TEXT_BYTES> {
+        let mut line = self.0.into_bytes();
+        for byte in line.iter_mut().filter(|byte| byte.is_ascii_control()) {
+            *byte = b' ';
+        }
+        if line.is_full() {
+            line.pop();
+        }
+        // There is room.
+        let _ = line.push(b'\n');
+        line
     }
 }
 
@@ -46,7 +53,7 @@ impl Write for Text {
             end -= 1;
         }
         // It fits.
-        let _ = self.0.try_push_str(text.get(..end).unwrap_or_default());
+        let _ = self.0.push_str(text.get(..end).unwrap_or_default());
         Ok(())
     }
 }
@@ -131,18 +138,6 @@ pub fn place(word: &[u8], list: &str) -> Option<usize> {
 #[must_use]
 pub fn nth(list: &'static str, place: usize) -> Escaped<'static> {
     Escaped(words(list.as_bytes()).nth(place).unwrap_or_default())
-}
-
-/// The number that these digits of a radix up to 16 are. Nothing else may be there: no sign, no spaces, at least one digit, no overflow.
-#[must_use]
-pub fn digits(text: &[u8], radix: u32) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, &byte| {
-        let digit = char::from(byte).to_digit(radix)?;
-        number.checked_mul(radix.into())?.checked_add(digit.into())
-    })
 }
 
 #[cfg(test)]

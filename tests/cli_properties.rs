@@ -9,7 +9,6 @@ use framemill::internals::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
     FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
 };
-use framemill::internals::log::Level;
 use framemill::internals::media::colour::{self, Colour};
 use framemill::internals::media::format::FORMATS;
 use framemill::internals::media::fourcc::Fourcc;
@@ -23,6 +22,7 @@ use framemill::internals::types::memory::MemoryChoice;
 use framemill::internals::types::run_options::{LogTarget, RunOptions};
 use framemill::internals::types::size::Size;
 use framemill::internals::types::users::{User, Users};
+use log::LevelFilter;
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -126,7 +126,7 @@ struct Wanted {
     once: bool,
     user: Option<(u32, u32)>,
     sandbox: bool,
-    log: Level,
+    log: LevelFilter,
     log_to: LogTarget,
 }
 
@@ -245,7 +245,7 @@ impl Wanted {
             ("--stall-ms", Some(self.times.0.to_string())),
             ("--drain-ms", Some(self.times.1.to_string())),
             ("--wait-device", Some(self.times.2.to_string())),
-            ("--log", Some(format!("{:?}", self.log).to_lowercase())),
+            ("--log", Some(self.log.as_str().to_lowercase())),
             (
                 "--log-to",
                 Some(format!("{:?}", self.log_to).to_lowercase()),
@@ -351,7 +351,7 @@ prop_compose! {
         once in any::<bool>(),
         user in of((1..u32::MAX, 0..u32::MAX)),
         sandbox in any::<bool>(),
-        log in proptest::sample::select(vec![Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace]),
+        log in proptest::sample::select(LevelFilter::iter().collect::<Vec<_>>()),
         log_to in proptest::sample::select(vec![LogTarget::Stderr, LogTarget::Kmsg]),
     ) -> Wanted {
         Wanted {

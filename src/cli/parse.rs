@@ -2,7 +2,10 @@
 //!
 //! Knows the shape of a command line (`--opt value`, `--opt=value`, `--`). Does not know what any option means: its setter does.
 
+use core::cell::Cell;
 use core::ffi::CStr;
+
+use getargs::{Arg, Options};
 
 use super::option::{CliOption, Takes, Value};
 use super::options::Command;
@@ -15,45 +18,56 @@ pub(super) fn parse_options<'a>(
     arguments: &[&'a CStr],
     command: &mut Command<'a>,
 ) -> Result<(), Mistake<'a>> {
-    let mut words = arguments.iter().copied();
+    // getargs sees bytes; a value is always the end of the argument it took last, and that one knows its NUL.
+    let word: Cell<&'a CStr> = Cell::new(c"");
+    let bytes = arguments.iter().map(|&next| {
+        word.set(next);
+        next.to_bytes()
+    });
+    let mut options = Options::new(bytes);
     // An action (or an option) that waits for its value, and whether there was an action before.
     let mut action: Option<&'static CliOption> = None;
     let mut acted = false;
-    let mut ended = false;
-    while let Some(word) = words.next() {
-        let bytes = word.to_bytes();
-        if !ended && bytes == b"--" {
-            ended = true;
-            continue;
-        }
-        if ended || bytes == b"-" || !bytes.starts_with(b"-") {
-            if let Some(option) = action.take() {
-                store(option, word, command)?;
+    loop {
+        let name = match options.next_arg() {
+            Ok(None) => {
+                return match action {
+                    Some(option) if !option.optional() => Err(missing(option, command)),
+                    _ => Ok(()),
+                };
+            }
+            Ok(Some(Arg::Long(name))) => &word.get().to_bytes()[..name.len() + 2],
+            Ok(Some(Arg::Short(_))) => word.get().to_bytes(),
+            Ok(Some(Arg::Positional(_))) => {
+                let text = word.get();
+                if let Some(option) = action.take() {
+                    store(option, text, command)?;
+                    continue;
+                }
+                let option = (entry.options.iter())
+                    .filter(|option| !acted && !option.name.starts_with('-'))
+                    .find(|option| option.name.as_bytes() == text.to_bytes())
+                    .ok_or(Mistake::StrayWord(entry.topic, text.to_bytes()))?;
+                acted = true;
+                match option.takes {
+                    Takes::Nothing => store(option, c"", command)?,
+                    _ => action = Some(option),
+                }
                 continue;
             }
-            let option = (entry.options.iter())
-                .filter(|option| !acted && !option.name.starts_with('-'))
-                .find(|option| option.name.as_bytes() == bytes)
-                .ok_or(Mistake::StrayWord(entry.topic, bytes))?;
-            acted = true;
-            match option.takes {
-                Takes::Nothing => store(option, c"", command)?,
-                _ => action = Some(option),
-            }
-            continue;
-        }
-        let (name, attached) = match bytes.iter().position(|&byte| byte == b'=') {
-            Some(at) if bytes.starts_with(b"--") => (&bytes[..at], Some(&word[at + 1..])),
-            _ => (bytes, None),
+            // A value that nobody took; every value is taken below.
+            Err(_) => return Err(Mistake::StrayWord(entry.topic, word.get().to_bytes())),
         };
-        let mut options = entry.options.iter();
-        let option = options
+        let option = entry
+            .options
+            .iter()
             .find(|option| option.name.as_bytes() == name)
             .ok_or(Mistake::UnknownOption(entry.topic, name))?;
+        let attached = options.value_opt();
         let text = match (option.takes, attached) {
             (Takes::Nothing, None) => c"",
             (Takes::Nothing, Some(_)) => return Err(Mistake::UnwantedValue(option)),
-            (_, Some(value)) => value,
+            (_, Some(value)) => ending(word.get(), value.len()),
             (_, None) if option.optional() => {
                 // It cannot fail: a value that may be left out has a default.
                 let _ = (option.set)(command, Value::NONE);
@@ -61,16 +75,12 @@ pub(super) fn parse_options<'a>(
                 action = Some(option);
                 continue;
             }
-            (_, None) => match words.next() {
-                Some(value) if !value.to_bytes().starts_with(b"--") => value,
+            (_, None) => match options.value() {
+                Ok(value) if !value.starts_with(b"--") => word.get(),
                 _ => return Err(missing(option, command)),
             },
         };
         store(option, text, command)?;
-    }
-    match action {
-        Some(option) if !option.optional() => Err(missing(option, command)),
-        _ => Ok(()),
     }
 }
 
@@ -90,4 +100,9 @@ fn missing<'a>(option: &'static CliOption, command: &mut Command<'a>) -> Mistake
         Err(wants) => Mistake::MissingValue(option, wants),
         Ok(()) => Mistake::UnwantedValue(option),
     }
+}
+
+/// The last `length` bytes of an argument.
+fn ending(word: &CStr, length: usize) -> &CStr {
+    &word[word.count_bytes() - length..]
 }

@@ -110,7 +110,7 @@ fn every_run_option_arrives() {
             let user = options.user.map(|user| (user.uid, user.gid));
             assert_eq!(user, Some((1000, 44)));
             assert_eq!((options.realtime, options.cpu), (Some(50), Some(3)));
-            assert_eq!(options.log, crate::log::Level::Debug);
+            assert_eq!(options.log, ::log::LevelFilter::Debug);
             assert_eq!(options.log_to, LogTarget::Kmsg);
         },
     );

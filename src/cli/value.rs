@@ -4,15 +4,16 @@
 
 use core::ffi::CStr;
 
+use ::log::LevelFilter;
+
 use super::choices::{Pace, PushMemory, Source, StartAt, Target, Timestamps};
-use super::number::{decimal, nearest_size, sides, split};
+use super::number::{decimal, digits, nearest_size, sides, split};
 use super::wants::Wants;
 use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
-use crate::log::Level;
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
 use crate::media::{h264, names};
-use crate::text::{digits, place, words};
+use crate::text::{place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
 use crate::types::devices::{CameraChoice, DeviceChoice};
 use crate::types::frame_rate::FrameRate;
@@ -243,8 +244,8 @@ pub(super) fn switch(text: &[u8]) -> Read<bool> {
     choice(text, "on off", [true, false])
 }
 
-pub(super) fn log_level(text: &[u8]) -> Read<Level> {
-    use Level::{Debug, Error, Info, Off, Trace, Warn};
+pub(super) fn log_level(text: &[u8]) -> Read<LevelFilter> {
+    use LevelFilter::{Debug, Error, Info, Off, Trace, Warn};
     let levels = [Off, Error, Warn, Info, Debug, Trace];
     choice(text, "off error warn info debug trace", levels)
 }

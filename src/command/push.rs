@@ -7,6 +7,8 @@ mod job;
 
 use core::mem::ManuallyDrop;
 
+use ::log::LevelFilter;
+
 use crate::cli::{Pace, PushOptions, Source, Timestamps};
 use crate::client::{ClientError, FrameProducer, Step};
 use crate::command::connect::lost;
@@ -23,8 +25,8 @@ use job::{Ended, Job, wait};
 
 #[inline(never)]
 pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
-    // Standard error cannot fail to open.
-    let _ = log::start(log::Level::Info, false);
+    // Without a logger `info!` writes nothing; standard error cannot fail to open.
+    let _ = log::start(LevelFilter::Info, false);
     let stop = Stop::on_signals()?;
     let result = push_input(options, &stop);
     if result == Err(STOPPED) {

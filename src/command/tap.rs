@@ -3,6 +3,7 @@
 use core::fmt::Write;
 use core::mem::ManuallyDrop;
 
+use ::log::LevelFilter;
 use arrayvec::ArrayString;
 use rustix::event::PollFlags;
 
@@ -37,7 +38,7 @@ struct Count {
 #[inline(never)]
 pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
     // Standard error cannot fail to open.
-    let _ = log::start(log::Level::Info, false);
+    let _ = log::start(LevelFilter::Info, false);
     let stop = Stop::on_signals()?;
     let mut count = Count::default();
     let result = consume(options, &stop, &mut count);

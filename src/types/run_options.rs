@@ -2,12 +2,12 @@
 //!
 //! Knows types and default values. Knows no option's name, and opens nothing.
 
+use ::log::LevelFilter;
 use arrayvec::ArrayVec;
 
 use crate::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROLS, DRAIN_MS_DEFAULT, PACKET_RING_DEFAULT, STALL_MS_DEFAULT,
 };
-use crate::log::Level;
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlSetting};
@@ -92,7 +92,7 @@ pub struct RunOptions<'a> {
     /// The one processor to run on; `None` is whichever the kernel likes.
     pub cpu: Option<u32>,
     /// Least severe level that is still logged.
-    pub log: Level,
+    pub log: LevelFilter,
     /// Where log lines go.
     pub log_to: LogTarget,
 }
@@ -137,7 +137,7 @@ impl RunOptions<'_> {
             sandbox: true,
             realtime: None,
             cpu: None,
-            log: Level::Info,
+            log: LevelFilter::Info,
             log_to: LogTarget::Stderr,
         }
     }

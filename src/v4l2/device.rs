@@ -5,7 +5,7 @@
 use core::ffi::CStr;
 use core::fmt::Write;
 
-use arrayvec::ArrayString;
+use heapless::String;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -129,7 +129,7 @@ pub enum NodePath<'a> {
     /// As the user gave it.
     Given(&'a CStr),
     /// Found by a scan: `/dev/videoN`, with its NUL.
-    Scanned(ArrayString<16>),
+    Scanned(String<16>),
 }
 
 impl NodePath<'_> {
@@ -180,7 +180,7 @@ fn next_node<T>(
 
 /// The path of the node of this number, below `DEVICE_NODES`.
 fn scanned(number: u32) -> NodePath<'static> {
-    let mut path = ArrayString::new();
+    let mut path = String::new();
     // It fits, the NUL too.
     let _ = write!(path, "/dev/video{number}\0");
     NodePath::Scanned(path)

@@ -251,7 +251,7 @@ fn what_users_of_other_programs_write_is_understood() {
             assert_eq!(options.packet_ring, 1 << 20);
             assert_eq!((options.stall_ms, options.drain_ms), (1500, 500));
             assert_eq!(options.profile, Some(4));
-            assert_eq!(options.log, crate::log::Level::Debug);
+            assert_eq!(options.log, ::log::LevelFilter::Debug);
         },
     );
     let line = "run --camera /dev/video4 --camera-format uyvy422 --format yuyv422";
