@@ -83,6 +83,8 @@ pub enum Call {
     SDvTimings,
     /// `VIDIOC_G_INPUT`
     GInput,
+    /// `VIDIOC_CROPCAP`
+    CropCap,
     /// `memfd_create`
     MemfdCreate,
     /// `ftruncate` of a memfd.
@@ -133,6 +135,7 @@ impl Call {
             Self::QueryDvTimings => "VIDIOC_QUERY_DV_TIMINGS",
             Self::SDvTimings => "VIDIOC_S_DV_TIMINGS",
             Self::GInput => "VIDIOC_G_INPUT",
+            Self::CropCap => "VIDIOC_CROPCAP",
             Self::FreeMemory => "free memory",
             Self::MemfdCreate => "memfd_create",
             Self::Poll => "poll",

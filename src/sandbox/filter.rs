@@ -146,6 +146,7 @@ mod table {
     /// The others that this program has a name for: issued before the sandbox closes, or by other commands.
     pub(super) const ELSEWHERE: &[u32] = &[
         abi::VIDIOC_ENUM_FMT,
+        abi::VIDIOC_CROPCAP,
         abi::VIDIOC_ENUM_FRAMESIZES,
         abi::DMA_BUF_IOCTL_SYNC,
         abi::UDMABUF_CREATE,

@@ -25,8 +25,8 @@ pub use format::Format;
 pub use layout::{Constant, Layout, WIDTH};
 pub use pix::{PixFormat, PixFormatMplane, PlanePixFormat};
 pub use stream::{
-    BtTimings, CaptureParm, DvTimings, EncoderCmd, Event, EventSubscription, Fract, OutputParm,
-    Rect, Selection, StreamParm, TimeSpec,
+    BtTimings, CaptureParm, CropCap, DvTimings, EncoderCmd, Event, EventSubscription, Fract,
+    OutputParm, Rect, Selection, StreamParm, TimeSpec,
 };
 
 use layout::widths;
@@ -96,6 +96,7 @@ pub const LAYOUTS: &[Layout] = &[
     CaptureParm::LAYOUT,
     StreamParm::LAYOUT,
     Rect::LAYOUT,
+    CropCap::LAYOUT,
     Selection::LAYOUT,
     QueryExtCtrl::LAYOUT,
     QueryMenu::LAYOUT,
@@ -246,6 +247,7 @@ ioctls! {
     VIDIOC_ENUM_FRAMESIZES = IOWR(b'V', 74, FrmSizeEnum), 0xc02c_564a;
     VIDIOC_ENCODER_CMD = IOWR(b'V', 77, EncoderCmd), 0xc028_564d;
     VIDIOC_G_INPUT = IOR(b'V', 38, i32), 0x8004_5626;
+    VIDIOC_CROPCAP = IOWR(b'V', 58, CropCap), 0xc02c_563a;
     VIDIOC_S_DV_TIMINGS = IOWR(b'V', 87, DvTimings), 0xc084_5657;
     VIDIOC_QUERY_DV_TIMINGS = IOR(b'V', 99, DvTimings), 0x8084_5663;
     VIDIOC_DQEVENT = IOR(b'V', 89, Event), 0x8088_5659;

@@ -27,10 +27,10 @@ use rustix::io::Errno;
 use request::*;
 
 use super::abi::{
-    BufferType, Capability, DMA_BUF_SYNC_END, DMA_BUF_SYNC_START, DMA_BUF_SYNC_WRITE, DmaBufSync,
-    DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription, ExportBuffer,
-    ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory, QueryExtCtrl, QueryMenu,
-    Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
+    BufferType, Capability, CropCap, DMA_BUF_SYNC_END, DMA_BUF_SYNC_START, DMA_BUF_SYNC_WRITE,
+    DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription,
+    ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory,
+    QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
 };
 use crate::errno::call::{Call, IoctlError};
 use crate::limits::FORMATS;
@@ -256,6 +256,15 @@ pub fn encoder_cmd(fd: impl AsFd, cmd: u32) -> Result<()> {
 pub fn g_input(fd: impl AsFd) -> Result<u32> {
     let mut input = 0;
     ask::<VIDIOC_G_INPUT>(Call::GInput, fd.as_fd(), &mut input).map(|()| input)
+}
+
+/// VIDIOC_CROPCAP: the camera's whole picture and the shape of its pixels.
+pub fn cropcap(fd: impl AsFd, type_: u32) -> Result<CropCap> {
+    let mut answer = CropCap {
+        type_,
+        ..CropCap::default()
+    };
+    ask::<VIDIOC_CROPCAP>(Call::CropCap, fd.as_fd(), &mut answer).map(|()| answer)
 }
 
 /// VIDIOC_SUBSCRIBE_EVENT: asks for events of a type, `EVENT_*`, of the input or control with this id.

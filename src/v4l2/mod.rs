@@ -10,4 +10,5 @@ pub mod ioctl;
 mod memory;
 pub mod menu;
 pub mod negotiate;
+pub mod pixel_aspect;
 pub mod quirks;

@@ -185,3 +185,26 @@ fn a_cameras_colour_reaches_the_encoder() {
     let log = outcome.text("fields.log");
     assert!(log.contains("/dev/video4: its frames are interlaced (two fields woven); only progressive frames are encoded"), "{log}");
 }
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn oblong_pixels_of_a_camera_cost_one_line_in_the_log() {
+    let guest = Guest::h264("oblong").steady();
+    let outcome = guest.run(
+        r"
+        # A television receiver, whose pixels are not square; and a webcam.
+        v4l2-ctl -d /dev/video4 --set-input 1 || give_up input
+        v4l2-ctl -d /dev/video4 --set-standard pal >/dev/null || give_up standard
+        engine oblong --camera /dev/video4 --size 720x576 --progressive --frames 5
+        ended oblong
+        v4l2-ctl -d /dev/video4 --set-input 0 || give_up input
+        engine square --camera /dev/video4 --size 320x180 --frames 5
+        ended square
+        ",
+    );
+    outcome.succeeded(&["oblong", "square"]);
+    let line = "/dev/video4: its pixels are 59:54, not square";
+    let (oblong, square) = (outcome.text("oblong.log"), outcome.text("square.log"));
+    assert_eq!(oblong.matches(line).count(), 1, "{oblong}");
+    assert!(!square.contains("its pixels are"), "{square}");
+}

@@ -12,6 +12,7 @@ use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
 use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
+use crate::log::note;
 use crate::media::format_set::FormatSet;
 use crate::shm::layout::PacketHeader;
 use crate::shm::stats::Stats;
@@ -24,6 +25,7 @@ use crate::v4l2::camera::Camera;
 use crate::v4l2::device::{Device, NodePath};
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
+use crate::v4l2::pixel_aspect::oblong;
 
 /// The source, found and asked.
 pub(super) struct Found<'a> {
@@ -131,6 +133,12 @@ impl<'a> Found<'a> {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
             rate = source_rate(camera, choice, raw.camera, self.size, rate, rate);
+            if let Some((width, height)) = oblong(camera.as_fd(), self.size) {
+                note!(
+                    warn,
+                    "{choice}: its pixels are {width}:{height}, not square: V4L2 has no word for that to an encoder, players show square ones"
+                );
+            }
         }
         Wanted {
             width: self.size.0,

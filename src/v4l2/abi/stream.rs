@@ -111,6 +111,22 @@ pub struct Rect {
 
 layout! { Rect = "v4l2_rect", size 16; left: 0, top: 4, width: 8, height: 12 }
 
+/// `v4l2_cropcap`: what a camera can show of its picture.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct CropCap {
+    /// `v4l2_buf_type`; the single-planar type, also for multi-planar queues.
+    pub type_: u32,
+    /// All that there is.
+    pub bounds: Rect,
+    /// What is shown by default, the whole picture.
+    pub defrect: Rect,
+    /// The height of a pixel by its width, as long as nothing is scaled.
+    pub pixelaspect: Fract,
+}
+
+layout! { CropCap = "v4l2_cropcap", size 44; type_: 0, bounds: 4, defrect: 20, pixelaspect: 36 }
+
 /// `v4l2_selection`: which part of the image counts.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

@@ -10,7 +10,7 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 
 use crate::errno::call::{Call, IoctlError};
 use crate::v4l2::abi::{
-    self, Capability, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
+    self, Capability, CropCap, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
     EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl,
     QueryMenu, RawBuffer, RequestBuffers, Selection, StreamParm, UdmabufCreate,
 };
@@ -70,7 +70,7 @@ plain! {
     VIDIOC_QUERY_EXT_CTRL(QueryExtCtrl), VIDIOC_QUERYMENU(QueryMenu), VIDIOC_REQBUFS(RequestBuffers),
     VIDIOC_EXPBUF(ExportBuffer), VIDIOC_STREAMON(u32), VIDIOC_STREAMOFF(u32), VIDIOC_ENCODER_CMD(EncoderCmd),
     VIDIOC_SUBSCRIBE_EVENT(EventSubscription), VIDIOC_DQEVENT(Event),
-    VIDIOC_G_INPUT(u32), VIDIOC_S_DV_TIMINGS(DvTimings), VIDIOC_QUERY_DV_TIMINGS(DvTimings),
+    VIDIOC_G_INPUT(u32), VIDIOC_CROPCAP(CropCap), VIDIOC_S_DV_TIMINGS(DvTimings), VIDIOC_QUERY_DV_TIMINGS(DvTimings),
     DMA_BUF_IOCTL_SYNC(DmaBufSync), DMA_HEAP_IOCTL_ALLOC(DmaHeapAllocationData),
 }
 
