@@ -15,14 +15,13 @@
 //!
 //! # The way of a frame
 //!
-//! The slots of the frame ring are the encoder's own OUTPUT buffers, exported as dma-bufs. A producer connects to the
-//! control socket and gets their descriptors, maps them once and draws into them; nothing of a raw frame is copied
-//! after that. (Or the producer brings dma-bufs of its own, and the encoder
-//! imports them. Where neither works, slots lie in a memfd and are copied once; log and `stat` say so.) The
-//! producer commits a slot by its number. The engine queues it to the driver under a timestamp of its own, and
-//! remembers the frame by that timestamp: the driver's two queues are independent, and one frame may give one coded
-//! buffer, several, or none. A slot goes back to the producer when its own buffer comes back, not when its packet
-//! does.
+//! Raw frames are zero-copy. The engine exports the encoder's OUTPUT buffers as dma-bufs (VIDIOC_EXPBUF) and passes them to the producer,
+//! which maps them once and writes in place. A producer with its own dma-bufs can have them imported instead. If neither works, frames go
+//! through a memfd and are copied once; the log and `framemill stat` report it.
+//!
+//! The producer commits a slot by its number. The engine queues it to the driver under a timestamp of its own, and remembers the frame
+//! by that timestamp, because the driver's two queues are independent: one frame may give one coded buffer, several, or none. A slot
+//! returns to the producer when its own buffer returns, not when its packet comes.
 //!
 //! Coded bytes are read once, in order, because the driver's memory may be uncached, and are written to the packet
 //! ring. The writer moves the ring's tail before it overwrites anything; a reader copies first and looks at the tail
@@ -33,11 +32,11 @@
 //!
 //! * Every committed frame ends in exactly one counter: published, or dropped for a named reason. What is in neither
 //!   is still inside (`flow::pipeline`).
-//! * While frames flow, it does not allocate, map or unmap memory. Buffers are mapped anew only when the encoder is set up
-//!   anew, between two producers, for a camera that came back or changed its size, or after it failed; and each producer gets a frame
-//!   ring that nobody had before. There is no heap at all; each capacity stands in `limits`, with its reason.
+//! * While frames flow, it does not allocate, map or unmap memory. Buffers are remapped only when the encoder is reconfigured (between two
+//!   producers, for a camera that came back or changed its size) or reopened after a failure; and each producer gets a frame ring that
+//!   nobody had before. There is no heap at all; each capacity stands in `limits`, with its reason.
 //! * The work of a turn is bounded: no client and no queue can keep the others waiting.
-//! * What a peer writes is an allegation. The engine keeps its own cursors and its own record of who has which slot;
+//! * What a peer writes is untrusted. The engine keeps its own cursors and its own record of who has which slot;
 //!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a
 //!   producer can write into the pictures it was given for as long as it lives.
 //! * Consumers can map the packet ring for reading only; the kernel's seals see to that.
@@ -53,8 +52,8 @@
 //! # Where things are
 //!
 //! Each file imports from its own module and from the layers below it. Modules of one layer do not know each other, and no files
-//! import each other in a circle, except those of the engine that a list names. `tests/structure.rs` has the list of layers and checks
-//! this: `use` lines and paths that are written out, those of tests left out.
+//! import each other in a circle. `tests/structure.rs` has the list of layers and checks this: `use` lines and paths that are written
+//! out, those of tests left out.
 //!
 //! ```text
 //! main, entry
