@@ -269,6 +269,13 @@ impl<'a> Clients<'a> {
         peer_uid(&self.table.list().get(index)?.socket).ok()
     }
 
+    /// Whether a client may cause as many reconfigurations as it likes.
+    #[must_use]
+    pub fn trusts(&self, index: usize) -> bool {
+        let client = self.table.list().get(index);
+        client.is_some_and(|client| self.rights.trust(&client.socket))
+    }
+
     /// A client's wake-ups take too long: its user is refused for a while, unless it is one that is trusted.
     fn shun_user(&mut self, index: usize, now_ns: u64) {
         let Some(client) = self.table.list().get(index) else {

@@ -37,6 +37,7 @@ use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
+use crate::flow::allowance::Allowance;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::{Drain, RunState};
 use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
@@ -72,6 +73,8 @@ pub struct Engine<'a> {
     pub stats: Stats<'a>,
     /// Signals.
     pub signals: Signals,
+    /// Reconfigurations that clients of users who are not trusted may cause.
+    pub strangers: Allowance,
     /// A signal asked for the end.
     pub told: bool,
     /// How long the last drain may take, ns.

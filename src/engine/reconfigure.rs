@@ -144,6 +144,9 @@ impl<'a> Engine<'a> {
         if !self.stage.is_up() && !self.run_state.ending() {
             return Err(Refusal::Busy);
         }
+        if !self.clients.trusts(index) && !self.strangers.take(now_ns) {
+            return Err(Refusal::Busy);
+        }
         let empty = self.pipeline.in_flight() == 0 && !self.pipeline.busy();
         let deadline_ns = now_ns.saturating_add(u64::from(CHANGE_DRAIN_MS) * MS);
         let answer = self.run_state.reconfigure(request, empty, deadline_ns);

@@ -64,6 +64,7 @@ impl Link {
 
     /// Other slots, all free. Only while nobody holds one.
     pub fn replace(&mut self, slots: u32) {
+        debug_assert_eq!(self.held_by(Holders::NONE), self.holders.len());
         self.holders = free(slots);
     }
 
@@ -71,6 +72,16 @@ impl Link {
     #[must_use]
     pub fn slots(&self) -> u32 {
         self.holders.len() as u32
+    }
+
+    /// Each slot that the engine holds has a frame that waits, and no other slot has.
+    fn debug_check(&self) {
+        debug_assert_eq!(self.held_by(Holders::ENGINE), self.waiting.len());
+        debug_assert!(
+            self.waiting
+                .iter()
+                .all(|&(slot, _)| self.holders(slot) == Some(Holders::ENGINE))
+        );
     }
 
     /// Who holds the slot; `None` when there is no such slot.
@@ -147,6 +158,7 @@ impl Link {
         };
         // Each slot is in the list at most once, and the list has room for all.
         self.waiting.push((slot, frame));
+        self.debug_check();
         Ok(())
     }
 
@@ -160,6 +172,7 @@ impl Link {
     pub fn take_first(&mut self, holders: Holders) -> Option<(u32, Frame)> {
         let (slot, frame) = take(&mut self.waiting, 0)?;
         self.holders[slot as usize] = holders;
+        self.debug_check();
         Some((slot, frame))
     }
 
@@ -167,6 +180,7 @@ impl Link {
     pub fn take_last(&mut self) -> Option<Frame> {
         let (slot, frame) = self.waiting.pop()?;
         self.holders[slot as usize] = Holders::NONE;
+        self.debug_check();
         Some(frame)
     }
 

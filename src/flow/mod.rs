@@ -3,6 +3,7 @@
 //! Pure: time is an argument, `CLOCK_MONOTONIC` ns; there is no descriptor and no memory but its own. Events go in, decisions come out.
 //! Knows limits and counters. Knows no device, no socket and no client.
 
+pub mod allowance;
 pub mod frame_clock;
 pub mod key_frame;
 pub mod link;

@@ -104,6 +104,8 @@ impl PendingFrames {
             returned: 0,
             overtaken: 0,
         };
+        debug_assert!(self.frames.last().is_none_or(|last| last.key < key));
+        debug_assert!(!self.frames.is_full());
         // `is_full` was asked before.
         let _ = self.frames.try_push(pending);
     }

@@ -185,6 +185,7 @@ impl<R> RunState<R> {
 
     /// All frames are queued, and the encoder was told to stop. `marked`: it marks its last buffer.
     pub fn stop_sent(&mut self, marked: bool) {
+        debug_assert!(!matches!(self.drain, Drain::Draining { .. }), "told twice");
         if let Drain::Flushing { deadline_ns } = self.drain {
             self.drain = Drain::Draining {
                 deadline_ns,

@@ -186,3 +186,43 @@ fn a_producer_that_is_refused_while_it_waits_was_the_one_for_once() {
         outcome.story()
     );
 }
+
+/// Without the limit each of the forty would be a generation.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn sizes_that_strangers_alternate_reconfigure_the_encoder_now_and_then_only() {
+    let guest = Guest::h264("strangers-sizes").steady().with_setup(CLIENTS);
+    let outcome = guest.run(
+        r#"
+        encoder='--device /dev/video11 --codec H264'
+        engine run --socket-mode 777
+        generation() { framemill stat --json | sed 's/.*"generation":\([0-9]*\).*/\1/'; }
+        sizes() {
+            for each in $(seq $1); do
+                for size in 160x96 176x144; do
+                    su ${2:-root} -s /bin/sh -c "framemill push --size $size --frames 1 --wait 0" 2>>sizes.log
+                done
+            done
+        }
+        began=$(cut -d. -f1 /proc/uptime)
+        sizes 20 user1001
+        say seconds $(($(cut -d. -f1 /proc/uptime) - began))
+        say strangers $(generation)
+        sizes 10
+        say trusted $(generation)
+        try patient su user1001 -s /bin/sh -c "framemill push --size 320x240 --frames 1 --wait 5000"
+        kill $run
+        ended run
+        "#,
+    );
+    outcome.succeeded(&["patient", "run"]);
+    let [seconds, strangers, trusted] =
+        ["seconds", "strangers", "trusted"].map(|name| outcome.number(name));
+    // Eight at once, two a second, and the drain of what a producer left inside.
+    assert!(
+        strangers <= 1 + 8 + 4 * (seconds + 1) && strangers < 40,
+        "{}",
+        outcome.story()
+    );
+    assert!(trusted >= strangers + 20, "{}", outcome.story());
+}
