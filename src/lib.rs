@@ -53,8 +53,8 @@
 //! # Where things are
 //!
 //! Each file imports from its own module and from the layers below it. Modules of one layer do not know each other, and no files
-//! import each other in a circle, except those of the engine that a list names. `tests/structure.rs` has the list of layers and checks
-//! this: `use` lines and paths that are written out, those of tests left out.
+//! import each other in a circle. `tests/structure.rs` has the list of layers and checks this: `use` lines and paths that are written
+//! out, those of tests left out.
 //!
 //! ```text
 //! main, entry
