@@ -138,7 +138,7 @@ pub mod shm {
     }
     pub mod packet_ring {
         pub use crate::shm::packet_ring::{
-            Next, Packet, Reader, Ring, Start, TooLarge, Writer, load_codec_headers,
+            Next, Packet, Payload, Reader, Ring, Start, TooLarge, Writer, load_codec_headers,
             store_codec_headers,
         };
     }

@@ -39,7 +39,6 @@ until_true() {
 engine() {
     name=$1
     shift
-    rm -f "/tmp/$name.log"
     start "$name" framemill run $encoder "$@"
     until_true grep -q 'running: ' "/tmp/$name.log"
 }
@@ -53,6 +52,8 @@ knob() {
 start() {
     name=$1
     shift
+    # Whoever looks for a line must not find that of one before.
+    rm -f "/tmp/$name.log"
     "$@" 2>"/tmp/$name.log" &
     eval "$name=$!"
 }
@@ -86,7 +87,6 @@ once() {
 traced() {
     name=$1 fault=$2
     shift 2
-    rm -f "/tmp/$name.log"
     start "$name" strace -o "/tmp/$name.trace" -e trace=ioctl -e "$fault" \
         framemill run $encoder --size 640x368 "$@"
     until_true grep -q 'framemill: ' "/tmp/$name.log"

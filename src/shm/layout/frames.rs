@@ -1,8 +1,5 @@
 //! The frame ring's words. W: who writes, R: who reads.
 
-use core::mem::{offset_of, size_of};
-
-use super::FRAME_RING_BYTES;
 use crate::limits::{PLANES, QUEUE_ENTRIES};
 use crate::shm::word::{Word32, Word64};
 
@@ -100,11 +97,12 @@ pub struct FrameRing {
 
 #[cfg(not(loom))]
 const _: () = {
+    use core::mem::{offset_of, size_of};
     assert!(size_of::<QueueEntry>() == 24);
     assert!(size_of::<Queue>() == 64 * (1 + QUEUE_ENTRIES * 24 / 64) || QUEUE_ENTRIES != 64);
     assert!(offset_of!(FrameRing, memory_bytes) == 56);
     assert!(offset_of!(FrameRing, geometry) == 72);
     assert!(offset_of!(FrameRing, accounted) == 144);
     assert!(offset_of!(FrameRing, filled) == 192);
-    assert!(size_of::<FrameRing>() <= FRAME_RING_BYTES);
+    assert!(size_of::<FrameRing>() <= super::FRAME_RING_BYTES);
 };

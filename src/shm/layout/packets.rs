@@ -1,8 +1,5 @@
 //! The packet ring's words. W: who writes, R: who reads.
 
-use core::mem::{offset_of, size_of};
-
-use super::PACKET_HEADER_BYTES;
 use crate::limits::{CODEC_HEADER_BYTES, COUNTERS, HISTOGRAM_BUCKETS};
 use crate::shm::word::{Access, LoadStore, Word32, Word64};
 
@@ -182,6 +179,7 @@ pub struct PacketHeader<A: Access = LoadStore> {
 
 #[cfg(not(loom))]
 const _: () = {
+    use core::mem::{offset_of, size_of};
     assert!(
         size_of::<Descriptor>() == 64,
         "a descriptor is a cache line"
@@ -202,5 +200,5 @@ const _: () = {
     assert!(offset_of!(PacketHeader, codec_headers) == 384);
     assert!(offset_of!(PacketHeader, counters) == 448 + CODEC_HEADER_BYTES);
     assert!(offset_of!(PacketHeader, latency) == offset_of!(PacketHeader, counters) + 8 * COUNTERS);
-    assert!(size_of::<PacketHeader>() <= PACKET_HEADER_BYTES);
+    assert!(size_of::<PacketHeader>() <= super::PACKET_HEADER_BYTES);
 };
