@@ -22,7 +22,8 @@ use crate::flow::wakeups::Wakeups;
 use crate::limits::{CAMERA_RESERVE, CAMERA_SETTLE_MS};
 use crate::log::note;
 use crate::media::format::RawFormat;
-use crate::shm::layout::PacketHeader;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::{NoSignal, PacketHeader};
 use crate::shm::stats::{Counter, Stats};
 use crate::time::MS;
 use crate::types::devices::CameraChoice;
@@ -139,11 +140,6 @@ impl<'a> CameraSource<'a> {
             Health::Streaming => None,
             Health::Stopped(at) | Health::Away(at) | Health::NoSignal(at) => Some(at),
         }
-    }
-
-    /// The device, which is not the source's any more until it is kept again.
-    pub fn take_device(&mut self) -> Option<Camera> {
-        self.camera.take()
     }
 
     /// Adds what is waited for. `may_attach`: as for `serve`.
@@ -287,12 +283,18 @@ impl<'a> CameraSource<'a> {
     /// Closes the camera; it is opened again after `pause_ms`, when the encoder is done with its frames.
     pub fn close(&mut self, pause_ms: u32, now_ns: u64) -> CameraEvent {
         self.camera = None;
+        self.set_no_signal(NoSignal::No);
         self.health = Health::Away(now_ns.saturating_add(u64::from(pause_ms) * MS));
         CameraEvent::Closed
     }
 
+    fn set_no_signal(&self, reason: NoSignal) {
+        let word = &self.header.status.no_signal;
+        word.store(reason as u32, Relaxed);
+    }
+
     /// Has a camera that is attached, or waits for a signal.
-    pub fn keep(&mut self, camera: Camera, health: Health, now_ns: u64) {
+    fn keep(&mut self, camera: Camera, health: Health, now_ns: u64) {
         self.attached = now_ns;
         self.tried = None;
         if let Health::NoSignal(_) = health {
@@ -323,11 +325,7 @@ fn report_clock(stats: Stats<'_>, config: CameraConfig<'_>, checked: &Checked) {
 }
 
 /// Gives the camera every free slot.
-pub fn give_slots(
-    camera: &Camera,
-    pipeline: &mut Pipeline<'_>,
-    now_ns: u64,
-) -> Result<(), IoctlError> {
+fn give_slots(camera: &Camera, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<(), IoctlError> {
     while let Some(slot) = pipeline.acquire(now_ns) {
         camera.queue(slot)?;
     }

@@ -11,8 +11,7 @@
 
 use crate::control::message::{Offer, Refusal, Wish};
 use crate::control::socket::Descriptors;
-use crate::engine::camera::attach::{NotAttached, attach, source_rate, unbound};
-use crate::engine::camera::{Health, give_slots};
+use crate::engine::camera::attach::Attached;
 use crate::engine::engine::Engine;
 use crate::engine::request::{Buffers, Request, Terms};
 use crate::engine::setup::{Setup, describe};
@@ -20,7 +19,6 @@ use crate::engine::source::Source;
 use crate::engine::stage::Closed;
 use crate::errno::call::{Call, IoctlError};
 use crate::error::Failure;
-use crate::error::failure;
 use crate::exit::Exit;
 use crate::flow::recovery::Retry;
 use crate::flow::run_state::{Drain, Next, NotNow};
@@ -30,15 +28,12 @@ use crate::limits::{
 };
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{NoSignal, State};
+use crate::shm::layout::State;
 use crate::shm::stats::Counter;
 use crate::time::{MS, now};
-use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
-use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::negotiate::{Refused, Wanted};
 use rustix::io::Errno;
 
 impl<'a> Engine<'a> {
@@ -478,47 +473,47 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When it cannot be done.
     pub fn begin_camera(&mut self) -> Result<(), Failure> {
-        let Some(feed) = self.source.camera() else {
-            return Ok(());
+        let mut setup = Setup {
+            stage: &mut self.stage,
+            memory: &mut self.memory,
+            stats: self.stats,
         };
-        let config = feed.config;
-        let Some(mut camera) = feed.take_device() else {
-            return Ok(());
-        };
-        let wanted = self.stage.wanted;
-        match self.attach_camera(&mut camera, &wanted) {
-            Ok(()) => {
-                self.keep_camera(camera, Health::Streaming);
-                Ok(())
-            }
-            Err(NotAttached::Camera(error)) => {
-                let exit = match error {
-                    // Reached only where `--memory export` insists.
-                    Refused::Call(error) if error.call == Call::ExpBuf => Exit::Refused,
-                    _ => error.exit(),
-                };
-                Err(failure!(exit, "{config}: {error}"))
-            }
-            Err(NotAttached::Encoder(failure)) => Err(failure),
+        if let Source::Camera(camera) = &mut self.source {
+            camera.attach_first(&mut setup, &mut self.pipeline)?;
+            self.begin_stream_with_slots();
         }
+        Ok(())
     }
 
-    /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it. A new generation.
-    fn attach_camera(&mut self, camera: &mut Camera, wanted: &Wanted) -> Result<(), NotAttached> {
-        let Some(config) = self.source.camera().map(|feed| feed.config) else {
+    /// Opens and attaches the camera, if it is there and has a signal: a new generation.
+    ///
+    /// # Errors
+    /// When it did not come back in time, or the encoder cannot be set up any more.
+    pub(super) fn attach_camera_again(&mut self) -> Result<(), Failure> {
+        let mut setup = Setup {
+            stage: &mut self.stage,
+            memory: &mut self.memory,
+            stats: self.stats,
+        };
+        let Source::Camera(camera) = &mut self.source else {
             return Ok(());
         };
-        let slots = attach(&mut self.setup(), camera, config, wanted)?;
-        // One, however many steps it took.
-        self.begin_stream(slots);
-        give_slots(camera, &mut self.pipeline, now())?;
-        Ok(camera.start()?)
-    }
-
-    fn keep_camera(&mut self, camera: Camera, health: Health) {
-        if let Some(feed) = self.source.camera() {
-            feed.keep(camera, health, now());
+        match camera.attach_again(&mut setup, &mut self.pipeline)? {
+            Attached::Streaming => {
+                self.stage.request_key_frame();
+                self.begin_stream_with_slots();
+            }
+            Attached::NoSignal {
+                reconfigured: false,
+            } => {}
+            Attached::NoSignal { reconfigured: true } => self.begin_stream_with_slots(),
+            Attached::Closed => self.lose_camera_slots(),
+            Attached::NoEncoder => {
+                self.close_camera(CAMERA_PAUSE_MS, now());
+                return self.reopen(None);
+            }
         }
+        Ok(())
     }
 
     /// The encoder refuses each of the camera's buffers that is queued: the camera is attached again, and its frames are copied. False
@@ -526,11 +521,11 @@ impl<'a> Engine<'a> {
     pub(super) fn copy_instead_of_import(&mut self, error: IoctlError, now_ns: u64) -> bool {
         let auto = self.stage.session.options.memory == MemoryChoice::Auto;
         let imports = self.stage.encoder().is_some_and(Encoder::imports);
-        let Some(feed) = self.source.camera().filter(|_| auto && imports) else {
+        let Some(camera) = self.source.camera().filter(|_| auto && imports) else {
             return false;
         };
-        feed.config.copied = true;
-        let config = feed.config;
+        camera.config.copied = true;
+        let config = camera.config;
         note!(
             warn,
             "{}: {error}, of a buffer of {config}: each frame is copied, {} bytes a second",
@@ -543,8 +538,8 @@ impl<'a> Engine<'a> {
 
     /// Closes the camera, where there is one; it is opened again after `pause_ms`.
     fn close_camera(&mut self, pause_ms: u32, now_ns: u64) {
-        if let Some(feed) = self.source.camera() {
-            feed.close(pause_ms, now_ns);
+        if let Some(camera) = self.source.camera() {
+            camera.close(pause_ms, now_ns);
             self.lose_camera_slots();
         }
     }
@@ -555,116 +550,5 @@ impl<'a> Engine<'a> {
         self.memory.clear();
         self.pipeline.drop_filled(Counter::DroppedCamera);
         self.pipeline.reclaim();
-        self.set_no_signal(NoSignal::No);
-    }
-
-    fn set_no_signal(&self, reason: NoSignal) {
-        let word = &self.header.status.no_signal;
-        word.store(reason as u32, Relaxed);
-    }
-
-    /// The camera is no use as it is.
-    fn lose_camera(&mut self, error: &Refused) -> Result<(), Failure> {
-        if let Some(feed) = self.source.camera() {
-            feed.lose(error, now())?;
-            self.lose_camera_slots();
-        }
-        Ok(())
-    }
-
-    /// Opens and attaches the camera, if it is there and has a signal: a new generation.
-    ///
-    /// # Errors
-    /// When it did not come back in time, or the encoder cannot be set up any more.
-    pub(super) fn attach_camera_again(&mut self) -> Result<(), Failure> {
-        let Some(feed) = self.source.camera() else {
-            return Ok(());
-        };
-        let (config, health) = (feed.config, feed.health);
-        let mut camera = match feed.open_again() {
-            Ok(camera) => camera,
-            Err(error) => return self.lose_camera(&error),
-        };
-        let signal = camera.signal();
-        let lost = match signal {
-            Signal::Failed(error) => return self.lose_camera(&error.into()),
-            Signal::Lost(error) => Refused::Call(error),
-            Signal::Own | Signal::Steady => {
-                let present = self.stage.wanted;
-                let wanted = self.wanted_of(&camera, signal);
-                match self.attach_camera(&mut camera, &wanted) {
-                    Ok(()) => {
-                        self.stats.count(Counter::CameraRestarts);
-                        self.stage.request_key_frame();
-                        self.set_no_signal(NoSignal::No);
-                        self.keep_camera(camera, Health::Streaming);
-                        return Ok(());
-                    }
-                    // The source may send another size again.
-                    Err(NotAttached::Camera(
-                        error @ (Refused::Size(..) | Refused::Interlaced(_)),
-                    )) if matches!(signal, Signal::Steady) => error,
-                    Err(NotAttached::Camera(error)) => return self.lose_camera(&error),
-                    Err(NotAttached::Encoder(_)) => {
-                        let back = match wanted == present {
-                            true => None,
-                            false => unbound(&mut self.setup(), &present).ok(),
-                        };
-                        let Some(slots) = back else {
-                            self.close_camera(CAMERA_PAUSE_MS, now());
-                            self.stage.wanted = present;
-                            return self.reopen(None);
-                        };
-                        self.begin_stream(slots);
-                        let size = (wanted.width, wanted.height);
-                        Refused::Size(size, (present.width, present.height))
-                    }
-                }
-            }
-        };
-        // Not every bridge has the event.
-        let again_ns = match signal {
-            Signal::Lost(_) => now().saturating_add(u64::from(CAMERA_PAUSE_MS) * MS),
-            _ => u64::MAX,
-        };
-        // What is wrong may change: each cause once, and again when there was a signal.
-        let (reason, word) = (no_signal(&lost), &self.header.status.no_signal);
-        if !matches!(health, Health::NoSignal(_)) || word.load(Relaxed) != reason as u32 {
-            note!(warn, "{config}: {lost}: waiting for a signal");
-        }
-        self.set_no_signal(reason);
-        self.keep_camera(camera, Health::NoSignal(again_ns));
-        Ok(())
-    }
-
-    /// What is to be encoded of a camera that has a signal, or needs none.
-    fn wanted_of(&self, camera: &Camera, signal: Signal) -> Wanted {
-        let mut wanted = self.stage.wanted;
-        let Source::Camera(feed) = &self.source else {
-            return wanted;
-        };
-        let options = self.stage.session.options;
-        if let (Signal::Steady, 0, Ok(size)) = (signal, options.size.width, camera.size()) {
-            (wanted.width, wanted.height) = size;
-        }
-        let present = FrameRate {
-            numerator: wanted.rate.0,
-            denominator: wanted.rate.1,
-        };
-        let size = (wanted.width, wanted.height);
-        let (config, requested) = (feed.config, options.frame_rate);
-        let rate = source_rate(camera, config, config.format, size, requested, present);
-        wanted.rate = (rate.numerator, rate.denominator);
-        wanted
-    }
-}
-
-/// Why there is no signal that can be worked with.
-fn no_signal(lost: &Refused) -> NoSignal {
-    match lost {
-        Refused::Call(error) if error.errno == Errno::NOLINK => NoSignal::NoCable,
-        Refused::Call(error) if error.errno == Errno::NOLCK => NoSignal::Unstable,
-        Refused::Call(_) => NoSignal::OutOfRange,
-        _ => NoSignal::Size,
     }
 }

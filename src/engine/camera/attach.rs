@@ -6,18 +6,24 @@
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use super::CameraConfig;
+use super::{CameraConfig, CameraSource, Health, give_slots};
 use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
 use crate::errno::call::{Call, IoctlError};
-use crate::error::Failure;
-use crate::limits::{CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
+use crate::error::{Failure, failure};
+use crate::exit::Exit;
+use crate::flow::pipeline::Pipeline;
+use crate::limits::{CAMERA_PAUSE_MS, CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::log::note;
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::NoSignal;
+use crate::shm::stats::Counter;
+use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
-use crate::v4l2::camera::Camera;
+use crate::v4l2::camera::{Camera, Signal};
 use crate::v4l2::negotiate::{Refused, Wanted};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
@@ -46,8 +52,7 @@ pub fn source_rate(
 }
 
 /// Why a camera is not attached.
-#[derive(Debug)]
-pub enum NotAttached {
+enum NotAttached {
     /// The camera refused.
     Camera(Refused),
     /// The encoder refused, which was logged.
@@ -60,11 +65,169 @@ impl<T: Into<Refused>> From<T> for NotAttached {
     }
 }
 
+/// What became of the try to attach the camera again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// It streams, and its buffers are the slots.
+    Streaming,
+    /// It is there, and has no signal that can be worked with.
+    NoSignal {
+        /// The encoder was set up again as it was before the try.
+        reconfigured: bool,
+    },
+    /// It is closed.
+    Closed,
+    /// The encoder could not be set up, neither for the camera nor as before.
+    NoEncoder,
+}
+
+impl CameraSource<'_> {
+    /// Attaches the camera, before the loop.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub fn attach_first(
+        &mut self,
+        setup: &mut Setup<'_, '_>,
+        pipeline: &mut Pipeline<'_>,
+    ) -> Result<(), Failure> {
+        let Some(mut camera) = self.camera.take() else {
+            return Ok(());
+        };
+        let wanted = setup.stage.wanted;
+        match self.begin(setup, pipeline, &mut camera, &wanted) {
+            Ok(()) => {
+                self.keep(camera, Health::Streaming, now());
+                Ok(())
+            }
+            Err(NotAttached::Camera(error)) => {
+                let exit = match error {
+                    // Reached only where `--memory export` insists.
+                    Refused::Call(error) if error.call == Call::ExpBuf => Exit::Refused,
+                    _ => error.exit(),
+                };
+                Err(failure!(exit, "{}: {error}", self.config))
+            }
+            Err(NotAttached::Encoder(failure)) => Err(failure),
+        }
+    }
+
+    /// Opens and attaches the camera, if it is there and has a signal.
+    ///
+    /// # Errors
+    /// When it did not come back in time.
+    pub fn attach_again(
+        &mut self,
+        setup: &mut Setup<'_, '_>,
+        pipeline: &mut Pipeline<'_>,
+    ) -> Result<Attached, Failure> {
+        let mut camera = match self.open_again() {
+            Ok(camera) => camera,
+            Err(error) => return self.closed(&error),
+        };
+        let signal = camera.signal();
+        let mut reconfigured = false;
+        let lost = match signal {
+            Signal::Failed(error) => return self.closed(&error.into()),
+            Signal::Lost(error) => Refused::Call(error),
+            Signal::Own | Signal::Steady => {
+                let present = setup.stage.wanted;
+                let wanted = self.wanted_of(setup, &camera, &signal);
+                match self.begin(setup, pipeline, &mut camera, &wanted) {
+                    Ok(()) => {
+                        self.stats.count(Counter::CameraRestarts);
+                        self.set_no_signal(NoSignal::No);
+                        self.keep(camera, Health::Streaming, now());
+                        return Ok(Attached::Streaming);
+                    }
+                    // The source may send another size again.
+                    Err(NotAttached::Camera(
+                        error @ (Refused::Size(..) | Refused::Interlaced(_)),
+                    )) if matches!(signal, Signal::Steady) => error,
+                    Err(NotAttached::Camera(error)) => return self.closed(&error),
+                    Err(NotAttached::Encoder(_)) => {
+                        let back = wanted != present && unbound(setup, &present).is_ok();
+                        if !back {
+                            setup.stage.wanted = present;
+                            return Ok(Attached::NoEncoder);
+                        }
+                        reconfigured = true;
+                        let size = (wanted.width, wanted.height);
+                        Refused::Size(size, (present.width, present.height))
+                    }
+                }
+            }
+        };
+        // Not every bridge has the event.
+        let again_ns = match signal {
+            Signal::Lost(_) => now().saturating_add(u64::from(CAMERA_PAUSE_MS) * MS),
+            _ => u64::MAX,
+        };
+        self.log_signal(&lost);
+        self.keep(camera, Health::NoSignal(again_ns), now());
+        Ok(Attached::NoSignal { reconfigured })
+    }
+
+    fn closed(&mut self, error: &Refused) -> Result<Attached, Failure> {
+        self.lose(error, now()).map(|_| Attached::Closed)
+    }
+
+    /// Logs and publishes why there is no signal. What is wrong may change: each cause once, and again when there was a signal.
+    fn log_signal(&self, lost: &Refused) {
+        let (reason, word) = (no_signal(lost), &self.header.status.no_signal);
+        if !matches!(self.health, Health::NoSignal(_)) || word.load(Relaxed) != reason as u32 {
+            note!(warn, "{}: {lost}: waiting for a signal", self.config);
+        }
+        self.set_no_signal(reason);
+    }
+
+    /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it.
+    fn begin(
+        &self,
+        setup: &mut Setup<'_, '_>,
+        pipeline: &mut Pipeline<'_>,
+        camera: &mut Camera,
+        wanted: &Wanted,
+    ) -> Result<(), NotAttached> {
+        let slots = attach(setup, camera, self.config, wanted)?;
+        pipeline.replace_slots(slots);
+        give_slots(camera, pipeline, now())?;
+        Ok(camera.start()?)
+    }
+
+    /// What is to be encoded of a camera that has a signal, or needs none.
+    fn wanted_of(&self, setup: &Setup<'_, '_>, camera: &Camera, signal: &Signal) -> Wanted {
+        let (mut wanted, options) = (setup.stage.wanted, setup.stage.session.options);
+        if let (Signal::Steady, 0, Ok(size)) = (signal, options.size.width, camera.size()) {
+            (wanted.width, wanted.height) = size;
+        }
+        let present = FrameRate {
+            numerator: wanted.rate.0,
+            denominator: wanted.rate.1,
+        };
+        let size = (wanted.width, wanted.height);
+        let (config, requested) = (self.config, options.frame_rate);
+        let rate = source_rate(camera, config, config.format, size, requested, present);
+        wanted.rate = (rate.numerator, rate.denominator);
+        wanted
+    }
+}
+
+/// Why there is no signal that can be worked with.
+fn no_signal(lost: &Refused) -> NoSignal {
+    match lost {
+        Refused::Call(error) if error.errno == Errno::NOLINK => NoSignal::NoCable,
+        Refused::Call(error) if error.errno == Errno::NOLCK => NoSignal::Unstable,
+        Refused::Call(_) => NoSignal::OutOfRange,
+        _ => NoSignal::Size,
+    }
+}
+
 /// Sets encoder and camera up for each other. The camera is not started yet. Gives how many slots there are.
 ///
 /// # Errors
 /// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
-pub fn attach(
+fn attach(
     setup: &mut Setup<'_, '_>,
     camera: &mut Camera,
     config: CameraConfig<'_>,
@@ -159,7 +322,7 @@ fn import(
 ///
 /// # Errors
 /// When the encoder refuses.
-pub fn unbound(setup: &mut Setup<'_, '_>, wanted: &Wanted) -> Result<u32, NotAttached> {
+fn unbound(setup: &mut Setup<'_, '_>, wanted: &Wanted) -> Result<u32, NotAttached> {
     let answer = setup.set_up(wanted, &mut Buffers::Unbound);
     answer.map_err(NotAttached::Encoder)
 }

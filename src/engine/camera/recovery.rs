@@ -91,7 +91,7 @@ impl CameraSource<'_> {
     ///
     /// # Errors
     /// When it is not.
-    pub fn open_again(&mut self) -> Result<Camera, Refused> {
+    pub(super) fn open_again(&mut self) -> Result<Camera, Refused> {
         self.begin_try();
         let opened = match self.camera.take() {
             Some(camera) => Ok(camera),
@@ -110,7 +110,7 @@ impl CameraSource<'_> {
     ///
     /// # Errors
     /// When it did not come back in time.
-    pub fn lose(&mut self, error: &Refused, now_ns: u64) -> Result<CameraEvent, Failure> {
+    pub(super) fn lose(&mut self, error: &Refused, now_ns: u64) -> Result<CameraEvent, Failure> {
         let patience_ns = self.config.patience_ns;
         let config = self.config;
         // One that was there for so long since may have had nothing to show: it is another failure.
