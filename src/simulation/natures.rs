@@ -164,7 +164,10 @@ pub(super) fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
     producer::Manner {
         after: r.range(1, 500) * MS,
         interval: r.pick(&[3, 16, 33, 100]) * MS,
-        frames: r.range(1, 120),
+        frames: match r.below(4) {
+            0 => r.range(1, 3),
+            _ => r.range(4, 120),
+        },
         wish,
         offers: r.chance(200).then(|| r.chance(800)),
         draws: r.pick(&[0, 1, 10]) * MS,
