@@ -2,7 +2,6 @@
 
 use core::any::Any;
 use core::ffi::CStr;
-use core::fmt;
 
 use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -10,7 +9,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, Result};
 use std::format;
 use std::rc::Rc;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec::Vec;
 
 use super::camera::{Camera, CameraNature};
@@ -322,11 +321,8 @@ impl Kernel {
         self.made.push((name, Handle::of(fd)));
     }
 
-    pub(super) fn logged(&mut self, line: &fmt::Arguments<'_>) {
-        if self.shared.trace.is_some() {
-            self.shared.trace(format_args!("log: {line}"));
-        }
-        let line = line.to_string();
+    pub(super) fn logged(&mut self, line: String) {
+        self.shared.trace(format_args!("log: {line}"));
         // The last line of all says nothing of the cause.
         if !line.starts_with("ended:") {
             self.last_line = line;
