@@ -60,8 +60,8 @@ const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 680),
-    ("engine/reconfigure.rs", 672),
+    ("engine/engine.rs", 685),
+    ("engine/reconfigure.rs", 690),
     ("flow/pipeline.rs", 431),
     // Every capacity stands in one file.
     ("limits.rs", 415),
