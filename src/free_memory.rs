@@ -14,6 +14,7 @@ use rustix::system::sysinfo;
 
 use crate::limits::{FREE_MEMORY_RESERVE, PROC_BYTES};
 use crate::stdio::Kept;
+use crate::text::{digits, words};
 
 /// `/proc/meminfo`, for a process that cannot open it later.
 static MEMINFO: Kept = Kept::new();
@@ -103,8 +104,7 @@ fn parse(text: &[u8], name: &[u8]) -> Option<u64> {
     let line = text
         .split(|&byte| byte == b'\n')
         .find_map(|line| line.strip_prefix(name))?;
-    let digits = line.trim_ascii().split(|&byte| byte == b' ').next()?;
-    str::from_utf8(digits).ok()?.parse().ok()
+    digits(words(line.trim_ascii()).next()?, 10)
 }
 
 #[cfg(test)]

@@ -140,6 +140,19 @@ pub fn nth(list: &'static str, place: usize) -> Escaped<'static> {
     Escaped(words(list.as_bytes()).nth(place).unwrap_or_default())
 }
 
+/// The number that these digits of a radix up to 16 are. Nothing else may be there: no sign, no spaces, at least one digit, no overflow.
+#[inline(never)]
+#[must_use]
+pub fn digits(text: &[u8], radix: u32) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, &byte| {
+        let digit = char::from(byte).to_digit(radix)?;
+        number.checked_mul(radix.into())?.checked_add(digit.into())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,8 +60,8 @@ const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 666),
-    ("engine/reconfigure.rs", 560),
+    ("engine/engine.rs", 668),
+    ("engine/reconfigure.rs", 565),
     ("flow/pipeline.rs", 431),
     ("v4l2/encoder.rs", 460),
 ];

@@ -5,6 +5,7 @@
 use core::fmt;
 
 use crate::limits::{FRAME_SIDE_MAX, FRAME_SIDE_MIN};
+use crate::text::digits;
 use crate::types::size::Size;
 
 /// What a number counts, which says what may stand behind it.
@@ -122,17 +123,6 @@ fn multiple(letter: &[u8], kilo: u64) -> Option<u64> {
         b"g" | b"G" => Some(kilo.pow(3)),
         _ => None,
     }
-}
-
-/// Digits of a radix up to 16 and nothing else: no sign, no spaces, at least one digit, no overflow.
-pub(super) fn digits(text: &[u8], radix: u32) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, &byte| {
-        let digit = char::from(byte).to_digit(radix)?;
-        number.checked_mul(radix.into())?.checked_add(digit.into())
-    })
 }
 
 /// A decimal number with or without fraction, as a fraction over a power of ten. Digits on both sides of the point.

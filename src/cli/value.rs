@@ -7,13 +7,13 @@ use core::ffi::CStr;
 use ::log::LevelFilter;
 
 use super::choices::{Pace, PushMemory, Source, StartAt, Target, Timestamps};
-use super::number::{decimal, digits, nearest_size, sides, split};
+use super::number::{decimal, nearest_size, sides, split};
 use super::wants::Wants;
 use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
 use crate::media::{h264, names};
-use crate::text::{place, words};
+use crate::text::{digits, place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
 use crate::types::devices::{CameraChoice, DeviceChoice};
 use crate::types::frame_rate::FrameRate;

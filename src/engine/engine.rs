@@ -588,6 +588,7 @@ impl Engine<'_> {
             return;
         }
         self.run_state.end(now_ns.saturating_add(self.drain_ns));
+        self.refuse_waiting(now_ns);
         if let Some((index, _)) = self.clients.table.producer()
             && !self.drain_commits(now_ns)
         {

@@ -130,6 +130,13 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// The end has begun: what a producer waits for is not done any more.
+    pub(super) fn refuse_waiting(&mut self, now_ns: u64) {
+        if let Some(index) = self.clients.table.waiting() {
+            self.disconnect(index, Some(Refusal::Ending), now_ns);
+        }
+    }
+
     fn wait_for_drain(
         &mut self,
         index: usize,

@@ -30,8 +30,9 @@ impl Gop {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let (numerator, denominator) = self.frame_rate;
-        let bits = u128::from(self.bitrate) * u128::from(self.frames) * u128::from(denominator);
-        u64::try_from(bits / 8 / u128::from(numerator.max(1))).unwrap_or(u64::MAX)
+        let bits = u64::from(self.bitrate) * u64::from(self.frames);
+        // A rate's denominator is small: what does not fit into 64 bits is larger than any ring.
+        bits.saturating_mul(denominator.into()) / 8 / u64::from(numerator.max(1))
     }
 
     /// `Some` when a packet ring of so many payload bytes cannot hold it.

@@ -8,7 +8,7 @@ use core::fmt::{self, Write};
 use super::colour::{Colour, FULL_RANGE, LIMITED_RANGE};
 use super::format::{RawFormat, lookup};
 use super::fourcc::Fourcc;
-use crate::text::{place, words};
+use crate::text::{digits, place, words};
 
 /// The first bytes of each Y4M stream.
 pub const MAGIC: &[u8] = b"YUV4MPEG2";
@@ -266,19 +266,8 @@ fn parameters_after<'a>(
 }
 
 /// A decimal number of at least 1.
-fn positive(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() {
-        return None;
-    }
-    let mut number = 0u32;
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        number = number
-            .checked_mul(10)?
-            .checked_add(u32::from(digit - b'0'))?;
-    }
+fn positive(text: &[u8]) -> Option<u32> {
+    let number = u32::try_from(digits(text, 10)?).ok()?;
     (number != 0).then_some(number)
 }
 

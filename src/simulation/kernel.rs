@@ -2,7 +2,6 @@
 
 use core::any::Any;
 use core::ffi::CStr;
-use core::fmt;
 
 use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -10,7 +9,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, Result};
 use std::format;
 use std::rc::Rc;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec::Vec;
 
 use super::camera::{Camera, CameraNature};
@@ -191,15 +190,22 @@ impl Kernel {
         world::advance(ns);
     }
 
-    /// poll(2) of a descriptor; `None` when it is none of the world's.
-    pub(super) fn poll(&self, fd: BorrowedFd<'_>, wanted: PollFlags) -> Option<bool> {
+    /// Which open file a descriptor is of; `None` when it is none of the world's.
+    pub(super) fn file(&self, fd: BorrowedFd<'_>) -> Option<usize> {
         let number = fd.as_raw_fd();
-        let mut files = self.files.iter().filter(|file| file.number == number);
-        let inode = files.clone().next().map(|_| inode(fd))?;
-        let file = files.find(|file| file.handle.inode == inode)?;
+        // Most descriptors are not asked for their inode.
+        let known = self.files.iter().any(|file| file.number == number);
+        let inode = known.then(|| inode(fd))?;
+        let mut files = self.files.iter();
+        files.position(|file| file.number == number && file.handle.inode == inode)
+    }
+
+    /// poll(2) of an open file.
+    pub(super) fn poll(&self, file: usize, wanted: PollFlags) -> bool {
+        let file = &self.files[file];
         let node = &self.nodes[file.node];
         if file.gone || node.poll_error_until > self.shared.now() {
-            return Some(true);
+            return true;
         }
         let (readable, writable, urgent, error) = match &file.context {
             Context::Encoder(encoder) => {
@@ -208,12 +214,10 @@ impl Kernel {
             }
             Context::Camera(camera) => camera.ready(),
         };
-        Some(
-            error
-                || readable && wanted.contains(PollFlags::IN)
-                || writable && wanted.contains(PollFlags::OUT)
-                || urgent && wanted.contains(PollFlags::PRI),
-        )
+        error
+            || readable && wanted.contains(PollFlags::IN)
+            || writable && wanted.contains(PollFlags::OUT)
+            || urgent && wanted.contains(PollFlags::PRI)
     }
 
     /// Devices do what is due.
@@ -317,11 +321,8 @@ impl Kernel {
         self.made.push((name, Handle::of(fd)));
     }
 
-    pub(super) fn logged(&mut self, line: &fmt::Arguments<'_>) {
-        if self.shared.trace.is_some() {
-            self.shared.trace(format_args!("log: {line}"));
-        }
-        let line = line.to_string();
+    pub(super) fn logged(&mut self, line: String) {
+        self.shared.trace(format_args!("log: {line}"));
         // The last line of all says nothing of the cause.
         if !line.starts_with("ended:") {
             self.last_line = line;

@@ -99,7 +99,7 @@ pub(super) fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) 
             r.pick(&[1, 1, 2, 6]),
             if keeps { 32 } else { r.pick(&[32, 32, 3]) },
         ),
-        captures: (r.pick(&[1, 1, 2, 6]), r.pick(&[32, 32, 2])),
+        captures: r.pick(&[(1, 32), (1, 32), (1, 2), (2, 32), (6, 32), (12, 32)]),
         capture_bytes: r.pick(&[1024, 4096]),
         exports: r.chance(850),
         imports: r.chance(700),
@@ -164,7 +164,10 @@ pub(super) fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
     producer::Manner {
         after: r.range(1, 500) * MS,
         interval: r.pick(&[3, 16, 33, 100]) * MS,
-        frames: r.range(1, 120),
+        frames: match r.below(4) {
+            0 => r.range(1, 3),
+            _ => r.range(4, 120),
+        },
         wish,
         offers: r.chance(200).then(|| r.chance(800)),
         draws: r.pick(&[0, 1, 10]) * MS,

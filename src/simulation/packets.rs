@@ -7,6 +7,7 @@ use super::coded::{self, KEY, ODD};
 use super::judge::Frame;
 use super::kernel::Kernel;
 use super::shared::Shared;
+use crate::limits::TURN_BUDGET;
 use crate::media::fourcc::Fourcc;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, flag};
@@ -14,6 +15,9 @@ use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Next, Packet, Reader, Start};
 use crate::shm::stats::{Counter, DROPS};
 use crate::shm::word::LoadOnly;
+
+/// Packets of the coded buffers of a turn, and one that waited for more.
+const PACKETS_OF_A_TURN: u64 = TURN_BUDGET as u64 + 1;
 
 /// A reader of all packets.
 pub(super) struct Packets {
@@ -72,7 +76,7 @@ impl Packets {
         let drops = lost
             .map(|&counter| counters[counter as usize].load(Relaxed))
             .sum();
-        let mut first = true;
+        let (mut first, before) = (true, self.count);
         loop {
             match reader.next(&map.ring(), &mut self.bytes) {
                 Next::Packet(packet) => {
@@ -91,6 +95,11 @@ impl Packets {
                     break;
                 }
             }
+        }
+        let new = self.count - before;
+        if new > PACKETS_OF_A_TURN {
+            let shared = &mut kernel.shared;
+            shared.violated(format_args!("{new} packets in one turn"));
         }
         self.drops.0 = drops;
         kernel.shared.seen = self.count;

@@ -210,7 +210,8 @@ fn judge(plan: &Plan, stage: Option<&mut Stage>, exit: Exit) -> Result<(), Strin
     let right = match exit {
         Exit::Success => asked,
         Exit::DrainTimeout => asked && (slow_end || !none || stage.told > 1),
-        Exit::DeviceLost => lost && !one_fault,
+        // A camera that does not come back in time is lost, whatever was wrong with it.
+        Exit::DeviceLost => (lost || plan.camera && !none) && !one_fault,
         Exit::Stalled => !none && !passed && !one_fault,
         Exit::Refused | Exit::Device | Exit::NoDevice | Exit::Resource => !running,
         _ => false,

@@ -160,7 +160,7 @@ impl Plan {
             by_card: false,
             frames: None,
         };
-        plan.ending(2000 * MS, false);
+        plan.ending(4000 * MS, false);
         plan
     }
 
@@ -207,7 +207,7 @@ impl Plan {
             });
         }
         for _ in 0..r.below(3) {
-            if r.chance(500) {
+            if r.chance(600) {
                 self.strangers.push(r.pick(&stranger::Manner::ALL));
             }
         }

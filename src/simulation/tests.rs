@@ -8,9 +8,11 @@ use std::time::Instant;
 use std::{eprintln, print, println};
 
 use super::actors::Event;
+use super::encoder::Stops;
 use super::runner::{Report, run};
 use super::scenario::Plan;
 use super::shrink::shrink;
+use super::stranger::Manner as Stranger;
 use crate::limits::COUNTERS;
 use crate::shm::stats::Counter;
 use crate::time::MS;
@@ -101,6 +103,31 @@ fn a_second_signal_ends_the_engine_at_once() {
         (8, 0)
     );
     assert!(report.virtual_ns < 250 * MS, "{}", report.virtual_ns);
+}
+
+#[test]
+fn a_producer_that_waits_for_the_encoder_is_told_at_once_that_the_engine_ends() {
+    // The drain before the change never ends, and the end's drain lasts longer than a client waits.
+    let mut plan = Plan::plain().with_encoder(|nature| {
+        (nature.stops, nature.ahead) = (Stops::Never, 1);
+    });
+    let mut second = plan.producers[0].clone();
+    second.after = 300 * MS;
+    plan.producers[0].finishes = false;
+    plan.producers.push(second);
+    let report = report(&plan.at(1500, Event::Terminate));
+    assert_eq!(counted(&report, Counter::RefusedEnding), 1);
+}
+
+#[test]
+fn slots_of_a_producer_that_was_cut_off_come_back() {
+    for liar in [Stranger::BadCursor, Stranger::BadSlot] {
+        let mut plan = Plan::plain();
+        plan.strangers.push(liar);
+        let report = report(&plan);
+        assert!(counted(&report, Counter::ProducersCutOff) > 0);
+        assert_eq!(report.exit, 0);
+    }
 }
 
 /// `scripts/simulate`.

@@ -115,13 +115,22 @@ impl Stage {
         self.turns += 1;
         self.judge.turn(self.turns);
         let mut listen = true;
+        // Nobody opens or closes a device while the engine waits.
+        let places: Vec<Place> = set
+            .iter()
+            .zip(wanted)
+            .map(|(fd, &wanted)| Place {
+                file: with(|kernel| kernel.file(fd.as_fd())).flatten(),
+                wanted,
+            })
+            .collect();
         loop {
             let now = NOW.get().unwrap_or(0);
             listen |= self.act(now);
             if self.poll_fails_until > now {
                 return Err(io::Errno::NOMEM);
             }
-            let happened = happened(set, wanted, listen)?;
+            let happened = happened(set, &places, listen)?;
             if happened != 0
                 || now >= deadline
                 || with(|k| k.shared.violation.is_some()) == Some(true)
@@ -164,8 +173,15 @@ impl Stage {
     }
 }
 
+/// What is waited for at one place of the set.
+struct Place {
+    /// An open file of the kernel's.
+    file: Option<usize>,
+    wanted: PollFlags,
+}
+
 /// What happened at each place of the set. Sockets are asked only where they may have news.
-fn happened(set: &mut [PollFd<'_>], wanted: &[PollFlags], listen: bool) -> io::Result<u64> {
+fn happened(set: &mut [PollFd<'_>], places: &[Place], listen: bool) -> io::Result<u64> {
     let at_once = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -173,11 +189,16 @@ fn happened(set: &mut [PollFd<'_>], wanted: &[PollFlags], listen: bool) -> io::R
     if listen {
         poll(set, Some(&at_once))?;
     }
-    let mut bits = 0;
-    for (place, (fd, flags)) in set.iter().zip(wanted).enumerate() {
-        let simulated = with(|kernel| kernel.poll(fd.as_fd(), *flags)).flatten();
-        let ready = simulated.unwrap_or(listen && !fd.revents().is_empty());
-        bits |= u64::from(ready) << place;
-    }
-    Ok(bits)
+    let bits = with(|kernel| {
+        let all = set.iter().zip(places).enumerate();
+        all.map(|(at, (fd, place))| {
+            let ready = match place.file {
+                Some(file) => kernel.poll(file, place.wanted),
+                None => listen && !fd.revents().is_empty(),
+            };
+            u64::from(ready) << at
+        })
+        .sum()
+    });
+    Ok(bits.unwrap_or(0))
 }
