@@ -42,68 +42,8 @@ pub(super) fn set_controls(
 ) -> Result<(), Failure> {
     let h264 = options.codec == Fourcc::H264;
     let setter = Setter { device, path };
-    let mode = options.bitrate_mode;
-    let number = |value: Option<u32>| value.map(i64::from);
-    let rows: [(&str, Option<i64>, &[u32]); 5] = [
-        (
-            "--bitrate",
-            number(options.bitrate),
-            &[CID_MPEG_VIDEO_BITRATE],
-        ),
-        (
-            "--bitrate-mode",
-            mode.map(|mode| mode as i64),
-            &[CID_MPEG_VIDEO_BITRATE_MODE],
-        ),
-        (
-            "--profile",
-            number(options.profile),
-            &[CID_MPEG_VIDEO_H264_PROFILE],
-        ),
-        (
-            "--min-qp",
-            number(options.min_qp),
-            &[CID_MPEG_VIDEO_H264_MIN_QP],
-        ),
-        (
-            "--max-qp",
-            number(options.max_qp),
-            &[CID_MPEG_VIDEO_H264_MAX_QP],
-        ),
-    ];
-    for (option, value, ids) in rows {
-        let Some(value) = value else { continue };
-        let elsewhere =
-            !h264 && ids[0] != CID_MPEG_VIDEO_BITRATE && ids[0] != CID_MPEG_VIDEO_BITRATE_MODE;
-        let answer = if elsewhere {
-            // An encoder of several codecs has these controls, and they would change nothing.
-            Err(NotSet::Absent)
-        } else {
-            controls::set_first(device, ids, value)
-        };
-        setter.told(option, value, answer)?;
-    }
-    setter.uncross(options.max_qp.is_some());
-    if let Some(gop) = options.gop {
-        setter.told("--gop", i64::from(gop), controls::set_gop(device, gop))?;
-    }
-    // What nobody asked for is set where the driver has it.
-    if mode.is_none() && h264 {
-        let _ = controls::set(
-            device,
-            CID_MPEG_VIDEO_BITRATE_MODE,
-            BitrateMode::Variable as i64,
-        );
-    }
-    let repeat = i64::from(options.repeat_headers.unwrap_or(true));
-    let ids = [
-        CID_MPEG_VIDEO_REPEAT_SEQ_HEADER,
-        CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR,
-    ];
-    let answer = controls::set_first(device, &ids, repeat);
-    if options.repeat_headers.is_some() {
-        setter.told("--repeat-headers", repeat, answer)?;
-    }
+    setter.set_options(options, h264)?;
+    setter.set_defaults(options, h264)?;
     let mut level = options.level;
     for setting in &options.controls {
         let (id, made) = setter.named(setting, options.camera)?;
@@ -133,6 +73,73 @@ struct Setter<'a> {
 }
 
 impl Setter<'_> {
+    /// The options that stand for one control each, and the key-frame distance.
+    fn set_options(&self, options: &RunOptions<'_>, h264: bool) -> Result<(), Failure> {
+        let number = |value: Option<u32>| value.map(i64::from);
+        let mode = options.bitrate_mode.map(|mode| mode as i64);
+        // The name, the value, the control, and whether it is H.264's alone.
+        for (option, value, id, only_h264) in [
+            (
+                "--bitrate",
+                number(options.bitrate),
+                CID_MPEG_VIDEO_BITRATE,
+                false,
+            ),
+            ("--bitrate-mode", mode, CID_MPEG_VIDEO_BITRATE_MODE, false),
+            (
+                "--profile",
+                number(options.profile),
+                CID_MPEG_VIDEO_H264_PROFILE,
+                true,
+            ),
+            (
+                "--min-qp",
+                number(options.min_qp),
+                CID_MPEG_VIDEO_H264_MIN_QP,
+                true,
+            ),
+            (
+                "--max-qp",
+                number(options.max_qp),
+                CID_MPEG_VIDEO_H264_MAX_QP,
+                true,
+            ),
+        ] {
+            let Some(value) = value else { continue };
+            let answer = if only_h264 && !h264 {
+                // An encoder of several codecs has these controls, and they would change nothing.
+                Err(NotSet::Absent)
+            } else {
+                controls::set(self.device, id, value)
+            };
+            self.told(option, value, answer)?;
+        }
+        self.uncross(options.max_qp.is_some());
+        if let Some(gop) = options.gop {
+            let answer = controls::set_gop(self.device, gop);
+            self.told("--gop", i64::from(gop), answer)?;
+        }
+        Ok(())
+    }
+
+    /// What nobody asked for is set where the driver has it.
+    fn set_defaults(&self, options: &RunOptions<'_>, h264: bool) -> Result<(), Failure> {
+        if options.bitrate_mode.is_none() && h264 {
+            let mode = BitrateMode::Variable as i64;
+            let _ = controls::set(self.device, CID_MPEG_VIDEO_BITRATE_MODE, mode);
+        }
+        let repeat = i64::from(options.repeat_headers.unwrap_or(true));
+        let ids = [
+            CID_MPEG_VIDEO_REPEAT_SEQ_HEADER,
+            CID_MPEG_VIDEO_PREPEND_SPSPPS_TO_IDR,
+        ];
+        let answer = controls::set_first(self.device, &ids, repeat);
+        if options.repeat_headers.is_some() {
+            self.told("--repeat-headers", repeat, answer)?;
+        }
+        Ok(())
+    }
+
     /// What came of an option's control.
     fn told(&self, option: &str, value: i64, answer: Result<i64, NotSet>) -> Result<(), Failure> {
         match answer {
@@ -219,25 +226,16 @@ impl Setter<'_> {
         }
     }
 
-    /// The level: the lowest that allows the stream, or the one asked for when it does.
-    fn level(
-        &self,
-        size: (u32, u32),
-        asked: Option<u32>,
-        declared: (u32, u32),
-        most: &Cell<u32>,
-    ) -> Result<(), Failure> {
-        let (device, path) = (self.device, self.path);
-        let combination = combination(device, size, declared)
-            .map_err(|error| failure!(exit_of(When::SettingUp, error.errno), "{path}: {error}"))?;
-        let demand = &combination.demand;
-        let quirks = device.quirks;
+    /// What this driver is known not to take.
+    fn check_quirks(&self, combination: &Combination) -> Result<(), Failure> {
+        let (quirks, demand) = (self.device.quirks, &combination.demand);
         let high = demand.profile >= 4;
         if combination.constant && quirks.cbr_excludes_high {
             if high {
                 return Err(failure!(
                     Exit::Refused,
-                    "{path}: {combination}: this encoder does not start so; give --bitrate-mode vbr or another --profile"
+                    "{}: {combination}: this encoder does not start so; give --bitrate-mode vbr or another --profile",
+                    self.path
                 ));
             }
             note!(
@@ -253,6 +251,22 @@ impl Setter<'_> {
                 quirks.macroblocks_max
             );
         }
+        Ok(())
+    }
+
+    /// The level: the lowest that allows the stream, or the one asked for when it does.
+    fn level(
+        &self,
+        size: (u32, u32),
+        asked: Option<u32>,
+        declared: (u32, u32),
+        most: &Cell<u32>,
+    ) -> Result<(), Failure> {
+        let (device, path) = (self.device, self.path);
+        let combination = combination(device, size, declared)
+            .map_err(|error| failure!(exit_of(When::SettingUp, error.errno), "{path}: {error}"))?;
+        let demand = &combination.demand;
+        self.check_quirks(&combination)?;
         most.set(demand.bitrate.max(most.get()));
         let ever = Demand {
             bitrate: most.get(),
