@@ -53,7 +53,7 @@ mod not_loom {
             pub use crate::media::fourcc::Fourcc;
         }
         pub mod h264 {
-            pub use crate::media::h264::{level, most_bits, profile};
+            pub use crate::media::h264::{level, max_bitrate, profile};
         }
         pub mod layout {
             pub use crate::media::layout::{FrameLayout, PlaneLayout, copy_rows};

@@ -3,7 +3,7 @@
 
 use framemill::client::Placement;
 use framemill::control::message::{
-    Change, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory, Wish,
+    Change, FormatRequest, MESSAGE_FDS, MESSAGE_SIZE, Message, Offer, Outcome, Refusal, SlotMemory,
 };
 use framemill::internals::limits::CONTROL_ID_MAX;
 use framemill::internals::media::colour::Colour;
@@ -49,7 +49,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+fn requested() -> impl Strategy<Value = FormatRequest> {
     let size = prop_oneof![Just((0, 0)), (16u32..=8192, 16u32..=8192)];
     let rate = prop_oneof![Just((0, 0)), (1u32.., 1u32..)];
     let colour = any::<[u32; 4]>().prop_map(|numbers| {
@@ -57,7 +57,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         Colour::new(colorspace, transfer, matrix, range)
     });
     (any::<u32>(), size, rate, any::<bool>(), colour).prop_map(
-        |(format, size, rate, copied, colour)| Wish {
+        |(format, size, rate, copied, colour)| FormatRequest {
             format,
             size,
             rate,
@@ -91,7 +91,7 @@ fn message() -> impl Strategy<Value = Message> {
         Just(SlotMemory::Imported),
     ];
     prop_oneof![
-        wish().prop_map(Message::Produce),
+        requested().prop_map(Message::Produce),
         any::<bool>().prop_map(|wake| Message::Consume { wake }),
         Just(Message::Observe),
         Just(Message::Finish),

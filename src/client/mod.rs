@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-pub use crate::control::message::{Change, Outcome, Wish};
+pub use crate::control::message::{Change, FormatRequest, Outcome};
 use crate::control::message::{Message, Refusal};
 use crate::control::socket::{Descriptors, Received, dial, peer_uid, receive, send};
 use crate::errno::name::Explained;
@@ -165,7 +165,7 @@ fn exchange(
                 return Err(ClientError::Refused(reason));
             }
             Received::Message(message, descriptors) => return Ok((message, descriptors)),
-            Received::Garbage => return Err(ClientError::Protocol),
+            Received::Malformed => return Err(ClientError::Protocol),
             Received::Closed => return Err(ClientError::Gone),
             Received::Nothing if time >= deadline => return Err(LATE),
             Received::Nothing => sent.map_err(|_| ClientError::Gone)?,

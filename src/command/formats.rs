@@ -77,7 +77,7 @@ fn pair(gives: FormatSet, takes: FormatSet) -> Option<RawFormats> {
     for alike in [true, false] {
         for encoder in takes.iter() {
             for camera in gives.iter() {
-                if camera.has_rows_of(encoder) && (!alike || camera.lies_as(encoder)) {
+                if camera.has_samples_of(encoder) && (!alike || camera.has_layout_of(encoder)) {
                     return Some(RawFormats { camera, encoder });
                 }
             }

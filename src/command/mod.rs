@@ -3,10 +3,10 @@
 mod connect;
 mod ctl;
 mod devices;
+mod dmabuf_heap;
 mod formats;
 mod frames;
 mod geometry;
-mod heap;
 mod hold;
 mod input;
 mod loss;

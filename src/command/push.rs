@@ -20,7 +20,7 @@ use crate::error::Failure;
 use crate::limits::ATTACH_AGAIN_MS;
 use crate::log;
 use crate::log::note;
-use attach::{attach, tell_copies, wish};
+use attach::{attach, requested, tell_copies};
 use job::{Ended, Job, wait};
 
 #[inline(never)]
@@ -42,14 +42,14 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
         Source::Pattern => None,
         source => Some(Input::open(source, options.container, stop)?),
     };
-    let mut wish = wish(options, frames.as_ref())?;
+    let mut requested = requested(options, frames.as_ref())?;
     let timing = timing(options, frames.as_ref());
-    let mut job = Job::new(options, stop, wish, timing);
+    let mut job = Job::new(options, stop, requested, timing);
     let (mut pushed, mut accounts) = (0, (0u64, 0u64));
     let mut wait_ms = options.wait_ms;
     let result = loop {
         let header = frames.as_ref().and_then(Input::header);
-        let producer = match attach(options, stop, &wish, header, wait_ms) {
+        let producer = match attach(options, stop, &requested, header, wait_ms) {
             Ok(producer) => producer,
             Err(failure) => break Err(Ended::Failed(failure)),
         };
@@ -73,10 +73,10 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
                 wait_ms = wait_ms.max(ATTACH_AGAIN_MS);
                 drop(ManuallyDrop::into_inner(producer));
             }
-            Err(Ended::NotShared(errno)) if !wish.copied => {
+            Err(Ended::NotShared(errno)) if !requested.copied => {
                 tell_copies(errno);
-                wish.copied = true;
-                job.wish = wish;
+                requested.copied = true;
+                job.requested = requested;
                 wait_ms = wait_ms.max(ATTACH_AGAIN_MS);
                 drop(ManuallyDrop::into_inner(producer));
             }

@@ -118,9 +118,9 @@ impl Refusal {
     }
 }
 
-/// What frames a producer brings, as far as it has a wish.
+/// What frames a producer brings, as far as it requests something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct FormatRequest {
     /// Raw format, V4L2 fourcc; 0: the engine's.
     pub format: u32,
     /// Visible width and height, pixels, each `FRAME_SIDE_MIN..=FRAME_SIDE_MAX`; 0, 0: the engine's.
@@ -149,7 +149,7 @@ pub struct Offer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
     /// Client: may I fill the frame ring, with such frames? The answer may wait until those of the producer before are encoded.
-    Produce(Wish),
+    Produce(FormatRequest),
     /// Client: may I read the packet ring? `wake`: also send a socket that becomes readable with each packet.
     Consume {
         /// Whether the client wants a wake socket for its own poll loop.
@@ -195,12 +195,12 @@ impl Message {
         words[1] = ABI_VERSION;
         let (kind, own) = (2, 4);
         words[kind] = match *self {
-            Self::Produce(wish) => {
-                words[own] = wish.format;
-                (words[own + 1], words[own + 2]) = wish.size;
-                (words[own + 3], words[own + 4]) = wish.rate;
-                words[own + 5] = u32::from(wish.copied);
-                words[own + 6] = wish.colour.to_word();
+            Self::Produce(requested) => {
+                words[own] = requested.format;
+                (words[own + 1], words[own + 2]) = requested.size;
+                (words[own + 3], words[own + 4]) = requested.rate;
+                words[own + 5] = u32::from(requested.copied);
+                words[own + 6] = requested.colour.to_word();
                 1
             }
             Self::Consume { wake } => {
@@ -261,7 +261,7 @@ impl Message {
             *field = u32::from_le_bytes(*place);
         }
         let message = match (fields[2], fields[4], fields[5], fields[6]) {
-            (1, format, ..) => Self::Produce(Wish {
+            (1, format, ..) => Self::Produce(FormatRequest {
                 format,
                 size: (fields[5], fields[6]),
                 rate: (fields[7], fields[8]),
@@ -334,10 +334,10 @@ impl Message {
                 (1..=FRAME_SLOTS_MAX).contains(&slots)
                     && (1..=PLANES as u32).contains(&memory_planes)
             }
-            Self::Produce(wish) => {
+            Self::Produce(requested) => {
                 let side = |side| (FRAME_SIDE_MIN..=FRAME_SIDE_MAX).contains(&side);
-                (wish.size == (0, 0) || (side(wish.size.0) && side(wish.size.1)))
-                    && (wish.rate.0 == 0) == (wish.rate.1 == 0)
+                (requested.size == (0, 0) || (side(requested.size.0) && side(requested.size.1)))
+                    && (requested.rate.0 == 0) == (requested.rate.1 == 0)
             }
             _ => true,
         }

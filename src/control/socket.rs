@@ -208,7 +208,7 @@ pub enum Received {
     /// A message with as many descriptors as its kind has.
     Message(Message, Descriptors),
     /// Something that is no message, or one with too many or too few descriptors (they were closed).
-    Garbage,
+    Malformed,
     /// The peer is gone.
     Closed,
     /// Nothing, yet.
@@ -255,7 +255,7 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
         Some(message) if !surplus && message.descriptors() == descriptors.len() => {
             Received::Message(message, descriptors)
         }
-        _ => Received::Garbage,
+        _ => Received::Malformed,
     })
 }
 
@@ -275,7 +275,7 @@ pub fn receive_plain(socket: impl AsFd) -> Result<Received> {
             {
                 Received::Message(message, Descriptors::new())
             }
-            _ => Received::Garbage,
+            _ => Received::Malformed,
         },
         Err(Errno::AGAIN | Errno::INTR) => Received::Nothing,
         Err(errno) => return Err(errno),
@@ -330,7 +330,7 @@ mod tests {
             SendFlags::NOSIGNAL,
         )
         .unwrap();
-        assert!(matches!(receive(&b).unwrap(), Received::Garbage));
+        assert!(matches!(receive(&b).unwrap(), Received::Malformed));
     }
 
     #[test]
@@ -349,7 +349,7 @@ mod tests {
         let (a, b) = pair();
         for length in [1, MESSAGE_SIZE - 1, MESSAGE_SIZE + 1, 500] {
             rustix::net::send(&a, &std::vec![0; length], SendFlags::NOSIGNAL).unwrap();
-            assert!(matches!(receive(&b).unwrap(), Received::Garbage));
+            assert!(matches!(receive(&b).unwrap(), Received::Malformed));
         }
     }
 

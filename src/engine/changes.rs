@@ -134,11 +134,11 @@ impl Stage<'_> {
         let range = controls::query(device.as_fd(), CID_MPEG_VIDEO_BITRATE)?;
         let level = controls::get(device, CID_MPEG_VIDEO_H264_LEVEL)?;
         let profile = controls::get(device, CID_MPEG_VIDEO_H264_PROFILE)?;
-        let allowed = h264::most_bits(level, profile);
+        let allowed = h264::max_bitrate(level, profile);
         if bitrate <= allowed || bitrate > range.maximum {
             return None;
         }
-        let demand = h264::Demand {
+        let demand = h264::StreamParams {
             size: (self.wanted.width, self.wanted.height),
             rate: self.encoder()?.agreed().declared,
             bitrate: u32::try_from(bitrate).ok()?,

@@ -10,7 +10,9 @@ use arrayvec::ArrayVec;
 use rustix::event::PollFlags;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use crate::control::message::{Change, MESSAGE_FDS, Message, Offer, Outcome, Refusal, Wish};
+use crate::control::message::{
+    Change, FormatRequest, MESSAGE_FDS, Message, Offer, Outcome, Refusal,
+};
 use crate::control::socket::{
     Descriptors, Listener, Received, peer_uid, receive, receive_plain, send, trusted,
 };
@@ -36,7 +38,7 @@ const _: () = assert!(
 #[derive(Debug)]
 pub enum Event {
     /// It asks to be the producer.
-    Produce(usize, Wish),
+    Produce(usize, FormatRequest),
     /// The producer offers memory of its own.
     Import(usize, Offer, Descriptors),
     /// The producer offers memory and may not: it is to have the engine's slots.
@@ -217,7 +219,7 @@ impl<'a> Clients<'a> {
         let (message, descriptors) = match received {
             Ok(Received::Message(message, descriptors)) => (message, descriptors),
             Ok(Received::Nothing) => return None,
-            Ok(Received::Garbage) => {
+            Ok(Received::Malformed) => {
                 return Some(Event::Disconnect(index, Some(Refusal::BadMessage)));
             }
             Ok(Received::Closed) | Err(_) => return Some(Event::Disconnect(index, None)),
@@ -234,7 +236,9 @@ impl<'a> Clients<'a> {
                 client.throttled_until = throttled_until;
                 return Some(Event::KeyFrame);
             }
-            (Message::Produce(wish), Role::New) => return Some(Event::Produce(index, wish)),
+            (Message::Produce(requested), Role::New) => {
+                return Some(Event::Produce(index, requested));
+            }
             (Message::Import(_), Role::Producer { .. }) if descriptors.is_empty() => {
                 // It need not say so more often.
                 client.throttled_until = throttled_until;

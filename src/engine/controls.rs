@@ -14,7 +14,7 @@ use crate::error::failure;
 use crate::exit::{Exit, When, exit_of};
 use crate::log::note;
 use crate::media::fourcc::Fourcc;
-use crate::media::h264::{Demand, LEVEL_MAX, level_name, profile_name};
+use crate::media::h264::{LEVEL_MAX, StreamParams, level_name, profile_name};
 use crate::text::Escaped;
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
 use crate::types::devices::CameraChoice;
@@ -268,7 +268,7 @@ impl Setter<'_> {
         let demand = &combination.demand;
         self.check_quirks(&combination)?;
         most.set(demand.bitrate.max(most.get()));
-        let ever = Demand {
+        let ever = StreamParams {
             bitrate: most.get(),
             ..*demand
         };
@@ -316,7 +316,7 @@ impl Setter<'_> {
 
 /// What decides whether an H.264 encoder starts, as the driver has it by now.
 pub(super) struct Combination {
-    demand: Demand,
+    demand: StreamParams,
     constant: bool,
 }
 
@@ -328,7 +328,7 @@ pub(super) fn combination(
 ) -> Result<Combination, IoctlError> {
     let bitrate = controls::read(device, CID_MPEG_VIDEO_BITRATE)?;
     Ok(Combination {
-        demand: Demand {
+        demand: StreamParams {
             size,
             rate: declared,
             bitrate: bitrate.map_or(0, |bits| u32::try_from(bits).unwrap_or(0)),

@@ -473,7 +473,7 @@ impl Engine<'_> {
 
     fn serve_client(&mut self, event: Event, now_ns: u64) {
         let (index, refused) = match event {
-            Event::Produce(index, wish) => (index, self.on_produce(index, &wish, now_ns)),
+            Event::Produce(index, requested) => (index, self.on_produce(index, &requested, now_ns)),
             Event::Import(index, offer, planes) => {
                 (index, self.on_import(index, &offer, planes, now_ns))
             }

@@ -9,7 +9,7 @@
 //!
 //! Consumers keep their ring, and see a generation, a discontinuity and a key frame. Every frame that is lost is counted.
 
-use crate::control::message::{Offer, Refusal, Wish};
+use crate::control::message::{FormatRequest, Offer, Refusal};
 use crate::control::socket::Descriptors;
 use crate::engine::camera::attach::Attached;
 use crate::engine::engine::Engine;
@@ -54,7 +54,7 @@ impl<'a> Engine<'a> {
     pub(super) fn on_produce(
         &mut self,
         index: usize,
-        wish: &Wish,
+        requested: &FormatRequest,
         now_ns: u64,
     ) -> Result<(), Refusal> {
         self.may_produce()?;
@@ -68,7 +68,7 @@ impl<'a> Engine<'a> {
             log_limit: &self.clients.log_limit,
             now_ns,
         };
-        let (wanted, choice) = (terms.meet(wish)?, terms.memory(wish));
+        let (wanted, choice) = (terms.meet(requested)?, terms.memory(requested));
         let mut buffers = Buffers::Driver(choice);
         // What one user's producer left in the buffers, and what it may have kept of them, is not for another's.
         let anothers = self.memory.had_by_another(self.clients.uid(index));

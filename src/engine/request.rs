@@ -5,7 +5,7 @@
 use arrayvec::ArrayVec;
 use rustix::fd::OwnedFd;
 
-use crate::control::message::{Refusal, Wish};
+use crate::control::message::{FormatRequest, Refusal};
 use crate::flow::log_limit::LogLimit;
 use crate::limits::{FRAME_RATE_MAX, FRAME_RATE_MIN_DIVISOR};
 use crate::log::note;
@@ -74,11 +74,12 @@ impl Terms<'_> {
     ///
     /// # Errors
     /// When it cannot be, which is logged.
-    pub fn meet(&self, wish: &Wish) -> Result<Wanted, Refusal> {
+    pub fn meet(&self, requested: &FormatRequest) -> Result<Wanted, Refusal> {
         let (options, present) = (self.options, self.present);
         let mut wanted = *self.configured;
-        if wish.format != 0 {
-            wanted.format = lookup(Fourcc(wish.format)).ok_or_else(|| self.unknown(wish))?;
+        if requested.format != 0 {
+            wanted.format =
+                lookup(Fourcc(requested.format)).ok_or_else(|| self.unknown(requested))?;
         }
         // The format that runs was taken, whatever the list says.
         if wanted.format != present.format && !self.takes.contains(wanted.format) {
@@ -88,8 +89,8 @@ impl Terms<'_> {
             }
             return Err(Refusal::Format);
         }
-        if wish.size != (0, 0) {
-            (wanted.width, wanted.height) = wish.size;
+        if requested.size != (0, 0) {
+            (wanted.width, wanted.height) = requested.size;
         }
         let fixed = options.size.width != 0;
         if fixed && wanted != *self.configured {
@@ -102,14 +103,14 @@ impl Terms<'_> {
             return Err(Refusal::OddSize);
         }
         // What is the same by V4L2's defaults changes nothing.
-        let colour = wish.colour.overridden_by(options.colour);
+        let colour = requested.colour.overridden_by(options.colour);
         let same = colour.resolved(wanted.format) == present.colour.resolved(wanted.format);
         wanted.colour = if same { present.colour } else { colour };
         if fixed {
-            self.compare_rate(wish.rate);
-        } else if wish.rate != (0, 0) {
-            let rate = FrameRate::new(wish.rate.0.into(), wish.rate.1.into());
-            let rate = rate.ok_or_else(|| self.unknown(wish))?;
+            self.compare_rate(requested.rate);
+        } else if requested.rate != (0, 0) {
+            let rate = FrameRate::new(requested.rate.0.into(), requested.rate.1.into());
+            let rate = rate.ok_or_else(|| self.unknown(requested))?;
             wanted.rate = (rate.numerator, rate.denominator);
         }
         Ok(wanted)
@@ -117,9 +118,9 @@ impl Terms<'_> {
 
     /// How the slots of a producer with this request are chosen.
     #[must_use]
-    pub fn memory(&self, wish: &Wish) -> MemoryChoice {
+    pub fn memory(&self, requested: &FormatRequest) -> MemoryChoice {
         match self.options.memory {
-            MemoryChoice::Auto if wish.copied => MemoryChoice::Copy,
+            MemoryChoice::Auto if requested.copied => MemoryChoice::Copy,
             choice => choice,
         }
     }
@@ -149,12 +150,12 @@ impl Terms<'_> {
     }
 
     /// Frames that no encoder is asked for.
-    fn unknown(&self, wish: &Wish) -> Refusal {
-        let (format, (numerator, denominator)) = (Fourcc(wish.format), wish.rate);
+    fn unknown(&self, requested: &FormatRequest) -> Refusal {
+        let (format, (numerator, denominator)) = (Fourcc(requested.format), requested.rate);
         if !self.logs() {
             return Refusal::NotEncoded;
         }
-        if wish.format != 0 && lookup(format).is_none() {
+        if requested.format != 0 && lookup(format).is_none() {
             note!(
                 warn,
                 "a producer requests the format {format}, which is unknown here"

@@ -90,7 +90,7 @@ impl RawFormat {
     /// Whether a frame of one is a frame of the other row for row, colour plane for colour plane: only where the colour
     /// planes lie may differ.
     #[must_use]
-    pub fn has_rows_of(&self, other: &Self) -> bool {
+    pub fn has_samples_of(&self, other: &Self) -> bool {
         let shape = |plane: &ColourPlane| (plane.group_bytes, plane.horizontal, plane.vertical);
         self.planes.len() == other.planes.len()
             && (self.planes.iter().zip(other.planes))
@@ -99,8 +99,8 @@ impl RawFormat {
 
     /// Whether the colour planes also lie in the same memory planes: then the two are one format with two names.
     #[must_use]
-    pub fn lies_as(&self, other: &Self) -> bool {
-        self.memory_plane_count() == other.memory_plane_count() && self.has_rows_of(other)
+    pub fn has_layout_of(&self, other: &Self) -> bool {
+        self.memory_plane_count() == other.memory_plane_count() && self.has_samples_of(other)
     }
 
     /// Whether Cr comes before Cb, in planes or within a pair.
@@ -282,11 +282,11 @@ mod tests {
         ] {
             let (one, other) = (by_name(one), by_name(other));
             for (a, b) in [(one, other), (other, one)] {
-                assert_eq!((a.has_rows_of(b), a.lies_as(b)), (rows, place));
+                assert_eq!((a.has_samples_of(b), a.has_layout_of(b)), (rows, place));
             }
         }
         for format in FORMATS {
-            assert!(format.lies_as(format));
+            assert!(format.has_layout_of(format));
         }
     }
 

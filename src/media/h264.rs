@@ -64,7 +64,7 @@ pub fn level_name(level: i64) -> Escaped<'static> {
 
 /// Most bits per second of a level; from High on a quarter more. Without limit for a level that is not known.
 #[must_use]
-pub fn most_bits(level: i64, profile: i64) -> i64 {
+pub fn max_bitrate(level: i64, profile: i64) -> i64 {
     let limits = usize::try_from(level)
         .ok()
         .and_then(|level| LIMITS.get(level));
@@ -75,7 +75,7 @@ pub fn most_bits(level: i64, profile: i64) -> i64 {
 
 /// What a stream asks of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Demand {
+pub struct StreamParams {
     /// Picture size, pixels.
     pub size: (u32, u32),
     /// Frames per second, numerator and denominator.
@@ -86,7 +86,7 @@ pub struct Demand {
     pub profile: i64,
 }
 
-impl Demand {
+impl StreamParams {
     /// Macroblocks per second, rounded up.
     #[must_use]
     pub fn macroblocks_per_second(&self) -> u64 {
@@ -109,7 +109,7 @@ impl Demand {
                 per_second <= u64::from(speed)
                     && wide * high <= area
                     && longest * longest <= 8 * area
-                    && i64::from(self.bitrate) <= most_bits(level as i64, self.profile)
+                    && i64::from(self.bitrate) <= max_bitrate(level as i64, self.profile)
             })?;
         Some(lowest as u32)
     }
@@ -126,7 +126,7 @@ mod tests {
     use std::string::{String, ToString};
 
     fn demand(width: u32, height: u32, rate: u32, bitrate: u32, profile: i64) -> Option<String> {
-        let demand = Demand {
+        let demand = StreamParams {
             size: (width, height),
             rate: (rate, 1),
             bitrate,
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn fractions_of_a_rate_are_rounded_up() {
-        let demand = Demand {
+        let demand = StreamParams {
             size: (1920, 1088),
             rate: (30_000, 1001),
             bitrate: 0,

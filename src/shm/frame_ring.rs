@@ -22,7 +22,7 @@ pub struct Entry {
 
 /// The peer wrote a `head` that no honest peer can have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nonsense;
+pub struct BadCursor;
 
 /// The pushing side's private cursor.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,16 +57,16 @@ impl Popper {
     /// Takes the next entry, if there is one.
     ///
     /// # Errors
-    /// `Nonsense` when the peer's `head` is further away than there are slots. The check bounds the work that a peer
+    /// `BadCursor` when the peer's `head` is further away than there are slots. The check bounds the work that a peer
     /// can cause: without it a `head` of `tail - 1` would be four thousand million entries.
-    pub fn pop(&mut self, queue: &Queue) -> Result<Option<Entry>, Nonsense> {
+    pub fn pop(&mut self, queue: &Queue) -> Result<Option<Entry>, BadCursor> {
         let head = queue.head.load(Acquire); // pairs with the Release of `Pusher::push`
         let waiting = head.wrapping_sub(self.tail);
         if waiting == 0 {
             return Ok(None);
         }
         if waiting as usize > QUEUE_ENTRIES.min(FRAME_SLOTS_MAX as usize) {
-            return Err(Nonsense);
+            return Err(BadCursor);
         }
         let place = &queue.entries[self.tail as usize % QUEUE_ENTRIES];
         let entry = Entry {
@@ -136,7 +136,7 @@ mod tests {
         let mut popper = Popper::default();
         for head in [FRAME_SLOTS_MAX + 1, u32::MAX, 1 << 31] {
             queue.head.store(head, Relaxed);
-            assert_eq!(popper.pop(&queue), Err(Nonsense));
+            assert_eq!(popper.pop(&queue), Err(BadCursor));
         }
     }
 }

@@ -116,7 +116,7 @@ impl Actor for Controller {
             }
             // An engine that ends does not hear everybody.
             Ok(Received::Closed) | Err(_) => {}
-            Ok(Received::Garbage) => violated(format_args!("a controller got garbage")),
+            Ok(Received::Malformed) => violated(format_args!("a controller got garbage")),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::actors::{Actor, dial, trace, violated};
 use super::drawing::{commit, draw};
 use super::world;
 use crate::client::{Buffers, FrameProducer, HeldSlot};
-use crate::control::message::{Message, Wish};
+use crate::control::message::{FormatRequest, Message};
 use crate::control::socket::{Received, receive, send};
 use crate::time::MS;
 
@@ -56,7 +56,9 @@ impl Exam {
     fn ask(&mut self, now: u64) -> State {
         self.tried = now;
         match dial(&self.socket) {
-            Ok(socket) if send(&socket, &Message::Produce(Wish::default()), &[]).is_ok() => {
+            Ok(socket)
+                if send(&socket, &Message::Produce(FormatRequest::default()), &[]).is_ok() =>
+            {
                 State::Asking(socket)
             }
             _ => State::Away,

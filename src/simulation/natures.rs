@@ -7,7 +7,7 @@ use super::node::{Kind, Node};
 use super::producer;
 use super::random::Random;
 use super::world::BEGIN;
-use crate::control::message::Wish;
+use crate::control::message::FormatRequest;
 use crate::media::fourcc::Fourcc;
 use crate::time::MS;
 use crate::v4l2::abi::Api;
@@ -152,15 +152,15 @@ pub(super) fn eyes(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -> C
 /// A producer.
 pub(super) fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
     let sizes = [(64, 48), (32, 32), (96, 64), (80, 60)];
-    let mut wish = Wish::default();
+    let mut requested = FormatRequest::default();
     if !fixed || r.chance(100) {
-        wish.size = r.pick(&sizes);
-        wish.rate = r.pick(&[(0, 0), (30, 1), (10, 1)]);
+        requested.size = r.pick(&sizes);
+        requested.rate = r.pick(&[(0, 0), (30, 1), (10, 1)]);
     }
     if r.chance(150) {
-        wish.format = r.pick(&[YU12, NV12, YUYV]).0;
+        requested.format = r.pick(&[YU12, NV12, YUYV]).0;
     }
-    wish.copied = r.chance(150);
+    requested.copied = r.chance(150);
     producer::Manner {
         after: r.range(1, 500) * MS,
         interval: r.pick(&[3, 16, 33, 100]) * MS,
@@ -168,7 +168,7 @@ pub(super) fn maker(r: &mut Random, fixed: bool) -> producer::Manner {
             0 => r.range(1, 3),
             _ => r.range(4, 120),
         },
-        wish,
+        requested,
         offers: r.chance(200).then(|| r.chance(800)),
         draws: r.pick(&[0, 1, 10]) * MS,
         gathers: r.chance(250).then(|| r.range(3, 30)),

@@ -11,7 +11,7 @@ use super::memory::{pages, watched};
 use super::random::Random;
 use super::world;
 use crate::client::{Buffers, ClientError, FrameProducer, HeldSlot, load_layout};
-use crate::control::message::{Message, Offer, Refusal, Wish};
+use crate::control::message::{FormatRequest, Message, Offer, Refusal};
 use crate::control::socket::{Descriptors, Received, receive, send};
 use crate::limits::ANSWER_MS;
 use crate::shm::map::FrameMap;
@@ -28,7 +28,7 @@ pub(super) struct Manner {
     pub(super) interval: u64,
     /// Frames of one attachment.
     pub(super) frames: u64,
-    pub(super) wish: Wish,
+    pub(super) requested: FormatRequest,
     /// It offers memory of its own; whether rows lie as the encoder has them.
     pub(super) offers: Option<bool>,
     /// It draws for so long, ns.
@@ -93,7 +93,7 @@ impl Producer {
         let Ok(socket) = dial(&self.socket) else {
             return;
         };
-        if send(&socket, &Message::Produce(self.manner.wish), &[]).is_ok() {
+        if send(&socket, &Message::Produce(self.manner.requested), &[]).is_ok() {
             self.since = since(now);
             self.state = State::Asking(socket);
         }

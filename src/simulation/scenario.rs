@@ -15,7 +15,7 @@ use super::random::Random;
 use super::world::BEGIN;
 use super::{consumer, controller, producer, stranger};
 use crate::client::Start;
-use crate::control::message::Wish;
+use crate::control::message::FormatRequest;
 use crate::media::fourcc::Fourcc;
 use crate::time::MS;
 use crate::types::memory::MemoryChoice;
@@ -136,7 +136,7 @@ impl Plan {
             busy: false,
         };
         let mut maker = maker(r, true);
-        maker.wish = Wish::default();
+        maker.requested = FormatRequest::default();
         (maker.after, maker.interval, maker.draws) = (10 * MS, 10 * MS, 0);
         (maker.frames, maker.returns, maker.finishes) = (10, 0, true);
         (maker.offers, maker.gathers, maker.dies_after) = (None, None, None);

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
 use super::random::Random;
 use super::world;
-use crate::control::message::{Change, Message, Wish};
+use crate::control::message::{Change, FormatRequest, Message};
 use crate::control::socket::{Descriptors, Received, receive, send};
 use crate::limits::HELLO_MS;
 use crate::shm::atomic::Ordering::Release;
@@ -87,7 +87,7 @@ impl Stranger {
             Manner::Flood => send(&socket, &Message::Consume { wake: false }, &[]),
             Manner::OutOfTurn => send(&socket, &Message::Finish, &[]),
             Manner::BadCursor | Manner::BadSlot => {
-                send(&socket, &Message::Produce(Wish::default()), &[])
+                send(&socket, &Message::Produce(FormatRequest::default()), &[])
             }
         };
         if sent.is_ok() {

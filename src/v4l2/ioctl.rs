@@ -137,7 +137,7 @@ fn ask_control<R: Request<Argument = ExtControls>>(
     let mut controls = ExtControls::new(1, (&raw mut *control).expose_provenance());
     // SAFETY: The one address leads to one control, as `count` says, borrowed for longer than the call.
     // The control itself holds a number: its `size` is 0, for which the kernel refuses controls whose value is behind an address.
-    unsafe { ask_until_heard::<R>(fd, &mut controls) }.map_err(|errno| (errno, controls.error_idx))
+    unsafe { ioctl_retry::<R>(fd, &mut controls) }.map_err(|errno| (errno, controls.error_idx))
 }
 
 /// VIDIOC_G_EXT_CTRLS: a control's value.
@@ -180,7 +180,7 @@ pub fn reqbufs(
 pub fn querybuf(fd: impl AsFd, queue: BufferType, memory: Memory, index: u32) -> Result<Buffer> {
     let mut buffer = Buffer::new(queue, memory, index);
     // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ask_until_heard::<VIDIOC_QUERYBUF>(fd.as_fd(), buffer.lend()) };
+    let answer = unsafe { ioctl_retry::<VIDIOC_QUERYBUF>(fd.as_fd(), buffer.lend()) };
     buffer.take_back();
     match answer {
         Ok(()) => Ok(buffer),
@@ -198,7 +198,7 @@ pub fn expbuf(fd: impl AsFd, queue: BufferType, index: u32, plane: u32) -> Resul
 /// VIDIOC_QBUF: gives a buffer to its queue. What the driver writes into the buffer (flags) is kept.
 pub fn qbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
     // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ask_until_heard::<VIDIOC_QBUF>(fd.as_fd(), buffer.lend()) };
+    let answer = unsafe { ioctl_retry::<VIDIOC_QBUF>(fd.as_fd(), buffer.lend()) };
     buffer.take_back();
     answer.map_err(|errno| IoctlError::new(Call::QBuf, errno))
 }
@@ -206,7 +206,7 @@ pub fn qbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
 /// VIDIOC_PREPARE_BUF: has the driver look at a buffer and map its memory, without queueing it.
 pub fn prepare_buf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
     // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ask_until_heard::<VIDIOC_PREPARE_BUF>(fd.as_fd(), buffer.lend()) };
+    let answer = unsafe { ioctl_retry::<VIDIOC_PREPARE_BUF>(fd.as_fd(), buffer.lend()) };
     buffer.take_back();
     answer.map_err(|errno| IoctlError::new(Call::PrepareBuf, errno))
 }
@@ -227,7 +227,7 @@ pub enum Dequeued {
 pub fn dqbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<Dequeued> {
     *buffer = Buffer::new(buffer.buffer_type(), buffer.memory(), 0);
     // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ask_once::<VIDIOC_DQBUF>(fd.as_fd(), buffer.lend()) };
+    let answer = unsafe { ioctl_once::<VIDIOC_DQBUF>(fd.as_fd(), buffer.lend()) };
     buffer.take_back();
     match answer {
         Ok(()) => Ok(Dequeued::Buffer),
@@ -277,7 +277,7 @@ pub fn subscribe_event(fd: impl AsFd, type_: u32, id: u32) -> Result<()> {
 pub fn dqevent(fd: impl AsFd) -> Result<Option<Event>> {
     let mut event = Event::default();
     // SAFETY: `v4l2_event` holds no address.
-    match unsafe { ask_once::<VIDIOC_DQEVENT>(fd.as_fd(), &mut event) } {
+    match unsafe { ioctl_once::<VIDIOC_DQEVENT>(fd.as_fd(), &mut event) } {
         Ok(()) => Ok(Some(event)),
         Err(Errno::NOENT | Errno::AGAIN | Errno::INTR) => Ok(None),
         Err(errno) => Err(IoctlError::new(Call::DqEvent, errno)),

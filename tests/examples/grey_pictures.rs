@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, process, thread};
 
 use framemill::client::SocketName;
-use framemill::client::{ClientError, FrameProducer, Wish};
+use framemill::client::{ClientError, FormatRequest, FrameProducer};
 
 fn main() {
     // The library logs through the `log` crate.
@@ -26,12 +26,12 @@ fn main() {
 }
 
 fn produce(engine: &SocketName<'_>, count: u64) -> Result<(u64, u64), ClientError> {
-    let wish = Wish {
+    let requested = FormatRequest {
         size: (1280, 720),
         rate: (30, 1),
-        ..Wish::default()
+        ..FormatRequest::default()
     };
-    let mut producer = FrameProducer::connect_with(engine, &wish)?;
+    let mut producer = FrameProducer::connect_with(engine, &requested)?;
     log::info!(
         "{} at {:?}, {} slots",
         producer.format(),

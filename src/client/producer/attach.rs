@@ -9,7 +9,7 @@ use super::{Buffers, FrameProducer, SLOTS};
 use crate::client::slots::{load_layout, map_slots, mapping, valid};
 use crate::client::wait::check_wake;
 use crate::client::{ClientError, EngineAddress, ask, exchange};
-use crate::control::message::{Message, Offer, SlotMemory, Wish};
+use crate::control::message::{FormatRequest, Message, Offer, SlotMemory};
 use crate::control::socket::Descriptors;
 use crate::limits::{ANSWER_MS, PLANES};
 use crate::media::layout::Placement;
@@ -23,7 +23,7 @@ impl FrameProducer {
     /// # Errors
     /// When there is no engine, it refuses (another producer is attached), or it is of another version.
     pub fn connect<'a>(engine: impl Into<EngineAddress<'a>>) -> Result<Self, ClientError> {
-        Self::connect_with(engine, &Wish::default())
+        Self::connect_with(engine, &FormatRequest::default())
     }
 
     /// Connects as the producer of frames of another size, format or rate. The encoder is set up for them, when it has encoded
@@ -34,9 +34,9 @@ impl FrameProducer {
     /// do them, `Refused(Busy)` when it is not ready.
     pub fn connect_with<'a>(
         engine: impl Into<EngineAddress<'a>>,
-        wish: &Wish,
+        requested: &FormatRequest,
     ) -> Result<Self, ClientError> {
-        let hello = Message::Produce(*wish);
+        let hello = Message::Produce(*requested);
         let (socket, answer, descriptors) = ask(&engine.into(), ANSWER_MS, &hello, &[])?;
         Self::join(socket, answer, descriptors, Buffers::new())
     }
@@ -46,13 +46,13 @@ impl FrameProducer {
     /// encoder does, says `imported`: if not, draw or copy into the slots that there are.
     ///
     /// ```no_run
-    /// use framemill::client::{Buffers, ClientError, FrameProducer, Wish};
+    /// use framemill::client::{Buffers, ClientError, FrameProducer, FormatRequest};
     /// use framemill::client::SocketName;
     /// # fn my_buffers(slots: u32, bytes: u32) -> Buffers { Buffers::new() }
     ///
     /// # fn main() -> Result<(), ClientError> {
-    /// let wish = Wish { size: (1280, 720), rate: (30, 1), ..Wish::default() };
-    /// let producer = FrameProducer::connect_with(&SocketName::DEFAULT, &wish)?;
+    /// let requested = FormatRequest { size: (1280, 720), rate: (30, 1), ..FormatRequest::default() };
+    /// let producer = FrameProducer::connect_with(&SocketName::DEFAULT, &requested)?;
     /// // Dma-bufs of a heap, a graphics processor or a camera, with rows where the encoder has them.
     /// let layout = *producer.layout();
     /// let buffers = my_buffers(producer.slots(), layout.memory_length[0]);

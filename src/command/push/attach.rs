@@ -5,12 +5,12 @@
 use rustix::io::Errno;
 
 use crate::cli::{Pace, PushMemory, PushOptions};
-use crate::client::{ClientError, EngineAddress, FrameProducer, Step, Wish};
+use crate::client::{ClientError, EngineAddress, FormatRequest, FrameProducer, Step};
 use crate::command::connect::connect;
+use crate::command::dmabuf_heap::{allocate, shape};
 use crate::command::geometry::{
     InputFrame, read_as_progressive, refused_size, requested_formats, requested_size,
 };
-use crate::command::heap::{allocate, shape};
 use crate::command::input::Input;
 use crate::command::stop::Stop;
 use crate::control::message::Refusal;
@@ -28,7 +28,10 @@ use crate::types::frame_rate::FrameRate;
 ///
 /// # Errors
 /// When the input says otherwise, or nobody could take its frames.
-pub(super) fn wish(options: &PushOptions<'_>, input: Option<&Input<'_>>) -> Result<Wish, Failure> {
+pub(super) fn requested(
+    options: &PushOptions<'_>,
+    input: Option<&Input<'_>>,
+) -> Result<FormatRequest, Failure> {
     let header = input.and_then(Input::header);
     let size = requested_size(options, header)?;
     if let Some(header) = header {
@@ -46,7 +49,7 @@ pub(super) fn wish(options: &PushOptions<'_>, input: Option<&Input<'_>>) -> Resu
             "the input says {numerator}/{denominator} frames/s, and 1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX} are possible; give --fps N"
         ));
     }
-    Ok(Wish {
+    Ok(FormatRequest {
         format: options.format.map_or(0, |format| format.0),
         size,
         rate: rate.unwrap_or_default(),
@@ -62,34 +65,34 @@ pub(super) fn wish(options: &PushOptions<'_>, input: Option<&Input<'_>>) -> Resu
 pub(super) fn attach(
     options: &PushOptions<'_>,
     stop: &Stop,
-    wish: &Wish,
+    requested: &FormatRequest,
     header: Option<&Y4mHeader>,
     wait_ms: u32,
 ) -> Result<FrameProducer, Failure> {
     let uid = options.engine_uid;
     let mut not_shared = None;
     let attached = connect(&options.socket, uid, wait_ms, stop, |engine| {
-        let producer = match request(engine, wish, header) {
+        let producer = match request(engine, requested, header) {
             // The engine knows the format; the size is better named here.
             Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
             // What does not fit is told better when it is known what the engine takes.
             Err(ClientError::Refused(Refusal::Fixed)) => {
-                let (copied, colour) = (wish.copied, wish.colour);
-                let wish = Wish {
+                let (copied, colour) = (requested.copied, requested.colour);
+                let requested = FormatRequest {
                     copied,
                     colour,
-                    ..Wish::default()
+                    ..FormatRequest::default()
                 };
-                FrameProducer::connect_with(engine, &wish)?
+                FrameProducer::connect_with(engine, &requested)?
             }
-            Err(ClientError::System(Step::Sync, errno)) if !wish.copied => {
+            Err(ClientError::System(Step::Sync, errno)) if !requested.copied => {
                 not_shared = Some(errno);
                 return Ok(None);
             }
             answer => answer?,
         };
         match options.memory {
-            _ if wish.copied => {
+            _ if requested.copied => {
                 if !producer.copied() {
                     note!(warn, "the engine does not copy: its own slots instead");
                 }
@@ -102,13 +105,19 @@ pub(super) fn attach(
     })?;
     if let Some(errno) = not_shared {
         tell_copies(errno);
-        let wish = Wish {
+        let requested = FormatRequest {
             copied: true,
-            ..*wish
+            ..*requested
         };
-        return attach(options, stop, &wish, header, wait_ms.max(ATTACH_AGAIN_MS));
+        return attach(
+            options,
+            stop,
+            &requested,
+            header,
+            wait_ms.max(ATTACH_AGAIN_MS),
+        );
     }
-    attached.ok_or_else(|| refused_size(wish.size))
+    attached.ok_or_else(|| refused_size(requested.size))
 }
 
 /// Says why the engine is asked to copy.
@@ -123,21 +132,29 @@ pub(super) fn tell_copies(errno: Errno) {
 /// Asks the engine for frames of the wanted format. A Y4M stream's is its own, or one into which its rows can be put.
 fn request(
     engine: &EngineAddress<'_>,
-    wish: &Wish,
+    requested: &FormatRequest,
     header: Option<&Y4mHeader>,
 ) -> Result<FrameProducer, ClientError> {
     let mut answer = Err(ClientError::Refused(Refusal::Format));
-    let formats = header.filter(|_| wish.format == 0).map(requested_formats);
+    let formats = header
+        .filter(|_| requested.format == 0)
+        .map(requested_formats);
     for format in formats.into_iter().flatten() {
         let format = format.fourcc.0;
-        answer = FrameProducer::connect_with(engine, &Wish { format, ..*wish });
+        answer = FrameProducer::connect_with(
+            engine,
+            &FormatRequest {
+                format,
+                ..*requested
+            },
+        );
         if !matches!(answer, Err(ClientError::Refused(Refusal::Format))) {
             return answer;
         }
     }
     match header {
-        Some(_) if wish.format == 0 => answer,
-        _ => FrameProducer::connect_with(engine, wish),
+        Some(_) if requested.format == 0 => answer,
+        _ => FrameProducer::connect_with(engine, requested),
     }
 }
 
@@ -176,7 +193,7 @@ fn with_own_slots(
 pub(super) fn check(
     options: &PushOptions<'_>,
     input: Option<&Input<'_>>,
-    wish: &Wish,
+    requested: &FormatRequest,
     producer: &FrameProducer,
     format: &'static RawFormat,
 ) -> Result<Option<InputFrame>, Failure> {
@@ -185,19 +202,19 @@ pub(super) fn check(
         Some(input) if input.header().is_some() => (Exit::Input, "the input has"),
         _ => (Exit::Rejected, "asked for were"),
     };
-    if wish.size != (0, 0) && wish.size != (width, height) {
+    if requested.size != (0, 0) && requested.size != (width, height) {
         return Err(failure!(
             exit,
             "{who} frames of {}x{}, the engine takes {width}x{height}",
-            wish.size.0,
-            wish.size.1
+            requested.size.0,
+            requested.size.1
         ));
     }
-    if wish.format != 0 && wish.format != format.fourcc.0 {
+    if requested.format != 0 && requested.format != format.fourcc.0 {
         return Err(failure!(
             Exit::Rejected,
             "asked for were frames in {}, the engine takes {}",
-            Fourcc(wish.format),
+            Fourcc(requested.format),
             format.fourcc
         ));
     }

@@ -7,7 +7,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use crate::cli::PushOptions;
-use crate::client::{ClientError, FrameProducer, SlotGuard, Step, Wish};
+use crate::client::{ClientError, FormatRequest, FrameProducer, SlotGuard, Step};
 use crate::command::frames::{draw, read, skip};
 use crate::command::geometry::InputFrame;
 use crate::command::hold::Hold;
@@ -43,7 +43,7 @@ impl From<Failure> for Ended {
 pub(super) struct Job<'a> {
     options: &'a PushOptions<'a>,
     stop: &'a Stop,
-    pub(super) wish: Wish,
+    pub(super) requested: FormatRequest,
     /// Number of the next frame.
     frame: u64,
     /// The input stands at its bytes.
@@ -68,13 +68,13 @@ impl<'a> Job<'a> {
     pub(super) fn new(
         options: &'a PushOptions<'a>,
         stop: &'a Stop,
-        wish: Wish,
+        requested: FormatRequest,
         timing: Timing,
     ) -> Self {
         Self {
             options,
             stop,
-            wish,
+            requested,
             frame: 0,
             begun: false,
             times: None,
@@ -101,7 +101,7 @@ impl<'a> Job<'a> {
                 "the engine takes {code}, which is unknown here"
             )
         })?;
-        let source = check(options, input.as_ref(), &self.wish, producer, format)?;
+        let source = check(options, input.as_ref(), &self.requested, producer, format)?;
         self.pacer.restart(self.rate(producer, input.is_some()));
         self.times = None;
         let holds = self.frame == 0 && !options.live && endless(input.as_ref());
@@ -202,7 +202,7 @@ impl<'a> Job<'a> {
     ) -> Result<Option<SlotGuard<'p>>, Ended> {
         producer.acquire(Some(0)).map_err(|error| match error {
             // Nothing of the frame was read yet.
-            ClientError::System(Step::Sync, errno) if !self.wish.copied && !hold.waits() => {
+            ClientError::System(Step::Sync, errno) if !self.requested.copied && !hold.waits() => {
                 Ended::NotShared(errno)
             }
             error => Ended::Lost(error),
@@ -211,11 +211,11 @@ impl<'a> Job<'a> {
 
     /// The frames' rate: the one asked for or the input's, else the engine's, which is said where it counts.
     fn rate(&self, producer: &FrameProducer, from_input: bool) -> FrameRate {
-        let assumed = self.wish.rate == (0, 0);
+        let assumed = self.requested.rate == (0, 0);
         let (numerator, denominator) = if assumed {
             producer.frame_rate()
         } else {
-            self.wish.rate
+            self.requested.rate
         };
         if assumed && from_input && self.frame == 0 && !self.pacer.by_arrival() {
             note!(

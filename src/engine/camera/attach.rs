@@ -249,7 +249,7 @@ fn attach(
         unbound(setup, wanted)?;
     }
     // The camera is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
-    let alike = config.format.lies_as(wanted.format);
+    let alike = config.format.has_layout_of(wanted.format);
     let strides = match setup.stage.encoder() {
         Some(encoder) if alike => encoder.agreed().layout.placement().bytesperline,
         _ => [0; PLANES],

@@ -127,7 +127,7 @@ unsafe impl Ioctl for AskForDmaBuf<'_> {
 /// # Safety
 ///
 /// Addresses in `argument` must be good for what the kernel does with them.
-pub(super) unsafe fn ask_once<R: Request>(
+pub(super) unsafe fn ioctl_once<R: Request>(
     fd: BorrowedFd<'_>,
     argument: &mut R::Argument,
 ) -> Result<(), Errno> {
@@ -144,7 +144,7 @@ pub(super) unsafe fn ask_once<R: Request>(
 ///
 /// # Safety
 ///
-/// As `ask_once`.
+/// As `ioctl_once`.
 #[cfg(test)]
 unsafe fn simulated<R: Request>(
     fd: BorrowedFd<'_>,
@@ -174,14 +174,14 @@ unsafe fn simulated<R: Request>(
 ///
 /// # Safety
 ///
-/// As `ask_once`.
-pub(super) unsafe fn ask_until_heard<R: Request>(
+/// As `ioctl_once`.
+pub(super) unsafe fn ioctl_retry<R: Request>(
     fd: BorrowedFd<'_>,
     argument: &mut R::Argument,
 ) -> Result<(), Errno> {
     loop {
         // SAFETY: The same contract; EINTR leaves the argument as it was.
-        match unsafe { ask_once::<R>(fd, argument) } {
+        match unsafe { ioctl_once::<R>(fd, argument) } {
             Err(Errno::INTR) => {}
             answer => return answer,
         }
@@ -195,5 +195,5 @@ pub(super) fn ask<R: Plain>(
     argument: &mut R::Argument,
 ) -> Result<(), IoctlError> {
     // SAFETY: `Plain`: there is no address in it.
-    unsafe { ask_until_heard::<R>(fd, argument) }.map_err(|errno| IoctlError::new(call, errno))
+    unsafe { ioctl_retry::<R>(fd, argument) }.map_err(|errno| IoctlError::new(call, errno))
 }

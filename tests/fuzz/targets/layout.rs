@@ -61,7 +61,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         check(&layout);
         assert!(layout.is_packed());
     }
-    let _ = h264::most_bits(i64::from(lines[0]), i64::from(lines[1] as i32));
+    let _ = h264::max_bitrate(i64::from(lines[0]), i64::from(lines[1] as i32));
     // Rows between two planes that need not fit each other, nor their bytes.
     let (from, to) = (plane(&mut input), plane(&mut input));
     let mut target = vec![0xee; usize::from(input.half() & 1023)];
