@@ -103,6 +103,9 @@ mod not_loom {
         pub mod abi {
             pub use crate::v4l2::abi::{CONSTANTS, Constant, IOCTLS, LAYOUTS, OTHER_CONSTANTS};
         }
+        pub mod encoder {
+            pub use crate::v4l2::encoder::CodedBuffer;
+        }
     }
 }
 

@@ -188,7 +188,9 @@ impl Packets {
         self.last_serial = record.serial;
         let (stream, generation) =
             core::mem::replace(&mut self.stream, (record.stream, packet.generation));
-        if stream != 0 && stream != record.stream && generation == packet.generation {
+        // One that told a wrong index shows what it coded before.
+        let started = !lied && stream != 0 && stream != record.stream;
+        if started && generation == packet.generation {
             shared.violated(format_args!(
                 "the encoder was started, the generation is the same: {packet:?}"
             ));
