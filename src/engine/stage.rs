@@ -297,7 +297,6 @@ impl<'a> Stage<'a> {
         memory: &SlotMemory,
         now_ns: u64,
     ) -> Result<Option<IoctlError>, IoctlError> {
-        let mut now_ns = now_ns;
         while self.may_queue(pipeline)
             && let Some((slot, key)) = pipeline.next()
         {
@@ -308,7 +307,6 @@ impl<'a> Stage<'a> {
                 if memory.choice() != Some(MemoryChoice::Copy) {
                     self.stats.add(Counter::RawBytesCopiedForced, copied);
                 }
-                now_ns = now();
             }
             let Some(encoder) = self.encoder() else {
                 break;
@@ -316,7 +314,8 @@ impl<'a> Stage<'a> {
             match encoder.queue_frame(slot, key) {
                 Ok(()) => {
                     self.refused = 0;
-                    pipeline.queued(now_ns);
+                    // Packets may have been copied in this turn, and the frame itself.
+                    pipeline.queued(now());
                 }
                 Err(error) if error.is_loss() || error.errno == Errno::IO => return Err(error),
                 Err(error) => {
