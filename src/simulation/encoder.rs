@@ -18,7 +18,7 @@ pub(super) use nature::{Crop, Mischief, Nature, Stops};
 use output::{Coded, Work};
 
 use super::format::{Raw, queue_of, request};
-use super::queue::{Queue, Queued};
+use super::queue::{Holder, Queue, Queued};
 use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
@@ -42,12 +42,10 @@ pub(super) struct Encoder {
     work: VecDeque<Work>,
     /// What is coded, and waits for CAPTURE buffers.
     outbox: VecDeque<Coded>,
-    frames: u64,
     since_key: u64,
     /// STOP was given.
     draining: bool,
     marked: bool,
-    held_back: Option<Coded>,
 }
 
 impl Encoder {
@@ -63,11 +61,9 @@ impl Encoder {
             nature: nature.clone(),
             work: VecDeque::new(),
             outbox: VecDeque::new(),
-            frames: 0,
             since_key: 0,
             draining: false,
             marked: false,
-            held_back: None,
         }
     }
 
@@ -284,7 +280,7 @@ impl Encoder {
             Queued::Taken(index) => {
                 // Looked at, and not queued.
                 self.output.waiting.retain(|&other| other != index);
-                self.output.slots[index as usize].holder = super::queue::Holder::User;
+                self.output.slots[index as usize].holder = Holder::User;
                 Ok(())
             }
             Queued::Refused(errno) => Err(errno),
@@ -308,7 +304,6 @@ impl Encoder {
         (self.draining, self.marked) = (false, false);
         self.since_key = 0;
         self.outbox.clear();
-        self.held_back = None;
         match side {
             Side::Output => {
                 self.work.clear();
@@ -335,7 +330,7 @@ impl Encoder {
     /// Slots of the OUTPUT queue that the driver has, or that wait to be dequeued.
     pub(super) fn holds(&self, slot: u32) -> bool {
         let slot = self.output.slots.get(slot as usize);
-        slot.is_some_and(|slot| slot.holder != super::queue::Holder::User)
+        slot.is_some_and(|slot| slot.holder != Holder::User)
     }
 
     /// CAPTURE buffers that neither the driver has nor a list of those that are done, while a stream goes on.
@@ -345,9 +340,7 @@ impl Encoder {
             return 0;
         }
         let slots = queue.slots.iter();
-        slots
-            .filter(|slot| slot.holder == super::queue::Holder::User)
-            .count()
+        slots.filter(|slot| slot.holder == Holder::User).count()
     }
 
     /// What poll(2) says: readable, writable, error.

@@ -122,11 +122,6 @@ pub(super) struct Liberties {
 }
 
 impl Liberties {
-    pub(super) fn frame(&mut self, _stamp: u64, lied: bool) {
-        self.lossy = true;
-        self.lied |= lied;
-    }
-
     pub(super) fn faulted(&mut self, errno: Errno) {
         self.strikes += 1;
         if !self.errnos.contains(&errno) {

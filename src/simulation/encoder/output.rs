@@ -99,7 +99,6 @@ impl Encoder {
             }
             false => self.random.range(120, 600),
         };
-        self.frames += 1;
         self.work.push_back(Work {
             slot: index,
             stamp,
@@ -200,9 +199,8 @@ impl Encoder {
         let mut bytes = coded::picture(self.nature.codec, &record);
         let mut time = work.time;
         if work.fate != Fate::Good {
-            shared
-                .liberties
-                .frame(work.stamp, odd && work.fate != Fate::Dropped);
+            shared.liberties.lossy = true;
+            shared.liberties.lied |= odd && work.fate != Fate::Dropped;
         }
         match work.fate {
             Fate::Dropped => {
