@@ -56,7 +56,9 @@
 //! out, those of tests left out.
 //!
 //! ```text
-//! main, entry
+//! main
+//! entry                            argv in, an exit code out
+//! internals                        names for `entry` and for tests
 //! command                          argv to work, and how it ended to a sentence and an exit code
 //! cli        engine                the command line; the owner of everything while it runs
 //! client     sandbox               producers and consumers in Rust; rights that are given up
@@ -66,7 +68,9 @@
 //! shm                              the ABI in shared memory, its mappings, the rings
 //! error                            a sentence and an exit code
 //! exit  log  signals  schedule  free_memory
-//! errno  stdio  text  time  nearest  limits
+//! errno  stdio
+//! nearest  text  time
+//! limits                           every capacity, with its reason
 //! ```
 //!
 //! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
