@@ -74,7 +74,8 @@
 //! ```
 //!
 //! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
-//! `shm::layout` and `control::message` together are the ABI for programs in other languages. They and `client` are public; nothing else is.
+//! `shm::layout` and `control::message` together are the ABI for programs in other languages. They and `client` are public.
+//! So is `internals`, for tests and without a promise; nothing else is.
 //!
 //! # What it will not do
 //!
