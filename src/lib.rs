@@ -38,11 +38,12 @@
 //! * The work of a turn is bounded: no client and no queue can keep the others waiting.
 //! * What a peer writes is untrusted. The engine keeps its own cursors and its own record of who has which slot;
 //!   the worst a client can do with the words it may write is to lose its own connection. What that does not cover: a
-//!   producer can write into the pictures it was given for as long as it lives.
+//!   producer can write into the buffers that it was given for as long as it lives.
 //! * Consumers can map the packet ring for reading only; the kernel's seals see to that.
-//! * Before the loop, a failure ends the process with a code of `exit`'s table and one sentence. After that only a
-//!   signal, the end of the first producer (where that was asked for), an encoder that cannot be revived or a camera that does
-//!   not come back ends it. Everything that the engine waits for has a deadline, except a producer and a camera's signal.
+//! * Before the loop, a failure ends the process with a code of `exit`'s table and one sentence. After that it ends only
+//!   on a signal, on `ctl drain`, after the first producer (`--once`) or the last requested camera frame (`--frames`), when the encoder
+//!   cannot be revived, or when the camera does not return. Each wait has a deadline, with four exceptions: a producer, a camera that
+//!   sends neither frames nor errors, a camera's signal, and memory for an encoder that has to be set up again.
 //! * The loop has no right that it does not need: files and system calls are given up before it (`sandbox`).
 //! * A parameter is changed between two frames. Nothing is torn down for it: a firmware survives few teardowns. Only another
 //!   size, format, rate or memory reconfigures the encoder, when it is empty.
