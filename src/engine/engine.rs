@@ -15,7 +15,7 @@
 //! | messages of clients | `TURN_BUDGET`, each of another client, and new clients, one of which is let in in any case |
 //! | waking consumers | one futex call, if any consumer has no wake socket, and `CLIENTS` sends, at most three times; who makes one of them too long is disconnected (`wake_cost`) |
 //!
-//! What a call on the driver takes is the driver's affair. Once the loop runs, nothing but the loss of the device ends it. The parts do not
+//! What a call on the driver takes is the driver's affair. In the loop no failure but the loss of a device ends the engine. The parts do not
 //! know each other: they give events, and what one part's event means to another is decided here and in `reconfigure`.
 
 use rustix::event::PollFlags;
@@ -84,11 +84,11 @@ pub struct Engine<'a> {
 }
 
 impl Engine<'_> {
-    /// Runs until a signal, the end of the first producer (with `once`) or the loss of the encoder; drains; publishes
-    /// the end mark.
+    /// Runs until a signal, `ctl drain`, the end of the first producer (with `once`), the last requested camera frame, or the loss of the
+    /// encoder or the camera; drains; publishes the end mark.
     ///
     /// # Errors
-    /// When the encoder was lost or the drain did not end; the end mark is published all the same.
+    /// When the encoder or the camera was lost or the drain did not end; the end mark is published all the same.
     pub fn run(&mut self) -> Result<(), Failure> {
         self.publish_state();
         let mut now_ns = now();
