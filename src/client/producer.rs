@@ -167,7 +167,7 @@ impl FrameProducer {
     }
 
     fn all_accounted(&self) -> bool {
-        // pairs with the Release of `FrameMemory::account`
+        // pairs with the Release of `RingSource::report`
         self.map.ring().accounted.load(Acquire) >= self.committed
     }
 
