@@ -309,7 +309,7 @@ impl<'a> Clients<'a> {
         true
     }
 
-    /// Makes a client the producer: sends it the message that `invite` makes with these wake sockets. Gives its user.
+    /// Makes a client the producer: sends it `message` with the frame ring, two wake sockets and the slots. Gives its user.
     ///
     /// # Errors
     /// When sockets or memory are short, or the client does not take the message.
