@@ -4,7 +4,7 @@
 
 use rustix::io::Errno;
 
-/// Exit codes of every command, as README and `--help` list them. Stable: scripts and supervisors rely on the numbers.
+/// Exit codes of every command, as src/command/README.md and `--help` list them. Stable: scripts and supervisors rely on the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -34,7 +34,7 @@ pub enum Exit {
     Output = 12,
     /// `tap --all`: at least one packet was missed.
     Missed = 13,
-    /// The system ran out of something (memory, file descriptors, CMA), or does not allow `--realtime` or `--cpu`.
+    /// The system ran out of something (memory, file descriptors, CMA), or does not allow `--realtime`, `--cpu` or `--user`.
     Resource = 14,
     /// `--wait` or another time-out of the user's own passed.
     Timeout = 15,
