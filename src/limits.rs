@@ -305,8 +305,8 @@ pub const CONTROLS_SCANNED: u32 = 512;
 /// Items asked of a menu control beyond its first: the longest of V4L2's menus have some twenty.
 pub const CONTROL_ITEMS: i64 = 127;
 
-/// Padding that is put up with, pixels, when the driver cannot crop: two macroblocks less one. More means that the
-/// driver made another size of it.
+/// Largest padding accepted when the driver cannot crop, pixels: two macroblocks minus one. A larger difference means that the driver
+/// chose another size.
 pub const PADDING_PIXELS: u32 = 31;
 
 /// Fewest buffers of a queue that are worth a try when memory is short: one in work, one on its way.
