@@ -280,7 +280,7 @@ impl<'a> CameraSource<'a> {
         Ok((taken, false))
     }
 
-    /// Closes the camera; it is opened again after `pause_ms`, when the encoder is done with its frames.
+    /// Closes the camera; it is reopened after `pause_ms`, when the encoder is done with its frames.
     pub fn close(&mut self, pause_ms: u32, now_ns: u64) -> CameraEvent {
         self.camera = None;
         self.set_no_signal(NoSignal::No);

@@ -314,7 +314,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Closes the encoder, to open it again when it is time. Slots that are the producer's own or a camera's stay; the encoder's own
+    /// Closes the encoder, to reopen it when it is time. Slots that are the producer's own or a camera's stay; the encoder's own
     /// are gone, and with them the producer's connection.
     ///
     /// # Errors
@@ -367,7 +367,7 @@ impl<'a> Engine<'a> {
         self.finish_drain_if_empty();
     }
 
-    /// Opens the encoder again when it is time for the next try.
+    /// Reopens the encoder when the next try is due.
     ///
     /// # Errors
     /// When there was time enough.
@@ -388,7 +388,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// The device is open again: it is set up as it was.
+    /// The device was reopened: it is set up as it was.
     fn set_up_again(&mut self, mut closed: Closed, now_ns: u64) -> Result<(), Failure> {
         let wanted = self.stage.wanted;
         match self.setup().set_up(&wanted, &mut closed.buffers) {
@@ -543,7 +543,7 @@ impl<'a> Engine<'a> {
         true
     }
 
-    /// Closes the camera, where there is one; it is opened again after `pause_ms`.
+    /// Closes the camera, where there is one; it is reopened after `pause_ms`.
     fn close_camera(&mut self, pause_ms: u32, now_ns: u64) {
         if let Some(camera) = self.source.camera() {
             camera.close(pause_ms, now_ns);

@@ -42,7 +42,7 @@ enum State {
 /// The encoder while it is closed.
 #[derive(Debug)]
 pub struct Closed {
-    /// When it is tried to open it again.
+    /// When the next try to reopen it is due.
     pub retry: Retry,
     /// Why it is closed; `None`: it stalled.
     pub error: Option<IoctlError>,
@@ -56,7 +56,7 @@ pub struct Closed {
 pub struct Stage<'a> {
     /// What it is set up by.
     pub session: Session<'a>,
-    /// What it encodes, or is to encode when it is opened again.
+    /// What it encodes, or is to encode when it is reopened.
     pub wanted: Wanted,
     /// Its failures since it worked.
     pub recovery: Recovery,
@@ -117,7 +117,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The tries to open it again, while it is closed.
+    /// The tries to reopen it, while it is closed.
     pub fn closed(&mut self) -> Option<&mut Closed> {
         match &mut self.state {
             State::Up(_) => None,

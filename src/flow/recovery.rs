@@ -1,4 +1,4 @@
-//! What to do about a device that fails: restart it, close it and open it again with growing pauses, give it up. Pure: time is an
+//! What to do about a device that fails: restart it, close and reopen it with growing pauses, give it up. Pure: time is an
 //! argument, ns of `CLOCK_MONOTONIC`.
 //!
 //! Knows how often and how long. Knows no device: what a restart is, and what counts as working, is the caller's.
@@ -10,7 +10,7 @@ use crate::time::MS;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recovery {
     restarts: u32,
-    /// When it was opened again, ns; `None` when it worked since.
+    /// When it was reopened, ns; `None` when it worked since.
     reopened_ns: Option<u64>,
 }
 
@@ -20,7 +20,7 @@ impl Recovery {
         *self = Self::default();
     }
 
-    /// The device was opened again.
+    /// The device was reopened.
     pub fn reopened(&mut self, now_ns: u64) {
         self.reopened_ns = Some(now_ns);
     }
@@ -38,8 +38,8 @@ impl Recovery {
         self.restarts <= RESTARTS
     }
 
-    /// A restart is no use. Whether the device is to be opened again. A second failure within `REOPENED_MS` and twice `stall_ns` after it
-    /// was opened again is the last: nothing changed. A later one gets another try, because nobody may have sent a frame in between.
+    /// A restart is no use. Whether the device is to be reopened. A second failure within `REOPENED_MS` and twice `stall_ns` after it
+    /// was reopened is the last: nothing changed. A later one gets another try, because nobody may have sent a frame in between.
     #[must_use]
     pub fn reopen(&self, now_ns: u64, stall_ns: u64) -> bool {
         let lately = stall_ns
@@ -50,7 +50,7 @@ impl Recovery {
     }
 }
 
-/// The tries to open a device again: each pause is twice as long as the one before.
+/// The tries to reopen a device: each pause is twice as long as the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     next_ns: u64,

@@ -112,7 +112,7 @@ mod table {
 
     /// The ioctls that the running loop issues. One that is issued in the loop and is not here ends the process.
     const IOCTLS: &[u32] = &[
-        // A device is opened again.
+        // A device is reopened.
         abi::VIDIOC_QUERYCAP,
         abi::VIDIOC_G_INPUT,
         // The encoder or the camera is set up again.

@@ -106,7 +106,7 @@ impl CameraSource<'_> {
         }
     }
 
-    /// The camera is no use as it is: it is closed, and opened again after a pause.
+    /// The camera is no use as it is: it is closed, and reopened after a pause.
     ///
     /// # Errors
     /// When it did not come back in time.
