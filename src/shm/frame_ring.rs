@@ -1,8 +1,8 @@
 //! The frame ring's queues: slots with a frame in them to the engine, free slots back.
 //!
 //! Each queue has one pushing and one popping process, and neither trusts the other: both keep their cursors in
-//! private memory, publish copies, and take what the other wrote as an allegation. A pop checks the distance, so that
-//! a peer that writes nonsense into `head` cannot make the engine loop; what an entry says is for the caller to check.
+//! private memory, publish copies, and do not trust what the other wrote. A pop checks the distance, so that
+//! a peer that writes any number into `head` cannot make the engine loop; what an entry says is for the caller to check.
 //! Knows queues of numbers; knows no slot state, no fd.
 
 use crate::limits::{FRAME_SLOTS_MAX, QUEUE_ENTRIES};
@@ -12,11 +12,11 @@ use crate::shm::layout::{Queue, QueueEntry};
 /// What an entry says; nothing of it is checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// Index of a slot, as alleged.
+    /// Index of a slot, untrusted.
     pub slot: u32,
     /// The producer's timestamp of the frame.
     pub timestamp: u64,
-    /// `CLOCK_MONOTONIC` ns of the commit, as alleged.
+    /// `CLOCK_MONOTONIC` ns of the commit, untrusted.
     pub time: u64,
 }
 

@@ -3,7 +3,7 @@
 use crate::limits::{PLANES, QUEUE_ENTRIES};
 use crate::shm::word::{Word32, Word64};
 
-/// One slot's passage in a queue of the frame ring. W: the pushing side; R: the popping side, as an allegation.
+/// One slot's passage in a queue of the frame ring. W: the pushing side; R: the popping side, which does not trust it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct QueueEntry {
