@@ -8,8 +8,8 @@
 //! | 12..16 | zero |
 //! | 16..64 | the kind's own words, four bytes each; unused ones are zero |
 //!
-//! A message that is not exactly this is refused: a peer that speaks another version, or nonsense, is told so and cut
-//! off. File descriptors travel beside a message (`SCM_RIGHTS`), and the kind says how many there must be.
+//! A message that is not exactly this is refused: a peer that speaks another version, or sends something else, is
+//! disconnected with the reason. File descriptors travel beside a message (`SCM_RIGHTS`), and the kind says how many there must be.
 
 mod change;
 mod words;

@@ -545,7 +545,7 @@ impl Engine<'_> {
         let was_producer = match self.clients.disconnect(index, reason, now_ns) {
             Role::Producer { .. } => {
                 if reason.is_none() {
-                    // What it committed before it went is a frame like any other; nonsense is nobody's.
+                    // What it committed before it went is a frame like any other; malformed entries are ignored.
                     let _ = self.drain_commits(now_ns);
                 }
                 self.reclaim();

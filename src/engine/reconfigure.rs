@@ -353,7 +353,7 @@ impl<'a> Engine<'a> {
     /// The slots are gone: those of a camera, or a producer's, which has to attach again.
     fn revoke_slots(&mut self) {
         let now_ns = now();
-        // What was committed is a frame like any other; nonsense is nobody's.
+        // What was committed is a frame like any other; malformed entries are ignored.
         let _ = self.drain_commits(now_ns);
         self.pipeline.drop_filled(Counter::DroppedRestart);
         self.close_camera(0, now_ns);

@@ -216,7 +216,7 @@ pub fn parse_header(line: &[u8]) -> Result<Y4mHeader, Y4mError<'_>> {
                     _ => return Err(Y4mError::Interlacing(Quoted(parameter))),
                 }
             }
-            // A writer's nonsense here spoils no picture.
+            // An invalid aspect ratio damages no frame.
             b'A' => pixel_aspect = ratio(value),
             b'X' if value == b"COLORRANGE=FULL" => range = FULL_RANGE,
             b'X' if value == b"COLORRANGE=LIMITED" => range = LIMITED_RANGE,

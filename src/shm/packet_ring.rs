@@ -91,7 +91,7 @@ impl<B: Bytes, A: Access> Ring<'_, B, A> {
         self.cursors.tail.load(Relaxed) <= sequence
     }
 
-    /// Position and description of a packet; garbage if it is being overwritten, so ask `still_whole` afterwards.
+    /// Position and description of a packet; undefined if it is being overwritten, so ask `still_whole` afterwards.
     fn descriptor(&self, sequence: u64) -> (u64, Packet) {
         let descriptor = &self.descriptors[(sequence % COUNT) as usize];
         let flags = descriptor.flags.load(Relaxed);

@@ -29,7 +29,7 @@ pub(super) enum Manner {
     Flood,
     /// Says what only a producer may say.
     OutOfTurn,
-    /// Is let in as the producer, and writes nonsense into the ring.
+    /// Is let in as the producer, and writes an impossible cursor into the ring.
     BadCursor,
     /// Commits a slot that there is not.
     BadSlot,

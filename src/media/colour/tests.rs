@@ -44,7 +44,7 @@ fn words_hold_v4l2s_numbers_and_no_others() {
     for word in [13, 8 << 8, 9 << 16, 3 << 24, u32::MAX] {
         assert_eq!(Colour::from_word(word), None, "{word:#x}");
     }
-    // A driver's nonsense is unknown.
+    // A driver's invalid value is unknown.
     assert_eq!(Colour::new(99, 8, 9, 3), Colour::UNKNOWN);
     assert_eq!(Colour::new(3, 1 << 8, 2, 2).transfer, 0);
 }

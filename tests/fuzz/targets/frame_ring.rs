@@ -59,7 +59,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             // The engine, as `Engine::drain_commits` does it.
             2 => {
                 let honest = loop {
-                    // What the producer says is there: more than there can be slots is nonsense, before a single one is taken.
+                    // What the producer says is there: more than there can be slots is a bad cursor, before a single one is taken.
                     let there = ring.filled.head.load(Relaxed).wrapping_sub(taken);
                     match take.pop(&ring.filled) {
                         Ok(None) => {
