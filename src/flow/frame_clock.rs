@@ -45,7 +45,7 @@ pub struct FrameClock {
 }
 
 impl FrameClock {
-    /// The stream starts again: drivers begin to count anew. Timestamps go on.
+    /// The stream starts again: drivers restart their count. Timestamps go on.
     pub fn restart(&mut self) {
         self.offset = 0;
         self.expected = None;
@@ -77,7 +77,7 @@ impl FrameClock {
             None => 0,
         };
         self.expected = Some(sequence.wrapping_add(1));
-        // Below the expected number: a driver that does not count, or began anew by itself.
+        // Below the expected number: a driver that does not count, or restarted its count by itself.
         if missing < 1 << 31 { missing } else { 0 }
     }
 

@@ -89,7 +89,7 @@ counters! {
     RawBytesCopiedForced = "raw_bytes_copied_forced",
     /// Coded bytes copied from the encoder's buffers to the packet ring: each once.
     CodedBytesCopied = "coded_bytes_copied",
-    /// Times that the camera was started again, or attached anew.
+    /// Times that the camera was restarted, or attached again.
     CameraRestarts = "camera_restarts",
     /// Clients turned away or cut off, by the reason that they were told: a counter for each `Refusal`, in the order of its numbers.
     RefusedProducerPresent = "refused_producer_present",

@@ -135,7 +135,7 @@ fn consumer_cannot_write_to_the_packet_ring_and_a_reader_that_fails_is_told() {
         r"
         engine run --size 640x368
         try push framemill push --frames 2 --fps max
-        # The ring is a memfd, which root can open anew where a consumer has mapped it. Any other file can be written to so.
+        # The ring is a memfd, which root can reopen where a consumer has mapped it. Any other file can be written to so.
         start tap framemill tap --from oldest --to /dev/null
         until_true reached consumers_attached 1
         for mapped in /proc/$tap/map_files/*; do
