@@ -43,7 +43,7 @@ const fn set(signals: &[u32]) -> u64 {
     bits
 }
 
-/// Blocks these signals for the rest of the process's life, besides those that are blocked already.
+/// Blocks these signals until the process ends, besides those that are blocked already.
 fn block(signals: u64) -> rustix::io::Result<()> {
     const BLOCK: usize = 0;
     // SAFETY: reads the eight bytes of `signals`, writes nothing (no old set is asked for).
@@ -71,7 +71,7 @@ pub fn block_strays() {
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks these signals for the rest of the process's life, and opens a descriptor for them. Readable (`PollFlags::IN`) while
+    /// Blocks these signals until the process ends, and opens a descriptor for them. Readable (`PollFlags::IN`) while
     /// one waits.
     ///
     /// # Errors

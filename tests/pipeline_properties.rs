@@ -1,4 +1,4 @@
-//! The life of a frame under every order of events that a driver, a producer and a clock can bring about.
+//! A frame, from its commit to its packet, under every order of events that a driver, a producer and a clock can bring about.
 #![cfg(not(loom))]
 
 use framemill::internals::flow::pipeline::{Holders, Pipeline, SlotNotHeld};

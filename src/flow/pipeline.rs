@@ -1,7 +1,7 @@
 //! The frames between their commit and their packet: those that wait in a link, and those inside one stage. Pure: no descriptor, no clock.
 //!
-//! A slot goes round as `link` draws it. The frame in it has a second life: from `queued` on it stands among the pending frames
-//! until its packet is claimed or it expires. The two lives end independently: the slot usually returns before the packet
+//! A slot goes round as `link` draws it. The frame in it is tracked apart: from `queued` on it stands among the pending frames
+//! until its packet is claimed or it expires. The two end independently: the slot usually returns before the packet
 //! comes, and with an encoder that holds frames back long before.
 //!
 //! Every frame that is committed ends in exactly one counter: published, or one of `stats::DROPS`. `in_flight` is the

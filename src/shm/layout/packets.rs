@@ -43,7 +43,7 @@ pub struct Cursors<A: Access = LoadStore> {
     pub reserved: Word32<A>,
 }
 
-/// The engine's life. W: engine; R: anyone.
+/// The engine's state. W: engine; R: anyone.
 #[repr(C, align(64))]
 #[derive(Debug)]
 pub struct Status<A: Access = LoadStore> {
@@ -165,7 +165,7 @@ pub struct PacketHeader<A: Access = LoadStore> {
     pub data_bytes: Word64<A>,
     /// Where the ring stands.
     pub cursors: Cursors<A>,
-    /// The engine's life.
+    /// The engine's state.
     pub status: Status<A>,
     /// The stream's formats.
     pub stream: Stream<A>,
