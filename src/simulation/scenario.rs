@@ -25,7 +25,7 @@ use crate::v4l2::abi::Api;
 pub(super) const ENCODER: usize = 0;
 pub(super) const CAMERA: usize = 1;
 
-/// From the end of all troubles to the exam, ns: the longest wait of a ladder that was begun is over by then.
+/// From the end of all troubles to the exam, ns: the longest wait of a recovery that was begun is over by then.
 const SETTLE: u64 = 25_000 * MS;
 /// An engine whose device stays broken ends within so long when it is told to, ns.
 const BROKEN_END: u64 = 120_000 * MS;

@@ -1,4 +1,4 @@
-//! When each step of the ladder is taken for an encoder that no longer works: in instruction-counted time, so that it repeats.
+//! When each step of the recovery is taken for an encoder that no longer works: in instruction-counted time, so that it repeats.
 
 use crate::accounting::{balance, stat};
 use crate::support::{Guest, Outcome};
