@@ -119,7 +119,7 @@ impl Deadline {
     #[inline(never)]
     fn wait(&mut self, signals: &Signals) -> Result<bool, Failure> {
         let left = self.left();
-        // Asleep, but not deaf.
+        // Signals end the pause.
         let pause = timespec(left.min(u64::from(DEVICE_RETRY_MS) * MS));
         let _ = poll(&mut [PollFd::new(signals, PollFlags::IN)], Some(&pause));
         if signals.take() {

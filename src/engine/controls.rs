@@ -1,6 +1,6 @@
 //! The controls that are set before the encoder starts: those that options stand for, then those named one by one.
 //!
-//! An absent one is told and passed over, unless the user named it; a refused value ends the start. Knows what each
+//! An absent one is logged and skipped, unless the user named it; a refused value ends the start. Knows what each
 //! option means to an encoder; how a control is set is `v4l2::controls`' business.
 
 use core::cell::Cell;

@@ -1,6 +1,6 @@
 //! A buffer as QUERYBUF, QBUF and DQBUF exchange it, the same for the single-planar and the multi-planar API.
 //!
-//! Knows which field means what in which API. Makes no call, and holds no address: `ioctl` lends one for the length of a call.
+//! Knows which field means what in which API. Makes no call, and holds no address: it has one only during a call (`lend`, `take_back`).
 #![deny(unsafe_code)]
 
 use rustix::fd::{AsRawFd, BorrowedFd};
