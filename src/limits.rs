@@ -185,7 +185,7 @@ pub const CAPTURE_BYTES: u32 = 3 << 19;
 pub const PENDING_FRAMES: usize = 64;
 const _: () = assert!(PENDING_FRAMES >= 2 * FRAME_SLOTS_MAX as usize);
 
-/// Clients at the control socket at once: a producer, consumers, observers. Each costs 40 bytes and one poll entry.
+/// Clients at the control socket at once: a producer, consumers, observers. Each costs some 50 bytes and one poll entry.
 pub const CLIENTS: usize = 32;
 
 /// Places among these that only root, the engine's own user and users named to it may take: a crowd of strangers must not keep
