@@ -1,4 +1,4 @@
-//! One control of an encoder as a user names it. Which ids and items there are is found out by the session with the device.
+//! One control of an encoder as a user names it. Which ids and items there are, `v4l2::controls` and `v4l2::menu` ask the device.
 
 use core::fmt;
 
@@ -36,7 +36,7 @@ impl fmt::Display for ControlValue<'_> {
 pub enum ControlName<'a> {
     /// By V4L2 control id, never 0.
     Id(u32),
-    /// By name, printable ASCII, as the user wrote it; folding case and spaces is the session's business.
+    /// By name, printable ASCII, as the user wrote it; folding case and spaces is `v4l2::controls`' business.
     Name(&'a [u8]),
 }
 

@@ -1,7 +1,7 @@
-//! The session with the encoder: buffers, streaming, drain. Steps 6 to 17 of the stateful-encoder checklist.
+//! An open encoder: buffers, streaming, drain. Steps 6 to 17 of the stateful-encoder checklist.
 //!
 //! Knows which buffers there are and what the two queues answer. Knows no frames' meaning, no ring and no clock; never
-//! waits: the device is opened non-blocking, and whoever owns the session polls.
+//! waits: the device is opened non-blocking, and whoever owns it polls.
 
 mod coded;
 mod import;
@@ -44,7 +44,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// A session with buffers in both queues: `slots` for OUTPUT, or what the driver makes of it.
+    /// An encoder with buffers in both queues: `slots` for OUTPUT, or what the driver makes of it.
     ///
     /// # Errors
     /// As `allocate`.
@@ -54,7 +54,7 @@ impl Encoder {
         Ok(encoder)
     }
 
-    /// A session with a device that has no buffers yet. `agreed` holds until `allocate`.
+    /// An encoder that has no buffers yet. `agreed` holds until `allocate`.
     #[must_use]
     pub fn without_buffers(device: Device, agreed: Agreed) -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! One safe function for each ioctl. The only place where a V4L2 structure meets the kernel.
 //!
 //! Knows which structure goes with which number, which errno is an answer rather than a failure, and when to ask again.
-//! Knows no order of calls and keeps no state: that is the session's.
+//! Knows no order of calls and keeps no state: `encoder` and `camera` do.
 //!
 //! What makes the functions safe: the kernel reads and writes exactly the structure whose size the ioctl number carries (asserted here and in `abi`), and
 //! follows an address only where a structure holds one. Two do, `v4l2_buffer` and `v4l2_ext_controls`, and their addresses are set in this

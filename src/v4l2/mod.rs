@@ -1,4 +1,4 @@
-//! The kernel's V4L2 interface and the session with the encoder.
+//! The kernel's V4L2 interface: devices, an encoder and a camera with their buffers, controls.
 
 pub mod abi;
 pub mod camera;
