@@ -1,6 +1,6 @@
 //! The encoder's controls: by number or by name, one by one (step 5 of the checklist).
 //!
-//! An absent control is no failure of the driver's; a refused value is told. Knows names and values; the meaning of a
+//! An absent control is no failure of the driver's; a refused value is an error. Knows names and values; the meaning of a
 //! control is the caller's.
 
 use core::fmt;
