@@ -26,7 +26,7 @@ pub enum Exit {
     DrainTimeout = 8,
     /// No engine answers at the socket, or the socket cannot be made.
     Socket = 9,
-    /// The engine refused this client, or cut it off.
+    /// The engine refused this client, or disconnected it.
     Rejected = 10,
     /// The input is not what it should be (not a whole number of frames, not Y4M, unreadable).
     Input = 11,

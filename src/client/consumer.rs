@@ -230,7 +230,7 @@ impl PacketConsumer {
     /// Waits for packets, at most `timeout` ns; without a limit for `None`.
     ///
     /// # Errors
-    /// When poll(2) fails, or the engine cut this consumer off.
+    /// When poll(2) fails, or the engine disconnected this consumer.
     pub fn wait(&self, timeout: Option<u64>) -> Result<Wait, ClientError> {
         match wait(&self.event, &self.socket, timeout) {
             Ok(true) => Ok(Wait::Ready),

@@ -43,7 +43,7 @@ pub(crate) use slots::load_layout;
 pub enum ClientError {
     /// Nobody listens at the socket.
     NoEngine(Errno),
-    /// The engine said no, or cut the connection off with this reason.
+    /// The engine refused or disconnected this client, with this reason.
     Refused(Refusal),
     /// The engine closed the connection.
     Gone,

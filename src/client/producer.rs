@@ -112,7 +112,7 @@ impl FrameProducer {
     /// A slot to fill; waits for one at most `timeout` ns, without limit for `None`. `Ok(None)` when the time is up.
     ///
     /// # Errors
-    /// When the engine is gone or cut this producer off.
+    /// When the engine is gone or disconnected this producer.
     pub fn acquire(&mut self, timeout: Option<u64>) -> Result<Option<SlotGuard<'_>>, ClientError> {
         let deadline = timeout.map(|ns| now().saturating_add(ns));
         let slot = loop {
@@ -143,7 +143,7 @@ impl FrameProducer {
     /// `timeout` ns. Gives whether it was in time; if not, it may be called again, to go on waiting.
     ///
     /// # Errors
-    /// When the engine is gone or cut this producer off.
+    /// When the engine is gone or disconnected this producer.
     pub fn finish(&mut self, timeout: Option<u64>) -> Result<bool, ClientError> {
         let deadline = timeout.map(|ns| now().saturating_add(ns));
         if !self.finishing {

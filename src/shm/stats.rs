@@ -61,7 +61,7 @@ counters! {
     RawBytesCopied = "raw_bytes_copied",
     /// Producers that attached.
     Producers = "producers_attached",
-    /// Producers cut off because what they wrote made no sense.
+    /// Producers disconnected because what they wrote was malformed.
     ProducersCutOff = "producers_cut_off",
     /// Slots that came back from a producer that died or left without committing them.
     SlotsReclaimed = "slots_reclaimed",
@@ -91,7 +91,7 @@ counters! {
     CodedBytesCopied = "coded_bytes_copied",
     /// Times that the camera was restarted, or attached again.
     CameraRestarts = "camera_restarts",
-    /// Clients turned away or cut off, by the reason that they were told: a counter for each `Refusal`, in the order of its numbers.
+    /// Clients refused or disconnected, by the reason that they were sent: a counter for each `Refusal`, in the order of its numbers.
     RefusedProducerPresent = "refused_producer_present",
     /// `Refusal::Ending`
     RefusedEnding = "refused_ending",
