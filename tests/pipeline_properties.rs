@@ -319,18 +319,18 @@ fn slots_that_an_encoder_keeps_when_their_frames_are_accounted_for_are_flushed()
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());
     // A frame that it cannot be told to give, and one whose packet came.
-    for answered in [false, true] {
-        let (_, key) = queue(&mut pipeline, 10);
+    for (answered, now) in [(false, 10), (true, 30)] {
+        let (_, key) = queue(&mut pipeline, now);
         assert!(!pipeline.keeps_slots());
         if answered {
-            assert!(pipeline.claim(key, 10).is_some());
+            assert!(pipeline.claim(key, now).is_some());
         } else {
             pipeline.expire_held();
         }
         assert!(pipeline.keeps_slots());
         assert_eq!(pipeline.stalls(LIMIT), None);
-        assert_eq!(pipeline.flush(LIMIT), Some(10 + LIMIT));
-        pipeline.restart(Counter::DroppedEncoder, 20);
+        assert_eq!(pipeline.flush(LIMIT), Some(now + LIMIT));
+        pipeline.restart(Counter::DroppedEncoder, now + 10);
         assert!(!pipeline.keeps_slots());
         assert_eq!(pipeline.flush(LIMIT), None);
     }
@@ -341,18 +341,18 @@ fn an_encoder_that_was_seen_empty_stalls_with_one_slot() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());
     // The packet comes before the slot, and after it.
-    for slot_first in [true, false] {
+    for (slot_first, now) in [(true, 0), (false, 103)] {
         pipeline.forget_habits();
-        let (slot, key) = queue(&mut pipeline, 10);
+        let (slot, key) = queue(&mut pipeline, now + 10);
         if slot_first {
-            pipeline.returned(slot, 11);
+            pipeline.returned(slot, now + 11);
         }
-        assert!(pipeline.claim(key, 12).is_some());
-        pipeline.returned(slot, 13);
-        let (slot, key) = queue(&mut pipeline, 100);
-        assert_eq!(pipeline.stalls(LIMIT), Some(100 + LIMIT));
-        pipeline.returned(slot, 101);
-        assert!(pipeline.claim(key, 102).is_some());
+        assert!(pipeline.claim(key, now + 12).is_some());
+        pipeline.returned(slot, now + 13);
+        let (slot, key) = queue(&mut pipeline, now + 50);
+        assert_eq!(pipeline.stalls(LIMIT), Some(now + 50 + LIMIT));
+        pipeline.returned(slot, now + 51);
+        assert!(pipeline.claim(key, now + 52).is_some());
     }
     // Emptied by a drain, it says nothing of itself.
     pipeline.forget_habits();
@@ -497,4 +497,15 @@ fn the_first_frame_after_another_producers_is_known_until_the_encoder_starts_ane
     assert!(pipeline.next_is_anothers());
     pipeline.restart(Counter::DroppedRestart, 5);
     assert!(!pipeline.next_is_anothers() && !pipeline.has_queued());
+}
+
+#[test]
+fn a_time_that_was_read_before_a_long_call_does_not_set_the_encoders_time_back() {
+    let memory = Memory::new();
+    let mut pipeline = Pipeline::new(2, memory.stats());
+    queue(&mut pipeline, 100);
+    pipeline.drain(50);
+    assert_eq!(pipeline.stalls(LIMIT), Some(100 + LIMIT));
+    pipeline.drain(200);
+    assert_eq!(pipeline.stalls(LIMIT), Some(200 + LIMIT));
 }

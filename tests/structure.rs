@@ -60,9 +60,9 @@ const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 668),
+    ("engine/engine.rs", 671),
     ("engine/reconfigure.rs", 565),
-    ("flow/pipeline.rs", 431),
+    ("flow/pipeline.rs", 436),
 ];
 
 /// Most lines of a function.

@@ -53,8 +53,7 @@ pub enum Event {
     Disconnect(usize, Option<Refusal>),
 }
 
-/// One round of service. A crowd takes turns: each round begins where the one before ended. A client that moves to the index of another,
-/// which was removed, may be passed over until the next round.
+/// One round of service. A crowd takes turns: each round begins where the one before ended.
 #[derive(Debug)]
 pub struct Round {
     ready: Ready,
@@ -120,12 +119,16 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Begins a round.
+    /// Begins a round. A producer comes first: it may be gone, and one that comes after it is not to be told that it is present.
     #[must_use]
     pub fn begin_round(&self, ready: Ready) -> Round {
+        let first = match self.table.producer() {
+            Some((index, _)) if ready.at(FIRST_CLIENT + index) => index,
+            _ => self.next,
+        };
         Round {
             ready,
-            first: self.next,
+            first,
             clients: self.table.list().len(),
             step: 0,
             budget: TURN_BUDGET,
@@ -143,8 +146,9 @@ impl<'a> Clients<'a> {
                     self.next = index + 1;
                     round.budget -= 1;
                     event = self.receive(index, now_ns);
-                    // More of them are one with it.
-                    more = matches!(event, Some(Event::KeyFrame)) && round.budget > 0;
+                    // More requests for key frames are one with it; a producer that is done leaves next.
+                    let goes_on = matches!(event, Some(Event::KeyFrame | Event::Finished(_)));
+                    more = goes_on && round.budget > 0;
                 }
             } else if let Some(client) = self.table.list().get(index)
                 && client.hello_deadline().is_some_and(|at| at <= now_ns)
@@ -204,7 +208,7 @@ impl<'a> Clients<'a> {
 
     /// Receives one message of a client. Gives what the engine is to do about it.
     fn receive(&mut self, index: usize, now_ns: u64) -> Option<Event> {
-        let shunned = self.is_shunned(index, now_ns);
+        let shunned = self.table.shuns(|| self.uid(index), now_ns);
         let allowed = self.table.meter.allows(now_ns, 1);
         let client = self.table.get_mut(index)?;
         // Only who may import may send descriptors at all, and to connect is not enough for that.
@@ -260,11 +264,6 @@ impl<'a> Clients<'a> {
             _ => Err(Refusal::BadMessage),
         };
         admitted.err().and_then(refused)
-    }
-
-    /// Whether the client is of a user who is refused for what its clients cost.
-    fn is_shunned(&self, index: usize, now_ns: u64) -> bool {
-        self.table.shuns(|| self.uid(index), now_ns)
     }
 
     /// The user of a client.

@@ -51,6 +51,8 @@ use crate::v4l2::encoder::Answer;
 
 /// Everything the engine owns.
 pub struct Engine<'a> {
+    /// Who is connected. The first to go at the end: to close a device may take seconds, and nobody is to wait for that.
+    pub clients: Clients<'a>,
     /// The encoder.
     pub stage: Stage<'a>,
     /// The slots.
@@ -61,8 +63,6 @@ pub struct Engine<'a> {
     pub source: Source<'a>,
     /// Where their packets go.
     pub sink: Publisher<'a>,
-    /// Who is connected.
-    pub clients: Clients<'a>,
     /// What the engine is about to do.
     pub run_state: RunState<Request>,
     /// Whether the stream says what its colours are.
@@ -156,16 +156,20 @@ impl Engine<'_> {
     /// # Errors
     /// When the engine is to end for a failure.
     pub(crate) fn turn(&mut self, ready: Ready) -> Result<u64, Failure> {
-        let now_ns = now();
+        let polled_ns = now();
+        // The clock is read again after calls that may have taken seconds.
+        let mut now_ns = polled_ns;
         if ready.at(SIGNALS) {
             self.take_signals(now_ns);
         }
         if let Err(error) = self.serve_stage(ready, now_ns) {
             self.recover(Some(error))?;
+            now_ns = now();
         }
-        self.serve_source(ready, now_ns)?;
+        self.serve_source(ready, polled_ns, now_ns)?;
         if let Err(error) = self.feed(now_ns) {
             self.recover(Some(error))?;
+            now_ns = now();
         }
         self.run_timers(now_ns)?;
         if ready.nothing() {
@@ -179,7 +183,7 @@ impl Engine<'_> {
         self.check_balance();
         let end_ns = now();
         self.header.status.heartbeat.store(end_ns, Relaxed);
-        let took_ns = end_ns.saturating_sub(now_ns);
+        let took_ns = end_ns.saturating_sub(polled_ns);
         self.clients.table.turn_took(took_ns, end_ns);
         Ok(end_ns)
     }
@@ -284,11 +288,11 @@ impl Engine<'_> {
     }
 
     /// Frames from their source into the pipeline.
-    fn serve_source(&mut self, ready: Ready, now_ns: u64) -> Result<(), Failure> {
+    fn serve_source(&mut self, ready: Ready, polled_ns: u64, now_ns: u64) -> Result<(), Failure> {
         let may_attach = self.may_attach();
         match &mut self.source {
             Source::Ring(_) if ready.at(FILLED) => self.take_commits(now_ns),
-            Source::Ring(_) => self.pipeline.nothing_committed(now_ns),
+            Source::Ring(_) => self.pipeline.nothing_committed(polled_ns),
             Source::Camera(_) if !self.run_state.takes_frames() => {}
             Source::Camera(camera) => {
                 let pipeline = &mut self.pipeline;

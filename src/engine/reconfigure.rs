@@ -310,7 +310,11 @@ impl<'a> Engine<'a> {
         if matches!(self.run_state.drain(), Drain::Flushing { .. })
             && self.pipeline.in_flight() == 0
         {
-            self.run_state.drained();
+            // An encoder that was restarted, or is closed, is not started a second time for nobody.
+            match self.run_state.only_drains() {
+                true => self.run_state.run_again(),
+                false => self.run_state.drained(),
+            }
         }
     }
 

@@ -224,7 +224,7 @@ impl<'a> Stage<'a> {
                 None => return Ok(returned > 0),
             }
         }
-        Ok(true)
+        Ok(encoder.slots() > 0)
     }
 
     /// Notes what a wake-up by the encoder brought.

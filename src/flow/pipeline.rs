@@ -150,7 +150,7 @@ impl<'a> Pipeline<'a> {
         self.withheld = false;
         // While it may wait for more, the time of its answer begins with each frame.
         if !self.busy() || !self.owes() {
-            self.progress = now;
+            self.progressed_at(now);
         }
         let Some((_, mut frame)) = self.link.take_first(Holders::STAGE) else {
             return;
@@ -172,7 +172,7 @@ impl<'a> Pipeline<'a> {
             return;
         }
         if !self.owes() {
-            self.progress = now;
+            self.progressed_at(now);
         }
         self.withheld = true;
     }
@@ -213,9 +213,14 @@ impl<'a> Pipeline<'a> {
         Some(frame)
     }
 
+    /// The encoder's answer is waited for from now on. Never back: the time may have been read before calls that took seconds.
+    fn progressed_at(&mut self, now: u64) {
+        self.progress = self.progress.max(now);
+    }
+
     /// A sign of life from the encoder.
     fn progressed(&mut self, now: u64) {
-        self.progress = now;
+        self.progressed_at(now);
         self.behind = false;
         self.withheld = false;
         if self.answered_all && !self.busy() && !self.draining {
@@ -299,7 +304,7 @@ impl<'a> Pipeline<'a> {
     /// The encoder was told to give everything that it holds.
     pub fn drain(&mut self, now: u64) {
         self.draining = true;
-        self.progress = now;
+        self.progressed_at(now);
     }
 
     /// When the encoder is to be drained because nobody sends more frames, `CLOCK_MONOTONIC` ns; `None` when nothing is inside,
@@ -337,7 +342,7 @@ impl<'a> Pipeline<'a> {
     /// Drops the frame that was committed last, if it waits to be queued, because the encoder has all the slots that it can have.
     pub fn drop_behind(&mut self, now: u64) {
         if !self.owes() {
-            self.progress = now;
+            self.progressed_at(now);
         }
         self.behind = true;
         self.drop_newest(Counter::DroppedBehind);
