@@ -25,9 +25,16 @@ const FRAME_BYTES: usize = 64 * 48 * 3 / 2;
 
 const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 
+/// The program, to which SIGHUP means something also where the tests run under `nohup`.
+fn program() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_framemill")]);
+    command
+}
+
 /// A command on this engine.
 fn framemill(engine: &Engine, words: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_framemill"));
+    let mut command = program();
     command
         .args(words.split(' '))
         .args(["--socket", &engine.socket()])
@@ -240,7 +247,7 @@ fn nothing_holds_up_a_client_that_has_nothing_to_finish() {
             .replace("UNWRITTEN", unwritten.to_str().unwrap());
         let mut command;
         if words.contains("NOBODY") {
-            command = Command::new(env!("CARGO_BIN_EXE_framemill"));
+            command = program();
             command.stderr(Stdio::piped()).stdin(Stdio::null());
             command.args(words.replace("NOBODY", &nobody).split(' '));
         } else {
@@ -274,7 +281,7 @@ fn a_signal_ends_the_wait_for_an_engine_that_does_not_answer() {
             waiting.push(client);
         }
         for words in ["tap", "tap --wait 60000", "push", "stat --watch 100"] {
-            let mut child = Command::new(env!("CARGO_BIN_EXE_framemill"))
+            let mut child = program()
                 .args(words.split(' '))
                 .args(["--socket", &format!("@{name}")])
                 .stdin(Stdio::null())
