@@ -91,6 +91,7 @@ fn frames_that_an_encoder_holds_back_all_come_out() {
 
             start run framemill run $encoder --size 320x240 --once
             start tap framemill tap --wait 5000 --from oldest --all --to /host/once$depth --index /host/once$depth.index
+            until_true reached consumers_attached 1
             slowly | framemill push --wait 5000 --from - --fps max 2>/tmp/last$depth.log
             say last$depth $?
             ended run

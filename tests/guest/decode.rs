@@ -36,6 +36,7 @@ both_apis! {
             r"
             start run framemill run --device /dev/video0 --codec FWHT --size 640x368 --once
             start tap framemill tap --wait 5000 --from oldest --all --to /tmp/coded
+            until_true reached consumers_attached 1
             try push framemill push --wait 5000 --from pattern --frames 20 --fps max
             ended tap
             ended run
@@ -93,6 +94,7 @@ fn y4m_from_a_file_or_a_pipe_gives_the_bytes_of_raw_frames() {
         cat coded >/host/piped &
         framemill tap --wait 5000 --from oldest --all 2>tap.log >coded &
         tap=$!
+        until_true reached consumers_attached 1
         cat /host/640x360.y4m >frames &
         framemill push --wait 5000 --from - --fps max <frames 2>push.log; say push $?
         ended tap
@@ -101,6 +103,7 @@ fn y4m_from_a_file_or_a_pipe_gives_the_bytes_of_raw_frames() {
         start run framemill run --device /dev/video0 --codec FWHT --size 640x360 --once
         framemill tap --wait 5000 --from oldest --all --to - 2>tap.log | cat >/host/raw_piped &
         tap=$!
+        until_true reached consumers_attached 1
         cat raw | framemill push --wait 5000 --from - --raw --fps max 2>push.log; say raw_push $?
         ended tap
         ended run

@@ -245,6 +245,7 @@ fn an_encoder_that_takes_nv12_only_needs_no_options() {
         knob only_format 842094158
         start run framemill run --codec H264 --once
         start tap framemill tap --wait 5000 --from oldest --all --to /host/coded
+        until_true reached consumers_attached 1
         framemill push --wait 5000 --from /host/in.y4m --fps max 2>push.log || give_up push
         ended run
         ended tap

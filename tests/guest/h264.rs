@@ -97,6 +97,7 @@ fn stream_is_what_the_options_say() {
         through 1280 720 NV12 hd_in hd '--fps 60'
         start run framemill run $encoder --size 640x480 --gop 4 --once
         start tap framemill tap --wait 5000 --from oldest --all --to /host/indexed --index /host/index
+        until_true reached consumers_attached 1
         try push framemill push --wait 5000 --from /host/in --fps max
         ended tap
         ended run

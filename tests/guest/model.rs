@@ -11,6 +11,7 @@ const THROUGH: &str = r"
         shift
         start run framemill run $encoder --size 320x240 --once $@
         start tap framemill tap --wait 5000 --from oldest --all --to /host/$stream --index /host/$stream.index
+        until_true reached consumers_attached 1
         framemill push --wait 5000 --from /host/in --fps max 2>push.log || give_up $stream: push ended with $?
         wait $tap || give_up $stream: tap ended with $?
         wait $run || give_up $stream: run ended with $?
