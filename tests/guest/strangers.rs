@@ -200,15 +200,15 @@ fn sizes_that_strangers_alternate_reconfigure_the_encoder_now_and_then_only() {
         sizes() {
             for each in $(seq $1); do
                 for size in 160x96 176x144; do
-                    su ${2:-root} -s /bin/sh -c "framemill push --size $size --frames 1 --wait 0" 2>>sizes.log
+                    su $2 -s /bin/sh -c "framemill push --size $size --frames 1 --wait $3" 2>>sizes.log
                 done
             done
         }
         began=$(cut -d. -f1 /proc/uptime)
-        sizes 20 user1001
+        sizes 20 user1001 0
         say seconds $(($(cut -d. -f1 /proc/uptime) - began))
         say strangers $(generation)
-        sizes 10
+        sizes 10 root 5000
         say trusted $(generation)
         try patient su user1001 -s /bin/sh -c "framemill push --size 320x240 --frames 1 --wait 5000"
         kill $run
@@ -218,9 +218,9 @@ fn sizes_that_strangers_alternate_reconfigure_the_encoder_now_and_then_only() {
     outcome.succeeded(&["patient", "run"]);
     let [seconds, strangers, trusted] =
         ["seconds", "strangers", "trusted"].map(|name| outcome.number(name));
-    // Eight at once, two a second, and the drain of what a producer left inside.
+    // Eight at once, two a second, and the drain of what a producer left inside. A machine on which forty take ten seconds shows nothing.
     assert!(
-        strangers <= 1 + 8 + 4 * (seconds + 1) && strangers < 40,
+        strangers <= 1 + 8 + 4 * (seconds + 1),
         "{}",
         outcome.story()
     );
