@@ -338,8 +338,11 @@ pub const SIZE_DEFAULT: (u32, u32) = (640, 480);
 /// From one line in the log about what a client did to the next, ms: no client can fill it.
 pub const TELL_PAUSE_MS: u32 = 1000;
 
-/// Reconfigurations that clients of users who are not trusted can cause at once, and, ms, from one to the next in the long run.
-pub const STRANGERS_CHANGES: (u32, u32) = (8, 500);
+/// Reconfigurations that clients of users who are not trusted can cause at once.
+pub const STRANGERS_CHANGES: u32 = 8;
+
+/// From one such reconfiguration to the next in the long run, ms.
+pub const STRANGERS_CHANGE_MS: u32 = 500;
 
 /// How long the listening socket is left alone after an accept that failed (out of descriptors), ms.
 pub const ACCEPT_PAUSE_MS: u32 = 250;

@@ -63,6 +63,8 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 671),
     ("engine/reconfigure.rs", 565),
     ("flow/pipeline.rs", 436),
+    // Every capacity stands in one file.
+    ("limits.rs", 402),
 ];
 
 /// Most lines of a function.

@@ -33,7 +33,7 @@ use crate::exit::{Exit, When, exit_of};
 use crate::flow::allowance::Allowance;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
-use crate::limits::STRANGERS_CHANGES;
+use crate::limits::{STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
 use crate::log::{self, note};
 use crate::media::format_set::FormatSet;
 use crate::media::gop::Gop;
@@ -112,8 +112,8 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         header,
         stats,
         signals,
-        strangers: Allowance::new(STRANGERS_CHANGES.0, u64::from(STRANGERS_CHANGES.1) * MS),
-        told: false,
+        strangers: Allowance::new(STRANGERS_CHANGES, u64::from(STRANGERS_CHANGE_MS) * MS),
+        signalled: false,
         drain_ns: u64::from(options.drain_ms) * MS,
         once: options.once,
     };

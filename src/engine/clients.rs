@@ -119,7 +119,7 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Begins a round. A producer comes first: it may be gone, and one that comes after it is not to be told that it is present.
+    /// Begins a round. A producer comes first: it may be gone, and the next client is not to hear that it is present.
     #[must_use]
     pub fn begin_round(&self, ready: Ready) -> Round {
         let first = match self.table.producer() {
@@ -343,7 +343,7 @@ impl<'a> Clients<'a> {
         let _ = send(&client.socket, &Message::Changed(outcome), &[]);
     }
 
-    /// Ends a connection: the peer did (`None`), or it is told and counted why. Gives the role that it had.
+    /// Ends a connection: the peer did (`None`), or for this reason, which is sent and counted. Gives the role that it had.
     pub fn disconnect(&mut self, index: usize, reason: Option<Refusal>, now_ns: u64) -> Role {
         let client = self.table.remove(index);
         let Some(reason) = reason else {

@@ -61,7 +61,7 @@ pub(super) fn set_controls(
     // At last, as it follows from the others, the changed ones too.
     match level {
         _ if h264 => setter.level(size, level, declared, most),
-        Some(level) => setter.told("--level", level.into(), Err(NotSet::Absent)),
+        Some(level) => setter.report("--level", level.into(), Err(NotSet::Absent)),
         None => Ok(()),
     }
 }
@@ -112,12 +112,12 @@ impl Setter<'_> {
             } else {
                 controls::set(self.device, id, value)
             };
-            self.told(option, value, answer)?;
+            self.report(option, value, answer)?;
         }
         self.uncross(options.max_qp.is_some());
         if let Some(gop) = options.gop {
             let answer = controls::set_gop(self.device, gop);
-            self.told("--gop", i64::from(gop), answer)?;
+            self.report("--gop", i64::from(gop), answer)?;
         }
         Ok(())
     }
@@ -135,13 +135,13 @@ impl Setter<'_> {
         ];
         let answer = controls::set_first(self.device, &ids, repeat);
         if options.repeat_headers.is_some() {
-            self.told("--repeat-headers", repeat, answer)?;
+            self.report("--repeat-headers", repeat, answer)?;
         }
         Ok(())
     }
 
     /// What came of an option's control.
-    fn told(&self, option: &str, value: i64, answer: Result<i64, NotSet>) -> Result<(), Failure> {
+    fn report(&self, option: &str, value: i64, answer: Result<i64, NotSet>) -> Result<(), Failure> {
         match answer {
             Ok(made) if made == value => {}
             Ok(made) => note!(info, "{option}: the driver makes {made} of {value}"),
@@ -298,7 +298,7 @@ impl Setter<'_> {
         match answer {
             Ok(made) => note!(info, "{combination}, level {}", level_name(made)),
             Err(NotSet::Absent) if asked.is_none() => {}
-            Err(NotSet::Absent) => self.told("--level", level.into(), answer)?,
+            Err(NotSet::Absent) => self.report("--level", level.into(), answer)?,
             Err(error @ (NotSet::NoControl(_) | NotSet::NoItem(_))) => {
                 return Err(self.refused(&"--level", &level_name(level.into()), error));
             }

@@ -10,7 +10,7 @@
 //! | returned slots | each slot once |
 //! | filled slots, or frames of a camera | each slot once; of the wake socket 64 bytes |
 //! | frames into the encoder | each slot once, with `--memory copy` each copied once |
-//! | deadlines | `PENDING_FRAMES` given up; the encoder restarted, reopened or reconfigured once |
+//! | deadlines | `PENDING_FRAMES` given up; the encoder restarted or reopened once (and once each when its queues or a frame fail), reconfigured once |
 //! | free slots | each slot once |
 //! | messages of clients | `TURN_BUDGET`, each of another client, and new clients, one of which is let in in any case |
 //! | waking consumers | one futex call, if any consumer has no wake socket, and `CLIENTS` sends, at most three times; who makes one of them too long is disconnected (`wake_cost`) |
@@ -76,7 +76,7 @@ pub struct Engine<'a> {
     /// Reconfigurations that clients of users who are not trusted may cause.
     pub strangers: Allowance,
     /// A signal asked for the end.
-    pub told: bool,
+    pub signalled: bool,
     /// How long the last drain may take, ns.
     pub drain_ns: u64,
     /// The engine ends when the first producer has left.
@@ -195,7 +195,7 @@ impl Engine<'_> {
             if !self.signals.take() {
                 break;
             }
-            if core::mem::replace(&mut self.told, true) {
+            if core::mem::replace(&mut self.signalled, true) {
                 // Whoever asks twice does not want to wait. The end may have begun by itself, which the first does not cut short.
                 self.run_state.give_up();
             } else {
@@ -235,7 +235,7 @@ impl Engine<'_> {
                 Answer::Coded(buffer) => buffer,
                 Answer::Nothing => break,
                 Answer::Drained if self.run_state.queues_frames() => {
-                    // The driver was not told to stop yet, and nothing else would come any more.
+                    // STOP was not sent yet, and nothing else would come any more.
                     return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
                 }
                 Answer::Drained => {
@@ -280,7 +280,7 @@ impl Engine<'_> {
         table.notify_consumers(now_ns);
     }
 
-    /// Decoders lost a frame that later ones build on: a key frame mends that.
+    /// Requests a key frame when decoders lost a frame that later ones build on.
     fn request_key_frame_after_loss(&mut self) {
         if self.sink.lost_reference() {
             self.stage.request_key_frame();
@@ -372,7 +372,7 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// The encoder cannot be told to give what it holds: the frames are dropped, until packets of later frames push them out. One that
+    /// The driver has no STOP command: the frames are dropped, until packets of later frames push them out. One that
     /// has slots, too, is started again: the next producer or camera needs them.
     fn hold(&mut self) {
         self.pipeline.expire_held();
@@ -544,7 +544,7 @@ impl Engine<'_> {
         self.producer_left(now_ns);
     }
 
-    /// Ends a connection: the client did (`None`), or for this reason, which it is told.
+    /// Ends a connection: the client did (`None`), or for this reason, which is sent to it.
     pub(super) fn disconnect(&mut self, index: usize, reason: Option<Refusal>, now_ns: u64) {
         let was_producer = match self.clients.disconnect(index, reason, now_ns) {
             Role::Producer { .. } => {
@@ -564,7 +564,7 @@ impl Engine<'_> {
         if reason == Some(Refusal::Reopened)
             && let Some(ring) = self.source.ring()
         {
-            // It was told to attach again: with `once` it is the one for which the engine runs.
+            // It is asked to attach again: with `once` it is the one for which the engine runs.
             ring.expected_ns = self.once.then_some(u64::MAX);
         } else {
             self.producer_left(now_ns);

@@ -25,7 +25,7 @@ pub struct RingSource {
     ring: OwnedFd,
     give: Pusher,
     take: Popper,
-    /// What the producer was last told: its frames published, its frames dropped.
+    /// What was last reported to the producer: its frames published, its frames dropped.
     reported: (u64, u64),
     /// Somebody had the ring: the next producer gets another.
     used: bool,

@@ -1,4 +1,4 @@
-//! The encoder in the loop: open or closed, how it is set up, and what it is told.
+//! The encoder in the loop: open or closed, how it is set up, and which commands it gets.
 //!
 //! A device that is closed is not a device: `encoder` gives it only while it is open. Knows the encoder, its session and its failures.
 //! Knows no client, no camera and no packet: what comes out of it is the sink's.
@@ -62,11 +62,11 @@ pub struct Stage<'a> {
     pub recovery: Recovery,
     /// The key frame that was requested.
     pub key: KeyFrame,
-    /// Why it refused to make a key frame the last time it was told.
+    /// Why it refused the latest request for a key frame.
     pub(super) key_error: Option<IoctlError>,
     /// Until then no name is proposed for one that is not known, ns.
     pub(super) propose_again_ns: Cell<u64>,
-    /// It can be told to make a key frame.
+    /// It has a control that forces a key frame.
     pub can_force: bool,
     /// No progress for so long is a stall, ns.
     pub stall_ns: u64,
@@ -251,8 +251,8 @@ impl<'a> Stage<'a> {
         !(alone && pipeline.busy())
     }
 
-    /// Whether the next frame is a producer's first one, and has to be a key frame: decoders are told that it has nothing to do with
-    /// those before. An encoder that cannot be told is started again for each producer.
+    /// Whether the next frame is a producer's first one, and has to be a key frame: decoders see that it has nothing to do with
+    /// those before. An encoder without the control is restarted for each producer.
     fn begins_with_key_frame(&self, pipeline: &Pipeline<'_>) -> bool {
         self.can_force && pipeline.next_is_anothers()
     }
@@ -277,10 +277,10 @@ impl<'a> Stage<'a> {
         match self.key_error {
             None => {
                 self.stats.count(Counter::KeyForced);
-                self.key.told(true, now_ns);
+                self.key.answered(true, now_ns);
             }
             Some(error) => {
-                if self.key.told(false, now_ns) {
+                if self.key.answered(false, now_ns) {
                     note!(warn, "no key frame on request: {error}");
                 }
             }

@@ -1,7 +1,7 @@
-//! When the encoder is told to make a key frame. Pure: time is an argument, ns of `CLOCK_MONOTONIC`.
+//! When the encoder is asked to make a key frame. Pure: time is an argument, ns of `CLOCK_MONOTONIC`.
 //!
 //! Requests are merged, and key frames on request are at least `KEY_FRAME_PAUSE_MS` apart. Knows requests and answers; how an encoder is
-//! told is the stage's business.
+//! asked is the stage's business.
 
 use crate::limits::KEY_FRAME_PAUSE_MS;
 use crate::time::MS;
@@ -12,7 +12,7 @@ pub struct KeyFrame {
     requested: bool,
     /// Every frame is to be one.
     always: bool,
-    /// When the encoder was last told to make one, ns; `None` before.
+    /// When the encoder was last asked to make one, ns; `None` before.
     forced_ns: Option<u64>,
     /// It refused the last time.
     refused: bool,
@@ -44,7 +44,7 @@ impl KeyFrame {
         self.always = always;
     }
 
-    /// Whether the encoder is to be told now, before the next frame is queued. One that refused is asked again after the pause.
+    /// Whether the encoder is to be asked now, before the next frame is queued. One that refused is asked again after the pause.
     #[must_use]
     pub fn due(&self, now_ns: u64) -> bool {
         let pause = u64::from(KEY_FRAME_PAUSE_MS) * MS;
@@ -54,8 +54,8 @@ impl KeyFrame {
         (self.always && !self.refused) || ((self.requested || self.always) && rested)
     }
 
-    /// The encoder was told. Whether it refused for the first time in a row.
-    pub fn told(&mut self, taken: bool, now_ns: u64) -> bool {
+    /// The encoder answered. Whether it refused for the first time in a row.
+    pub fn answered(&mut self, taken: bool, now_ns: u64) -> bool {
         let first = !taken && !self.refused;
         self.refused = !taken;
         self.requested &= !taken;
@@ -77,7 +77,7 @@ mod tests {
         key.request();
         key.request();
         assert!(key.due(0));
-        assert!(!key.told(true, 0));
+        assert!(!key.answered(true, 0));
         assert!(!key.due(PAUSE), "both were one");
         key.request();
         assert!(!key.due(PAUSE - 1) && key.due(PAUSE));
@@ -88,10 +88,10 @@ mod tests {
         for always in [false, true] {
             let mut key = KeyFrame::new(always);
             key.request();
-            assert!(key.told(false, 5));
+            assert!(key.answered(false, 5));
             assert!(!key.due(4 + PAUSE) && key.due(5 + PAUSE));
-            assert!(!key.told(false, 5 + PAUSE));
-            assert!(!key.told(true, 5 + 2 * PAUSE));
+            assert!(!key.answered(false, 5 + PAUSE));
+            assert!(!key.answered(true, 5 + 2 * PAUSE));
             assert_eq!(key.due(6 + 2 * PAUSE), always);
         }
     }
@@ -100,7 +100,7 @@ mod tests {
     fn where_every_frame_is_one_there_is_no_pause() {
         let mut key = KeyFrame::new(true);
         assert!(key.due(0));
-        key.told(true, 0);
+        key.answered(true, 0);
         assert!(key.due(1));
         key.set_always(false);
         assert!(!key.due(1));

@@ -31,7 +31,7 @@ pub enum Drain {
         /// When the drain is given up.
         deadline_ns: u64,
     },
-    /// All frames are queued, and the encoder was told to stop.
+    /// All frames are queued, and the encoder has the command to stop.
     Draining {
         /// When the drain is given up.
         deadline_ns: u64,
@@ -183,7 +183,7 @@ impl<R> RunState<R> {
         self.drain = Drain::Drained { in_time: false };
     }
 
-    /// All frames are queued, and the encoder was told to stop. `marked`: it marks its last buffer.
+    /// All frames are queued, and the encoder has the command to stop. `marked`: it marks its last buffer.
     pub fn stop_sent(&mut self, marked: bool) {
         debug_assert!(!matches!(self.drain, Drain::Draining { .. }), "told twice");
         if let Drain::Flushing { deadline_ns } = self.drain {
