@@ -78,13 +78,13 @@ pub fn exit_of(when: When, errno: Errno) -> Exit {
 pub const EXIT_CODES: &str = "   0  done
    2  the command line is wrong
    3  no such device, or no encoder for these formats
-   4  the encoder refused the settings
+   4  the encoder rejected the settings
    5  a call on the device failed at start
    6  the device was lost while running
    7  the encoder stalled and could not be revived
    8  the drain did not end before its deadline, or a second signal came
    9  no engine at the socket, or the socket cannot be made
-  10  the engine refused or cut off this client
+  10  the engine refused or disconnected this client
   11  the input is not what it should be
   12  writing the output failed
   13  tap --all: packets were missed

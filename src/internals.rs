@@ -33,7 +33,7 @@ mod not_loom {
     }
     pub mod flow {
         pub mod pipeline {
-            pub use crate::flow::pipeline::{Holders, Pipeline, SlotNotHeld};
+            pub use crate::flow::pipeline::{Holders, Pipeline, SlotNotOwned};
         }
     }
     pub mod log {

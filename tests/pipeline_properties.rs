@@ -1,7 +1,7 @@
 //! A frame, from its commit to its packet, under every order of events that a driver, a producer and a clock can bring about.
 #![cfg(not(loom))]
 
-use framemill::internals::flow::pipeline::{Holders, Pipeline, SlotNotHeld};
+use framemill::internals::flow::pipeline::{Holders, Pipeline, SlotNotOwned};
 use framemill::internals::limits::{
     COUNTERS, HISTOGRAM_BUCKETS, MUTE_FRAMES, MUTE_FRAMES_HELD, PENDING_FRAMES, REORDER_FRAMES,
 };
@@ -109,7 +109,7 @@ proptest! {
                     let lent = pipeline.holders(slot) == Some(Holders::SOURCE);
                     let before = stats.get(Counter::FramesCommitted);
                     let result = pipeline.commit(slot, 5, u64::MAX, now);
-                    prop_assert_eq!(result, if lent { Ok(()) } else { Err(SlotNotHeld) });
+                    prop_assert_eq!(result, if lent { Ok(()) } else { Err(SlotNotOwned) });
                     prop_assert_eq!(stats.get(Counter::FramesCommitted) - before, u64::from(lent));
                 }
                 Event::Queue => {

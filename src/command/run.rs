@@ -19,6 +19,7 @@ use crate::engine::clients::Clients;
 use crate::engine::clients::rights::Rights;
 use crate::engine::colour::ColourCheck;
 use crate::engine::engine::Engine;
+use crate::engine::error::EngineError;
 use crate::engine::publisher::Publisher;
 use crate::engine::ring_source::RingSource;
 use crate::engine::session::Session;
@@ -77,9 +78,10 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         changed: ArrayVec::new(),
         bitrate: Cell::new(0),
     };
-    let agreed = session.agree(&device, &wanted)?;
+    let fails = |error: EngineError<'_>| failure!(error.exit(), "{}", error.at(path));
+    let agreed = session.agree(&device, &wanted).map_err(fails)?;
     let encoder = Encoder::new(device, agreed, session.slots);
-    let encoder = encoder.map_err(|error| session.at_device(&error))?;
+    let encoder = encoder.map_err(|error| fails(error.into()))?;
     let memory = slot_memory(&session, &encoder, &wanted)?;
 
     let (map, packets) = packet_ring(options.packet_ring)?;
@@ -94,8 +96,8 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let source = match source.camera(raw, options, stats, header) {
         Some(camera) => Source::Camera(camera),
         None => {
-            session.start(&encoder, &wanted)?;
-            Source::Ring(RingSource::new().map_err(|error| session.at_device(&error))?)
+            session.start(&encoder, &wanted).map_err(fails)?;
+            Source::Ring(RingSource::new().map_err(|error| fails(error.into()))?)
         }
     };
     stay_in_memory(options.packet_ring);
@@ -117,7 +119,7 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         drain_ns: u64::from(options.drain_ms) * MS,
         once: options.once,
     };
-    engine.begin_camera()?;
+    engine.begin_camera().map_err(fails)?;
     let wanted = engine.stage.wanted;
     if let Some(encoder) = engine.stage.encoder() {
         warn_of_long_gop(options, encoder.device(), wanted.rate);
@@ -125,7 +127,7 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     let camera_shut = || options.camera.is_some_and(identity::is_shut);
     sandbox::enter(options, node, &camera_shut)?;
     log_running(path, &wanted, options);
-    engine.run()
+    engine.run().map_err(fails)
 }
 
 /// What comes before anything is opened: the log, the schedule, and signals that are waited for.

@@ -13,9 +13,9 @@ use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
+use crate::engine::error::EngineError;
 use crate::engine::poll::{CAMERA_EVENT, FILLED, PollSet, Ready};
 use crate::errno::call::{Call, IoctlError};
-use crate::error::Failure;
 use crate::flow::frame_clock::{Checked, Claimed, FrameClock};
 use crate::flow::pipeline::Pipeline;
 use crate::flow::wakeups::Wakeups;
@@ -168,7 +168,7 @@ impl<'a> CameraSource<'a> {
         pipeline: &mut Pipeline<'_>,
         may_attach: bool,
         now_ns: u64,
-    ) -> Result<CameraEvent, Failure> {
+    ) -> Result<CameraEvent, EngineError<'a>> {
         let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT);
         if !woke && ready.quiet_at(CAMERA_EVENT) {
             self.wakeups.fine();

@@ -46,7 +46,7 @@ impl Stage<'_> {
         if let Ok((CID_MPEG_VIDEO_FORCE_KEY_FRAME, _)) = setting {
             // However it is called, it is one of the requests that are merged.
             self.request_key_frame();
-            return Ok(match self.key_error {
+            return Ok(match self.key.refusal() {
                 _ if !self.can_force => Outcome::Absent,
                 Some(error) => refused(&error, (0, 0), 0),
                 None => Outcome::Done(1),

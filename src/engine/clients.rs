@@ -3,16 +3,14 @@
 //! Receives messages, checks them against the sender's role and rights, and gives what is the engine's to answer as events. What a client
 //! does wrong ends its own connection, with a counted reason, and nothing else. Knows sockets and messages. Knows no frame and no encoder.
 
+pub mod admit;
 pub mod rights;
 pub mod table;
 
-use arrayvec::ArrayVec;
 use rustix::event::PollFlags;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 
-use crate::control::message::{
-    Change, FormatRequest, MESSAGE_FDS, Message, Offer, Outcome, Refusal,
-};
+use crate::control::message::{Change, FormatRequest, Message, Offer, Outcome, Refusal};
 use crate::control::socket::{
     Descriptors, Listener, Received, peer_uid, receive, receive_plain, send, trusted,
 };
@@ -26,7 +24,7 @@ use crate::shm::layout::Status;
 use crate::shm::stats::{Counter, Stats};
 use crate::time::MS;
 use rights::Rights;
-use table::{Client, Role, Table, charged, new_wake};
+use table::{Role, Table, charged};
 
 const _: () = assert!(
     Counter::RefusedFormat as usize - Counter::RefusedProducerPresent as usize
@@ -255,11 +253,11 @@ impl<'a> Clients<'a> {
                 return Some(Event::Import(index, offer, descriptors));
             }
             (Message::Finish, Role::Producer { .. }) => return Some(Event::Finished(index)),
-            (Message::Consume { wake }, Role::New) => admit_consumer(client, &self.packets, wake)
+            (Message::Consume { wake }, Role::New) => admit::consumer(client, &self.packets, wake)
                 .inspect(|()| self.stats.count(Counter::Consumers)),
             (Message::Observe, Role::New) => {
                 client.role = Role::Observer;
-                send_ring(client, &self.packets, None)
+                admit::packet_ring(client, &self.packets, None)
             }
             _ => Err(Refusal::BadMessage),
         };
@@ -308,34 +306,6 @@ impl<'a> Clients<'a> {
         true
     }
 
-    /// Makes a client the producer: sends it `message` with the frame ring, two wake sockets and the slots. Gives its user.
-    ///
-    /// # Errors
-    /// When sockets or memory are short, or the client does not take the message.
-    pub fn admit_producer<'d>(
-        &mut self,
-        index: usize,
-        message: &Message,
-        ring: BorrowedFd<'d>,
-        slots: impl Iterator<Item = BorrowedFd<'d>>,
-    ) -> Result<Option<u32>, Refusal> {
-        let (Ok((filled, held)), Ok((refill, free))) = (new_wake(), new_wake()) else {
-            return Err(Refusal::Resources);
-        };
-        let client = self.table.get_mut(index).ok_or(Refusal::BadMessage)?;
-        let mut descriptors = ArrayVec::<BorrowedFd<'_>, MESSAGE_FDS>::new();
-        descriptors.extend([ring, held.as_fd(), refill.as_fd()]);
-        for slot in slots {
-            descriptors.push(slot);
-        }
-        let sent = send(&client.socket, message, &descriptors);
-        drop(descriptors);
-        sent.map_err(|_| Refusal::Resources)?;
-        client.role = Role::Producer { filled, held, free };
-        self.stats.count(Counter::Producers);
-        Ok(peer_uid(&client.socket).ok())
-    }
-
     /// Answers a request for a change; the connection has done its work.
     pub fn answer(&mut self, index: usize, outcome: Outcome) {
         let client = self.table.remove(index);
@@ -371,26 +341,4 @@ impl<'a> Clients<'a> {
         // Whether it hears it is its own affair.
         let _ = send(socket, &Message::Refused(reason), &[]);
     }
-}
-
-fn admit_consumer(client: &mut Client, packets: &OwnedFd, wants_wake: bool) -> Result<(), Refusal> {
-    let (read, write) = if wants_wake {
-        let (read, write) = new_wake().map_err(|_| Refusal::Resources)?;
-        (Some(read), Some(write))
-    } else {
-        (None, None)
-    };
-    send_ring(client, packets, read.as_ref())?;
-    client.role = Role::Consumer(write);
-    Ok(())
-}
-
-fn send_ring(client: &Client, packets: &OwnedFd, wake: Option<&OwnedFd>) -> Result<(), Refusal> {
-    let message = Message::Packets {
-        wake: wake.is_some(),
-    };
-    let mut list = ArrayVec::<BorrowedFd<'_>, 2>::new();
-    list.push(packets.as_fd());
-    list.extend(wake.map(AsFd::as_fd));
-    send(&client.socket, &message, &list).map_err(|_| Refusal::Resources)
 }

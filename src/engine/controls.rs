@@ -4,18 +4,14 @@
 //! option means to an encoder; how a control is set is `v4l2::controls`' business.
 
 use core::cell::Cell;
-use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
 
-use crate::errno::call::IoctlError;
-use crate::error::Failure;
-use crate::error::failure;
-use crate::exit::{Exit, When, exit_of};
+use crate::engine::combination::Combination;
+use crate::engine::error::{EngineError, Unfit};
 use crate::log::note;
 use crate::media::fourcc::Fourcc;
-use crate::media::h264::{LEVEL_MAX, StreamParams, level_name, profile_name};
-use crate::text::Escaped;
+use crate::media::h264::{LEVEL_MAX, StreamParams, level_name};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
 use crate::types::devices::CameraChoice;
 use crate::types::run_options::RunOptions;
@@ -31,17 +27,16 @@ use crate::v4l2::menu;
 
 /// Sets all of them, and those that were changed since. The level allows `most` bit/s, too, which rises to what is set.
 #[inline(never)]
-pub(super) fn set_controls(
+pub(super) fn set_controls<'a>(
     device: &Device,
-    path: Escaped<'_>,
-    options: &RunOptions<'_>,
+    options: &RunOptions<'a>,
     changed: &[(u32, i64)],
     size: (u32, u32),
     declared: (u32, u32),
     most: &Cell<u32>,
-) -> Result<(), Failure> {
+) -> Result<(), EngineError<'a>> {
     let h264 = options.codec == Fourcc::H264;
-    let setter = Setter { device, path };
+    let setter = Setter { device };
     setter.set_options(options, h264)?;
     setter.set_defaults(options, h264)?;
     let mut level = options.level;
@@ -66,15 +61,14 @@ pub(super) fn set_controls(
     }
 }
 
-/// The device that controls are set on, and its name for sentences.
-struct Setter<'a> {
-    device: &'a Device,
-    path: Escaped<'a>,
+/// The device that controls are set on.
+struct Setter<'d> {
+    device: &'d Device,
 }
 
 impl Setter<'_> {
     /// The options that stand for one control each, and the key-frame distance.
-    fn set_options(&self, options: &RunOptions<'_>, h264: bool) -> Result<(), Failure> {
+    fn set_options<'a>(&self, options: &RunOptions<'a>, h264: bool) -> Result<(), EngineError<'a>> {
         let number = |value: Option<u32>| value.map(i64::from);
         let mode = options.bitrate_mode.map(|mode| mode as i64);
         // The name, the value, the control, and whether it is H.264's alone.
@@ -123,7 +117,11 @@ impl Setter<'_> {
     }
 
     /// What nobody asked for is set where the driver has it.
-    fn set_defaults(&self, options: &RunOptions<'_>, h264: bool) -> Result<(), Failure> {
+    fn set_defaults<'a>(
+        &self,
+        options: &RunOptions<'a>,
+        h264: bool,
+    ) -> Result<(), EngineError<'a>> {
         if options.bitrate_mode.is_none() && h264 {
             let mode = BitrateMode::Variable as i64;
             let _ = controls::set(self.device, CID_MPEG_VIDEO_BITRATE_MODE, mode);
@@ -141,7 +139,12 @@ impl Setter<'_> {
     }
 
     /// What came of an option's control.
-    fn report(&self, option: &str, value: i64, answer: Result<i64, NotSet>) -> Result<(), Failure> {
+    fn report<'a>(
+        &self,
+        option: &'static str,
+        value: i64,
+        answer: Result<i64, NotSet>,
+    ) -> Result<(), EngineError<'a>> {
         match answer {
             Ok(made) if made == value => {}
             Ok(made) => note!(info, "{option}: the driver makes {made} of {value}"),
@@ -151,31 +154,24 @@ impl Setter<'_> {
                     "{option} has no effect: the driver has no such control"
                 );
             }
-            Err(error) => return Err(self.refused(&option, &value, error)),
+            Err(error) => return Err(EngineError::Option(option, value, error)),
         }
         Ok(())
     }
 
-    fn refused(&self, what: &dyn Display, value: &dyn Display, error: NotSet) -> Failure {
-        failure!(Exit::Refused, "{}: {what} {value}: {error}", self.path)
-    }
-
     /// Sets one control that the user named. Gives its number, and the value that the driver made of it.
-    fn named(
+    fn named<'a>(
         &self,
-        setting: &ControlSetting<'_>,
-        camera: Option<CameraChoice<'_>>,
-    ) -> Result<(u32, i64), Failure> {
+        setting: &ControlSetting<'a>,
+        camera: Option<CameraChoice<'a>>,
+    ) -> Result<(u32, i64), EngineError<'a>> {
         let fd = self.device.as_fd();
-        let (id, shown) = match setting.name {
-            ControlName::Id(id) => (Ok(id), Named::Id(id)),
-            ControlName::Name(name) => {
-                let found = controls::find(fd, name).map_err(|error| match error {
-                    NotSet::NoControl(_) => NotSet::NoControl(controls::nearest(fd, name)),
-                    error => error,
-                });
-                (found, Named::Name(name))
-            }
+        let id = match setting.name {
+            ControlName::Id(id) => Ok(id),
+            ControlName::Name(name) => controls::find(fd, name).map_err(|error| match error {
+                NotSet::NoControl(_) => NotSet::NoControl(controls::nearest(fd, name)),
+                error => error,
+            }),
         };
         let answer = id.and_then(|id| {
             let value = match setting.value {
@@ -189,17 +185,7 @@ impl Setter<'_> {
             };
             Ok((id, controls::set(self.device, id, value)?))
         });
-        answer.map_err(|error| match (error, camera) {
-            // Whoever gives a camera may mean the camera's.
-            (NotSet::Absent | NotSet::NoControl(_), Some(camera)) => failure!(
-                Exit::Refused,
-                "{}: {shown} {}: {error}; --control sets the encoder's, set those of the camera {} before the start (v4l2-ctl)",
-                self.path,
-                setting.value,
-                camera
-            ),
-            _ => self.refused(&shown, &setting.value, error),
-        })
+        answer.map_err(|error| EngineError::Control(*setting, error, camera))
     }
 
     /// The least quantiser must not be above the greatest: where the user named one of them, the driver's own default for the
@@ -227,16 +213,12 @@ impl Setter<'_> {
     }
 
     /// What this driver is known not to take.
-    fn check_quirks(&self, combination: &Combination) -> Result<(), Failure> {
+    fn check_quirks<'a>(&self, combination: &Combination) -> Result<(), EngineError<'a>> {
         let (quirks, demand) = (self.device.quirks, &combination.demand);
         let high = demand.profile >= 4;
         if combination.constant && quirks.cbr_excludes_high {
             if high {
-                return Err(failure!(
-                    Exit::Refused,
-                    "{}: {combination}: this encoder does not start so; give --bitrate-mode vbr or another --profile",
-                    self.path
-                ));
+                return Err(EngineError::Combination(*combination, Unfit::ConstantHigh));
             }
             note!(
                 warn,
@@ -255,16 +237,16 @@ impl Setter<'_> {
     }
 
     /// The level: the lowest that allows the stream, or the one asked for when it does.
-    fn level(
+    fn level<'a>(
         &self,
         size: (u32, u32),
         asked: Option<u32>,
         declared: (u32, u32),
         most: &Cell<u32>,
-    ) -> Result<(), Failure> {
-        let (device, path) = (self.device, self.path);
-        let combination = combination(device, size, declared)
-            .map_err(|error| failure!(exit_of(When::SettingUp, error.errno), "{path}: {error}"))?;
+    ) -> Result<(), EngineError<'a>> {
+        let device = self.device;
+        let combination = Combination::read(device, size, declared)?;
+        let unfit = |unfit| EngineError::Combination(combination, unfit);
         let demand = &combination.demand;
         self.check_quirks(&combination)?;
         most.set(demand.bitrate.max(most.get()));
@@ -273,19 +255,11 @@ impl Setter<'_> {
             ..*demand
         };
         let Some(lowest) = ever.level() else {
-            return Err(failure!(
-                Exit::Refused,
-                "{path}: {combination}: no H.264 level allows it"
-            ));
+            return Err(unfit(Unfit::NoLevel));
         };
         let level = asked.unwrap_or(lowest);
-        let needed = level_name(lowest.into());
         if level < lowest {
-            return Err(failure!(
-                Exit::Refused,
-                "{path}: {combination}: level {} does not allow it, {needed} does",
-                level_name(level.into())
-            ));
+            return Err(unfit(Unfit::LevelTooLow(level, lowest)));
         }
         // A driver need not have every level; a higher one allows no less.
         let mut answer = Err(NotSet::Absent);
@@ -300,68 +274,12 @@ impl Setter<'_> {
             Err(NotSet::Absent) if asked.is_none() => {}
             Err(NotSet::Absent) => self.report("--level", level.into(), answer)?,
             Err(error @ (NotSet::NoControl(_) | NotSet::NoItem(_))) => {
-                return Err(self.refused(&"--level", &level_name(level.into()), error));
+                return Err(EngineError::Level(level, error));
             }
             Err(NotSet::Value(error, ..)) => {
-                return Err(failure!(
-                    Exit::Refused,
-                    "{path}: {combination}: level {} is needed, and refused: {error}",
-                    level_name(level.into())
-                ));
+                return Err(unfit(Unfit::LevelRefused(level, error)));
             }
         }
         Ok(())
-    }
-}
-
-/// What decides whether an H.264 encoder starts, as the driver has it by now.
-pub(super) struct Combination {
-    demand: StreamParams,
-    constant: bool,
-}
-
-/// The settings that the driver has.
-pub(super) fn combination(
-    device: &Device,
-    size: (u32, u32),
-    declared: (u32, u32),
-) -> Result<Combination, IoctlError> {
-    let bitrate = controls::read(device, CID_MPEG_VIDEO_BITRATE)?;
-    Ok(Combination {
-        demand: StreamParams {
-            size,
-            rate: declared,
-            bitrate: bitrate.map_or(0, |bits| u32::try_from(bits).unwrap_or(0)),
-            profile: controls::read(device, CID_MPEG_VIDEO_H264_PROFILE)?.unwrap_or(0),
-        },
-        constant: controls::read(device, CID_MPEG_VIDEO_BITRATE_MODE)? == Some(1),
-    })
-}
-
-impl Display for Combination {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ((width, height), (frames, seconds)) = (self.demand.size, self.demand.rate);
-        write!(
-            f,
-            "{width}x{height} at {frames}/{seconds} frames/s, {} bit/s {}, profile {}",
-            self.demand.bitrate,
-            if self.constant { "cbr" } else { "vbr" },
-            profile_name(self.demand.profile)
-        )
-    }
-}
-
-/// A control as the user named it.
-enum Named<'a> {
-    Id(u32),
-    Name(&'a [u8]),
-}
-
-impl Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Id(id) => write!(f, "--control {id:#x}"),
-            Self::Name(name) => write!(f, "--control {}", Escaped(name)),
-        }
     }
 }

@@ -22,24 +22,25 @@ use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
-use crate::control::message::{Change, Message, Refusal};
-use crate::engine::camera::{CameraEvent, Health};
+use crate::control::message::{Change, FormatRequest, Offer, Refusal};
+use crate::control::socket::Descriptors;
+use crate::engine::admission::Situation;
+use crate::engine::camera::CameraEvent;
 use crate::engine::clients::table::Role;
 use crate::engine::clients::{Clients, Event};
 use crate::engine::colour::ColourCheck;
+use crate::engine::error::EngineError;
 use crate::engine::poll::{ENCODER, FILLED, PollSet, Ready, SIGNALS};
 use crate::engine::publisher::Publisher;
-use crate::engine::request::Request;
+use crate::engine::request::{Buffers, Request};
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
+use crate::engine::status::{check_balance, state_of};
 use crate::errno::call::{Call, IoctlError};
-use crate::error::Failure;
-use crate::error::failure;
-use crate::exit::Exit;
 use crate::flow::allowance::Allowance;
 use crate::flow::pipeline::Pipeline;
-use crate::flow::run_state::{Drain, RunState};
+use crate::flow::run_state::{Drain, NotNow, RunState};
 use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -83,32 +84,27 @@ pub struct Engine<'a> {
     pub once: bool,
 }
 
-impl Engine<'_> {
+impl<'a> Engine<'a> {
     /// Runs until a signal, `ctl drain`, the end of the first producer (with `once`), the last requested camera frame, or the loss of the
     /// encoder or the camera; drains; publishes the end mark.
     ///
     /// # Errors
     /// When the encoder or the camera was lost or the drain did not end; the end mark is published all the same.
-    pub fn run(&mut self) -> Result<(), Failure> {
+    pub fn run(&mut self) -> Result<(), EngineError<'a>> {
         self.publish_state();
         let mut now_ns = now();
         let result = loop {
             match self.run_state.ended() {
                 Some(true) => break Ok(()),
                 Some(false) => {
-                    break Err(failure!(
-                        Exit::DrainTimeout,
-                        "{}: the drain was cut short: {} frames are lost",
-                        self.stage.session.path,
-                        self.pipeline.in_flight()
-                    ));
+                    break Err(EngineError::DrainCutShort(self.pipeline.in_flight()));
                 }
                 None => {}
             }
             let ready = self.wait(now_ns);
             match self.turn(ready) {
                 Ok(end_ns) => now_ns = end_ns,
-                Err(failure) => break Err(failure),
+                Err(error) => break Err(error),
             }
         };
         self.end();
@@ -155,7 +151,7 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// When the engine is to end for a failure.
-    pub(crate) fn turn(&mut self, ready: Ready) -> Result<u64, Failure> {
+    pub(crate) fn turn(&mut self, ready: Ready) -> Result<u64, EngineError<'a>> {
         let polled_ns = now();
         // The clock is read again after calls that may have taken seconds.
         let mut now_ns = polled_ns;
@@ -180,7 +176,7 @@ impl Engine<'_> {
         self.give_slots(now_ns);
         self.serve_clients(ready, now_ns);
         self.publish_state();
-        self.check_balance();
+        check_balance(&self.pipeline, &self.stats);
         let end_ns = now();
         self.header.status.heartbeat.store(end_ns, Relaxed);
         let took_ns = end_ns.saturating_sub(polled_ns);
@@ -273,7 +269,7 @@ impl Engine<'_> {
     }
 
     /// Wakes everybody who waits for packets.
-    fn wake_consumers(&mut self, now_ns: u64) {
+    pub(super) fn wake_consumers(&mut self, now_ns: u64) {
         let sink = &self.sink;
         let table = &mut self.clients.table;
         table.wake_sleepers(now_ns, |sleepers| sink.wake(sleepers));
@@ -288,7 +284,12 @@ impl Engine<'_> {
     }
 
     /// Frames from their source into the pipeline.
-    fn serve_source(&mut self, ready: Ready, polled_ns: u64, now_ns: u64) -> Result<(), Failure> {
+    fn serve_source(
+        &mut self,
+        ready: Ready,
+        polled_ns: u64,
+        now_ns: u64,
+    ) -> Result<(), EngineError<'a>> {
         let may_attach = self.may_attach();
         match &mut self.source {
             Source::Ring(_) if ready.at(FILLED) => self.take_commits(now_ns),
@@ -405,7 +406,7 @@ impl Engine<'_> {
     }
 
     /// Does what is due.
-    fn run_timers(&mut self, now_ns: u64) -> Result<(), Failure> {
+    fn run_timers(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
         let due = |at: Option<u64>| at.is_some_and(|at| at <= now_ns);
         self.try_reopen(now_ns)?;
         let published = self.sink.expire(now_ns, &mut self.pipeline);
@@ -495,6 +496,90 @@ impl Engine<'_> {
         }
     }
 
+    /// A producer asks to be let in. It is, at once, when nothing has to change for it; else it waits.
+    fn on_produce(
+        &mut self,
+        index: usize,
+        requested: &FormatRequest,
+        now_ns: u64,
+    ) -> Result<(), Refusal> {
+        self.may_produce()?;
+        let situation = Situation {
+            stage: &self.stage,
+            memory: &self.memory,
+            pipeline: &self.pipeline,
+            log_limit: &self.clients.log_limit,
+            anothers: self.memory.had_by_another(self.clients.uid(index)),
+            now_ns,
+        };
+        match situation.decide(requested)? {
+            Some(request) => self.wait_for_drain(index, request, now_ns),
+            None => self.admit_producer(index, now_ns),
+        }
+    }
+
+    /// Whether there is room for a producer.
+    fn may_produce(&mut self) -> Result<(), Refusal> {
+        let finished = self.source.ring().is_some_and(|ring| ring.finished);
+        if self.run_state.ending() || (self.once && finished) {
+            return Err(Refusal::Ending);
+        }
+        if !self.run_state.takes_frames() && !self.run_state.only_drains() {
+            return Err(Refusal::Busy);
+        }
+        if let Source::Camera(_) = &self.source {
+            return Err(Refusal::CameraFeeds);
+        }
+        if self.clients.table.producer().is_some() {
+            return Err(Refusal::ProducerPresent);
+        }
+        if !self.stage.is_up() {
+            return Err(Refusal::Busy);
+        }
+        Ok(())
+    }
+
+    /// A producer offers dma-bufs in place of the slots that it was given.
+    fn on_import(
+        &mut self,
+        index: usize,
+        offer: &Offer,
+        planes: Descriptors,
+        now_ns: u64,
+    ) -> Result<(), Refusal> {
+        let planes = planes.into_iter().collect();
+        let request = Request {
+            wanted: self.stage.wanted,
+            buffers: Buffers::Imported(offer.slots, offer.rows, planes),
+        };
+        self.wait_for_drain(index, request, now_ns)?;
+        self.pipeline.reclaim();
+        Ok(())
+    }
+
+    fn wait_for_drain(
+        &mut self,
+        index: usize,
+        request: Request,
+        now_ns: u64,
+    ) -> Result<(), Refusal> {
+        if !self.stage.is_up() && !self.run_state.ending() {
+            return Err(Refusal::Busy);
+        }
+        if !self.clients.trusts(index) && !self.strangers.take(now_ns) {
+            return Err(Refusal::Busy);
+        }
+        let empty = self.pipeline.in_flight() == 0 && !self.pipeline.busy();
+        let deadline_ns = now_ns.saturating_add(u64::from(CHANGE_DRAIN_MS) * MS);
+        let answer = self.run_state.reconfigure(request, empty, deadline_ns);
+        answer.map_err(|not_now| match not_now {
+            NotNow::Busy => Refusal::Busy,
+            NotNow::Ending => Refusal::Ending,
+        })?;
+        self.clients.make_wait(index);
+        Ok(())
+    }
+
     /// A change that a client asks for.
     fn change(&mut self, index: usize, change: Change, now_ns: u64) -> Result<(), Refusal> {
         if self.run_state.ending() {
@@ -506,33 +591,6 @@ impl Engine<'_> {
             note!(info, "told by a client to stop: draining");
             self.begin_end(now_ns);
         }
-        Ok(())
-    }
-
-    /// Lets a client in as the producer.
-    pub(super) fn admit_producer(&mut self, index: usize, now_ns: u64) -> Result<(), Refusal> {
-        let slots = self.pipeline.slots();
-        let no_memory = |_| Refusal::Resources;
-        let Some(ring) = self.source.ring() else {
-            return Err(Refusal::CameraFeeds);
-        };
-        self.memory.attach(slots).map_err(no_memory)?;
-        let (layout, kind) = (self.memory.layout(), self.memory.kind());
-        ring.attach(&self.stage.wanted, layout, kind, slots)
-            .map_err(no_memory)?;
-        let message = Message::Frames {
-            slots,
-            memory_planes: layout.memory_plane_count,
-            memory: kind,
-        };
-        let descriptors = self.memory.descriptors();
-        let user = self
-            .clients
-            .admit_producer(index, &message, ring.descriptor(), descriptors)?;
-        ring.attached();
-        self.memory.given_to(user);
-        self.pipeline.attach();
-        self.give_slots(now_ns);
         Ok(())
     }
 
@@ -586,86 +644,13 @@ impl Engine<'_> {
         self.stats.add(Counter::SlotsReclaimed, u64::from(slots));
     }
 
-    /// Stops taking frames. What the producer committed until now is still encoded.
-    fn begin_end(&mut self, now_ns: u64) {
-        if self.run_state.ending() {
-            return;
-        }
-        self.run_state.end(now_ns.saturating_add(self.drain_ns));
-        self.refuse_waiting(now_ns);
-        if let Some((index, _)) = self.clients.table.producer()
-            && !self.drain_commits(now_ns)
-        {
-            self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
-        }
-        if !self.stage.is_up() && self.pipeline.in_flight() == 0 {
-            // Nobody has to come back for nothing.
-            self.run_state.drained();
-        }
-    }
-
-    /// The last acts: everything that is still inside is counted, the end is published.
-    fn end(&mut self) {
-        let now_ns = now();
-        self.publish_rest(now_ns);
-        // After LAST the encoder has nothing more to give; before it, the time was up.
-        let reason = match self.run_state.ended() {
-            Some(true) => Counter::DroppedEncoder,
-            _ => Counter::DroppedStopping,
-        };
-        self.pipeline.restart(reason, now_ns);
-        self.drain_commits(now_ns);
-        self.pipeline.drop_filled(Counter::DroppedStopping);
-        self.give_slots(now_ns);
-        self.set_state(State::Ended);
-        self.sink.end(now_ns);
-        self.wake_consumers(now_ns);
-        let stats = &self.stats;
-        note!(
-            info,
-            "ended: {} frames in, {} packets out, {} frames dropped",
-            stats.get(Counter::FramesCommitted),
-            stats.get(Counter::Packets),
-            stats.dropped()
-        );
-    }
-
     /// Publishes what the engine is doing.
     pub(super) fn publish_state(&self) {
-        self.set_state(match &self.source {
-            _ if self.run_state.ending() => State::Draining,
-            _ if !self.stage.is_up() => State::Recovering,
-            _ if !self.run_state.takes_frames() => State::Draining,
-            Source::Ring(_) => State::Running,
-            Source::Camera(camera) => match camera.health {
-                Health::Streaming | Health::Stopped(_) => State::Running,
-                Health::Away(_) => State::NoCamera,
-                Health::NoSignal(_) => State::NoSignal,
-            },
-        });
+        let state = state_of(&self.run_state, self.stage.is_up(), &self.source);
+        self.set_state(state);
     }
 
     pub(super) fn set_state(&self, state: State) {
         self.header.status.state.store(state as u32, Relaxed);
-    }
-
-    /// Each turn ends with every committed frame published, dropped or inside. A mistake of ours is logged once and counted, and ends
-    /// nothing: it is in the numbers, not in the stream.
-    fn check_balance(&self) {
-        if self.pipeline.balances() {
-            return;
-        }
-        debug_assert!(false, "frames are out of balance");
-        self.stats.count(Counter::Unbalanced);
-        if self.stats.get(Counter::Unbalanced) == 1 {
-            note!(
-                warn,
-                "internal error: {} frames committed, but {} published, {} dropped and {} inside",
-                self.stats.get(Counter::FramesCommitted),
-                self.stats.get(Counter::FramesPublished),
-                self.stats.dropped(),
-                self.pipeline.in_flight()
-            );
-        }
     }
 }

@@ -4,10 +4,12 @@
 //! (a producer's frame ring or a camera), the `stage` (the encoder), the sink (`publisher`), the memory of the slots, and the `clients`.
 //! What the parts decide without a kernel stands in `flow`.
 
+mod admission;
 pub mod camera;
 mod changes;
 pub mod clients;
 pub mod colour;
+mod combination;
 mod controls;
 pub mod copying;
 #[expect(
@@ -15,6 +17,7 @@ pub mod copying;
     reason = "the structure that the module is named after"
 )]
 pub mod engine;
+pub mod error;
 pub mod poll;
 pub mod publisher;
 mod reconfigure;
@@ -25,3 +28,4 @@ pub mod setup;
 pub mod slot_memory;
 pub mod source;
 pub mod stage;
+mod status;

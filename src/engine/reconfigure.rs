@@ -3,28 +3,29 @@
 //! * **For a producer** that wants another size, format, rate or memory: drain, stop both queues, negotiate, allocate, start, admit. On
 //!   failure the previous configuration is set up again; if that fails too, the device is reopened.
 //! * **For a camera** that is attached, or came back.
+//! * **For the end:** drain, count what is still inside, publish the end mark.
 //! * **For an encoder that fails or stalls:** restart its queues, at most `RESTARTS` times in a row; then close it and reopen it, which
 //!   frees what its driver holds, for `RETURN_MS` if it is not there; then end with an exit code of its own, for a supervisor to start
 //!   over. A packet resets the escalation.
 //!
 //! Consumers keep their ring, and see a generation, a discontinuity and a key frame. Every frame that is lost is counted.
 
-use crate::control::message::{FormatRequest, Offer, Refusal};
-use crate::control::socket::Descriptors;
+use crate::control::message::{Message, Refusal};
 use crate::engine::camera::attach::Attached;
+use crate::engine::clients::admit;
 use crate::engine::engine::Engine;
-use crate::engine::request::{Buffers, Request, Terms};
+use crate::engine::error::EngineError;
+use crate::engine::request::{Buffers, Request};
 use crate::engine::setup::{Setup, describe};
 use crate::engine::source::Source;
 use crate::engine::stage::Closed;
 use crate::errno::call::{Call, IoctlError};
-use crate::error::Failure;
-use crate::exit::Exit;
+use crate::flow::log_limit::LogLimit;
+use crate::flow::pipeline::Pipeline;
 use crate::flow::recovery::Retry;
-use crate::flow::run_state::{Drain, Next, NotNow};
+use crate::flow::run_state::{Drain, Next};
 use crate::limits::{
-    ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, CHANGE_DRAIN_MS, DEVICE_RETRY_MS, RETURN_MS,
-    SHORTAGE_PAUSE_MS,
+    ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, RETURN_MS, SHORTAGE_PAUSE_MS,
 };
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -36,142 +37,47 @@ use crate::v4l2::device::NotUsable;
 use crate::v4l2::encoder::Encoder;
 use rustix::io::Errno;
 
+/// What a reconfiguration changes, each part by itself.
+struct Parts<'e, 'a> {
+    setup: Setup<'e, 'a>,
+    source: &'e mut Source<'a>,
+    pipeline: &'e mut Pipeline<'a>,
+    log_limit: &'e LogLimit,
+}
+
 impl<'a> Engine<'a> {
-    fn setup(&mut self) -> Setup<'_, 'a> {
-        Setup {
-            stage: &mut self.stage,
-            memory: &mut self.memory,
-            stats: self.stats,
+    /// What is set up, and what its caller may need beside it.
+    fn parts(&mut self) -> Parts<'_, 'a> {
+        Parts {
+            setup: Setup {
+                stage: &mut self.stage,
+                memory: &mut self.memory,
+                stats: self.stats,
+            },
+            source: &mut self.source,
+            pipeline: &mut self.pipeline,
+            log_limit: &self.clients.log_limit,
         }
     }
 
     // ---- A producer's request ----
 
-    /// A producer asks to be let in. It is, at once, when nothing has to change for it; else it waits.
-    ///
-    /// # Errors
-    /// When its request cannot be met.
-    pub(super) fn on_produce(
-        &mut self,
-        index: usize,
-        requested: &FormatRequest,
-        now_ns: u64,
-    ) -> Result<(), Refusal> {
-        self.may_produce()?;
-        let session = &self.stage.session;
-        let terms = Terms {
-            options: session.options,
-            configured: &session.configured,
-            present: &self.stage.wanted,
-            takes: session.takes,
-            path: session.path,
-            log_limit: &self.clients.log_limit,
-            now_ns,
-        };
-        let (wanted, choice) = (terms.meet(requested)?, terms.memory(requested));
-        let mut buffers = Buffers::Driver(choice);
-        // What one user's producer left in the buffers, and what it may have kept of them, is not for another's.
-        let anothers = self.memory.had_by_another(self.clients.uid(index));
-        if wanted == self.stage.wanted && self.stage.has_own_buffers() && !anothers {
-            // An encoder that cannot be told to make a key frame makes one when it starts. So does one that may hold frames of the
-            // producer before, or keeps their slots: they come first, and would wait for frames that wait for them.
-            let starts = !self.stage.can_force && self.pipeline.has_queued()
-                || self.pipeline.may_hold()
-                || self.pipeline.keeps_slots();
-            // What is still to be copied lies in the former producer's memfd.
-            let waits = self.memory.copies() && self.pipeline.filled() > 0;
-            if self.memory.choice() == Some(choice) && !starts && !waits {
-                return self.admit_producer(index, now_ns);
-            }
-            buffers = Buffers::Kept(choice);
-        }
-        self.wait_for_drain(index, Request { wanted, buffers }, now_ns)
-    }
-
-    /// Whether there is room for a producer.
-    fn may_produce(&mut self) -> Result<(), Refusal> {
-        let finished = self.source.ring().is_some_and(|ring| ring.finished);
-        if self.run_state.ending() || (self.once && finished) {
-            return Err(Refusal::Ending);
-        }
-        if !self.run_state.takes_frames() && !self.run_state.only_drains() {
-            return Err(Refusal::Busy);
-        }
-        if let Source::Camera(_) = &self.source {
-            return Err(Refusal::CameraFeeds);
-        }
-        if self.clients.table.producer().is_some() {
-            return Err(Refusal::ProducerPresent);
-        }
-        if !self.stage.is_up() {
-            return Err(Refusal::Busy);
-        }
-        Ok(())
-    }
-
-    /// A producer offers dma-bufs in place of the slots that it was given.
-    ///
-    /// # Errors
-    /// `Busy` while there is no encoder, `Ending` when the end has begun.
-    pub(super) fn on_import(
-        &mut self,
-        index: usize,
-        offer: &Offer,
-        planes: Descriptors,
-        now_ns: u64,
-    ) -> Result<(), Refusal> {
-        let planes = planes.into_iter().collect();
-        let request = Request {
-            wanted: self.stage.wanted,
-            buffers: Buffers::Imported(offer.slots, offer.rows, planes),
-        };
-        self.wait_for_drain(index, request, now_ns)?;
-        self.pipeline.reclaim();
-        Ok(())
-    }
-
-    /// The end has begun: what a producer waits for is not done any more.
-    pub(super) fn refuse_waiting(&mut self, now_ns: u64) {
-        if let Some(index) = self.clients.table.waiting() {
-            self.disconnect(index, Some(Refusal::Ending), now_ns);
-        }
-    }
-
-    fn wait_for_drain(
-        &mut self,
-        index: usize,
-        request: Request,
-        now_ns: u64,
-    ) -> Result<(), Refusal> {
-        if !self.stage.is_up() && !self.run_state.ending() {
-            return Err(Refusal::Busy);
-        }
-        if !self.clients.trusts(index) && !self.strangers.take(now_ns) {
-            return Err(Refusal::Busy);
-        }
-        let empty = self.pipeline.in_flight() == 0 && !self.pipeline.busy();
-        let deadline_ns = now_ns.saturating_add(u64::from(CHANGE_DRAIN_MS) * MS);
-        let answer = self.run_state.reconfigure(request, empty, deadline_ns);
-        answer.map_err(|not_now| match not_now {
-            NotNow::Busy => Refusal::Busy,
-            NotNow::Ending => Refusal::Ending,
-        })?;
-        self.clients.make_wait(index);
-        Ok(())
-    }
-
     /// The encoder is drained: the change that this was for, or on as before.
     ///
     /// # Errors
     /// When there is no way back either.
-    pub(super) fn apply(&mut self, next: Next<Request>, now_ns: u64) -> Result<(), Failure> {
+    pub(super) fn apply(
+        &mut self,
+        next: Next<Request>,
+        now_ns: u64,
+    ) -> Result<(), EngineError<'a>> {
         match next {
             Next::Resume => self.resume(now_ns),
             Next::Reconfigure(request) => self.reconfigure(request, now_ns),
         }
     }
 
-    fn reconfigure(&mut self, request: Request, now_ns: u64) -> Result<(), Failure> {
+    fn reconfigure(&mut self, request: Request, now_ns: u64) -> Result<(), EngineError<'a>> {
         let imports = request.imports();
         let Request {
             wanted,
@@ -182,40 +88,41 @@ impl<'a> Engine<'a> {
         self.pipeline.drop_filled(Counter::DroppedRestart);
         let present = self.stage.wanted;
         let waiting = self.clients.table.waiting();
-        let mut back = self.setup().present_buffers();
-        let mut setup = Setup {
-            stage: &mut self.stage,
-            memory: &mut self.memory,
-            stats: self.stats,
-        };
+        let Parts {
+            mut setup,
+            log_limit,
+            ..
+        } = self.parts();
+        let mut back = setup.present_buffers();
         // Whose memory is not taken gets the engine's slots instead: that is no refusal.
         let mut answer = Ok(());
         let mut slots = None;
         if waiting.is_none() {
             // Where nobody waits any more the encoder has to start again all the same.
-        } else if setup.retains_too_much(&wanted, &buffers, &self.clients.log_limit, now_ns) {
+        } else if setup.retains_too_much(&wanted, &buffers, log_limit, now_ns) {
             answer = Err(Refusal::Busy);
         } else {
             match setup.set_up(&wanted, &mut buffers) {
                 Ok(count) => slots = Some(count),
-                Err(failure) => {
+                Err(error) => {
+                    setup.stage.log(error);
                     back = Buffers::Driver(setup.stage.session.options.memory);
-                    // Whatever is short may be there the next time.
-                    answer = match failure.exit {
+                    answer = match error.is_shortage() {
                         _ if imports => Ok(()),
-                        Exit::Resource => Err(Refusal::Resources),
-                        _ => Err(Refusal::NotEncoded),
+                        true => Err(Refusal::Resources),
+                        false => Err(Refusal::NotEncoded),
                     };
                 }
             }
         }
         if slots.is_none() {
-            match self.setup().set_up(&present, &mut back) {
+            match self.parts().setup.set_up(&present, &mut back) {
                 Ok(count) => slots = Some(count),
-                Err(failure) => {
+                Err(error) => {
+                    self.stage.log(error);
                     self.stage.wanted = present;
                     let short = IoctlError::new(Call::ReqBufs, Errno::NOMEM);
-                    let error = (failure.exit == Exit::Resource).then_some(short);
+                    let error = error.is_shortage().then_some(short);
                     self.reopen(error)?;
                     answer = Err(Refusal::Reopened);
                 }
@@ -233,11 +140,39 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Lets a client in as the producer.
+    pub(super) fn admit_producer(&mut self, index: usize, now_ns: u64) -> Result<(), Refusal> {
+        let slots = self.pipeline.slots();
+        let no_memory = |_| Refusal::Resources;
+        let Some(ring) = self.source.ring() else {
+            return Err(Refusal::CameraFeeds);
+        };
+        self.memory.attach(slots).map_err(no_memory)?;
+        let (layout, kind) = (self.memory.layout(), self.memory.kind());
+        ring.attach(&self.stage.wanted, layout, kind, slots)
+            .map_err(no_memory)?;
+        let message = Message::Frames {
+            slots,
+            memory_planes: layout.memory_plane_count,
+            memory: kind,
+        };
+        let descriptors = self.memory.descriptors();
+        let client = self.clients.table.get_mut(index);
+        let client = client.ok_or(Refusal::BadMessage)?;
+        let user = admit::producer(client, &message, ring.descriptor(), descriptors)?;
+        self.stats.count(Counter::Producers);
+        ring.attached();
+        self.memory.given_to(user);
+        self.pipeline.attach();
+        self.give_slots(now_ns);
+        Ok(())
+    }
+
     /// The encoder gave what it held, or its time was up: it is started again.
     ///
     /// # Errors
     /// As `reopen`.
-    fn resume(&mut self, now_ns: u64) -> Result<(), Failure> {
+    fn resume(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
         self.publish_rest(now_ns);
         let inside = self.pipeline.inside();
         if inside > 0 {
@@ -257,6 +192,59 @@ impl<'a> Engine<'a> {
         }
     }
 
+    // ---- The end ----
+
+    /// Stops taking frames. What the producer committed until now is still encoded.
+    pub(super) fn begin_end(&mut self, now_ns: u64) {
+        if self.run_state.ending() {
+            return;
+        }
+        self.run_state.end(now_ns.saturating_add(self.drain_ns));
+        self.refuse_waiting(now_ns);
+        if let Some((index, _)) = self.clients.table.producer()
+            && !self.drain_commits(now_ns)
+        {
+            self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
+        }
+        if !self.stage.is_up() && self.pipeline.in_flight() == 0 {
+            // Nobody has to come back for nothing.
+            self.run_state.drained();
+        }
+    }
+
+    /// The end has begun: what a producer waits for is not done any more.
+    fn refuse_waiting(&mut self, now_ns: u64) {
+        if let Some(index) = self.clients.table.waiting() {
+            self.disconnect(index, Some(Refusal::Ending), now_ns);
+        }
+    }
+
+    /// The last acts: everything that is still inside is counted, the end is published.
+    pub(super) fn end(&mut self) {
+        let now_ns = now();
+        self.publish_rest(now_ns);
+        // After LAST the encoder has nothing more to give; before it, the time was up.
+        let reason = match self.run_state.ended() {
+            Some(true) => Counter::DroppedEncoder,
+            _ => Counter::DroppedStopping,
+        };
+        self.pipeline.restart(reason, now_ns);
+        self.drain_commits(now_ns);
+        self.pipeline.drop_filled(Counter::DroppedStopping);
+        self.give_slots(now_ns);
+        self.set_state(State::Ended);
+        self.sink.end(now_ns);
+        self.wake_consumers(now_ns);
+        let stats = &self.stats;
+        note!(
+            info,
+            "ended: {} frames in, {} packets out, {} frames dropped",
+            stats.get(Counter::FramesCommitted),
+            stats.get(Counter::Packets),
+            stats.dropped()
+        );
+    }
+
     // ---- Recovery ----
 
     /// The encoder failed with an error, or stalled (`None`): its queues are restarted, which keeps every buffer and
@@ -264,7 +252,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When nothing helps.
-    pub(super) fn recover(&mut self, error: Option<IoctlError>) -> Result<(), Failure> {
+    pub(super) fn recover(&mut self, error: Option<IoctlError>) -> Result<(), EngineError<'a>> {
         let device = self.stage.session.path;
         if !self.stage.recovery.restart() || error.is_some_and(IoctlError::is_loss) {
             return self.reopen(error);
@@ -323,7 +311,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When that was done since the latest packet, and did not help.
-    fn reopen(&mut self, error: Option<IoctlError>) -> Result<(), Failure> {
+    fn reopen(&mut self, error: Option<IoctlError>) -> Result<(), EngineError<'a>> {
         let device = self.stage.session.path;
         let (now_ns, stall_ns) = (now(), self.stage.stall_ns);
         if !error.is_some_and(IoctlError::is_shortage)
@@ -375,7 +363,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When there was time enough.
-    pub(super) fn try_reopen(&mut self, now_ns: u64) -> Result<(), Failure> {
+    pub(super) fn try_reopen(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
         let due = |closed: &mut Closed| closed.retry.next_ns() <= now_ns;
         if !self.stage.closed().is_some_and(due) {
             return Ok(());
@@ -393,9 +381,9 @@ impl<'a> Engine<'a> {
     }
 
     /// The device was reopened: it is set up as it was.
-    fn set_up_again(&mut self, mut closed: Closed, now_ns: u64) -> Result<(), Failure> {
+    fn set_up_again(&mut self, mut closed: Closed, now_ns: u64) -> Result<(), EngineError<'a>> {
         let wanted = self.stage.wanted;
-        match self.setup().set_up(&wanted, &mut closed.buffers) {
+        match self.parts().setup.set_up(&wanted, &mut closed.buffers) {
             Ok(slots) => {
                 if self.stage.has_own_buffers() {
                     self.begin_stream(slots);
@@ -411,8 +399,9 @@ impl<'a> Engine<'a> {
                 note!(info, "{}: it runs again", self.stage.session.path);
                 Ok(())
             }
-            Err(failure) => {
-                if failure.exit == Exit::Resource {
+            Err(error) => {
+                self.stage.log(error);
+                if error.is_shortage() {
                     closed.error = Some(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
                 }
                 let imports = matches!(closed.buffers, Buffers::Imported(..));
@@ -430,7 +419,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn retry_later(&mut self, now_ns: u64) -> Result<(), Failure> {
+    fn retry_later(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
         let Some(closed) = self.stage.closed() else {
             return Ok(());
         };
@@ -483,14 +472,10 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When it cannot be done.
-    pub fn begin_camera(&mut self) -> Result<(), Failure> {
-        let mut setup = Setup {
-            stage: &mut self.stage,
-            memory: &mut self.memory,
-            stats: self.stats,
-        };
-        if let Source::Camera(camera) = &mut self.source {
-            camera.attach_first(&mut setup, &mut self.pipeline)?;
+    pub fn begin_camera(&mut self) -> Result<(), EngineError<'a>> {
+        let mut parts = self.parts();
+        if let Some(camera) = parts.source.camera() {
+            camera.attach_first(&mut parts.setup, parts.pipeline)?;
             self.begin_stream_with_slots();
         }
         Ok(())
@@ -500,16 +485,12 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When it did not come back in time, or the encoder cannot be set up any more.
-    pub(super) fn attach_camera_again(&mut self) -> Result<(), Failure> {
-        let mut setup = Setup {
-            stage: &mut self.stage,
-            memory: &mut self.memory,
-            stats: self.stats,
-        };
-        let Source::Camera(camera) = &mut self.source else {
+    pub(super) fn attach_camera_again(&mut self) -> Result<(), EngineError<'a>> {
+        let mut parts = self.parts();
+        let Some(camera) = parts.source.camera() else {
             return Ok(());
         };
-        match camera.attach_again(&mut setup, &mut self.pipeline)? {
+        match camera.attach_again(&mut parts.setup, parts.pipeline)? {
             Attached::Streaming => {
                 self.stage.request_key_frame();
                 self.begin_stream_with_slots();

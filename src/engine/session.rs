@@ -9,11 +9,9 @@ use core::ffi::CStr;
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use crate::engine::controls::{combination, set_controls};
-use crate::errno::call::IoctlError;
-use crate::error::Failure;
-use crate::error::failure;
-use crate::exit::{Exit, When, exit_of};
+use crate::engine::combination::Combination;
+use crate::engine::controls::set_controls;
+use crate::engine::error::{EngineError, Unfit};
 use crate::limits::CONTROLS;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
@@ -44,33 +42,24 @@ pub struct Session<'a> {
     pub bitrate: Cell<u32>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// Settles formats, size, rate and controls on a device without buffers.
     ///
     /// # Errors
     /// When the device cannot do what is wanted.
     #[inline(never)]
-    pub fn agree(&self, device: &Device, wanted: &Wanted) -> Result<Agreed, Failure> {
-        let (path, options) = (self.path, self.options);
-        let agreed = negotiate(device, wanted).map_err(|refused| {
-            let exit = match refused {
-                // It is no encoder for what is wanted, as a scan would have said.
-                Refused::Format(asked, _) if asked == options.codec => Exit::NoDevice,
-                refused => refused.exit(),
-            };
-            failure!(exit, "{path}: {refused}")
+    pub fn agree(&self, device: &Device, wanted: &Wanted) -> Result<Agreed, EngineError<'a>> {
+        let options = self.options;
+        let agreed = negotiate(device, wanted).map_err(|refused| match refused {
+            // As a scan would have said.
+            Refused::Format(asked, _) if asked == options.codec => {
+                EngineError::WrongEncoder(refused)
+            }
+            refused => EngineError::NotAgreed(refused),
         })?;
         let size = (wanted.width, wanted.height);
         let (changed, bitrate) = (&self.changed, &self.bitrate);
-        set_controls(
-            device,
-            path,
-            options,
-            changed,
-            size,
-            agreed.declared,
-            bitrate,
-        )?;
+        set_controls(device, options, changed, size, agreed.declared, bitrate)?;
         Ok(agreed)
     }
 
@@ -86,26 +75,17 @@ impl Session<'_> {
     /// # Errors
     /// When the driver refuses.
     #[inline(never)]
-    pub fn start(&self, encoder: &Encoder, wanted: &Wanted) -> Result<(), Failure> {
+    pub fn start(&self, encoder: &Encoder, wanted: &Wanted) -> Result<(), EngineError<'a>> {
         let size = (wanted.width, wanted.height);
         encoder.start().map_err(|error| {
             if error.errno == Errno::SRCH
                 && wanted.codec == Fourcc::H264
-                && let Ok(all) = combination(encoder.device(), size, encoder.agreed().declared)
+                && let Ok(all) =
+                    Combination::read(encoder.device(), size, encoder.agreed().declared)
             {
-                return failure!(Exit::Refused, "{}: {error}: {all}", self.path);
+                return EngineError::Combination(all, Unfit::NotStarted(error));
             }
-            self.at_device(&error)
+            error.into()
         })
-    }
-
-    /// A call on the device failed.
-    pub fn at_device(&self, error: &IoctlError) -> Failure {
-        let exit = if error.is_shared_memory() {
-            Exit::Resource
-        } else {
-            exit_of(When::SettingUp, error.errno)
-        };
-        failure!(exit, "{}", error.at(self.path))
     }
 }

@@ -3,15 +3,13 @@
 //! Knows the order of the steps, and what may stay as it is. Knows no client, and not whether a frame is on its way: the caller makes
 //! sure that none is.
 
+use crate::engine::error::EngineError;
 use crate::engine::request::Buffers;
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::stage::Stage;
 use crate::errno::call::IoctlError;
-use crate::error::Failure;
-use crate::error::failure;
-use crate::exit::Exit;
 use crate::flow::log_limit::LogLimit;
-use crate::free_memory::{Free, has_room};
+use crate::free_memory::has_room;
 use crate::limits::RETAINED_SETS;
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -30,7 +28,7 @@ pub struct Setup<'e, 'a> {
     pub stats: Stats<'a>,
 }
 
-impl Setup<'_, '_> {
+impl<'a> Setup<'_, 'a> {
     /// What the OUTPUT queue is made of now.
     #[must_use]
     pub fn present_buffers(&self) -> Buffers {
@@ -93,7 +91,11 @@ impl Setup<'_, '_> {
     ///
     /// # Errors
     /// When that cannot be done; then nothing runs, and another try may follow.
-    pub fn set_up(&mut self, wanted: &Wanted, buffers: &mut Buffers) -> Result<u32, Failure> {
+    pub fn set_up(
+        &mut self,
+        wanted: &Wanted,
+        buffers: &mut Buffers,
+    ) -> Result<u32, EngineError<'a>> {
         self.memory.clear();
         let keeps = self.keeps_buffers(wanted, buffers);
         if !matches!(buffers, Buffers::Kept(_)) || !keeps {
@@ -111,13 +113,7 @@ impl Setup<'_, '_> {
             Buffers::Imported(count, rows, planes) => {
                 let answer =
                     self.with_encoder(|encoder| Ok(encoder.import(wanted, *count, rows, planes)))?;
-                answer.map_err(|error| {
-                    failure!(
-                        Exit::Refused,
-                        "the offered memory cannot be imported ({error}): it has to be copied, {} bytes a second",
-                        wanted.bytes_a_second()
-                    )
-                })?;
+                answer.map_err(|error| EngineError::NotImported(error, wanted.bytes_a_second()))?;
                 self.bind(|memory, encoder| {
                     memory.unbound(encoder);
                     Ok(())
@@ -138,7 +134,7 @@ impl Setup<'_, '_> {
     }
 
     /// Replaces the buffers of both queues.
-    fn allocate(&mut self, wanted: &Wanted) -> Result<(), Failure> {
+    fn allocate(&mut self, wanted: &Wanted) -> Result<(), EngineError<'a>> {
         self.with_encoder(Encoder::clear)?;
         let (agreed, bytes) = {
             let encoder = self.stage.encoder();
@@ -147,13 +143,7 @@ impl Setup<'_, '_> {
             (agreed, buffer_bytes(&agreed, self.stage.session.slots))
         };
         if !has_room(usize::try_from(bytes).unwrap_or(usize::MAX)) {
-            return Err(failure!(
-                Exit::Resource,
-                "{}: {Free}, and buffers for {}x{} take {bytes}",
-                self.stage.session.path,
-                wanted.width,
-                wanted.height
-            ));
+            return Err(EngineError::NoRoom((wanted.width, wanted.height), bytes));
         }
         let slots = self.stage.session.slots;
         self.with_encoder(|encoder| encoder.allocate(agreed, slots))
@@ -163,22 +153,22 @@ impl Setup<'_, '_> {
     fn with_encoder<T>(
         &mut self,
         work: impl FnOnce(&mut Encoder) -> Result<T, IoctlError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, EngineError<'a>> {
         let Some(encoder) = self.stage.encoder_mut() else {
             return Err(self.stage.final_error(None));
         };
-        work(encoder).map_err(|error| self.stage.session.at_device(&error))
+        work(encoder).map_err(EngineError::Call)
     }
 
     /// Does something with the memory that needs the encoder.
     fn bind(
         &mut self,
         work: impl FnOnce(&mut SlotMemory, &Encoder) -> Result<(), IoctlError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), EngineError<'a>> {
         let Some(encoder) = self.stage.encoder() else {
             return Err(self.stage.final_error(None));
         };
-        work(self.memory, encoder).map_err(|error| self.stage.session.at_device(&error))
+        work(self.memory, encoder).map_err(EngineError::Call)
     }
 }
 

@@ -10,19 +10,17 @@ use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
+use crate::engine::error::EngineError;
 use crate::engine::poll::{ENCODER, PollSet, Ready};
 use crate::engine::request::Buffers;
 use crate::engine::session::Session;
 use crate::engine::slot_memory::SlotMemory;
 use crate::errno::call::{Call, IoctlError};
-use crate::error::Failure;
-use crate::error::failure;
-use crate::exit::{Exit, When, exit_of};
 use crate::flow::key_frame::KeyFrame;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::recovery::{Recovery, Retry};
 use crate::flow::wakeups::Wakeups;
-use crate::limits::{REFUSED_FRAMES, RESTARTS};
+use crate::limits::REFUSED_FRAMES;
 use crate::log::note;
 use crate::shm::stats::{Counter, Stats};
 use crate::time::{MS, now};
@@ -61,9 +59,7 @@ pub struct Stage<'a> {
     /// Its failures since it worked.
     pub recovery: Recovery,
     /// The key frame that was requested.
-    pub key: KeyFrame,
-    /// Why it refused the latest request for a key frame.
-    pub(super) key_error: Option<IoctlError>,
+    pub key: KeyFrame<IoctlError>,
     /// Until then no name is proposed for one that is not known, ns.
     pub(super) propose_again_ns: Cell<u64>,
     /// It has a control that forces a key frame.
@@ -91,7 +87,6 @@ impl<'a> Stage<'a> {
             wanted,
             recovery: Recovery::default(),
             key: KeyFrame::new(all_intra),
-            key_error: None,
             propose_again_ns: Cell::new(0),
             state: State::Up(encoder),
             wakeups: Wakeups::default(),
@@ -273,17 +268,14 @@ impl<'a> Stage<'a> {
         let Some(encoder) = self.encoder() else {
             return;
         };
-        self.key_error = controls::force_key_frame(encoder.device()).err();
-        match self.key_error {
-            None => {
-                self.stats.count(Counter::KeyForced);
-                self.key.answered(true, now_ns);
-            }
-            Some(error) => {
-                if self.key.answered(false, now_ns) {
-                    note!(warn, "no key frame on request: {error}");
-                }
-            }
+        let answer = controls::force_key_frame(encoder.device());
+        if answer.is_ok() {
+            self.stats.count(Counter::KeyForced);
+        }
+        if self.key.answered(answer, now_ns)
+            && let Err(error) = answer
+        {
+            note!(warn, "no key frame on request: {error}");
         }
     }
 
@@ -347,27 +339,17 @@ impl<'a> Stage<'a> {
         self.refused == 0
     }
 
+    /// Logs an error that the engine survives.
+    pub fn log(&self, error: EngineError<'a>) {
+        error.log(self.session.path);
+    }
+
     /// Why the engine ends when nothing helps. `None`: the encoder stalled.
-    pub fn final_error(&self, error: Option<IoctlError>) -> Failure {
-        let device = self.session.path;
+    pub fn final_error(&self, error: Option<IoctlError>) -> EngineError<'a> {
         match error {
-            Some(error) => match exit_of(When::Running, error.errno) {
-                exit @ Exit::DeviceLost => {
-                    failure!(exit, "{device}: the encoder is gone: {error}")
-                }
-                exit => failure!(
-                    exit,
-                    "{device}: the encoder still fails after {RESTARTS} restarts and when reopened: {error}"
-                ),
-            },
-            None if !self.recovery.restarted() => failure!(
-                Exit::Stalled,
-                "{device}: the encoder could not be set up again, also when reopened"
-            ),
-            None => failure!(
-                Exit::Stalled,
-                "{device}: the encoder stalled again after {RESTARTS} restarts and when reopened"
-            ),
+            Some(error) => EngineError::Failed(error),
+            None if self.recovery.restarted() => EngineError::Stalled,
+            None => EngineError::NotSetUpAgain,
         }
     }
 }

@@ -1,30 +1,32 @@
 //! When the encoder is asked to make a key frame. Pure: time is an argument, ns of `CLOCK_MONOTONIC`.
 //!
-//! Requests are merged, and key frames on request are at least `KEY_FRAME_PAUSE_MS` apart. Knows requests and answers; how an encoder is
-//! asked is the stage's business.
+//! Requests are merged, and key frames on request are at least `KEY_FRAME_PAUSE_MS` apart. Knows requests and answers, whatever error `E`
+//! an encoder refuses with; how it is asked is the stage's business.
 
 use crate::limits::KEY_FRAME_PAUSE_MS;
 use crate::time::MS;
 
 /// The key frame that was requested.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KeyFrame {
+#[derive(Clone, Copy, Debug)]
+pub struct KeyFrame<E> {
     requested: bool,
     /// Every frame is to be one.
     always: bool,
     /// When the encoder was last asked to make one, ns; `None` before.
     forced_ns: Option<u64>,
-    /// It refused the last time.
-    refused: bool,
+    /// Why it refused the last time; `None`: it did not.
+    refusal: Option<E>,
 }
 
-impl KeyFrame {
+impl<E: Copy> KeyFrame<E> {
     /// None is requested yet. `always`: every frame is to be one, by force.
     #[must_use]
     pub fn new(always: bool) -> Self {
         Self {
+            requested: false,
             always,
-            ..Self::default()
+            forced_ns: None,
+            refusal: None,
         }
     }
 
@@ -51,16 +53,22 @@ impl KeyFrame {
         let rested = self
             .forced_ns
             .is_none_or(|at| now_ns.saturating_sub(at) >= pause);
-        (self.always && !self.refused) || ((self.requested || self.always) && rested)
+        (self.always && self.refusal.is_none()) || ((self.requested || self.always) && rested)
     }
 
     /// The encoder answered. Whether it refused for the first time in a row.
-    pub fn answered(&mut self, taken: bool, now_ns: u64) -> bool {
-        let first = !taken && !self.refused;
-        self.refused = !taken;
-        self.requested &= !taken;
+    pub fn answered(&mut self, answer: Result<(), E>, now_ns: u64) -> bool {
+        let first = answer.is_err() && self.refusal.is_none();
+        self.requested &= answer.is_err();
+        self.refusal = answer.err();
         self.forced_ns = Some(now_ns);
         first
+    }
+
+    /// Why the encoder refused the latest one; `None`: it did not.
+    #[must_use]
+    pub fn refusal(&self) -> Option<E> {
+        self.refusal
     }
 }
 
@@ -72,12 +80,12 @@ mod tests {
 
     #[test]
     fn requests_are_merged_and_a_pause_apart() {
-        let mut key = KeyFrame::default();
+        let mut key = KeyFrame::<()>::new(false);
         assert!(!key.due(0));
         key.request();
         key.request();
         assert!(key.due(0));
-        assert!(!key.answered(true, 0));
+        assert!(!key.answered(Ok(()), 0));
         assert!(!key.due(PAUSE), "both were one");
         key.request();
         assert!(!key.due(PAUSE - 1) && key.due(PAUSE));
@@ -88,19 +96,21 @@ mod tests {
         for always in [false, true] {
             let mut key = KeyFrame::new(always);
             key.request();
-            assert!(key.answered(false, 5));
+            assert!(key.answered(Err(()), 5));
+            assert_eq!(key.refusal(), Some(()));
             assert!(!key.due(4 + PAUSE) && key.due(5 + PAUSE));
-            assert!(!key.answered(false, 5 + PAUSE));
-            assert!(!key.answered(true, 5 + 2 * PAUSE));
+            assert!(!key.answered(Err(()), 5 + PAUSE));
+            assert!(!key.answered(Ok(()), 5 + 2 * PAUSE));
+            assert_eq!(key.refusal(), None);
             assert_eq!(key.due(6 + 2 * PAUSE), always);
         }
     }
 
     #[test]
     fn where_every_frame_is_one_there_is_no_pause() {
-        let mut key = KeyFrame::new(true);
+        let mut key = KeyFrame::<()>::new(true);
         assert!(key.due(0));
-        key.answered(true, 0);
+        key.answered(Ok(()), 0);
         assert!(key.due(1));
         key.set_always(false);
         assert!(!key.due(1));

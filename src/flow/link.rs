@@ -31,7 +31,7 @@ impl Holders {
 
 /// The source committed a slot that it does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotNotHeld;
+pub struct SlotNotOwned;
 
 /// All slots, and the frames that wait in them.
 #[derive(Debug)]
@@ -136,17 +136,17 @@ impl Link {
     /// that no producer can falsify latencies.
     ///
     /// # Errors
-    /// `SlotNotHeld` when the source does not hold the slot, or there is no such slot; nothing changed.
+    /// `SlotNotOwned` when the source does not hold the slot, or there is no such slot; nothing changed.
     pub fn commit(
         &mut self,
         slot: u32,
         timestamp: u64,
         committed_ns: u64,
         now_ns: u64,
-    ) -> Result<(), SlotNotHeld> {
+    ) -> Result<(), SlotNotOwned> {
         match self.holders.get_mut(slot as usize) {
             Some(one) if *one == Holders::SOURCE => *one = Holders::ENGINE,
-            _ => return Err(SlotNotHeld),
+            _ => return Err(SlotNotOwned),
         }
         let earliest = self.acquired_ns[slot as usize].max(self.looked_ns);
         let frame = Frame {

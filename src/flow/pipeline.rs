@@ -14,7 +14,7 @@ use crate::limits::{FLUSH_AFTER_MS, MUTE_FRAMES, MUTE_FRAMES_HELD};
 use crate::shm::stats::{Counter, Stage, Stats};
 use crate::time::MS;
 
-pub use super::link::{Holders, SlotNotHeld};
+pub use super::link::{Holders, SlotNotOwned};
 pub use super::pending::Frame;
 
 /// All frames and slots. Counts what happens into `Stats`.
@@ -105,14 +105,14 @@ impl<'a> Pipeline<'a> {
     /// The source put a frame into a slot, at `committed` as it says: see `Link::commit`.
     ///
     /// # Errors
-    /// `SlotNotHeld` when the source does not hold the slot, or there is no such slot; nothing changed.
+    /// `SlotNotOwned` when the source does not hold the slot, or there is no such slot; nothing changed.
     pub fn commit(
         &mut self,
         slot: u32,
         timestamp: u64,
         committed: u64,
         now: u64,
-    ) -> Result<(), SlotNotHeld> {
+    ) -> Result<(), SlotNotOwned> {
         self.link.commit(slot, timestamp, committed, now)?;
         self.stats.count(Counter::FramesCommitted);
         Ok(())

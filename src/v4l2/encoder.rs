@@ -4,7 +4,7 @@
 //! waits: the device is opened non-blocking, and whoever owns it polls.
 
 mod coded;
-mod import;
+pub mod import;
 
 pub use coded::{Answer, Coded, CodedBuffer};
 

@@ -7,11 +7,10 @@ use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
 use super::{CameraConfig, CameraSource, Health, give_slots};
+use crate::engine::error::EngineError;
 use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
 use crate::errno::call::{Call, IoctlError};
-use crate::error::{Failure, failure};
-use crate::exit::Exit;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::log::note;
@@ -52,14 +51,14 @@ pub fn source_rate(
 }
 
 /// Why a camera is not attached.
-enum NotAttached {
+enum NotAttached<'a> {
     /// The camera refused.
     Camera(Refused),
-    /// The encoder refused, which was logged.
-    Encoder(Failure),
+    /// The encoder refused.
+    Encoder(EngineError<'a>),
 }
 
-impl<T: Into<Refused>> From<T> for NotAttached {
+impl<T: Into<Refused>> From<T> for NotAttached<'_> {
     fn from(error: T) -> Self {
         Self::Camera(error.into())
     }
@@ -81,16 +80,16 @@ pub enum Attached {
     NoEncoder,
 }
 
-impl CameraSource<'_> {
+impl<'a> CameraSource<'a> {
     /// Attaches the camera, before the loop.
     ///
     /// # Errors
     /// When it cannot be done.
     pub fn attach_first(
         &mut self,
-        setup: &mut Setup<'_, '_>,
+        setup: &mut Setup<'_, 'a>,
         pipeline: &mut Pipeline<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), EngineError<'a>> {
         let Some(mut camera) = self.camera.take() else {
             return Ok(());
         };
@@ -100,15 +99,8 @@ impl CameraSource<'_> {
                 self.keep(camera, Health::Streaming, now());
                 Ok(())
             }
-            Err(NotAttached::Camera(error)) => {
-                let exit = match error {
-                    // Reached only where `--memory export` insists.
-                    Refused::Call(error) if error.call == Call::ExpBuf => Exit::Refused,
-                    _ => error.exit(),
-                };
-                Err(failure!(exit, "{}: {error}", self.config))
-            }
-            Err(NotAttached::Encoder(failure)) => Err(failure),
+            Err(NotAttached::Camera(error)) => Err(EngineError::Camera(self.config.choice, error)),
+            Err(NotAttached::Encoder(error)) => Err(error),
         }
     }
 
@@ -118,9 +110,9 @@ impl CameraSource<'_> {
     /// When it did not come back in time.
     pub fn attach_again(
         &mut self,
-        setup: &mut Setup<'_, '_>,
+        setup: &mut Setup<'_, 'a>,
         pipeline: &mut Pipeline<'_>,
-    ) -> Result<Attached, Failure> {
+    ) -> Result<Attached, EngineError<'a>> {
         let mut camera = match self.open_again() {
             Ok(camera) => camera,
             Err(error) => return self.closed(&error),
@@ -145,9 +137,9 @@ impl CameraSource<'_> {
                         error @ (Refused::Size(..) | Refused::Interlaced(_)),
                     )) if matches!(signal, Signal::Steady) => error,
                     Err(NotAttached::Camera(error)) => return self.closed(&error),
-                    Err(NotAttached::Encoder(_)) => {
-                        let back = wanted != present && unbound(setup, &present).is_ok();
-                        if !back {
+                    Err(NotAttached::Encoder(error)) => {
+                        setup.stage.log(error);
+                        if wanted == present || !set_up_as_before(setup, &present) {
                             setup.stage.wanted = present;
                             return Ok(Attached::NoEncoder);
                         }
@@ -168,7 +160,7 @@ impl CameraSource<'_> {
         Ok(Attached::NoSignal { reconfigured })
     }
 
-    fn closed(&mut self, error: &Refused) -> Result<Attached, Failure> {
+    fn closed(&mut self, error: &Refused) -> Result<Attached, EngineError<'a>> {
         self.lose(error, now()).map(|_| Attached::Closed)
     }
 
@@ -184,11 +176,11 @@ impl CameraSource<'_> {
     /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it.
     fn begin(
         &self,
-        setup: &mut Setup<'_, '_>,
+        setup: &mut Setup<'_, 'a>,
         pipeline: &mut Pipeline<'_>,
         camera: &mut Camera,
         wanted: &Wanted,
-    ) -> Result<(), NotAttached> {
+    ) -> Result<(), NotAttached<'a>> {
         let slots = attach(setup, camera, self.config, wanted)?;
         pipeline.replace_slots(slots);
         give_slots(camera, pipeline, now())?;
@@ -227,12 +219,12 @@ fn no_signal(lost: &Refused) -> NoSignal {
 ///
 /// # Errors
 /// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
-fn attach(
-    setup: &mut Setup<'_, '_>,
+fn attach<'a>(
+    setup: &mut Setup<'_, 'a>,
     camera: &mut Camera,
     config: CameraConfig<'_>,
     wanted: &Wanted,
-) -> Result<u32, NotAttached> {
+) -> Result<u32, NotAttached<'a>> {
     let size = (wanted.width, wanted.height);
     let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
     if !sides.contains(&size.0) || !sides.contains(&size.1) {
@@ -273,14 +265,14 @@ fn attach(
 
 /// Makes the camera's buffers the encoder's. `None` where they have to be copied, which is logged in one line. With
 /// `--memory export` whatever stands in the way is an error.
-fn import(
-    setup: &mut Setup<'_, '_>,
+fn import<'a>(
+    setup: &mut Setup<'_, 'a>,
     camera: &Camera,
     config: CameraConfig<'_>,
     wanted: &Wanted,
     layout: &FrameLayout,
     alike: bool,
-) -> Result<Option<u32>, NotAttached> {
+) -> Result<Option<u32>, NotAttached<'a>> {
     let choice = setup.stage.session.options.memory;
     if choice == MemoryChoice::Copy || config.copied {
         return Ok(None);
@@ -313,16 +305,26 @@ fn import(
     }
     let mut buffers = Buffers::Imported(camera.slots(), layout.placement(), planes);
     match setup.set_up(wanted, &mut buffers) {
-        Err(failure) if insists => Err(NotAttached::Encoder(failure)),
-        answer => Ok(answer.ok()),
+        Ok(slots) => Ok(Some(slots)),
+        Err(error) if insists => Err(NotAttached::Encoder(error)),
+        Err(error) => {
+            setup.stage.log(error);
+            Ok(None)
+        }
     }
+}
+
+/// Sets the encoder up as it was before a camera did not fit. Whether that succeeded.
+fn set_up_as_before(setup: &mut Setup<'_, '_>, present: &Wanted) -> bool {
+    let answer = setup.set_up(present, &mut Buffers::Unbound);
+    answer.map_err(|error| setup.stage.log(error)).is_ok()
 }
 
 /// Sets the encoder up with buffers of its own, which nobody has.
 ///
 /// # Errors
 /// When the encoder refuses.
-fn unbound(setup: &mut Setup<'_, '_>, wanted: &Wanted) -> Result<u32, NotAttached> {
+fn unbound<'a>(setup: &mut Setup<'_, 'a>, wanted: &Wanted) -> Result<u32, NotAttached<'a>> {
     let answer = setup.set_up(wanted, &mut Buffers::Unbound);
     answer.map_err(NotAttached::Encoder)
 }

@@ -9,10 +9,8 @@ use rustix::io::Errno;
 
 use super::identity::{self, Identity};
 use super::{CameraEvent, CameraSource, Health, give_slots};
+use crate::engine::error::EngineError;
 use crate::errno::call::{Call, IoctlError};
-use crate::error::Failure;
-use crate::error::failure;
-use crate::exit::Exit;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_SETTLE_MS};
 use crate::log::note;
@@ -23,7 +21,7 @@ use crate::v4l2::camera::Camera;
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::negotiate::Refused;
 
-impl CameraSource<'_> {
+impl<'a> CameraSource<'a> {
     /// The camera failed. The first time since the latest frame it is started again; if that does not help, it has to be reopened.
     ///
     /// # Errors
@@ -33,7 +31,7 @@ impl CameraSource<'_> {
         mut error: IoctlError,
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
-    ) -> Result<CameraEvent, Failure> {
+    ) -> Result<CameraEvent, EngineError<'a>> {
         if self.failed == 0 && !error.is_loss() {
             note!(
                 warn,
@@ -110,7 +108,11 @@ impl CameraSource<'_> {
     ///
     /// # Errors
     /// When it did not come back in time.
-    pub(super) fn lose(&mut self, error: &Refused, now_ns: u64) -> Result<CameraEvent, Failure> {
+    pub(super) fn lose(
+        &mut self,
+        error: &Refused,
+        now_ns: u64,
+    ) -> Result<CameraEvent, EngineError<'a>> {
         let patience_ns = self.config.patience_ns;
         let config = self.config;
         // One that was there for so long since may have had nothing to show: it is another failure.
@@ -127,11 +129,8 @@ impl CameraSource<'_> {
         let took = tried.map_or(0, |tried| now_ns.saturating_sub(tried));
         let gone = now_ns.saturating_sub(self.failed);
         if gone >= patience_ns {
-            return Err(failure!(
-                Exit::DeviceLost,
-                "{config}: the camera did not come back within {} ms: {error}",
-                patience_ns / MS
-            ));
+            let patience_ms = patience_ns / MS;
+            return Err(EngineError::CameraLost(config.choice, patience_ms, *error));
         }
         let (min, max) = (CAMERA_SETTLE_MS, CAMERA_PAUSE_MS);
         let pause = gone.clamp(u64::from(min) * MS, u64::from(max) * MS);
