@@ -87,7 +87,33 @@ fn run(count: usize, argv: *const *const c_char) -> u8 {
     // SAFETY: the argc and argv that the kernel made, and nobody has touched them.
     let words = unsafe { words(count, argv) };
     // The first word is the program's name. There may be none at all: execve allows that.
-    command::main(words.get(1..).unwrap_or_default())
+    // SAFETY: a null pointer ends argv, and the environment begins behind it.
+    let environment = unsafe { argv.add(count + 1) };
+    // SAFETY: as for argv; and the environment is never changed.
+    let variable = |name: &str| unsafe { variable(environment, name) };
+    command::main(words.get(1..).unwrap_or_default(), &variable)
+}
+
+/// The value of a variable.
+///
+/// # Safety
+/// `environment` points at C strings that are never written to or freed, up to a null pointer.
+unsafe fn variable(mut environment: *const *const c_char, name: &str) -> Option<&'static CStr> {
+    loop {
+        // SAFETY: the caller's promise; the null pointer is not passed.
+        let text = unsafe { *environment };
+        if text.is_null() {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        let text = unsafe { CStr::from_ptr(text) };
+        let rest = text.to_bytes().strip_prefix(name.as_bytes());
+        if rest.is_some_and(|rest| rest.starts_with(b"=")) {
+            return Some(&text[name.len() + 1..]);
+        }
+        // SAFETY: there is a next one, because this one was not null.
+        environment = unsafe { environment.add(1) };
+    }
 }
 
 /// The command line.

@@ -34,7 +34,7 @@ pub enum Exit {
     Output = 12,
     /// `tap --all`: at least one packet was missed.
     Missed = 13,
-    /// The system ran out of something (memory, file descriptors, CMA), or does not allow `--realtime`, `--cpu` or `--user`.
+    /// The system ran out of something (memory, file descriptors, CMA), or does not allow `--realtime`, `--cpu`, `--user` or `--socket-group`.
     Resource = 14,
     /// `--wait` or another time-out of the user's own passed.
     Timeout = 15,
@@ -88,7 +88,7 @@ pub const EXIT_CODES: &str = "   0  done
   11  the input is not what it should be
   12  writing the output failed
   13  tap --all: packets were missed
-  14  out of memory, file descriptors or CMA; --realtime, --cpu or --user not allowed
+  14  out of memory, file descriptors or CMA; --realtime, --cpu, --user or --socket-group not allowed
   15  the time given by --wait passed
   16  stat --check: the engine is stuck
   70  a bug in framemill

@@ -9,9 +9,9 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
-use rustix::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use rustix::fs::{FileType, fstat};
-use rustix::io::{Result, dup2, fcntl_getfd};
+use rustix::io::{FdFlags, Result, dup2, fcntl_getfd, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 /// Puts a pipe whose other end is closed in place of each standard descriptor that is closed: standard input is at its end, and
@@ -54,6 +54,19 @@ fn is_open(number: i32) -> bool {
     // SAFETY: only asks for the descriptor's flags; a closed one answers EBADF and nothing else happens.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
     fcntl_getfd(fd).is_ok()
+}
+
+/// Takes over a descriptor that the process was started with. Called once for each, before anything is opened: later the number may be
+/// that of a descriptor of our own.
+///
+/// # Errors
+/// `BADF` when it is not open.
+pub fn inherited(number: u32) -> Result<OwnedFd> {
+    // SAFETY: only sets a flag; a closed one answers EBADF and nothing else happens.
+    let fd = unsafe { BorrowedFd::borrow_raw(number as i32) };
+    fcntl_setfd(fd, FdFlags::CLOEXEC)?;
+    // SAFETY: open, as just seen, and nobody in this process has opened it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number as i32) })
 }
 
 /// A descriptor that is opened once and never closed.

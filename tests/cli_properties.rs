@@ -174,6 +174,8 @@ impl Wanted {
                 false => SocketName::Path(socket),
             },
             socket_mode: self.socket_mode(),
+            socket_group: None,
+            ready_fd: None,
             producers: users(self.users.0),
             changers: users(self.users.1),
             frame_slots: self.slots,

@@ -275,7 +275,7 @@ fn a_signal_ends_the_wait_for_an_engine_that_does_not_answer() {
         let name = format!("framemill-mute-{}-{full}", std::process::id());
         let address = SocketName::Abstract(name.as_bytes());
         // Nobody accepts.
-        let _listener = Listener::bind(address, 0).unwrap();
+        let _listener = Listener::bind(address, 0, None).unwrap();
         let mut waiting = Vec::new();
         while full && let Ok(client) = dial(&address, 0, None) {
             waiting.push(client);

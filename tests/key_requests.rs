@@ -24,7 +24,7 @@ fn join(ring: &OwnedFd, start: Start) -> (PacketConsumer, OwnedFd) {
     let number = NAMES.fetch_add(1, Ordering::Relaxed);
     let name = format!("framemill-keys-{}-{number}", std::process::id());
     let name = SocketName::Abstract(name.as_bytes());
-    let listener = Listener::bind(name, 0o600).unwrap();
+    let listener = Listener::bind(name, 0o600, None).unwrap();
     fcntl_setfl(&listener, OFlags::empty()).unwrap();
     let (sender, receiver) = channel();
     thread::scope(|scope| {

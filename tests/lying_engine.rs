@@ -43,7 +43,7 @@ struct Engine {
 impl Engine {
     fn start(name: &str, answer: Message, descriptors: Vec<OwnedFd>) -> Self {
         let name = unique(name);
-        let listener = Listener::bind(SocketName::Abstract(name.as_bytes()), 0o600).unwrap();
+        let listener = Listener::bind(SocketName::Abstract(name.as_bytes()), 0o600, None).unwrap();
         fcntl_setfl(&listener, OFlags::empty()).unwrap();
         // Whoever listens lives as long as the thread: the name is a copy of its own.
         let held = listener.as_fd().try_clone_to_owned().unwrap();
@@ -155,7 +155,7 @@ fn a_ring_beyond_the_limit_or_of_memory_that_does_not_exist_is_refused_by_all() 
 fn wrong_kinds() -> Vec<(&'static str, OwnedFd)> {
     let file = |path: &str| open(path, OFlags::NONBLOCK, Mode::empty()).unwrap();
     let name = unique("kind");
-    let listener = Listener::bind(SocketName::Abstract(name.as_bytes()), 0o600).unwrap();
+    let listener = Listener::bind(SocketName::Abstract(name.as_bytes()), 0o600, None).unwrap();
     let listening = listener.as_fd().try_clone_to_owned().unwrap();
     let (reading, writing) = std::io::pipe().unwrap();
     let end = file(&format!("/proc/self/fd/{}", reading.as_raw_fd()));

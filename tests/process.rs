@@ -90,3 +90,66 @@ fn no_room_for_a_socket_is_no_absent_engine() {
         assert!(said(&output).contains("EMFILE: too many open files: raise ulimit -n"));
     }
 }
+
+/// What a supervisor hands over is looked at before any device.
+#[test]
+fn what_a_supervisor_hands_over_is_what_it_should_be_or_a_sentence_says_so() {
+    let activated = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" run";
+    let wanted = "framemill takes one AF_UNIX SOCK_SEQPACKET socket (ListenSequentialPacket=)";
+    for (line, code, sentence) in [
+        (
+            format!("{activated} 3</dev/null"),
+            9,
+            format!("LISTEN_FDS: ENOTSOCK: {wanted}"),
+        ),
+        (
+            format!("{activated} 3<&-"),
+            9,
+            format!("LISTEN_FDS: EBADF: {wanted}"),
+        ),
+        (
+            "LISTEN_PID=$$ LISTEN_FDS=2 exec \"$0\" run".to_owned(),
+            9,
+            format!("LISTEN_FDS: ETOOMANYREFS: {wanted}"),
+        ),
+        (
+            format!("{activated} --socket-mode 600 3</dev/null"),
+            2,
+            "--socket-mode and --socket-group are for a socket of framemill's own, and the supervisor made this one (LISTEN_FDS)".to_owned(),
+        ),
+        (
+            "exec \"$0\" run --ready-fd 7 7<&-".to_owned(),
+            2,
+            "--ready-fd: EBADF: the supervisor has to open it for framemill".to_owned(),
+        ),
+    ] {
+        let output = shell(&line);
+        assert_eq!(output.status.code(), Some(code), "{line}: {output:?}");
+        assert_eq!(said(&output), format!("framemill: {sentence}\n"), "{line}");
+    }
+}
+
+#[test]
+fn variables_of_another_process_or_of_nonsense_are_no_business_of_ours() {
+    for environment in [
+        "LISTEN_PID=1 LISTEN_FDS=1",
+        "LISTEN_FDS=1",
+        "LISTEN_PID=$$ LISTEN_FDS=",
+        "LISTEN_PID=$$ LISTEN_FDS=x WATCHDOG_USEC=-1",
+    ] {
+        let output = shell(&format!("{environment} exec \"$0\" run --device /dev/none"));
+        assert_eq!(output.status.code(), Some(3), "{environment}: {output:?}");
+    }
+    // One that cannot be told is no reason not to run.
+    for (address, errno) in [
+        ("/nobody/here", "ENOENT"),
+        ("@framemill-nobody", "ECONNREFUSED"),
+        ("vsock:2:1", "ENOENT"),
+    ] {
+        let line = format!("NOTIFY_SOCKET={address} exec \"$0\" run --device /dev/none");
+        let output = shell(&line);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let warning = format!("framemill: warning: NOTIFY_SOCKET {address}: {errno}\n");
+        assert!(said(&output).starts_with(&warning), "{output:?}");
+    }
+}

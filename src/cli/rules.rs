@@ -31,10 +31,11 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
             );
         }
     }
-    if let (SocketName::Abstract(_), Some(_)) = (options.socket, options.socket_mode) {
+    let of_file = options.socket_mode.or(options.socket_group);
+    if let (SocketName::Abstract(_), Some(_)) = (options.socket, of_file) {
         return Some(
-            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
-             --producer-uid and --control-uid",
+            "--socket-mode and --socket-group go with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name \
+             users with --producer-uid and --control-uid",
         );
     }
     match (options.min_qp, options.max_qp) {

@@ -1,6 +1,7 @@
 //! Whole command lines, rule by rule.
 
 mod mistakes;
+mod readme;
 
 use std::ffi::CString;
 use std::format;
@@ -68,8 +69,8 @@ fn every_run_option_arrives() {
     run(
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
-         --socket /run/mill --socket-mode 600 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --camera-format NM12 --camera-wait 800 --frames 9 --once --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
+         --socket /run/mill --socket-mode 600 --socket-group 44 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
+         --wait-device 700 --camera /dev/video4 --camera-format NM12 --camera-wait 800 --frames 9 --once --ready-fd 7 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
@@ -93,7 +94,11 @@ fn every_run_option_arrives() {
                     .eq(controls)
             );
             assert_eq!(options.socket, SocketName::Path(c"/run/mill"));
-            assert_eq!(options.socket_mode, Some(0o600));
+            assert_eq!(
+                (options.socket_mode, options.socket_group),
+                (Some(0o600), Some(44))
+            );
+            assert_eq!(options.ready_fd, Some(7));
             let named = |users: Users| [0, 1000, u32::MAX - 1, u32::MAX].map(|uid| users.name(uid));
             assert_eq!(named(options.producers), [false, true, true, false]);
             assert_eq!(named(options.changers), [true, false, false, false]);
@@ -411,7 +416,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "OCTAL") => "=777".into(),
                 (_, "UID[:GID]") => "=1000".into(),
                 (_, "LEVEL") => "=off".into(),
-                (_, "UID") => "=0".into(),
+                (_, "UID" | "GID") => "=0".into(),
                 (_, "FOURCC") => "=NV12".into(),
                 (_, "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
                 (_, choices) => format!("={}", choices.split('|').next().unwrap()),

@@ -162,6 +162,10 @@ pub(super) fn user(text: &[u8]) -> Read<u32> {
     uid(text).ok_or(Wants::Text("a numeric user id"))
 }
 
+pub(super) fn group(text: &[u8]) -> Read<u32> {
+    uid(text).ok_or(Wants::Text("a numeric group id"))
+}
+
 /// `UID` or `UID:GID`, in numbers: names would take files that a small system does not have.
 pub(super) fn identity(text: &[u8]) -> Read<User> {
     let (user, group) = split(text, |byte| byte == b':').unwrap_or((text, text));

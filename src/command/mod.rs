@@ -30,12 +30,14 @@ use crate::error::failure;
 use crate::exit::Exit;
 use crate::{signals, stdio};
 use output::print;
+use run::handed::Environment;
 
-/// Runs the command that the arguments (without the program's name) ask for; gives the exit code.
+/// Runs the command that the arguments (without the program's name) ask for, with what the environment has under a name; gives the exit
+/// code.
 #[must_use]
-pub fn main(arguments: &[&CStr]) -> u8 {
+pub fn main(arguments: &[&CStr], environment: &Environment<'_>) -> u8 {
     let result = begin().and_then(|()| match cli::parse(arguments) {
-        Ok(command) => dispatch(&command),
+        Ok(command) => dispatch(&command, environment),
         Err(error) => Err(failure!(Exit::Usage, "{error}")),
     });
     match result {
@@ -61,9 +63,9 @@ pub fn begin() -> Result<(), Failure> {
     memory::check_stack()
 }
 
-fn dispatch(command: &Command<'_>) -> Result<(), Failure> {
+fn dispatch(command: &Command<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
     match command {
-        Command::Run(options) => run::run(options),
+        Command::Run(options) => run::run(options, environment),
         Command::Push(options) => push::push(options),
         Command::Tap(options) => tap::tap(options),
         Command::Stat(options) => stat::stat(options),

@@ -1,10 +1,12 @@
 //! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
 //! runs, it stays.
 
+pub(super) mod handed;
 mod source;
 
 use core::cell::Cell;
 use core::ffi::CStr;
+use core::fmt;
 
 use arrayvec::ArrayVec;
 use rustix::fs::AtFlags;
@@ -58,11 +60,14 @@ use crate::v4l2::encoder::Encoder;
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
 use crate::{free_memory, schedule};
+use handed::Environment;
 use source::Found;
 
 #[inline(never)]
-pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
+pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
+    let (adopted, ready) = handed::descriptors(options, environment)?;
     let signals = begin(options)?;
+    let supervisor = handed::supervisor(environment, ready);
     let source = Found::find(options, &signals)?;
     let (device, found, raw) = source.find_encoder(options, &signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
@@ -92,7 +97,9 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         counters: &header.counters,
         latency: &header.latency,
     };
-    let listener = listen(options)?;
+    let is_own = adopted.is_none();
+    let listener = adopted.map_or_else(|| listen(options), Ok)?;
+    let (socket, rights) = (listener.file(), rights(options, &listener));
     let source = match source.camera(raw, options, stats, header) {
         Some(camera) => Source::Camera(camera),
         None => {
@@ -108,12 +115,13 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
         memory,
         source,
         sink: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
-        clients: Clients::new(listener, packets, rights(options), stats),
+        clients: Clients::new(listener, packets, rights, stats),
         run_state: RunState::default(),
         colour: ColourCheck::default(),
         header,
         stats,
         signals,
+        supervisor,
         strangers: Allowance::new(STRANGERS_CHANGES, u64::from(STRANGERS_CHANGE_MS) * MS),
         signalled: false,
         drain_ns: u64::from(options.drain_ms) * MS,
@@ -121,12 +129,10 @@ pub(crate) fn run(options: &RunOptions<'_>) -> Result<(), Failure> {
     };
     engine.begin_camera().map_err(fails)?;
     let wanted = engine.stage.wanted;
-    if let Some(encoder) = engine.stage.encoder() {
-        warn_of_long_gop(options, encoder.device(), wanted.rate);
-    }
+    warn_of_long_gop(options, engine.stage.encoder(), wanted.rate);
     let camera_shut = || options.camera.is_some_and(identity::is_shut);
-    sandbox::enter(options, node, &camera_shut)?;
-    log_running(path, &wanted, options);
+    sandbox::enter(options, node, socket, &camera_shut)?;
+    log_running(path, &wanted, is_own.then_some(&options.socket));
     engine.run().map_err(fails)
 }
 
@@ -146,7 +152,12 @@ fn begin(options: &RunOptions<'_>) -> Result<Signals, Failure> {
 }
 
 /// The one line of a start that succeeded.
-fn log_running(path: Escaped<'_>, wanted: &Wanted, options: &RunOptions<'_>) {
+fn log_running(path: Escaped<'_>, wanted: &Wanted, own: Option<&SocketName<'_>>) {
+    let name = own.map(Name);
+    let at: &dyn fmt::Display = match &name {
+        Some(name) => name,
+        None => &"the supervisor's socket",
+    };
     note!(
         info,
         "running: {path} {}x{} {} to {} at {}/{} frames/s, listening at {}",
@@ -156,7 +167,7 @@ fn log_running(path: Escaped<'_>, wanted: &Wanted, options: &RunOptions<'_>) {
         wanted.codec,
         wanted.rate.0,
         wanted.rate.1,
-        Name(&options.socket)
+        at
     );
 }
 
@@ -187,19 +198,19 @@ fn slot_memory(
 }
 
 /// Who may do what.
-fn rights(options: &RunOptions<'_>) -> Rights {
+fn rights(options: &RunOptions<'_>, listener: &Listener<'_>) -> Rights {
     Rights {
         import: options.memory == MemoryChoice::Auto,
-        abstract_socket: matches!(options.socket, SocketName::Abstract(_)),
+        abstract_socket: listener.unguarded,
         producers: options.producers,
         changers: options.changers,
     }
 }
 
 /// Warns when the packet ring is too small for what lies between two key frames.
-fn warn_of_long_gop(options: &RunOptions<'_>, device: &Device, frame_rate: (u32, u32)) {
-    let too_long =
-        gop(device, options, frame_rate).and_then(|gop| gop.exceeds(options.packet_ring));
+fn warn_of_long_gop(options: &RunOptions<'_>, encoder: Option<&Encoder>, rate: (u32, u32)) {
+    let gop = encoder.and_then(|encoder| gop(encoder.device(), options, rate));
+    let too_long = gop.and_then(|gop| gop.exceeds(options.packet_ring));
     if let Some(too_long) = too_long {
         note!(warn, "{too_long}");
     }
@@ -218,11 +229,18 @@ fn gop(device: &Device, options: &RunOptions<'_>, frame_rate: (u32, u32)) -> Opt
     })
 }
 
+/// The system does not let the engine do what an option asks for.
+fn denied(option: &str, errno: Errno) -> Failure {
+    failure!(
+        Exit::Resource,
+        "{option}: not allowed: {}",
+        Explained(errno)
+    )
+}
+
 /// Takes the schedule that was asked for. Whoever asks for one relies on it: frames that are late now and then, because a warning
 /// went unread, are worse than an engine that does not start.
 fn apply_scheduling(options: &RunOptions<'_>) -> Result<(), Failure> {
-    let denied =
-        |what, errno| failure!(Exit::Resource, "{what}: not allowed: {}", Explained(errno));
     if let Some(cpu) = options.cpu {
         schedule::pin(cpu as usize).map_err(|errno| denied("--cpu", errno))?;
     }
@@ -236,7 +254,8 @@ fn apply_scheduling(options: &RunOptions<'_>) -> Result<(), Failure> {
 fn listen<'a>(options: &RunOptions<'a>) -> Result<Listener<'a>, Failure> {
     let socket = options.socket;
     let mode = options.socket_mode.unwrap_or(DEFAULT_SOCKET_MODE);
-    Listener::bind(socket, mode).map_err(|errno| match (socket, errno) {
+    Listener::bind(socket, mode, options.socket_group).map_err(|errno| match (socket, errno) {
+        (_, Errno::PERM) if options.socket_group.is_some() => denied("--socket-group", errno),
         (_, Errno::ADDRINUSE) => failure!(
             Exit::Socket,
             "{}: another engine listens there",

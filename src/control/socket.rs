@@ -9,12 +9,14 @@ use core::mem::MaybeUninit;
 use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chmodat, fcntl_setfl, statat, unlink};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, chmodat, chownat, fcntl_setfl, statat, unlink,
+};
 use rustix::io::{Errno, IoSlice, IoSliceMut, Result};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind,
-    connect, listen, recv, recvmsg, sendmsg, socket_with, sockopt,
+    connect, getsockname, listen, recv, recvmsg, sendmsg, socket_with, sockopt,
 };
 
 use crate::control::claim::Claim;
@@ -29,6 +31,7 @@ pub type Descriptors = ArrayVec<OwnedFd, MESSAGE_FDS>;
 
 const CONTROL_BYTES: usize = rustix::cmsg_space!(ScmRights(MESSAGE_FDS));
 
+#[inline(never)]
 fn address(name: &SocketName<'_>) -> Result<SocketAddrUnix> {
     match name {
         SocketName::Path(path) => SocketAddrUnix::new(*path),
@@ -37,9 +40,13 @@ fn address(name: &SocketName<'_>) -> Result<SocketAddrUnix> {
 }
 
 fn new_socket(flags: SocketFlags) -> Result<OwnedFd> {
+    new_socket_of(SocketType::SEQPACKET, flags)
+}
+
+fn new_socket_of(kind: SocketType, flags: SocketFlags) -> Result<OwnedFd> {
     socket_with(
         AddressFamily::UNIX,
-        SocketType::SEQPACKET,
+        kind,
         flags | SocketFlags::CLOEXEC,
         None,
     )
@@ -49,19 +56,20 @@ fn new_socket(flags: SocketFlags) -> Result<OwnedFd> {
 #[derive(Debug)]
 pub struct Listener<'a> {
     fd: OwnedFd,
-    name: SocketName<'a>,
-    /// The file's inode; 0 for an abstract name.
-    inode: u64,
+    /// The file that is removed at the end, and its inode.
+    file: Option<(&'a CStr, u64)>,
+    /// Whether no file guards it: it has an abstract name.
+    pub unguarded: bool,
 }
 
 impl<'a> Listener<'a> {
     /// Listens at `name`. A file that a dead engine left behind is replaced; a living engine's is not. `mode` is the
-    /// file's permission bits; abstract names have none.
+    /// file's permission bits, `group` its group, if not this process's; abstract names have none.
     ///
     /// # Errors
     /// `ADDRINUSE` when another process listens there, `NOTSOCK` when something else lies there; otherwise those of
-    /// socket(2), bind(2), chmod(2), listen(2).
-    pub fn bind(name: SocketName<'a>, mode: u32) -> Result<Self> {
+    /// socket(2), bind(2), chown(2), chmod(2), listen(2).
+    pub fn bind(name: SocketName<'a>, mode: u32, group: Option<u32>) -> Result<Self> {
         let address = address(&name)?;
         let fd = new_socket(SocketFlags::NONBLOCK)?;
         // Until the socket listens: before, it looks dead to another engine.
@@ -85,13 +93,49 @@ impl<'a> Listener<'a> {
             }
             (result, _) => result?,
         }
-        let mut listener = Self { fd, name, inode: 0 };
+        let mut listener = Self {
+            fd,
+            file: None,
+            unguarded: true,
+        };
         if let SocketName::Path(path) = name {
-            listener.inode = inode(path)?;
+            listener.file = Some((path, inode(path)?));
+            listener.unguarded = false;
+            if group.is_some() {
+                let group = group.map(Gid::from_raw);
+                chownat(CWD, path, None, group, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
             chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
         }
         listen(&listener.fd, 16)?;
         Ok(listener)
+    }
+
+    /// Takes over a socket that listens already. Its file is somebody else's, and stays.
+    ///
+    /// # Errors
+    /// `PROTOTYPE` when it is no such socket as `bind` makes; those of getsockopt(2), such as `NOTSOCK`.
+    pub fn adopt(fd: OwnedFd) -> Result<Self> {
+        let listens = sockopt::socket_acceptconn(&fd)?;
+        let name = SocketAddrUnix::try_from(getsockname(&fd)?);
+        match name {
+            Ok(name) if listens && sockopt::socket_type(&fd)? == SocketType::SEQPACKET => {
+                fcntl_setfl(&fd, OFlags::NONBLOCK)?;
+                let unguarded = name.path_bytes().is_none();
+                Ok(Self {
+                    fd,
+                    file: None,
+                    unguarded,
+                })
+            }
+            _ => Err(Errno::PROTOTYPE),
+        }
+    }
+
+    /// The socket's file, if it is ours.
+    #[must_use]
+    pub fn file(&self) -> Option<&'a CStr> {
+        self.file.map(|(path, _)| path)
     }
 
     /// The next connection; `None` when nobody waits.
@@ -116,8 +160,8 @@ impl AsFd for Listener<'_> {
 impl Drop for Listener<'_> {
     fn drop(&mut self) {
         // A newer engine may have made itself a file where ours was removed.
-        if let SocketName::Path(path) = self.name
-            && inode(path) == Ok(self.inode)
+        if let Some((path, ours)) = self.file
+            && inode(path) == Ok(ours)
         {
             // A file that is gone already is what we want.
             let _ = unlink(path);
@@ -159,6 +203,16 @@ pub fn dial(name: &SocketName<'_>, deadline: u64, stop: Option<BorrowedFd<'_>>) 
             }
         }
     }
+}
+
+/// Connects to a socket that takes datagrams.
+///
+/// # Errors
+/// Those of socket(2) and connect(2).
+pub fn dial_datagrams(name: &SocketName<'_>) -> Result<OwnedFd> {
+    let fd = new_socket_of(SocketType::DGRAM, SocketFlags::empty())?;
+    connect(&fd, &address(name)?)?;
+    Ok(fd)
 }
 
 /// Sends a message with its descriptors. Never raises SIGPIPE, and never waits.
@@ -359,16 +413,56 @@ mod tests {
             std::ffi::CString::new(std::format!("/tmp/framemill-{}.sock", std::process::id()))
                 .unwrap();
         let name = SocketName::Path(&path);
-        let listener = Listener::bind(name, 0o600).unwrap();
-        assert_eq!(Listener::bind(name, 0o600).unwrap_err(), Errno::ADDRINUSE);
+        let listener = Listener::bind(name, 0o600, None).unwrap();
+        assert_eq!(
+            Listener::bind(name, 0o600, None).unwrap_err(),
+            Errno::ADDRINUSE
+        );
         let _client = dial(&name, 0, None).unwrap();
         assert!(listener.accept().unwrap().is_some());
         // A dead engine: the socket is closed, the file stays.
         let Listener { ref fd, .. } = listener;
         rustix::net::shutdown(fd, rustix::net::Shutdown::Both).unwrap();
-        let second = Listener::bind(name, 0o600).unwrap();
+        let second = Listener::bind(name, 0o600, None).unwrap();
         drop(second);
         assert_eq!(dial(&name, 0, None).unwrap_err(), Errno::NOENT);
+    }
+
+    #[test]
+    fn a_socket_is_taken_over_when_it_listens_and_its_file_stays() {
+        let path = std::format!("/tmp/framemill-{}-adopted", std::process::id());
+        let path = std::ffi::CString::new(path).unwrap();
+        let name = SocketName::Path(&path);
+        for (kind, listens) in [
+            (SocketType::STREAM, true),
+            (SocketType::SEQPACKET, false),
+            (SocketType::SEQPACKET, true),
+        ] {
+            let fd = new_socket_of(kind, SocketFlags::empty()).unwrap();
+            bind(&fd, &address(&name).unwrap()).unwrap();
+            if listens {
+                listen(&fd, 1).unwrap();
+            }
+            match Listener::adopt(fd) {
+                Ok(listener) => {
+                    assert!(listens && kind == SocketType::SEQPACKET);
+                    assert!(!listener.unguarded && listener.file().is_none());
+                    assert!(listener.accept().unwrap().is_none(), "it does not block");
+                    let _client = dial(&name, 0, None).unwrap();
+                    assert!(listener.accept().unwrap().is_some());
+                }
+                Err(errno) => assert_eq!(errno, Errno::PROTOTYPE),
+            }
+            unlink(&*path).unwrap();
+        }
+        let (a, _b) = pair();
+        assert_eq!(Listener::adopt(a).unwrap_err(), Errno::PROTOTYPE);
+        let fd = new_socket(SocketFlags::empty()).unwrap();
+        let name = std::format!("framemill-{}-adopted", std::process::id());
+        let name = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        bind(&fd, &name).unwrap();
+        listen(&fd, 1).unwrap();
+        assert!(Listener::adopt(fd).unwrap().unguarded);
     }
 
     #[test]
@@ -391,7 +485,7 @@ mod tests {
                     .map(|_| {
                         scope.spawn(|| {
                             start.wait();
-                            Listener::bind(name, 0o600)
+                            Listener::bind(name, 0o600, None)
                         })
                     })
                     .collect();
@@ -417,7 +511,7 @@ mod tests {
     fn an_engine_that_accepts_nobody_is_given_up_at_the_deadline() {
         let text = std::format!("framemill-{}", std::process::id());
         let name = SocketName::Abstract(text.as_bytes());
-        let _listener = Listener::bind(name, 0).unwrap();
+        let _listener = Listener::bind(name, 0, None).unwrap();
         let mut waiting = std::vec::Vec::new();
         let refused = loop {
             match dial(&name, 0, None) {

@@ -37,6 +37,7 @@ use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
 use crate::engine::status::{check_balance, state_of};
+use crate::engine::supervisor::Supervisor;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::allowance::Allowance;
 use crate::flow::pipeline::Pipeline;
@@ -74,6 +75,8 @@ pub struct Engine<'a> {
     pub stats: Stats<'a>,
     /// Signals.
     pub signals: Signals,
+    /// Who started the engine, and wants to hear how it is.
+    pub supervisor: Supervisor,
     /// Reconfigurations that clients of users who are not trusted may cause.
     pub strangers: Allowance,
     /// A signal asked for the end.
@@ -91,8 +94,8 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When the encoder or the camera was lost or the drain did not end; the end mark is published all the same.
     pub fn run(&mut self) -> Result<(), EngineError<'a>> {
-        self.publish_state();
         let mut now_ns = now();
+        self.publish_state(now_ns);
         let result = loop {
             match self.run_state.ended() {
                 Some(true) => break Ok(()),
@@ -101,8 +104,7 @@ impl<'a> Engine<'a> {
                 }
                 None => {}
             }
-            let ready = self.wait(now_ns);
-            match self.turn(ready) {
+            match self.turn(self.wait(now_ns)) {
                 Ok(end_ns) => now_ns = end_ns,
                 Err(error) => break Err(error),
             }
@@ -130,6 +132,7 @@ impl<'a> Engine<'a> {
         set.until(self.sink.expires());
         set.until(self.reattach_deadline());
         set.until(self.run_state.deadline_ns());
+        set.until(self.supervisor.due_ns());
         let stops =
             matches!(self.run_state.drain(), Drain::Flushing { .. }) && self.pipeline.filled() == 0;
         let feeds = self.run_state.queues_frames()
@@ -175,7 +178,7 @@ impl<'a> Engine<'a> {
         }
         self.give_slots(now_ns);
         self.serve_clients(ready, now_ns);
-        self.publish_state();
+        self.publish_state(now_ns);
         check_balance(&self.pipeline, &self.stats);
         let end_ns = now();
         self.header.status.heartbeat.store(end_ns, Relaxed);
@@ -645,9 +648,11 @@ impl<'a> Engine<'a> {
     }
 
     /// Publishes what the engine is doing.
-    pub(super) fn publish_state(&self) {
+    fn publish_state(&mut self, now_ns: u64) {
         let state = state_of(&self.run_state, self.stage.is_up(), &self.source);
         self.set_state(state);
+        let ending = self.run_state.ending();
+        self.supervisor.tell(state, ending, now_ns);
     }
 
     pub(super) fn set_state(&self, state: State) {

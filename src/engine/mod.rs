@@ -29,3 +29,4 @@ pub mod slot_memory;
 pub mod source;
 pub mod stage;
 mod status;
+pub mod supervisor;

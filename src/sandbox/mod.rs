@@ -23,11 +23,10 @@ use crate::exit::Exit;
 use crate::log::note;
 use crate::types::devices::CameraChoice;
 use crate::types::run_options::RunOptions;
-use crate::types::socket_name::SocketName;
 use crate::types::users::User;
 
 /// Gives up what the options say. `device` is the path of the encoder's node, byte for byte as it is opened: never what a message
-/// shows of it. `camera_shut` says whether the camera, if there is one, can no longer be opened.
+/// shows of it. `socket` is the engine's own socket's file, if there is one. `camera_shut` says whether the camera, if there is one, can no longer be opened.
 ///
 /// # Errors
 /// When the engine cannot become `--user`. A kernel without Landlock or seccomp is warned of: the engine worked before there
@@ -36,15 +35,17 @@ use crate::types::users::User;
 pub fn enter(
     options: &RunOptions<'_>,
     device: &CStr,
+    socket: Option<&CStr>,
     camera_shut: &dyn Fn() -> bool,
 ) -> core::result::Result<(), Failure> {
     let camera = options.camera.and_then(CameraChoice::path);
     let mut files = Ok(());
     if options.sandbox {
-        files = set_no_new_privs(true).and_then(|()| shut_files(device, camera, &options.socket));
+        files = set_no_new_privs(true).and_then(|()| shut_files(device, camera, socket));
     }
     if let Some(user) = options.user {
-        become_user(user, &options.socket).map_err(|errno| {
+        let group = options.socket_group.unwrap_or(user.gid);
+        become_user(user, socket, group).map_err(|errno| {
             failure!(
                 Exit::Resource,
                 "--user: {}: only root can become somebody else",
@@ -70,8 +71,8 @@ pub fn enter(
     Ok(())
 }
 
-/// Becomes the user for good, in no group but its own. The socket's file is its, so that the file's mode speaks of it.
-fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
+/// Becomes the user for good, in no group but its own. The socket's file is its and `group`'s, so that the file's mode speaks of them.
+fn become_user(user: User, socket: Option<&CStr>, group: u32) -> Result<()> {
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
     // What is mapped later is locked like all the rest, and an ordinary user may lock little: mmap would fail.
     let unlimited = Rlimit {
@@ -86,8 +87,9 @@ fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
         maximum: Some(1 << 20),
     };
     let _ = setrlimit(Resource::Nofile, many);
-    if let SocketName::Path(path) = socket {
-        chownat(CWD, *path, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    if let Some(path) = socket {
+        let group = Some(Gid::from_raw(group));
+        chownat(CWD, path, Some(uid), group, AtFlags::SYMLINK_NOFOLLOW)?;
     }
     // One thread: that these calls are its own affair, and not the process's, makes no difference.
     set_thread_groups(&[])?;
@@ -97,7 +99,7 @@ fn become_user(user: User, socket: &SocketName<'_>) -> Result<()> {
 
 /// Leaves nothing of the file system but the nodes in the devices' folders, to open and use, and the removal of the socket's
 /// file. Folders and not nodes, because a device that comes back has a new node.
-fn shut_files(device: &CStr, camera: Option<&CStr>, socket: &SocketName<'_>) -> Result<()> {
+fn shut_files(device: &CStr, camera: Option<&CStr>, socket: Option<&CStr>) -> Result<()> {
     let ruleset = kernel::Ruleset::new()?;
     // What lies in folders of /dev is links to its nodes, and a link elsewhere leads there, too.
     let paths = [Some(c"/dev/"), Some(device), camera];
@@ -110,7 +112,7 @@ fn shut_files(device: &CStr, camera: Option<&CStr>, socket: &SocketName<'_>) -> 
         }
         ruleset.allow(&right_to, kernel::USE)?;
     }
-    if let SocketName::Path(path) = socket {
+    if let Some(path) = socket {
         ruleset.allow(&open_at(parent(path.to_bytes()), FOLDER)?, kernel::REMOVE)?;
     }
     ruleset.restrict()

@@ -32,6 +32,7 @@ mod scenario;
 mod shared;
 mod shrink;
 mod stranger;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 mod world;

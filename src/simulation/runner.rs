@@ -23,6 +23,7 @@ use super::producer::Producer;
 use super::random::Random;
 use super::scenario::{ENCODER, Plan};
 use super::stranger::Stranger;
+use super::supervisor::{self, Heard, Supervisor};
 use super::world::{self, Stage};
 use crate::command::run::run as framemill_run;
 use crate::exit::Exit;
@@ -48,6 +49,8 @@ pub(super) struct Report {
     pub(super) sentence: String,
     /// The engine's counters at the end.
     pub(super) counters: [u64; COUNTERS],
+    /// What the supervisor heard.
+    pub(super) heard: Vec<(u64, String)>,
 }
 
 /// What went wrong, and what happened before.
@@ -73,8 +76,20 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         traces,
     );
     kernel.signals = Some(read);
+    let heard = Heard::default();
+    let mut actors = cast(plan, &socket, &mut random);
+    let address = plan.supervised.map(|pause| {
+        let (supervisor, address) = Supervisor::new(number, pause, heard.clone());
+        actors.push(Box::new(supervisor));
+        address
+    });
+    let environment = |name: &str| match name {
+        "NOTIFY_SOCKET" => address,
+        "WATCHDOG_USEC" => Some(c"400000"),
+        _ => None,
+    };
     let stage = Stage {
-        actors: cast(plan, &socket, &mut random),
+        actors,
         timeline: plan.timeline.clone(),
         judge: Judge::new(
             Packets::new(plan.codec, plan.camera),
@@ -88,7 +103,7 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         told: 0,
     };
     world::install(kernel, stage);
-    let result = catch_unwind(AssertUnwindSafe(|| framemill_run(&options)));
+    let result = catch_unwind(AssertUnwindSafe(|| framemill_run(&options, &environment)));
     let virtual_ns = world::now().unwrap_or(0) - world::BEGIN;
     let mut stage = world::take_stage();
     let judged = match result {
@@ -104,6 +119,7 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         .map_or([0; COUNTERS], |stage| stage.judge.counters());
     // Clients give back what they had.
     drop(stage);
+    let heard = heard.take();
     let kernel = world::take_kernel();
     world::forget();
     let Some(mut kernel) = kernel else {
@@ -115,6 +131,7 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
     let leaks = kernel.leaks();
     let judged = match judged {
         Ok(_) if !leaks.is_empty() => Err(format!("leaked: {leaks:?}")),
+        Ok(exit) => supervisor::check(&heard).map(|()| exit),
         judged => judged,
     };
     judged
@@ -130,6 +147,7 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
             exit: exit as u8,
             sentence: kernel.last_line.clone(),
             counters,
+            heard,
         })
 }
 

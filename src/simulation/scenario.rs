@@ -55,6 +55,8 @@ pub(super) struct Plan {
     /// The camera is named by its card.
     pub(super) by_card: bool,
     pub(super) frames: Option<u64>,
+    /// A supervisor started the engine, and looks at its socket every so often, ns.
+    pub(super) supervised: Option<u64>,
 }
 
 impl Plan {
@@ -106,6 +108,7 @@ impl Plan {
             camera,
             by_card: camera && r.chance(300),
             frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
+            supervised: [Some(100 * MS), Some(5000 * MS), None, None][seed as usize % 4],
         };
         let broken = trouble && r.chance(150);
         if trouble {
@@ -159,6 +162,7 @@ impl Plan {
             camera: false,
             by_card: false,
             frames: None,
+            supervised: None,
         };
         plan.ending(4000 * MS, false);
         plan

@@ -5,14 +5,16 @@ use std::env::var;
 use std::format;
 use std::string::String;
 use std::time::Instant;
+use std::vec::Vec;
 use std::{eprintln, print, println};
 
 use super::actors::Event;
 use super::encoder::Stops;
 use super::runner::{Report, run};
-use super::scenario::Plan;
+use super::scenario::{ENCODER, Plan};
 use super::shrink::shrink;
 use super::stranger::Manner as Stranger;
+use super::supervisor::WATCHDOG_NS;
 use crate::limits::COUNTERS;
 use crate::shm::stats::Counter;
 use crate::time::MS;
@@ -127,6 +129,33 @@ fn slots_of_a_producer_that_was_cut_off_come_back() {
         let report = report(&plan);
         assert!(counted(&report, Counter::ProducersCutOff) > 0);
         assert_eq!(report.exit, 0);
+    }
+}
+
+#[test]
+fn a_supervisor_hears_each_state_and_that_the_loop_turns() {
+    let mut plan = Plan::plain().at(1000, Event::Remove(ENCODER));
+    plan = plan.at(1600, Event::Return(ENCODER));
+    plan.supervised = Some(50 * MS);
+    let heard = report(&plan).heard;
+    let states = heard.iter().filter_map(|(_, message)| {
+        let lines = message.strip_suffix("WATCHDOG=1")?;
+        (!lines.is_empty()).then(|| lines.trim().replace('\n', " "))
+    });
+    let states: Vec<_> = states.collect();
+    assert_eq!(
+        states,
+        [
+            "READY=1 STATUS=running",
+            "READY=1 STATUS=recovering",
+            "READY=1 STATUS=running",
+            "STOPPING=1 STATUS=draining"
+        ]
+    );
+    let half = WATCHDOG_NS / 2;
+    for pair in heard.windows(2) {
+        let pause = pair[1].0 - pair[0].0;
+        assert!(pause <= half + 50 * MS, "{pause} ns of silence: {pair:?}");
     }
 }
 

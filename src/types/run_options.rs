@@ -53,6 +53,10 @@ pub struct RunOptions<'a> {
     pub socket: SocketName<'a>,
     /// Mode of the socket's file, `0..=0o777`; `None` is `DEFAULT_SOCKET_MODE`, or an abstract name, which has none.
     pub socket_mode: Option<u32>,
+    /// Group of the socket's file; `None` is the engine's.
+    pub socket_group: Option<u32>,
+    /// A newline goes to this descriptor, which the process was started with, when the engine runs.
+    pub ready_fd: Option<u32>,
     /// Who may produce.
     pub producers: Users,
     /// Who may change the engine while it runs.
@@ -118,6 +122,8 @@ impl RunOptions<'_> {
             controls: ArrayVec::new_const(),
             socket: SocketName::DEFAULT,
             socket_mode: None,
+            socket_group: None,
+            ready_fd: None,
             producers: Users::ALL,
             changers: Users::ALL,
             frame_slots: None,

@@ -55,7 +55,7 @@ impl Engine {
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
         let name = format!("framemill-double-{}-{number}", std::process::id());
         let bytes: &'static [u8] = name.clone().leak().as_bytes();
-        let listener = Listener::bind(SocketName::Abstract(bytes), 0o600).unwrap();
+        let listener = Listener::bind(SocketName::Abstract(bytes), 0o600, None).unwrap();
         fcntl_setfl(&listener, OFlags::empty()).unwrap();
         let (map, ring) = PacketMap::create(RING_BYTES).unwrap();
         let map: &'static PacketMap = Box::leak(Box::new(map));

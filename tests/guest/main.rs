@@ -71,6 +71,7 @@ mod sandbox;
 mod schedule;
 mod soak;
 mod strangers;
+mod supervisor;
 mod sweep;
 mod troubles;
 mod users;

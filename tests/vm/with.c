@@ -8,18 +8,23 @@
  *   limit R N        both limits of resource R, by its number, are N
  *   uid N GID        as that user, in that group only
  *   refuse CALL E    system call CALL, by its number, answers errno E
+ *   listen NAME      a socket that listens at a path or @NAME is descriptor 3, as LISTEN_FDS says
+ *   notify NAME FILE messages to NOTIFY_SOCKET, a path or @NAME, are lines of FILE; `-`: nobody reads them
  */
 #include <errno.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void fail(const char *what)
@@ -40,6 +45,59 @@ static void refuse(unsigned int call, unsigned int error)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		fail("refuse");
+}
+
+static int bound(int type, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type, 0);
+
+	strncpy(address.sun_path, name, sizeof(address.sun_path) - 1);
+	if (*name == '@')
+		*address.sun_path = 0;
+	else
+		unlink(name);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + strlen(name)))
+		fail(name);
+	return fd;
+}
+
+static void listen_at(const char *name)
+{
+	char pid[16];
+	int fd = bound(SOCK_SEQPACKET, name);
+
+	sprintf(pid, "%d", getpid());
+	if (listen(fd, 16) || dup2(fd, 3) != 3 || setenv("LISTEN_PID", pid, 1) || setenv("LISTEN_FDS", "1", 1))
+		fail("listen");
+	if (fd != 3)
+		close(fd);
+}
+
+/* A child reads, so that the command has our process number. It ends with the command. */
+static void notify(const char *name, const char *path)
+{
+	int fd = bound(SOCK_DGRAM, name);
+	pid_t command = getpid();
+	FILE *file;
+
+	if (setenv("NOTIFY_SOCKET", name, 1))
+		fail("notify");
+	if (!strcmp(path, "-") || fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	file = fopen(path, "w");
+	while (file && getppid() == command) {
+		char message[500];
+		ssize_t length = recv(fd, message, sizeof(message), 0);
+
+		for (ssize_t at = 0; at < length; at++)
+			if (message[at] == '\n')
+				message[at] = ' ';
+		fprintf(file, "%.*s\n", (int)length, message);
+		fflush(file);
+	}
+	_exit(0);
 }
 
 int main(int count, char **word)
@@ -65,6 +123,12 @@ int main(int count, char **word)
 			word += 3;
 		} else if (!strcmp(*word, "refuse") && end - word > 3) {
 			refuse(atoi(word[1]), atoi(word[2]));
+			word += 3;
+		} else if (!strcmp(*word, "listen") && end - word > 2) {
+			listen_at(word[1]);
+			word += 2;
+		} else if (!strcmp(*word, "notify") && end - word > 3) {
+			notify(word[1], word[2]);
 			word += 3;
 		} else {
 			execvp(*word, word);

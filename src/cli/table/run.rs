@@ -17,7 +17,7 @@ use crate::types::users::Users;
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 38] = [
+pub(super) static RUN: [CliOption; 40] = [
     option(
         "--size",
         "WxH",
@@ -131,6 +131,13 @@ pub(super) static RUN: [CliOption; 38] = [
         set!(Run, options, value => options.socket_mode = Some(value::mode(value.bytes())?)),
     ),
     option(
+        "--socket-group",
+        "GID",
+        "group of the socket's file; default the engine's",
+        Takes::Text,
+        set!(Run, options, value => options.socket_group = Some(value::group(value.bytes())?)),
+    ),
+    option(
         "--producer-uid",
         "UID",
         "a user who may produce, beside root and the engine's; up to 8 times; default all who may connect",
@@ -241,6 +248,13 @@ pub(super) static RUN: [CliOption; 38] = [
         "end when the first producer has ended",
         Takes::Nothing,
         set!(Run, options, _ => options.once = true),
+    ),
+    option(
+        "--ready-fd",
+        "N",
+        "write a newline to this descriptor, and close it, when the engine runs; default none",
+        number(3, i32::MAX as u32),
+        set!(Run, options, value => options.ready_fd = Some(value.number)),
     ),
     option(
         "--user",

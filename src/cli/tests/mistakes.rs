@@ -82,13 +82,13 @@ fn each_mistake_gets_its_own_sentence() {
         ),
         (
             "run --socket @fm --socket-mode 600",
-            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
-             --producer-uid and --control-uid",
+            "--socket-mode and --socket-group go with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users \
+             with --producer-uid and --control-uid",
         ),
         (
             "run --socket-mode=660 --socket=@fm",
-            "--socket-mode goes with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users with \
-             --producer-uid and --control-uid",
+            "--socket-mode and --socket-group go with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users \
+             with --producer-uid and --control-uid",
         ),
         (
             "stat --engine-uid root",
@@ -170,6 +170,19 @@ fn each_mistake_gets_its_own_sentence() {
         (
             "run --frame-slots 33",
             "--frame-slots wants a number from 2 to 32, not \"33\"",
+        ),
+        (
+            "run --socket @fm --socket-group 44",
+            "--socket-mode and --socket-group go with a file, and an abstract socket (@NAME) has none; give --socket PATH, or name users \
+             with --producer-uid and --control-uid",
+        ),
+        (
+            "run --socket-group video",
+            "--socket-group wants a numeric group id, not \"video\"",
+        ),
+        (
+            "run --ready-fd 2",
+            "--ready-fd wants a number from 3 to 2147483647, not \"2\"",
         ),
         (
             "run --socket-mode 1777",

@@ -33,7 +33,8 @@ static NAME: LazyLock<String> = LazyLock::new(|| format!("framemill-fuzz-{}", st
 
 /// Accepts one client after the other, each with the next answer. The connection before is closed with the next.
 fn engine() -> Sender<Answer> {
-    let listener = Listener::bind(SocketName::Abstract(NAME.as_bytes()), 0o600).expect("a socket");
+    let listener =
+        Listener::bind(SocketName::Abstract(NAME.as_bytes()), 0o600, None).expect("a socket");
     // It waits.
     fcntl_setfl(&listener, OFlags::empty()).expect("its flags");
     let (sender, answers) = channel::<Answer>();
