@@ -29,7 +29,7 @@ use crate::v4l2::menu;
 #[inline(never)]
 pub(super) fn set_controls<'a>(
     device: &Device,
-    options: &RunOptions<'a>,
+    options: &'a RunOptions<'a>,
     changed: &[(u32, i64)],
     size: (u32, u32),
     declared: (u32, u32),
@@ -41,7 +41,7 @@ pub(super) fn set_controls<'a>(
     setter.set_defaults(options, h264)?;
     let mut level = options.level;
     for setting in &options.controls {
-        let (id, made) = setter.named(setting, options.camera)?;
+        let (id, made) = setter.named(setting, options.camera.as_ref())?;
         if id == CID_MPEG_VIDEO_H264_LEVEL {
             level = u32::try_from(made).ok();
         }
@@ -162,8 +162,8 @@ impl Setter<'_> {
     /// Sets one control that the user named. Gives its number, and the value that the driver made of it.
     fn named<'a>(
         &self,
-        setting: &ControlSetting<'a>,
-        camera: Option<CameraChoice<'a>>,
+        setting: &'a ControlSetting<'a>,
+        camera: Option<&'a CameraChoice<'a>>,
     ) -> Result<(u32, i64), EngineError<'a>> {
         let fd = self.device.as_fd();
         let id = match setting.name {
@@ -185,7 +185,7 @@ impl Setter<'_> {
             };
             Ok((id, controls::set(self.device, id, value)?))
         });
-        answer.map_err(|error| EngineError::Control(*setting, error, camera))
+        answer.map_err(|error| EngineError::Control(setting, error, camera))
     }
 
     /// The least quantiser must not be above the greatest: where the user named one of them, the driver's own default for the

@@ -33,7 +33,7 @@ pub enum EngineError<'a> {
     /// It rejects the H.264 level that was asked for: an item of `V4L2_CID_MPEG_VIDEO_H264_LEVEL`.
     Level(u32, NotSet),
     /// It rejects a control that the user named; the camera, if there is one, whose control may be meant.
-    Control(ControlSetting<'a>, NotSet, Option<CameraChoice<'a>>),
+    Control(&'a ControlSetting<'a>, NotSet, Option<&'a CameraChoice<'a>>),
     /// It does not start with what an H.264 stream is made of.
     Combination(Combination, Unfit),
     /// It does not take a producer's memory; a copy takes so many bytes a second.
@@ -53,6 +53,9 @@ pub enum EngineError<'a> {
     /// The camera did not come back within so many milliseconds.
     CameraLost(CameraChoice<'a>, u64, Refused),
 }
+
+/// It is handed up from call to call.
+const _: () = assert!(size_of::<EngineError<'_>>() <= 72);
 
 /// Why an encoder does not start with a combination.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +147,7 @@ impl fmt::Display for ErrorAt<'_> {
             E::Level(level, error) => {
                 write!(f, "--level {}: {error}", level_name(level.into()))
             }
-            E::Control(setting, error, camera) => control(f, &setting, error, camera),
+            E::Control(setting, error, camera) => control(f, setting, error, camera),
             E::Combination(combination, unfit) => write!(f, "{combination}: {unfit}"),
             E::NotImported(error, bytes) => write!(
                 f,
@@ -178,7 +181,7 @@ fn control(
     f: &mut fmt::Formatter<'_>,
     setting: &ControlSetting<'_>,
     error: NotSet,
-    camera: Option<CameraChoice<'_>>,
+    camera: Option<&CameraChoice<'_>>,
 ) -> fmt::Result {
     match setting.name {
         ControlName::Id(id) => write!(f, "--control {id:#x}")?,
@@ -271,7 +274,7 @@ mod tests {
                 "/dev/video11: --level 4: the driver takes 1 to 2 in steps of 1",
             ),
             (
-                EngineError::Control(setting, NotSet::Absent, Some(camera)),
+                EngineError::Control(&setting, NotSet::Absent, Some(&camera)),
                 Exit::Refused,
                 "/dev/video11: --control 0x99 3: the driver has no such control; --control sets the encoder's, set those of the camera card:cam before",
             ),
