@@ -8,11 +8,11 @@
 //! rest; `committed = published + dropped + in_flight` always holds. A packet of a frame that was dropped, because it
 //! had expired, takes the drop back.
 
+mod waits;
+
 use super::link::Link;
 use super::pending::{Claimed, PendingFrames};
-use crate::limits::{FLUSH_AFTER_MS, MUTE_FRAMES, MUTE_FRAMES_HELD};
 use crate::shm::stats::{Counter, Stage, Stats};
-use crate::time::MS;
 
 pub use super::link::{Holders, SlotNotOwned};
 pub use super::pending::Frame;
@@ -280,43 +280,10 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// When `expire` has something to do next, `CLOCK_MONOTONIC` ns.
-    #[must_use]
-    pub fn expires(&self, limit: u64) -> Option<u64> {
-        self.pending.expires(limit)
-    }
-
-    /// When an encoder that returned slots and gave no packet is to be taken for stalled, `CLOCK_MONOTONIC` ns.
-    #[must_use]
-    pub fn mute(&self, limit: u64) -> Option<u64> {
-        self.pending.mute(self.mute_frames(), limit)
-    }
-
-    /// So many slots without a packet are returned by no encoder that works.
-    fn mute_frames(&self) -> u32 {
-        if self.holds_none {
-            MUTE_FRAMES
-        } else {
-            MUTE_FRAMES_HELD
-        }
-    }
-
     /// The encoder was told to give everything that it holds.
     pub fn drain(&mut self, now: u64) {
         self.draining = true;
         self.progressed_at(now);
-    }
-
-    /// When the encoder is to be drained because nobody sends more frames, `CLOCK_MONOTONIC` ns; `None` when nothing is inside,
-    /// neither a frame nor a slot. One that is known to hold nothing back has the time of a stall.
-    #[must_use]
-    pub fn flush(&self, stall: u64) -> Option<u64> {
-        let pause = if self.holds_none {
-            stall
-        } else {
-            stall.min(u64::from(FLUSH_AFTER_MS) * MS)
-        };
-        (self.in_flight() != 0 || self.busy()).then(|| self.progress.saturating_add(pause))
     }
 
     /// The encoder was stopped and gave everything back: its frames are dropped for `reason`, its slots are free.
@@ -367,19 +334,6 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// When the encoder is to be taken for stalled, `CLOCK_MONOTONIC` ns: `limit` ns after its last sign of life.
-    /// `None` while it has no slot to work on, or may wait for more frames.
-    #[must_use]
-    pub fn stalls(&self, limit: u64) -> Option<u64> {
-        (self.busy() && self.owes()).then(|| self.progress.saturating_add(limit))
-    }
-
-    /// Whether frames are on their way and the encoder, for all that is known, may hold them back until others come.
-    #[must_use]
-    pub fn may_hold(&self) -> bool {
-        !self.holds_none && self.in_flight() > 0
-    }
-
     /// Whether the encoder has a slot.
     #[must_use]
     pub fn busy(&self) -> bool {
@@ -390,14 +344,6 @@ impl<'a> Pipeline<'a> {
     #[must_use]
     pub fn keeps_slots(&self) -> bool {
         self.busy() && self.in_flight() == 0
-    }
-
-    /// Whether the encoder has no reason to wait for more frames before it answers: it holds none back, it is being drained, or it has
-    /// all the slots that it can have.
-    fn owes(&self) -> bool {
-        let has_all = self.link.held_by(Holders::STAGE) == self.link.slots() as usize;
-        let withheld = self.withheld && self.filled() > 0;
-        self.holds_none || self.draining || self.behind || withheld || has_all
     }
 
     /// Frames that wait to be queued.
