@@ -29,6 +29,7 @@ use crate::engine::setup::describe;
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
+use crate::engine::supervisor::Supervisor;
 use crate::errno::call::{Call, IoctlError};
 use crate::errno::name::Explained;
 use crate::error::{Failure, failure};
@@ -65,9 +66,7 @@ use source::Found;
 
 #[inline(never)]
 pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
-    let (adopted, ready) = handed::descriptors(options, environment)?;
-    let signals = begin(options)?;
-    let supervisor = handed::supervisor(environment, ready);
+    let (signals, adopted, supervisor) = begin(options, environment)?;
     let source = Found::find(options, &signals)?;
     let (device, found, raw) = source.find_encoder(options, &signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
@@ -136,8 +135,12 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     engine.run().map_err(fails)
 }
 
-/// What comes before anything is opened: the log, the schedule, and signals that are waited for.
-fn begin(options: &RunOptions<'_>) -> Result<Signals, Failure> {
+/// What comes before any device: what a supervisor hands over, the log, the schedule, and signals that are waited for.
+fn begin(
+    options: &RunOptions<'_>,
+    environment: &Environment<'_>,
+) -> Result<(Signals, Option<Listener<'static>>, Supervisor), Failure> {
+    let (listener, ready) = handed::descriptors(options, environment)?;
     log::start(options.log, options.log_to == LogTarget::Kmsg).map_err(|errno| {
         failure!(
             Exit::Resource,
@@ -147,8 +150,9 @@ fn begin(options: &RunOptions<'_>) -> Result<Signals, Failure> {
     })?;
     apply_scheduling(options)?;
     block_strays();
-    Signals::block()
-        .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Explained(errno)))
+    let signals = Signals::block()
+        .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Explained(errno)))?;
+    Ok((signals, listener, handed::supervisor(environment, ready)))
 }
 
 /// The one line of a start that succeeded.

@@ -99,14 +99,11 @@ impl<'a> Engine<'a> {
         let result = loop {
             match self.run_state.ended() {
                 Some(true) => break Ok(()),
-                Some(false) => {
-                    break Err(EngineError::DrainCutShort(self.pipeline.in_flight()));
-                }
-                None => {}
-            }
-            match self.turn(self.wait(now_ns)) {
-                Ok(end_ns) => now_ns = end_ns,
-                Err(error) => break Err(error),
+                Some(false) => break Err(EngineError::DrainCutShort(self.pipeline.in_flight())),
+                None => match self.turn(self.wait(now_ns)) {
+                    Ok(end_ns) => now_ns = end_ns,
+                    Err(error) => break Err(error),
+                },
             }
         };
         self.end();
@@ -182,8 +179,7 @@ impl<'a> Engine<'a> {
         check_balance(&self.pipeline, &self.stats);
         let end_ns = now();
         self.header.status.heartbeat.store(end_ns, Relaxed);
-        let took_ns = end_ns.saturating_sub(polled_ns);
-        self.clients.table.turn_took(took_ns, end_ns);
+        self.clients.table.turn_took(end_ns - polled_ns, end_ns);
         Ok(end_ns)
     }
 
@@ -634,8 +630,7 @@ impl<'a> Engine<'a> {
 
     fn producer_left(&mut self, now_ns: u64) {
         if let Some(ring) = self.source.ring() {
-            ring.finished = true;
-            ring.left = true;
+            (ring.finished, ring.left) = (true, true);
         }
         if self.once {
             self.begin_end(now_ns);
