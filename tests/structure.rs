@@ -60,8 +60,8 @@ const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 656),
-    ("engine/reconfigure.rs", 546),
+    ("engine/engine.rs", 655),
+    ("engine/reconfigure.rs", 552),
     // Every capacity stands in one file.
     ("limits.rs", 402),
 ];

@@ -4,11 +4,9 @@
 pub(super) mod handed;
 mod source;
 
-use core::cell::Cell;
 use core::ffi::CStr;
 use core::fmt;
 
-use arrayvec::ArrayVec;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
@@ -39,7 +37,6 @@ use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
 use crate::limits::{STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
 use crate::log::{self, note};
-use crate::media::format_set::FormatSet;
 use crate::media::gop::Gop;
 use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -53,12 +50,11 @@ use crate::types::memory::MemoryChoice;
 use crate::types::run_options::{LogTarget, RunOptions};
 use crate::types::socket_name::{DEFAULT_SOCKET_MODE, SocketName};
 use crate::v4l2::abi::{
-    Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD, Queue,
+    Api, CID_MPEG_VIDEO_BITRATE, CID_MPEG_VIDEO_GOP_SIZE, CID_MPEG_VIDEO_H264_I_PERIOD,
 };
 use crate::v4l2::controls;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
 use crate::{free_memory, schedule};
 use handed::Environment;
@@ -71,17 +67,7 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let (device, found, raw) = source.find_encoder(options, &signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
     let wanted = source.wanted(raw, options);
-    let session = Session {
-        path,
-        node,
-        options,
-        // A driver without a list is asked with each format.
-        takes: ioctl::raw_formats(&device, device.queue(Queue::Output)).unwrap_or(FormatSet::ALL),
-        slots: source.slots(options),
-        configured: wanted,
-        changed: ArrayVec::new(),
-        bitrate: Cell::new(0),
-    };
+    let session = Session::new(&device, node, options, source.slots(options), wanted);
     let fails = |error: EngineError<'_>| failure!(error.exit(), "{}", error.at(path));
     let agreed = session.agree(&device, &wanted).map_err(fails)?;
     let encoder = Encoder::new(device, agreed, session.slots);

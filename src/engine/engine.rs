@@ -254,17 +254,11 @@ impl<'a> Engine<'a> {
     }
 
     /// Wakes consumers when something was published.
-    fn announce(&mut self, published: u32, now_ns: u64) {
+    pub(super) fn announce(&mut self, published: u32, now_ns: u64) {
         if published > 0 {
             self.stage.recovery.works();
             self.wake_consumers(now_ns);
         }
-    }
-
-    /// Publishes what of a packet there is, whatever may still have come.
-    pub(super) fn publish_rest(&mut self, now_ns: u64) {
-        let published = self.sink.finish(&mut self.pipeline);
-        self.announce(published, now_ns);
     }
 
     /// Wakes everybody who waits for packets.

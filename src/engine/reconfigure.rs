@@ -192,6 +192,12 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Publishes what of a packet there is, whatever may still have come.
+    fn publish_rest(&mut self, now_ns: u64) {
+        let published = self.sink.finish(&mut self.pipeline);
+        self.announce(published, now_ns);
+    }
+
     // ---- The end ----
 
     /// Stops taking frames. What the producer committed until now is still encoded.

@@ -17,8 +17,10 @@ use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::types::run_options::RunOptions;
+use crate::v4l2::abi::Queue;
 use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
+use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
 
 /// What an encoder is set up by.
@@ -43,6 +45,29 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// A session with `device`, at `node`, of so many OUTPUT buffers, which starts with `configured`.
+    #[must_use]
+    pub fn new(
+        device: &Device,
+        node: &'a CStr,
+        options: &'a RunOptions<'a>,
+        slots: u32,
+        configured: Wanted,
+    ) -> Self {
+        // A driver without a list is asked with each format.
+        let takes = ioctl::raw_formats(device, device.queue(Queue::Output));
+        Self {
+            path: Escaped(node.to_bytes()),
+            node,
+            options,
+            takes: takes.unwrap_or(FormatSet::ALL),
+            slots,
+            configured,
+            changed: ArrayVec::new(),
+            bitrate: Cell::new(0),
+        }
+    }
+
     /// Settles formats, size, rate and controls on a device without buffers.
     ///
     /// # Errors
