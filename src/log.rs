@@ -111,8 +111,9 @@ fn write(prefix: &str, text: &fmt::Arguments<'_>) {
             &mut [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)],
             Some(&timespec(0)),
         ) {
-            Ok(1) => rustix::io::write(stderr(), &line),
-            _ => Ok(0),
+            Ok(0) => Ok(0),
+            // Also when the kernel does not say whether it would have to wait: no process ends silently.
+            _ => rustix::io::write(stderr(), &line),
         },
         Some(kmsg) => rustix::io::write(kmsg, &line),
     };
