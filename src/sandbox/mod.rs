@@ -4,6 +4,7 @@
 //! opened; then the user; system calls (seccomp) last, because the filter permits none of the calls that this takes.
 //! Knows no call's number (`filter`), and must never know what the loop does with its rights.
 
+mod calls;
 mod filter;
 mod kernel;
 
