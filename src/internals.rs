@@ -112,6 +112,9 @@ mod not_loom {
 pub mod limits {
     pub use crate::limits::*;
 }
+pub mod mem {
+    pub use crate::mem::{compare, copy, copy_overlapping, length, set};
+}
 pub mod shm {
     pub mod atomic {
         pub use crate::shm::atomic::{AtomicU32, Ordering};

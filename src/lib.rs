@@ -71,7 +71,7 @@
 //! exit  log  signals  schedule  free_memory
 //! errno  stdio
 //! nearest  text  time
-//! limits                           every capacity, with its reason
+//! limits  mem                      every capacity, with its reason; memcpy and its like
 //! ```
 //!
 //! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
@@ -134,6 +134,7 @@ mod limits;
 mod log;
 #[cfg(not(loom))]
 mod media;
+mod mem;
 #[cfg(not(loom))]
 mod nearest;
 #[cfg(not(loom))]

@@ -1,4 +1,7 @@
 //! The program `framemill`. What it does is in the library; how it starts and how it dies of a bug is in `entry`.
+//!
+//! It is the same for every target: no std and no C library, also on a developer's machine. A dependency that turns on somebody's `std`,
+//! perhaps for tests only, does not link, because std has a panic handler of its own.
 #![no_std]
 #![cfg_attr(not(loom), no_main)]
 #![deny(unsafe_code)]
@@ -12,14 +15,12 @@
     clippy::missing_safety_doc
 )]
 
-// The product is linked with musl and has no std. Builds for any other environment serve the host's tests, and these must
-// have std: a dev-dependency turns on `log/std`, Cargo unites features within one build, and std brings its own panic
-// handler. A second one would not compile; so there std's handler calls ours.
-#[cfg(not(target_env = "musl"))]
-extern crate std;
-
 #[cfg(not(loom))]
 mod entry;
+
+/// The model checker needs std, and is tests only.
+#[cfg(loom)]
+extern crate std;
 
 /// Under loom the library is its rings alone, and Cargo still builds a program beside their tests.
 #[cfg(loom)]

@@ -1,59 +1,93 @@
-//! What the finished aarch64 program must not have: an interpreter, a dynamic section, an allocator, memory that is both
-//! writable and executable, or too many bytes.
+//! What the finished programs must not have: an interpreter, a dynamic section, an allocator, memory that is both
+//! writable and executable, instructions that their boards lack, or too many bytes.
 //!
-//! Each check is a function over a file's bytes. It is tried on what scripts/build made, and on the same bytes with the
-//! fault put in, which it has to notice.
+//! Each check is tried on what scripts/build made, for each target that was built, and on the same with the fault put in, which it has
+//! to notice. aarch64 has to be there.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use object::LittleEndian;
-use object::elf::{self, FileHeader64, ProgramHeader64};
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
+use object::elf;
+
+mod program;
+#[path = "binary/elf.rs"]
+mod read;
+use read::{Program, read};
 
 /// The budget, which `scripts/build` reads, too.
 const BUDGET: &str = include_str!("../linker/budget");
 
-/// A number of the budget.
-fn budget(name: &str) -> usize {
+/// A number of the budget: aarch64's has no suffix.
+fn budget(name: &str, target: &str) -> usize {
+    let architecture = target.split('-').next().unwrap();
+    let name = match architecture {
+        "aarch64" => name.to_owned(),
+        other => format!("{name}_{other}"),
+    };
     let mut lines = BUDGET.lines();
     lines
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+        .find_map(|line| line.strip_prefix(&name)?.strip_prefix('='))
         .and_then(|number| number.parse().ok())
         .unwrap_or_else(|| panic!("linker/budget does not say {name}"))
 }
 
 /// Most bytes of the stripped file.
-fn max_bytes() -> usize {
-    budget("MAX_BYTES")
+fn max_bytes(target: &str) -> usize {
+    budget("MAX_BYTES", target)
 }
 
 /// Most bytes after `xz -9`.
-fn max_compressed_bytes() -> usize {
-    budget("MAX_COMPRESSED_BYTES")
+fn max_compressed_bytes(target: &str) -> usize {
+    budget("MAX_COMPRESSED_BYTES", target)
 }
 
-const STRIPPED: &str = "target/aarch64-unknown-linux-musl/release/framemill";
-const UNSTRIPPED: &str = "target/aarch64-unknown-linux-musl/release/framemill.unstripped";
+const AARCH64: &str = "aarch64-unknown-linux-musl";
 
-type Header = FileHeader64<LittleEndian>;
-type Segment = ProgramHeader64<LittleEndian>;
+/// The targets of scripts/build, with their machines, and the values of `Tag_CPU_arch` and `Tag_THUMB_ISA_use`: v6 is ARM1176's, and
+/// v6KZ and v6K are what it has besides; 2 is Thumb-2.
+type Target = (&'static str, u16, Option<(&'static [u64], &'static [u64])>);
+const TARGETS: [Target; 4] = [
+    (AARCH64, elf::EM_AARCH64, None),
+    (
+        "armv7-unknown-linux-musleabihf",
+        elf::EM_ARM,
+        Some((&[10], &[2])),
+    ),
+    (
+        "arm-unknown-linux-musleabihf",
+        elf::EM_ARM,
+        Some((&[6, 7, 9], &[0, 1])),
+    ),
+    ("x86_64-unknown-linux-musl", elf::EM_X86_64, None),
+];
+
 type Verdict = Result<(), String>;
 
-const LE: LittleEndian = LittleEndian;
-
-fn built(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    std::fs::read(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}; run scripts/build first", path.display()))
+fn file(target: &str, name: &str) -> Option<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    std::fs::read(folder.join(target).join("release").join(name)).ok()
 }
 
-fn segments(file: &[u8]) -> &[Segment] {
-    Header::parse(file)
-        .unwrap()
-        .program_headers(LE, file)
-        .unwrap()
+/// The stripped program and its copy with symbols.
+fn built(target: &str) -> Option<(Program, Program)> {
+    let stripped = read(&file(target, "framemill")?).unwrap();
+    let unstripped = read(&file(target, "framemill.unstripped")?).unwrap();
+    Some((stripped, unstripped))
+}
+
+fn aarch64() -> (Program, Program) {
+    built(AARCH64).unwrap_or_else(|| panic!("no program for {AARCH64}; run scripts/build first"))
+}
+
+/// That every program that was built passes.
+fn all_pass(check: impl Fn(&str, &Program, &Program) -> Verdict) {
+    let _ = aarch64();
+    for (target, ..) in TARGETS {
+        if let Some((stripped, unstripped)) = built(target) {
+            assert_eq!(check(target, &stripped, &unstripped), Ok(()), "{target}");
+        }
+    }
 }
 
 fn fails_if(fault: bool, sentence: impl Into<String>) -> Verdict {
@@ -62,73 +96,93 @@ fn fails_if(fault: bool, sentence: impl Into<String>) -> Verdict {
 
 // The checks.
 
-fn is_a_fixed_aarch64_program(file: &[u8]) -> Verdict {
-    let header = Header::parse(file).map_err(|error| error.to_string())?;
+fn is_a_fixed_program(target: &str, program: &Program) -> Verdict {
+    let (_, machine, _) = *TARGETS.iter().find(|row| row.0 == target).unwrap();
     fails_if(
-        header.e_machine(LE) != elf::EM_AARCH64,
-        "it is not for aarch64",
+        program.machine != machine,
+        format!("it is not for {target}"),
     )?;
     fails_if(
-        header.e_type(LE) != elf::ET_EXEC,
+        program.kind != elf::ET_EXEC,
         "it is not linked for a fixed address",
     )
 }
 
-fn asks_for_no_interpreter(file: &[u8]) -> Verdict {
-    let asks = segments(file)
+/// Of the copy with symbols: the stripped one has no section headers.
+fn has_the_targets_instructions(target: &str, program: &Program) -> Verdict {
+    const CPU_ARCH: u64 = 6;
+    const THUMB_ISA_USE: u64 = 9;
+    let (_, _, wanted) = *TARGETS.iter().find(|row| row.0 == target).unwrap();
+    let Some((architectures, thumb)) = wanted else {
+        return Ok(());
+    };
+    let value = |tag| {
+        let found = program.attributes.iter().find(|found| found.0 == tag);
+        found.map(|found| found.1)
+    };
+    let architecture = value(CPU_ARCH).ok_or("it does not say for which processor it is")?;
+    fails_if(
+        !architectures.contains(&architecture),
+        format!("it is for the processors of Tag_CPU_arch {architecture}"),
+    )?;
+    let used = value(THUMB_ISA_USE).unwrap_or(0);
+    fails_if(
+        !thumb.contains(&used),
+        format!("it has Thumb instructions of Tag_THUMB_ISA_use {used}"),
+    )
+}
+
+fn asks_for_no_interpreter(program: &Program) -> Verdict {
+    let asks = program
+        .segments
         .iter()
-        .any(|one| one.p_type(LE) == elf::PT_INTERP);
+        .any(|one| one.kind == elf::PT_INTERP);
     fails_if(asks, "it asks for an interpreter")
 }
 
-fn has_no_dynamic_segment(file: &[u8]) -> Verdict {
-    let segment = segments(file)
+fn has_no_dynamic_segment(program: &Program) -> Verdict {
+    let segment = program
+        .segments
         .iter()
-        .any(|one| one.p_type(LE) == elf::PT_DYNAMIC);
+        .any(|one| one.kind == elf::PT_DYNAMIC);
     fails_if(segment, "it has a dynamic segment")
 }
 
-/// Of the copy with symbols: the stripped one has no section headers.
-fn has_no_dynamic_section(file: &[u8]) -> Verdict {
-    let sections = Header::parse(file).unwrap().sections(LE, file).unwrap();
-    let section = sections
-        .iter()
-        .any(|one| one.sh_type(LE) == elf::SHT_DYNAMIC);
-    fails_if(sections.is_empty(), "it has no sections to look at")?;
+/// Of the copy with symbols.
+fn has_no_dynamic_section(program: &Program) -> Verdict {
+    let section = program.sections.iter().any(|one| one.0 == elf::SHT_DYNAMIC);
+    fails_if(program.sections.is_empty(), "it has no sections to look at")?;
     fails_if(section, "it has a dynamic section")
 }
 
-fn has_no_writable_code(file: &[u8]) -> Verdict {
+fn has_no_writable_code(program: &Program) -> Verdict {
     const BOTH: u32 = elf::PF_W | elf::PF_X;
-    let both = segments(file)
-        .iter()
-        .any(|one| one.p_type(LE) == elf::PT_LOAD && one.p_flags(LE) & BOTH == BOTH);
-    fails_if(both, "a segment is writable and executable")
+    let both = |one: &&read::Segment| one.kind == elf::PT_LOAD && one.flags & BOTH == BOTH;
+    let both = program.segments.iter().find(both);
+    fails_if(both.is_some(), "a segment is writable and executable")
 }
 
-fn has_no_executable_stack(file: &[u8]) -> Verdict {
-    let stack = segments(file)
+fn has_no_executable_stack(program: &Program) -> Verdict {
+    let stack = program
+        .segments
         .iter()
-        .find(|one| one.p_type(LE) == elf::PT_GNU_STACK);
+        .find(|one| one.kind == elf::PT_GNU_STACK);
     match stack {
         None => Err("no header describes the stack, so older kernels make it executable".into()),
-        Some(stack) => fails_if(
-            stack.p_flags(LE) & elf::PF_X != 0,
-            "the stack is executable",
-        ),
+        Some(stack) => fails_if(stack.flags & elf::PF_X != 0, "the stack is executable"),
     }
 }
 
-fn is_small_enough(file: &[u8]) -> Verdict {
-    let (bytes, most) = (file.len(), max_bytes());
+fn is_small_enough(target: &str, file: &[u8]) -> Verdict {
+    let (bytes, most) = (file.len(), max_bytes(target));
     fails_if(
         bytes > most,
         format!("it has {bytes} bytes, at most {most} are wanted"),
     )
 }
 
-fn is_small_enough_compressed(file: &[u8]) -> Verdict {
-    let (bytes, most) = (xz(file).len(), max_compressed_bytes());
+fn is_small_enough_compressed(target: &str, file: &[u8]) -> Verdict {
+    let (bytes, most) = (xz(file).len(), max_compressed_bytes(target));
     fails_if(
         bytes > most,
         format!("it has {bytes} bytes after xz -9, at most {most} are wanted"),
@@ -151,19 +205,17 @@ fn xz(bytes: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
-fn names_no_allocator(file: &[u8]) -> Verdict {
-    let sections = Header::parse(file).unwrap().sections(LE, file).unwrap();
-    let symbols = sections.symbols(LE, file, elf::SHT_SYMTAB).unwrap();
-    let names: Vec<_> = symbols
-        .iter()
-        .map(|symbol| String::from_utf8_lossy(symbol.name(LE, symbols.strings()).unwrap()))
-        .collect();
+fn names_no_allocator(program: &Program) -> Verdict {
     // Without this a stripped file would pass.
     fails_if(
-        !names.iter().any(|name| name == "_start"),
+        !program.symbols.iter().any(|name| name == "framemill_start"),
         "it has no symbols to look at",
     )?;
-    let found: Vec<_> = names.iter().filter(|name| is_allocator(name)).collect();
+    let found: Vec<_> = program
+        .symbols
+        .iter()
+        .filter(|name| is_allocator(name))
+        .collect();
     fails_if(!found.is_empty(), format!("it has an allocator: {found:?}"))
 }
 
@@ -178,69 +230,18 @@ fn is_allocator(symbol: &str) -> bool {
 }
 
 /// The symbols that are looked at must be those of the program that is shipped.
-fn is_the_same_program(stripped: &[u8], unstripped: &[u8]) -> Verdict {
-    let (one, other) = (segments(stripped), segments(unstripped));
+fn is_the_same_program(stripped: &Program, unstripped: &Program) -> Verdict {
+    let (one, other) = (&stripped.segments, &unstripped.segments);
     fails_if(one.len() != other.len(), "the segments differ in number")?;
-    for (one, other) in one.iter().zip(other) {
-        fails_if(
-            object::bytes_of(one) != object::bytes_of(other),
-            "the headers of a segment differ",
-        )?;
-        if one.p_type(LE) == elf::PT_LOAD {
-            let same = loaded(one, stripped) == loaded(other, unstripped);
-            fails_if(!same, "the bytes of a segment differ")?;
-        }
-    }
-    Ok(())
-}
-
-/// A segment's bytes, without the file's header: that one says where the sections are.
-fn loaded<'file>(segment: &Segment, file: &'file [u8]) -> &'file [u8] {
-    let bytes = segment.data(LE, file).unwrap();
-    if segment.p_offset(LE) == 0 {
-        &bytes[size_of::<Header>()..]
-    } else {
-        bytes
-    }
+    fails_if(one != other, "a segment differs")
 }
 
 // The faults.
 
-/// Byte offsets within a program header, and the type's within a section header.
-const P_TYPE: usize = 0;
-const P_FLAGS: usize = 4;
-const SH_TYPE: usize = 4;
-
-/// Overwrites one word of the header of the first segment of that type.
-fn with_segment(mut file: Vec<u8>, kind: u32, field: usize, value: u32) -> Vec<u8> {
-    let index = segments(&file)
-        .iter()
-        .position(|one| one.p_type(LE) == kind)
-        .unwrap();
-    let start = Header::parse(&*file).unwrap().e_phoff(LE) as usize;
-    put(
-        &mut file,
-        start + index * size_of::<Segment>() + field,
-        value,
-    );
-    file
-}
-
-fn put(file: &mut [u8], offset: usize, value: u32) {
-    file[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
-}
-
-/// Gives a symbol another name of the same length.
-fn with_renamed_symbol(mut file: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let old = format!("\0{from}\0").into_bytes();
-    let at = file
-        .windows(old.len())
-        .position(|bytes| bytes == old)
-        .unwrap()
-        + 1;
-    file[at..at + to.len()].copy_from_slice(to.as_bytes());
-    file
+/// The first segment of that type.
+fn segment(program: &mut Program, kind: u32) -> &mut read::Segment {
+    let mut segments = program.segments.iter_mut();
+    segments.find(|one| one.kind == kind).unwrap()
 }
 
 #[track_caller]
@@ -253,130 +254,164 @@ fn assert_noticed(verdict: Verdict, sentence: &str) {
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_is_a_fixed_aarch64_program() {
-    assert_eq!(is_a_fixed_aarch64_program(&built(STRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_are_fixed_programs() {
+    all_pass(|target, stripped, _| is_a_fixed_program(target, stripped));
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn another_machine_or_address_is_noticed() {
-    // e_type and e_machine are neighbours.
-    let word = |kind: u16, machine: u16| u32::from(kind) | u32::from(machine) << 16;
-    let mut file = built(STRIPPED);
-    put(&mut file, 16, word(elf::ET_EXEC, elf::EM_X86_64));
-    assert_noticed(is_a_fixed_aarch64_program(&file), "not for aarch64");
-    put(&mut file, 16, word(elf::ET_DYN, elf::EM_AARCH64));
-    assert_noticed(is_a_fixed_aarch64_program(&file), "fixed address");
+    let (mut program, _) = aarch64();
+    program.machine = elf::EM_X86_64;
+    assert_noticed(
+        is_a_fixed_program(AARCH64, &program),
+        "it is not for aarch64",
+    );
+    (program.machine, program.kind) = (elf::EM_AARCH64, elf::ET_DYN);
+    assert_noticed(is_a_fixed_program(AARCH64, &program), "fixed address");
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_asks_for_no_interpreter() {
-    assert_eq!(asks_for_no_interpreter(&built(STRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_have_their_targets_instructions() {
+    all_pass(|target, _, unstripped| has_the_targets_instructions(target, unstripped));
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+fn other_instructions_are_noticed() {
+    let program = |attributes: &[(u64, u64)]| Program {
+        machine: elf::EM_ARM,
+        kind: elf::ET_EXEC,
+        segments: Vec::new(),
+        sections: Vec::new(),
+        symbols: Vec::new(),
+        attributes: attributes.to_vec(),
+    };
+    let (v7, v6) = (TARGETS[1].0, TARGETS[2].0);
+    let check = |target, attributes| has_the_targets_instructions(target, &program(attributes));
+    assert_eq!(check(v7, &[(6, 10), (9, 2)]), Ok(()));
+    assert_eq!(check(v6, &[(6, 9), (9, 1)]), Ok(()));
+    assert_noticed(check(v6, &[(6, 10)]), "Tag_CPU_arch 10");
+    assert_noticed(check(v6, &[(6, 6), (9, 2)]), "Tag_THUMB_ISA_use 2");
+    assert_noticed(check(v7, &[(6, 10), (9, 1)]), "Tag_THUMB_ISA_use 1");
+    assert_noticed(check(v7, &[]), "does not say");
+}
+
+#[test]
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_ask_for_no_interpreter() {
+    all_pass(|_, stripped, _| asks_for_no_interpreter(stripped));
+}
+
+#[test]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn an_interpreter_is_noticed() {
-    let file = with_segment(built(STRIPPED), elf::PT_GNU_STACK, P_TYPE, elf::PT_INTERP);
-    assert_noticed(asks_for_no_interpreter(&file), "interpreter");
+    let (mut program, _) = aarch64();
+    segment(&mut program, elf::PT_GNU_STACK).kind = elf::PT_INTERP;
+    assert_noticed(asks_for_no_interpreter(&program), "interpreter");
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_has_no_dynamic_section() {
-    assert_eq!(has_no_dynamic_segment(&built(STRIPPED)), Ok(()));
-    assert_eq!(has_no_dynamic_section(&built(UNSTRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_have_no_dynamic_section() {
+    all_pass(|_, stripped, unstripped| {
+        has_no_dynamic_segment(stripped)?;
+        has_no_dynamic_section(unstripped)
+    });
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn a_dynamic_section_is_noticed() {
-    let file = with_segment(built(STRIPPED), elf::PT_GNU_STACK, P_TYPE, elf::PT_DYNAMIC);
-    assert_noticed(has_no_dynamic_segment(&file), "dynamic segment");
-
-    let mut file = built(UNSTRIPPED);
-    let first = Header::parse(&*file).unwrap().e_shoff(LE) as usize
-        + size_of::<elf::SectionHeader64<LittleEndian>>();
-    put(&mut file, first + SH_TYPE, elf::SHT_DYNAMIC);
-    assert_noticed(has_no_dynamic_section(&file), "dynamic section");
-    assert_noticed(has_no_dynamic_section(&built(STRIPPED)), "no sections");
+    let (mut stripped, mut unstripped) = aarch64();
+    assert_noticed(has_no_dynamic_section(&stripped), "no sections");
+    segment(&mut stripped, elf::PT_GNU_STACK).kind = elf::PT_DYNAMIC;
+    assert_noticed(has_no_dynamic_segment(&stripped), "dynamic segment");
+    unstripped.sections[1].0 = elf::SHT_DYNAMIC;
+    assert_noticed(has_no_dynamic_section(&unstripped), "dynamic section");
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_has_no_writable_code() {
-    assert_eq!(has_no_writable_code(&built(STRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_have_no_writable_code() {
+    all_pass(|_, stripped, _| has_no_writable_code(stripped));
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn writable_code_is_noticed() {
-    let rights = elf::PF_R | elf::PF_W | elf::PF_X;
-    let file = with_segment(built(STRIPPED), elf::PT_LOAD, P_FLAGS, rights);
-    assert_noticed(has_no_writable_code(&file), "writable and executable");
+    let (mut program, _) = aarch64();
+    segment(&mut program, elf::PT_LOAD).flags |= elf::PF_W | elf::PF_X;
+    assert_noticed(has_no_writable_code(&program), "writable and executable");
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_has_no_executable_stack() {
-    assert_eq!(has_no_executable_stack(&built(STRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_have_no_executable_stack() {
+    all_pass(|_, stripped, _| has_no_executable_stack(stripped));
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn an_executable_stack_is_noticed() {
-    let rights = elf::PF_R | elf::PF_W | elf::PF_X;
-    let file = with_segment(built(STRIPPED), elf::PT_GNU_STACK, P_FLAGS, rights);
-    assert_noticed(has_no_executable_stack(&file), "stack is executable");
-    let file = with_segment(built(STRIPPED), elf::PT_GNU_STACK, P_TYPE, elf::PT_NULL);
-    assert_noticed(has_no_executable_stack(&file), "no header");
+    let (mut program, _) = aarch64();
+    let stack = segment(&mut program, elf::PT_GNU_STACK);
+    stack.flags |= elf::PF_X;
+    assert_noticed(has_no_executable_stack(&program), "stack is executable");
+    segment(&mut program, elf::PT_GNU_STACK).kind = elf::PT_NULL;
+    assert_noticed(has_no_executable_stack(&program), "no header");
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_is_small_enough() {
-    assert_eq!(is_small_enough(&built(STRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_are_small_enough() {
+    all_pass(|target, _, _| is_small_enough(target, &file(target, "framemill").unwrap()));
 }
 
 #[test]
 fn a_byte_too_many_is_noticed() {
-    assert_eq!(is_small_enough(&vec![0; max_bytes()]), Ok(()));
-    assert_noticed(is_small_enough(&vec![0; max_bytes() + 1]), "bytes");
+    for (target, ..) in TARGETS {
+        let most = max_bytes(target);
+        assert_eq!(is_small_enough(target, &vec![0; most]), Ok(()));
+        assert_noticed(is_small_enough(target, &vec![0; most + 1]), "bytes");
+    }
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_is_small_enough_compressed() {
-    assert_eq!(is_small_enough_compressed(&built(STRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_are_small_enough_compressed() {
+    all_pass(|target, _, _| {
+        is_small_enough_compressed(target, &file(target, "framemill").unwrap())
+    });
 }
 
 #[test]
 fn compressed_bytes_too_many_are_noticed() {
     // A generator's bytes do not compress.
     let mut state = 1u32;
-    let bytes: Vec<u8> = (0..max_compressed_bytes())
+    let bytes: Vec<u8> = (0..max_compressed_bytes(AARCH64))
         .map(|_| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         })
         .collect();
-    assert_noticed(is_small_enough_compressed(&bytes), "after xz -9");
+    assert_noticed(is_small_enough_compressed(AARCH64, &bytes), "after xz -9");
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn it_has_no_allocator() {
-    assert_eq!(names_no_allocator(&built(UNSTRIPPED)), Ok(()));
+#[ignore = "looks at the built binaries: scripts/build"]
+fn they_have_no_allocator() {
+    all_pass(|_, _, unstripped| names_no_allocator(unstripped));
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn an_allocator_is_noticed() {
-    let file = with_renamed_symbol(built(UNSTRIPPED), "memcpy", "malloc");
-    assert_noticed(names_no_allocator(&file), "malloc");
-    assert_noticed(names_no_allocator(&built(STRIPPED)), "no symbols");
+    let (stripped, mut unstripped) = aarch64();
+    assert_noticed(names_no_allocator(&stripped), "no symbols");
+    unstripped.symbols.push("malloc".to_owned());
+    assert_noticed(names_no_allocator(&unstripped), "malloc");
 }
 
 #[test]
@@ -395,31 +430,29 @@ fn allocators_are_known_by_name() {
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
-fn the_copy_with_symbols_is_the_same_program() {
-    assert_eq!(
-        is_the_same_program(&built(STRIPPED), &built(UNSTRIPPED)),
-        Ok(())
-    );
+#[ignore = "looks at the built binaries: scripts/build"]
+fn the_copies_with_symbols_are_the_same_programs() {
+    all_pass(|_, stripped, unstripped| is_the_same_program(stripped, unstripped));
 }
 
 #[test]
-#[ignore = "looks at the aarch64 binary: scripts/build"]
+#[ignore = "looks at the built binaries: scripts/build"]
 fn a_copy_of_another_program_is_noticed() {
-    let mut file = built(UNSTRIPPED);
-    let last = segments(&file)[0].p_filesz(LE) as usize - 1;
-    file[last] ^= 1;
+    let (stripped, mut unstripped) = aarch64();
+    *unstripped.segments[0].bytes.last_mut().unwrap() ^= 1;
     assert_noticed(
-        is_the_same_program(&built(STRIPPED), &file),
-        "bytes of a segment",
+        is_the_same_program(&stripped, &unstripped),
+        "a segment differs",
     );
+    unstripped.segments.pop();
+    assert_noticed(is_the_same_program(&stripped, &unstripped), "in number");
 }
 
 #[test]
 fn too_many_words_end_with_one_sentence() {
     let words = vec!["x"; framemill::internals::limits::ARGUMENTS];
     let run = |words: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_framemill"))
+        Command::new(program::program())
             .args(words)
             .output()
             .unwrap()

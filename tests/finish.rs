@@ -2,6 +2,7 @@
 //! that are not ready. The engine is a double (tests/double).
 
 mod double;
+mod program;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -28,7 +29,9 @@ const SIGNALS: [Signal; 3] = [Signal::TERM, Signal::INT, Signal::HUP];
 /// The program, to which SIGHUP means something also where the tests run under `nohup`.
 fn program() -> Command {
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_framemill")]);
+    command
+        .arg("--default-signal=HUP")
+        .arg(self::program::program());
     command
 }
 

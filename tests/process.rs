@@ -2,17 +2,20 @@
 //!
 //! The host has no device; what needs one is in the guest's tests (tests/guest/process.rs).
 
+mod program;
+
 use std::io;
 use std::process::{Command, Output, Stdio};
 
 fn framemill() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_framemill"))
+    Command::new(program::program())
 }
 
 /// Runs a line of shell in which `$0` is the program.
 fn shell(line: &str) -> Output {
     Command::new("bash")
-        .args(["-c", line, env!("CARGO_BIN_EXE_framemill")])
+        .args(["-c", line])
+        .arg(program::program())
         .stdin(Stdio::null())
         .output()
         .expect("bash runs")

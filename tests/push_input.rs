@@ -1,5 +1,7 @@
 //! `framemill push` as a process of the host: what it says about an input that nobody could encode, before it asks any engine.
 
+mod program;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -12,7 +14,7 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 fn push(name: &str, bytes: &[u8], options: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_framemill"))
+    Command::new(program::program())
         .args(["push", "--socket", "@nobody-listens-here", "--from"])
         .arg(file(name, bytes))
         .args(options)

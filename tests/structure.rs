@@ -20,7 +20,7 @@ use source::{File, functions, of, on_disk};
 /// The modules in their layers, the lowest first. A file imports from its own module and from layers below it. Modules of one layer do
 /// not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["limits"],
+    &["limits", "mem"],
     &["nearest", "text", "time"],
     &["errno", "stdio"],
     &["exit", "free_memory", "log", "schedule", "signals"],
@@ -40,6 +40,10 @@ const LAYERS: &[&[&str]] = &[
 /// Files that may contain `unsafe`.
 const UNSAFE: &[&str] = &[
     "entry.rs",
+    "entry/mem.rs",
+    "entry/start.rs",
+    "entry/trace.rs",
+    "mem.rs",
     "sandbox/kernel.rs",
     "schedule.rs",
     "shm/bytes.rs",

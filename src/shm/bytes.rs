@@ -16,6 +16,8 @@ use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 use syscalls::{Sysno, syscall};
 
+use crate::mem;
+
 /// Bytes that others may write to: a view, as cheap to copy as a slice.
 ///
 /// One of a private slice is for code that takes both kinds.
@@ -72,7 +74,7 @@ impl<'a> SharedBytes<'a> {
             return false;
         };
         // SAFETY: so many bytes are in view, as just checked; `target` is ours alone.
-        unsafe { copy_racing(from.as_ptr(), target.as_mut_ptr(), target.len()) };
+        unsafe { mem::copy(from.as_ptr(), target.as_mut_ptr(), target.len()) };
         true
     }
 
@@ -90,7 +92,7 @@ impl<'a> SharedBytes<'a> {
             return false;
         };
         // SAFETY: all of `source` is mapped, and as many bytes are in view here and writable, as just checked.
-        unsafe { copy_racing(source.start.as_ptr(), to.as_ptr(), source.length) };
+        unsafe { mem::copy(source.start.as_ptr(), to.as_ptr(), source.length) };
         true
     }
 
@@ -197,81 +199,6 @@ impl<'a> From<&'a mut [u8]> for SharedBytes<'a> {
         let length = bytes.len();
         // SAFETY: borrowed for all of `'a` for these views alone.
         unsafe { Self::new(NonNull::from(bytes).cast(), length, true) }
-    }
-}
-
-/// Copies bytes that others may be reading or writing meanwhile.
-///
-/// In Rust's terms each byte is loaded and stored by itself, atomically and relaxed. Done like that, a frame would take ten times as long;
-/// `memcpy` and slices are for memory that nobody else writes to. So the copy is written in the processor's own words, of which
-/// the compiler assumes nothing.
-///
-/// # Safety
-/// `count` bytes are mapped at `from` and at `to`, the latter writable, and no reference in use says that nobody else writes to the one
-/// or reads the other.
-unsafe fn copy_racing(from: *const u8, to: *mut u8, count: usize) {
-    // Four pairs are loaded before the first is stored: the source may be uncached, where each load takes long and four take no longer.
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: reads `count` bytes from `from` and writes them to `to`, which the caller vouches for; touches nothing else.
-    unsafe {
-        core::arch::asm!(
-            "2: subs {n}, {n}, #64",
-            "b.lo 3f",
-            "ldp {a}, {b}, [{from}]",
-            "ldp {c}, {d}, [{from}, #16]",
-            "ldp {e}, {f}, [{from}, #32]",
-            "ldp {g}, {h}, [{from}, #48]",
-            "add {from}, {from}, #64",
-            "stp {a}, {b}, [{to}]",
-            "stp {c}, {d}, [{to}, #16]",
-            "stp {e}, {f}, [{to}, #32]",
-            "stp {g}, {h}, [{to}, #48]",
-            "add {to}, {to}, #64",
-            "b 2b",
-            "3: add {n}, {n}, #64",
-            // What is left: eight bytes at a time, then one.
-            "4: subs {n}, {n}, #8",
-            "b.lo 5f",
-            "ldr {a}, [{from}], #8",
-            "str {a}, [{to}], #8",
-            "b 4b",
-            "5: adds {n}, {n}, #8",
-            "b.eq 7f",
-            "6: ldrb {a:w}, [{from}], #1",
-            "strb {a:w}, [{to}], #1",
-            "subs {n}, {n}, #1",
-            "b.ne 6b",
-            "7:",
-            n = inout(reg) count => _,
-            from = inout(reg) from => _,
-            to = inout(reg) to => _,
-            a = out(reg) _, b = out(reg) _, c = out(reg) _, d = out(reg) _,
-            e = out(reg) _, f = out(reg) _, g = out(reg) _, h = out(reg) _,
-            options(nostack),
-        );
-    }
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: reads `count` bytes from `from` and writes them to `to`, which the caller vouches for; touches nothing else. The direction
-    // flag is clear, as everywhere in Rust.
-    unsafe {
-        core::arch::asm!(
-            "rep movsb",
-            inout("rcx") count => _,
-            inout("rsi") from => _,
-            inout("rdi") to => _,
-            options(nostack, preserves_flags),
-        );
-    }
-    #[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-    for index in 0..count {
-        // SAFETY: one of the `count` bytes that the caller vouches for.
-        let from = unsafe { from.add(index) };
-        // SAFETY: as above.
-        let to = unsafe { to.add(index) };
-        // SAFETY: mapped; a byte may be viewed as an atomic one.
-        let byte = unsafe { AtomicU8::from_ptr(from.cast_mut()) }.load(Relaxed);
-        // SAFETY: as above, and writable.
-        unsafe { AtomicU8::from_ptr(to) }.store(byte, Relaxed);
     }
 }
 

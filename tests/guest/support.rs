@@ -168,9 +168,7 @@ impl Guest {
         if self.api == Api::Multi {
             words.push_str(" vicodec.multiplanar=1");
         }
-        // The first test's call takes effect; the lines show with a failed test's output.
-        let _ = simple_logger::init_with_level(log::Level::Info);
-        log::info!("guest for {}: {words}", self.folder.display());
+        eprintln!("guest for {}: {words}", self.folder.display());
         let output = Command::new(root().join("scripts/vm"))
             .args(["--timeout", &self.patience.to_string(), "--share"])
             .arg(&self.folder)
