@@ -18,7 +18,7 @@ use framemill::internals::{command, log};
 /// Runs the program, and gives its exit code.
 ///
 /// # Safety
-/// `argv` points at `count` C strings that are never written to or freed.
+/// `argv` points at `count` C strings that are never written to or freed; a null pointer ends them, and the environment is behind it.
 unsafe fn run(count: usize, argv: *const *const c_char) -> u8 {
     if count > ARGUMENTS {
         if let Err(failure) = command::begin() {
