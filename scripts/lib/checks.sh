@@ -33,9 +33,10 @@ _formatting() {
 }
 
 quick_checks() {
-    # tests/abi_probe.rs compares with the kernel's own headers, as the compilers see them; tests/model_coder.rs decodes with ffmpeg.
+    # tests/abi_probe.rs compares with the kernel's own headers, as the compilers see them; tests/model_coder.rs decodes with ffmpeg;
+    # tests/packaging.rs asks systemd and mandoc.
     need_packages gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross linux-libc-dev-arm64-cross \
-        gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross ffmpeg xz-utils
+        gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross ffmpeg xz-utils systemd mandoc
     stage "formatting" _formatting || true
     stage "lints" _lint clippy --quiet --all-targets -- -D warnings || true
     stage "host tests" _host_tests || true

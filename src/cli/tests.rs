@@ -1,5 +1,6 @@
 //! Whole command lines, rule by rule.
 
+mod manual;
 mod mistakes;
 mod readme;
 

@@ -1,0 +1,65 @@
+# shellcheck shell=bash disable=SC2207 # no word has a space
+# Completion for framemill. Made from the table of options: FRAMEMILL_WRITE=1 cargo test --lib manual
+_framemill() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
+    COMPREPLY=()
+    case $COMP_CWORD:${COMP_WORDS[1]} in
+    1:*) words="run push tap stat ctl probe help --version" ;;
+    *:help) words="run push tap stat ctl probe" ;;
+    esac
+    [ "$COMP_CWORD" -eq 1 ] || case ${COMP_WORDS[1]} in
+    run)
+        case $prev in
+        --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --colorspace | --camera-wait | --frames | --ready-fd | --user | --realtime | --cpu | --log) return ;;
+        --device | --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --bitrate-mode) words="vbr cbr" ;;
+        --level) words="auto" ;;
+        --repeat-headers) words="on off" ;;
+        --memory) words="auto export copy" ;;
+        --color-range) words="full limited" ;;
+        --log-to) words="stderr kmsg" ;;
+        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --camera-wait --frames --once --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
+        esac
+        ;;
+    push)
+        case $prev in
+        --socket | --from) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --engine-uid | --size | --format | --stride | --rows | --colorspace | --frames | --memory | --wait) return ;;
+        --color-range) words="full limited" ;;
+        --fps) words="max" ;;
+        --timestamps) words="header arrival" ;;
+        *) words="--socket --engine-uid --size --format --from --raw --y4m --stride --rows --pad --color-range --colorspace --progressive --fps --timestamps --live --frames --loop --memory --wait --help" ;;
+        esac
+        ;;
+    tap)
+        case $prev in
+        --socket | --to | --index) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --engine-uid | --frames | --wait) return ;;
+        --from) words="oldest key live" ;;
+        *) words="--socket --engine-uid --to --from --frames --index --all --wait --help" ;;
+        esac
+        ;;
+    stat)
+        case $prev in
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --engine-uid | --watch) return ;;
+        *) words="--socket --engine-uid --watch --json --check --help" ;;
+        esac
+        ;;
+    ctl)
+        case $prev in
+        bitrate | gop | control | --engine-uid | --wait) return ;;
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        *) words="key bitrate gop control drain --socket --engine-uid --wait --help" ;;
+        esac
+        ;;
+    probe)
+        case $prev in
+        --device) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        *) words="--device --json --help" ;;
+        esac
+        ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -F _framemill framemill
