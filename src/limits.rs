@@ -336,7 +336,7 @@ pub const ATTACH_AGAIN_MS: u32 = 2 * RETURN_MS;
 pub const SIZE_DEFAULT: (u32, u32) = (640, 480);
 
 /// From one line in the log about what a client did to the next, ms: no client can fill it.
-pub const TELL_PAUSE_MS: u32 = 1000;
+pub const LOG_PAUSE_MS: u32 = 1000;
 
 /// Reconfigurations that clients of users who are not trusted can cause at once.
 pub const STRANGERS_CHANGES: u32 = 8;

@@ -95,7 +95,7 @@ impl fmt::Display for ClientError {
                 f,
                 "user {uid} listens there, neither root nor this user (--engine-uid {uid} trusts that user)"
             ),
-            Self::Stopped => f.write_str("told to stop before the engine answered"),
+            Self::Stopped => f.write_str("stopped by a signal before the engine answered"),
             Self::System(Step::Answer, _) => f.write_str("the engine does not answer"),
             Self::System(call, errno) => {
                 write!(

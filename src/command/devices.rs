@@ -1,6 +1,6 @@
 //! The devices that `run` is to work with: which encoder, and which camera. Waits where that was asked for.
 //!
-//! Knows nodes and how their absence is told; what is done with an encoder is `run`'s business.
+//! Knows nodes and how their absence is reported; what is done with an encoder is `run`'s business.
 
 use core::ffi::CStr;
 use core::fmt;
@@ -125,7 +125,7 @@ impl Deadline {
         if signals.take() {
             return Err(failure!(
                 Exit::NoDevice,
-                "told to stop while waiting for the device"
+                "stopped by a signal while waiting for the device"
             ));
         }
         Ok(left != 0)

@@ -1,5 +1,5 @@
 //! The first frames of a raw pipe, kept back until more came than fit: an input of so few frames that ends inside one is rejected as
-//! a whole. How long a pipe is, nobody can know before its end; what is longer is told when it ends.
+//! a whole. How long a pipe is, nobody can know before its end; what is longer is reported when it ends.
 //!
 //! Knows slots that are filled and not committed. Reads nothing.
 

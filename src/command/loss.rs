@@ -1,6 +1,6 @@
 //! Packets that `tap` did not get: how many, where, and when that is said. Pure: time is an argument, `CLOCK_MONOTONIC` ns.
 
-use crate::limits::TELL_PAUSE_MS;
+use crate::limits::LOG_PAUSE_MS;
 use crate::time::MS;
 
 /// Packets lost so far.
@@ -17,7 +17,7 @@ pub(super) struct Losses {
 
 impl Losses {
     /// So many packets are lost. Gives the number for a line in the log, which is due at once for the first loss; for a reader that is
-    /// too slow for good, once in `TELL_PAUSE_MS`.
+    /// too slow for good, once in `LOG_PAUSE_MS`.
     pub(super) fn add(&mut self, packets: u64, now_ns: u64) -> Option<u64> {
         if packets == 0 {
             return None;
@@ -25,7 +25,7 @@ impl Losses {
         self.total = self.total.saturating_add(packets);
         self.unlogged = self.unlogged.saturating_add(packets);
         self.gap = true;
-        let pause_ns = u64::from(TELL_PAUSE_MS) * MS;
+        let pause_ns = u64::from(LOG_PAUSE_MS) * MS;
         if self
             .logged_ns
             .is_some_and(|at| now_ns.saturating_sub(at) < pause_ns)

@@ -35,7 +35,7 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
     result
 }
 
-/// Opens the input, pushes its frames, and tells what came of them.
+/// Opens the input, pushes its frames, and reports what came of them.
 fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
     // The input first: a mistake in it should not occupy the engine.
     let mut frames = match options.from {
@@ -56,7 +56,7 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
         // Not taken apart: the process ends with it, or the engine's slots are gone.
         let mut producer = ManuallyDrop::new(producer);
         let result = job.push_all(&mut producer, &mut frames);
-        // Whatever ended it: what was committed is waited for, and told.
+        // Whatever ended it: what was committed is waited for, and reported.
         let finished = finish(&mut producer, stop);
         let (published, dropped) = producer.accounts();
         pushed += producer.committed();

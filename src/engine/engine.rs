@@ -194,7 +194,7 @@ impl<'a> Engine<'a> {
                 // Whoever asks twice does not want to wait. The end may have begun by itself, which the first does not cut short.
                 self.run_state.give_up();
             } else {
-                note!(info, "told to stop: draining");
+                note!(info, "a signal ends the engine: draining");
                 self.begin_end(now_ns);
             }
         }
@@ -581,7 +581,7 @@ impl<'a> Engine<'a> {
         let outcome = self.stage.change(change, &mut self.pipeline, now_ns)?;
         self.clients.answer(index, outcome);
         if change == Change::Drain {
-            note!(info, "told by a client to stop: draining");
+            note!(info, "a client ends the engine: draining");
             self.begin_end(now_ns);
         }
         Ok(())

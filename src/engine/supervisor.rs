@@ -29,7 +29,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Nothing has been told.
+    /// Nothing has been sent.
     #[must_use]
     pub fn new(socket: Option<OwnedFd>, ready: Option<OwnedFd>, interval_ns: u64) -> Self {
         Self {

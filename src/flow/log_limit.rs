@@ -1,10 +1,10 @@
-//! How often the log speaks of what clients do: once in `TELL_PAUSE_MS`, so that nobody can fill it. Counters tell the rest.
+//! How often the log speaks of what clients do: once in `LOG_PAUSE_MS`, so that nobody can fill it. Counters tell the rest.
 //!
 //! Pure: time is an argument, ns of `CLOCK_MONOTONIC`. Knows no sentence.
 
 use core::cell::Cell;
 
-use crate::limits::TELL_PAUSE_MS;
+use crate::limits::LOG_PAUSE_MS;
 use crate::time::MS;
 
 /// When the log may speak again.
@@ -19,7 +19,7 @@ impl LogLimit {
     pub fn may_log(&self, now_ns: u64) -> bool {
         let may = now_ns >= self.again_ns.get();
         if may {
-            let pause = u64::from(TELL_PAUSE_MS) * MS;
+            let pause = u64::from(LOG_PAUSE_MS) * MS;
             self.again_ns.set(now_ns.saturating_add(pause));
         }
         may
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn one_line_in_a_while() {
         let limit = LogLimit::default();
-        let pause = u64::from(TELL_PAUSE_MS) * MS;
+        let pause = u64::from(LOG_PAUSE_MS) * MS;
         assert!(limit.may_log(5) && !limit.may_log(4 + pause) && limit.may_log(5 + pause));
     }
 }

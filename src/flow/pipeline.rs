@@ -32,7 +32,7 @@ pub struct Pipeline<'a> {
     holds_none: bool,
     /// A packet, and nothing else, left the encoder without a frame.
     answered_all: bool,
-    /// The encoder was told to give everything that it holds.
+    /// The encoder is being drained.
     draining: bool,
     /// Frames were dropped since the encoder's last sign of life, because it has all the slots that it can have.
     behind: bool,
@@ -272,7 +272,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Drops every frame that the encoder holds, and that it cannot be told to give. Packets of later frames may push them out
+    /// Drops every frame that the encoder holds, and that no drain makes it give. Packets of later frames may push them out
     /// all the same.
     pub fn expire_held(&mut self) {
         while let Some(expired) = self.pending.expire_any() {
@@ -280,7 +280,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// The encoder was told to give everything that it holds.
+    /// The encoder is being drained.
     pub fn drain(&mut self, now: u64) {
         self.draining = true;
         self.progressed_at(now);

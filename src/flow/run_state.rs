@@ -185,7 +185,10 @@ impl<R> RunState<R> {
 
     /// All frames are queued, and the encoder has the command to stop. `marked`: it marks its last buffer.
     pub fn stop_sent(&mut self, marked: bool) {
-        debug_assert!(!matches!(self.drain, Drain::Draining { .. }), "told twice");
+        debug_assert!(
+            !matches!(self.drain, Drain::Draining { .. }),
+            "STOP was sent twice"
+        );
         if let Drain::Flushing { deadline_ns } = self.drain {
             self.drain = Drain::Draining {
                 deadline_ns,

@@ -75,7 +75,7 @@ counters! {
     Restarts = "restarts",
     /// Requests for a key frame, by clients or because a packet was damaged or lost.
     KeyRequests = "key_frames_requested",
-    /// Key frames that the encoder was told to make.
+    /// Key frames that the encoder was forced to make.
     KeyForced = "key_frames_forced",
     /// Changes that clients asked for: bit rate, key-frame distance, controls.
     Changes = "changes",

@@ -174,7 +174,7 @@ fn enabled(control: QueryExtCtrl) -> Option<QueryExtCtrl> {
     (control.flags & CTRL_FLAG_DISABLED == 0).then_some(control)
 }
 
-/// A driver that fails to say whether it has a control is told of: what comes of it may be hard to explain.
+/// A driver that fails to say whether it has a control is logged: what comes of it may be hard to explain.
 fn taken_for_absent<T>(error: IoctlError) -> Option<T> {
     note!(warn, "{error}: a control is taken for absent");
     None

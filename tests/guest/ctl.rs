@@ -143,7 +143,7 @@ both_apis! {
             let log = outcome.text(&format!("{name}.log"));
             assert!(log.contains("the driver has no such control"), "{log}");
         }
-        assert!(outcome.text("run.log").contains("told by a client to stop: draining"));
+        assert!(outcome.text("run.log").contains("a client ends the engine: draining"));
     }
 }
 

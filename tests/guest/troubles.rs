@@ -431,7 +431,7 @@ fn drain_that_a_client_asks_for_while_the_encoder_is_away_ends_the_engine() {
     );
     outcome.succeeded(&["push", "drain", "run"]);
     assert_eq!(within(&outcome, 500), 0, "{}", outcome.story());
-    says(&outcome, 1, "told by a client to stop");
+    says(&outcome, 1, "a client ends the engine");
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub(super) fn attach(
         let producer = match request(engine, requested, header) {
             // The engine knows the format; the size is better named here.
             Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
-            // What does not fit is told better when it is known what the engine takes.
+            // What does not fit is reported better when it is known what the engine takes.
             Err(ClientError::Refused(Refusal::Fixed)) => {
                 let (copied, colour) = (requested.copied, requested.colour);
                 let requested = FormatRequest {
@@ -158,7 +158,7 @@ fn request(
     }
 }
 
-/// Offers slots of its own in place of the engine's. A refusal is told, and costs no more than the memory that the engine has.
+/// Offers slots of its own in place of the engine's. A refusal is logged, and costs no more than the memory that the engine has.
 fn with_own_slots(
     producer: FrameProducer,
     kind: PushMemory,

@@ -29,7 +29,7 @@ pub(super) enum Ended {
     Lost(ClientError),
     /// The slots are a device's memory, and the kernel does not let this process write to it.
     NotShared(Errno),
-    /// Something else did, and was told.
+    /// Something else did, and was reported.
     Failed(Failure),
 }
 
