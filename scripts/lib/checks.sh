@@ -27,9 +27,15 @@ _host_tests() {
     return "$status"
 }
 
-# The fuzz targets are a workspace of their own.
+# The fuzz targets and the examples are workspaces of their own.
 _formatting() {
-    _lint fmt --check && _lint fmt --check --manifest-path tests/fuzz/Cargo.toml
+    _lint fmt --check && _lint fmt --check --manifest-path tests/fuzz/Cargo.toml &&
+        _lint fmt --check --manifest-path tests/examples/Cargo.toml
+}
+
+_lints() {
+    _lint clippy --quiet --all-targets -- -D warnings &&
+        _lint clippy --quiet --manifest-path tests/examples/Cargo.toml --target-dir target/examples -- -D warnings
 }
 
 quick_checks() {
@@ -38,6 +44,6 @@ quick_checks() {
     need_packages gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross linux-libc-dev-arm64-cross \
         gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross ffmpeg xz-utils systemd mandoc
     stage "formatting" _formatting || true
-    stage "lints" _lint clippy --quiet --all-targets -- -D warnings || true
+    stage "lints" _lints || true
     stage "host tests" _host_tests || true
 }

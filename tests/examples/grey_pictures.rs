@@ -10,14 +10,16 @@ use framemill::client::SocketName;
 use framemill::client::{ClientError, FormatRequest, FrameProducer};
 
 fn main() {
+    // The library logs through the `log` crate.
+    let _ = simple_logger::init_with_level(log::Level::Info);
     let mut words = env::args().skip(1);
     let path = words.next().unwrap_or("/run/framemill.sock".to_owned());
     let path = CString::new(path).expect("no NUL in a path");
     let count = words.next().and_then(|word| word.parse().ok());
     match produce(&SocketName::Path(&path), count.unwrap_or(90)) {
-        Ok((published, dropped)) => println!("{published} published, {dropped} dropped"),
+        Ok((published, dropped)) => log::info!("{published} published, {dropped} dropped"),
         Err(error) => {
-            eprintln!("{error}");
+            log::error!("{error}");
             process::exit(1);
         }
     }
@@ -30,7 +32,7 @@ fn produce(engine: &SocketName<'_>, count: u64) -> Result<(u64, u64), ClientErro
         ..FormatRequest::default()
     };
     let mut producer = FrameProducer::connect_with(engine, &requested)?;
-    println!(
+    log::info!(
         "{} at {:?}, {} slots",
         producer.format(),
         producer.size(),
@@ -39,7 +41,7 @@ fn produce(engine: &SocketName<'_>, count: u64) -> Result<(u64, u64), ClientErro
     for number in 0..count {
         // A second without a slot: the encoder does not keep up, and the picture is left out.
         let Some(slot) = producer.acquire(Some(1_000_000_000))? else {
-            eprintln!("no slot for picture {number}");
+            log::warn!("no slot for picture {number}");
             continue;
         };
         // CPU access began with `acquire` and ends with `commit`, or when the slot is dropped, which gives it back unused.

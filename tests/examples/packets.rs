@@ -10,12 +10,13 @@ use framemill::client::{ClientError, Next, PacketConsumer, Start, Wait};
 use framemill::shm::layout::flag;
 
 fn main() {
+    let _ = simple_logger::init_with_level(log::Level::Info);
     let path = env::args()
         .nth(1)
         .unwrap_or("/run/framemill.sock".to_owned());
     let path = CString::new(path).expect("no NUL in a path");
     if let Err(error) = consume(&SocketName::Path(&path)) {
-        eprintln!("{error}");
+        log::error!("{error}");
         process::exit(1);
     }
 }
@@ -31,7 +32,7 @@ fn consume(engine: &SocketName<'_>) -> Result<(), ClientError> {
             Next::Packet(packet) => {
                 let packet_bytes = &bytes[..packet.length as usize];
                 let delay = packet.published.saturating_sub(packet.committed) / 1000;
-                println!(
+                log::info!(
                     "packet {} of generation {}: {} bytes{}, {delay} us after its picture",
                     packet.sequence,
                     packet.generation,
@@ -43,7 +44,7 @@ fn consume(engine: &SocketName<'_>) -> Result<(), ClientError> {
                     },
                 );
             }
-            Next::Lapped(lost) => eprintln!("{lost} packets missed: too slow"),
+            Next::Lapped(lost) => log::warn!("{lost} packets missed: too slow"),
             Next::TooSmall(_) => consumer.skip(),
             Next::Empty => match consumer.wait(Some(5_000_000_000))? {
                 Wait::Ready => {}
