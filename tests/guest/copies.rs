@@ -2,6 +2,7 @@
 
 use crate::accounting::stat;
 use crate::frames::Picture;
+use crate::machine::usual_name;
 use crate::support::{Api, Guest};
 
 /// The calls of a running engine. None of them maps, unmaps or allocates memory.
@@ -83,6 +84,7 @@ fn raw_frames_are_not_copied_and_coded_bytes_once_with_no_call_that_touches_memo
         let calls: Vec<_> = trace
             .lines()
             .filter_map(|line| line.split_whitespace().nth(1)?.split('(').next())
+            .map(usual_name)
             .collect();
         // A producer's coming takes memory for its ring, and for slots if it wants copies; all is there when its first frame is
         // queued.

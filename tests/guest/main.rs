@@ -4,6 +4,7 @@
 //! them; so does `cargo test --test guest -- --test-threads=2` once `scripts/build` has been run.
 
 mod frames;
+mod machine;
 mod support;
 
 /// Makes a test of each function, once with each of V4L2's two APIs.

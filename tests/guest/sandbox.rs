@@ -5,8 +5,8 @@ use crate::accounting::stat;
 use crate::frames::Picture;
 use crate::support::{Api, Guest, Outcome};
 
-/// `rights NAME`: what /proc says of the engine. `asked NAME CALL ARGUMENT…`: what the kernel answers to it. Calls are numbers of
-/// aarch64; -100 is AT_FDCWD.
+/// `rights NAME`: what /proc says of the engine. `asked NAME CALL ARGUMENT…`: what the kernel answers to it. Calls are
+/// numbers, which `Machine::words` names; -100 is AT_FDCWD.
 const TOOLS: &str = r#"
     rights() {
         sed -n '/^Seccomp:\|^NoNewPrivs:\|^Uid:\|^Gid:\|^Groups:\|^CapEff:\|^VmLck:/p' /proc/$run/status | tr -s '\t ' ' ' >/host/$1
@@ -16,7 +16,7 @@ const TOOLS: &str = r#"
         shift
         say $as "$(/host/puppet $run $@)"
     }
-    openat=56 unlinkat=35 mmap=222 ioctl=29 here=-100
+    here=-100
 "#;
 
 /// A line that `rights` left, without its trailing space.
@@ -47,7 +47,7 @@ fn files_and_calls_that_the_loop_does_not_need_are_out_of_reach() {
         echo text >/tmp/file
         engine run --size 640x368 --no-sandbox
         rights free
-        asked free-socket 198 1 1 0
+        asked free-socket $socket 1 1 0
         asked free-file $openat $here =/tmp/file 0
         asked free-make $openat $here =/tmp/made 0101 0600
         kill $run
@@ -58,7 +58,7 @@ fn files_and_calls_that_the_loop_does_not_need_are_out_of_reach() {
         asked detour $openat $here =/dev/../tmp/file 1
         asked folder $openat $here =/ 0
         asked unlink $unlinkat $here =/tmp/file 0
-        asked format $ioctl 1 0xc0d05604 0
+        asked format $ioctl 1 $g_fmt 0
         asked node $openat $here =/dev/video0 2
         # A device that comes back has a new node.
         cp -a /dev/video0 /dev/back
@@ -172,22 +172,22 @@ fn a_node_with_an_odd_path_is_opened_again_and_nothing_else_is() {
 #[ignore = "boots the guest: scripts/test"]
 fn a_forbidden_call_ends_the_process_before_it_is_made() {
     const CALLS: [(&str, &str); 16] = [
-        ("execve", "221 =/bin/sh 0 0"),
-        ("clone", "220 17 0 0 0 0"),
-        ("socket", "198 2 1 0"),
-        ("kill", "129 1 0"),
-        ("mprotect", "226 0 4096 7"),
-        ("getpid", "172"),
-        ("ptrace", "117 16 1"),
-        ("setuid", "146 0"),
+        ("execve", "$execve =/bin/sh 0 0"),
+        ("clone", "$clone 17 0 0 0 0"),
+        ("socket", "$socket 2 1 0"),
+        ("kill", "$kill 1 0"),
+        ("mprotect", "$mprotect 0 4096 7"),
+        ("getpid", "$getpid"),
+        ("ptrace", "$ptrace 16 1"),
+        ("setuid", "$setuid 0"),
         ("unknown", "0x40000027"),
         ("make", "$openat $here =/tmp/made 0101 0600"),
         ("truncate", "$openat $here =/dev/video0 01002"),
         ("code", "$mmap 0 4096 5 0x22 -1 0"),
         ("terminal", "$ioctl 0 0x5412 0"),
         ("heap", "$ioctl 1 0xc0184800 0"),
-        ("sleep", "98 0 0"),
-        ("inet", "199 2 1 0"),
+        ("sleep", "$futex 0 0"),
+        ("inet", "$socketpair 2 1 0"),
     ];
     let guest = Guest::new("forbidden", Api::Single);
     guest.compile("tests/vm/puppet.c", "puppet");

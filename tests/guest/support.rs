@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, thread};
 
+use crate::machine::Machine;
+
 /// Which of V4L2's two APIs the guest's encoder speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
@@ -162,7 +164,13 @@ impl Guest {
         let binary = binary();
         self.put(
             "script.sh",
-            format!("{}\n{}\n{script}\n", include_str!("prelude.sh"), self.setup).as_bytes(),
+            format!(
+                "{}\n{}\n{}\n{script}\n",
+                include_str!("prelude.sh"),
+                Machine::of(&binary).words(),
+                self.setup
+            )
+            .as_bytes(),
         );
         let mut words = self.append.clone();
         if self.api == Api::Multi {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Makes a process that waits in a system call issue another one, as if its code had been taken over. aarch64 only.
+ * Makes a process that waits in a system call issue another one, as if its code had been taken over. For aarch64, and
+ * for arm, on a kernel of either.
  *
  *   puppet PID CALL [ARGUMENT…]   CALL by its number; an argument is a number, or a text after a =, of which the call gets the address.
  *                                 Says `answer N`, as the kernel gave it, or `killed N` with the signal that ended the process.
@@ -15,10 +16,17 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 
-#define SVC 0xd4000001u
+/* The registers of a process, as many bytes of them as it has: an arm process has 18 words, on an aarch64 kernel, too. */
+union registers {
+	struct {
+		uint64_t x[31], sp, pc, pstate;
+	} wide;
+	struct {
+		uint32_t r[16], cpsr, first;
+	} narrow;
+};
 
 static pid_t pid;
 
@@ -44,12 +52,25 @@ static int stopped(void)
 	return 0;
 }
 
-static void registers(int request, struct user_regs_struct *regs)
+static size_t registers(int request, union registers *regs, size_t bytes)
 {
-	struct iovec iov = { regs, sizeof(*regs) };
+	struct iovec iov = { regs, bytes };
 
 	if (ptrace(request, pid, NT_PRSTATUS, &iov))
 		fail("registers");
+	return iov.iov_len;
+}
+
+/* Whether there is an instruction for a system call at that address. */
+static int calls_at(uint64_t pc, int narrow, int thumb)
+{
+	uint32_t word;
+
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, pid, (void *)(uintptr_t)pc, 0);
+	if (errno)
+		return 0;
+	return !narrow ? word == 0xd4000001 : thumb ? (word & 0xffff) == 0xdf00 : word == 0xef000000;
 }
 
 /* Copies a text below everything that the process has on its stack. */
@@ -62,18 +83,18 @@ static uint64_t lend(uint64_t *below, const char *text)
 		fail("text");
 	strcpy(copy, text);
 	*below -= bytes;
-	for (at = 0; at < bytes; at += 8)
-		if (ptrace(PTRACE_POKEDATA, pid, *below + at, *(long *)(copy + at)))
+	for (at = 0; at < bytes; at += sizeof(long))
+		if (ptrace(PTRACE_POKEDATA, pid, (void *)(uintptr_t)(*below + at), *(long *)(copy + at)))
 			fail("stack");
 	return *below;
 }
 
 int main(int count, char **argument)
 {
-	struct user_regs_struct before, regs;
+	union registers before, regs;
+	size_t bytes;
 	uint64_t below;
-	long at_pc;
-	int i;
+	int narrow, i;
 
 	if (count < 3 || count > 9)
 		return 2;
@@ -83,20 +104,23 @@ int main(int count, char **argument)
 	if (!stopped())
 		return 1;
 	/* The call that it waited in is about to be begun again: the program counter is at its instruction. */
-	registers(PTRACE_GETREGSET, &before);
-	errno = 0;
-	at_pc = ptrace(PTRACE_PEEKTEXT, pid, before.pc, 0);
-	if (errno || (uint32_t)at_pc != SVC)
+	bytes = registers(PTRACE_GETREGSET, &before, sizeof(before));
+	narrow = bytes == sizeof(before.narrow);
+	if (!calls_at(narrow ? before.narrow.r[15] : before.wide.pc, narrow, before.narrow.cpsr >> 5 & 1))
 		fail("it does not wait in a system call");
 	regs = before;
-	below = regs.sp - 4096;
-	regs.regs[8] = strtoul(argument[2], NULL, 0);
-	for (i = 0; i < 6; i++) {
-		const char *text = i + 3 < count ? argument[i + 3] : "0";
+	below = ((narrow ? before.narrow.r[13] : before.wide.sp) - 4096) & ~15;
+	for (i = 0; i < 7; i++) {
+		/* The first word is the call's number, which has a register of its own. */
+		const char *text = i + 2 < count ? argument[i + 2] : "0";
+		uint64_t value = text[0] == '=' ? lend(&below, text + 1) : (uint64_t)strtoll(text, NULL, 0);
 
-		regs.regs[i] = text[0] == '=' ? lend(&below, text + 1) : (uint64_t)strtoll(text, NULL, 0);
+		if (narrow)
+			regs.narrow.r[i ? i - 1 : 7] = value;
+		else
+			regs.wide.x[i ? i - 1 : 8] = value;
 	}
-	registers(PTRACE_SETREGSET, &regs);
+	registers(PTRACE_SETREGSET, &regs, bytes);
 	/* To where the kernel takes the call, and to its answer. */
 	for (i = 0; i < 2; i++) {
 		if (ptrace(PTRACE_SYSCALL, pid, 0, 0))
@@ -104,14 +128,14 @@ int main(int count, char **argument)
 		if (!stopped())
 			return 0;
 	}
-	registers(PTRACE_GETREGSET, &regs);
-	registers(PTRACE_SETREGSET, &before);
+	registers(PTRACE_GETREGSET, &regs, bytes);
+	registers(PTRACE_SETREGSET, &before, bytes);
 	/* A signal that the call raised ends it only now; otherwise it stops at its own call. */
 	if (ptrace(PTRACE_SYSCALL, pid, 0, 0))
 		fail("run");
 	if (!stopped())
 		return 0;
-	printf("answer %lld\n", (long long)regs.regs[0]);
+	printf("answer %lld\n", narrow ? (long long)(int32_t)regs.narrow.r[0] : (long long)regs.wide.x[0]);
 	if (ptrace(PTRACE_DETACH, pid, 0, 0))
 		fail("detach");
 	return 0;
