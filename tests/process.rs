@@ -5,7 +5,11 @@
 mod program;
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
+
+use rustix::thread::set_no_new_privs;
+use syscalls::{Sysno, syscall};
 
 fn framemill() -> Command {
     Command::new(program::program())
@@ -155,4 +159,38 @@ fn variables_of_another_process_or_of_nonsense_are_no_business_of_ours() {
         let warning = format!("framemill: warning: NOTIFY_SOCKET {address}: {errno}\n");
         assert!(said(&output).starts_with(&warning), "{output:?}");
     }
+}
+
+/// As on a kernel that lacks the call: the program asks with it whether a line would have to wait.
+#[test]
+fn a_poll_that_fails_silences_nobody() {
+    const _: () = assert!(cfg!(target_endian = "little"));
+    /// `struct sock_filter`: the code, two jumps, the operand.
+    const fn step(code: u64, then: u64, otherwise: u64, operand: u64) -> u64 {
+        code | then << 16 | otherwise << 24 | operand << 32
+    }
+    #[repr(C)]
+    struct Program(u16, *const u64);
+    const FILTER: [u64; 4] = [
+        step(0x20, 0, 0, 0),
+        step(0x15, 0, 1, Sysno::ppoll as u64),
+        // SECCOMP_RET_ERRNO with ENOSYS, SECCOMP_RET_ALLOW.
+        step(0x06, 0, 0, 0x5_0000 | 38),
+        step(0x06, 0, 0, 0x7fff_0000),
+    ];
+    let mut command = framemill();
+    command.args(["stat", "--socket", "@nobody-listens-here"]);
+    let refuse = || {
+        let allowed = set_no_new_privs(true);
+        allowed.map_err(|errno| io::Error::from_raw_os_error(errno.raw_os_error()))?;
+        let program = Program(4, FILTER.as_ptr());
+        // SAFETY: the kernel reads the structure and its four instructions.
+        let answer = unsafe { syscall!(Sysno::seccomp, 1, 0, &raw const program) };
+        answer.map_err(|errno| io::Error::from_raw_os_error(errno.into_raw()))?;
+        Ok(())
+    };
+    // SAFETY: two system calls, between fork and execve.
+    let output = unsafe { command.pre_exec(refuse) }.output().unwrap();
+    assert_eq!(output.status.code(), Some(14), "{output:?}");
+    assert_eq!(said(&output), "framemill: poll failed: ENOSYS\n");
 }
