@@ -8,8 +8,11 @@
 # Framemill. It is not compressed: unpacking costs the emulated processor more than reading does.
 # What changes from run to run (init, the command, the framemill binary) is not in it.
 
-# It comes from scripts/vm.
-: "${cache:?}"
+# Both come from scripts/vm.
+: "${cache:?}" "${arch:?}"
+
+# Debian's armel runs on ARMv6 and ARMv7.
+if [ "$arch" = aarch64 ]; then _image_debian=arm64; else _image_debian=armel; fi
 
 _image_programs=(usr/bin/v4l2-ctl usr/bin/v4l2-compliance usr/bin/strace)
 _image_packages=(busybox-static v4l-utils strace libv4l-0 libv4lconvert0 libjpeg62-turbo
@@ -30,7 +33,7 @@ _image_build() (
     trap 'exit 130' INT TERM HUP
     echo "vm: building the guest's base image once" >&2
     mkdir -p "$work/packages" "$work/root"
-    fetch_packages "$work/packages" "${_image_packages[@]/%/:arm64}" || exit 1
+    fetch_packages "$work/packages" "${_image_packages[@]/%/:$_image_debian}" || exit 1
     cd "$work/root" || exit 1
     mkdir -p bin lib dev proc sys run tmp host root etc usr/lib
     ln -s bin sbin
@@ -64,7 +67,7 @@ _image_build() (
 _image_path() {
     local key
     key=$( (declare -f _image_build _image_copy_library
-        echo "${_image_programs[@]}" "${_image_packages[@]}") | sha256sum | cut -c1-16)
+        echo "$_image_debian" "${_image_programs[@]}" "${_image_packages[@]}") | sha256sum | cut -c1-16)
     echo "$cache/image-$key"
 }
 

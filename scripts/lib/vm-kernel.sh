@@ -4,16 +4,26 @@
 #   kernel_packages   prints the packages that a build would need; none when it is cached
 #   kernel_image      prints the path of the kernel, and builds it first when it is not cached
 #
+# `arch` says for which guest: aarch64, armv7 or armv6; the last two share a kernel.
+#
 # What goes in, and so into the name of the cached file:
 #   - the version of Debian's linux-source-6.1,
-#   - tests/vm/kernel.config,
-#   - tests/vm/kernel/*.patch, applied in the order of their names,
+#   - tests/vm/kernel.config; on arm what tests/vm/kernel-arm.config says instead,
+#   - tests/vm/kernel/*.patch, applied in the order of their names; on arm those of tests/vm/kernel-arm/, too,
 #   - tests/vm/kernel/NAME/: a driver, put at drivers/media/NAME. Its Makefile says obj-y or
 #     obj-$(CONFIG_…); with a Kconfig beside it, name its symbols in kernel.config. It is linked
 #     after the kernel's own virtual drivers, so their node numbers stay. Its *.md do not count.
 
-# Both come from scripts/vm.
-: "${root:?}" "${cache:?}"
+# All come from scripts/vm.
+: "${root:?}" "${cache:?}" "${arch:?}"
+
+if [ "$arch" = aarch64 ]; then
+    _kernel_make=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-) _kernel_compiler=gcc-aarch64-linux-gnu
+    _kernel_file=arch/arm64/boot/Image _kernel_name=kernel
+else
+    _kernel_make=(ARCH=arm CROSS_COMPILE=arm-linux-gnueabi-) _kernel_compiler=gcc-arm-linux-gnueabi
+    _kernel_file=arch/arm/boot/zImage _kernel_name=kernel-arm
+fi
 
 # Raise it when the steps below change what comes out.
 _kernel_recipe=1
@@ -30,15 +40,31 @@ _kernel_version() {
     echo "$version"
 }
 
+# The configuration, without its comments.
+_kernel_config() {
+    local own=$root/tests/vm/kernel-arm.config
+    if [ "$arch" = aarch64 ]; then
+        grep -v '^#' "$root/tests/vm/kernel.config"
+    else
+        grep -v '^#' "$root/tests/vm/kernel.config" | grep -vwFf <(grep -o 'CONFIG_[A-Z0-9_]*' "$own")
+        grep '^CONFIG_\|^# CONFIG_' "$own"
+    fi
+}
+
+# Patches and drivers, below tests/vm.
+_kernel_sources() {
+    local folders=(kernel)
+    [ "$arch" = aarch64 ] || folders+=(kernel-arm)
+    (cd "$root/tests/vm" && find "${folders[@]}" -type f ! -name '*.md' -print0 | LC_ALL=C sort -z)
+}
+
 _kernel_key() {
     local version
     version=$(_kernel_version) || return 1
     {
         echo "$_kernel_recipe $version"
-        grep -v '^#' "$root/tests/vm/kernel.config"
-        if [ -d "$root/tests/vm/kernel" ]; then
-            (cd "$root/tests/vm" && find kernel -type f ! -name '*.md' -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
-        fi
+        _kernel_config
+        (cd "$root/tests/vm" && _kernel_sources | xargs -0r sha256sum)
     } | sha256sum | cut -c1-16
 }
 
@@ -49,16 +75,15 @@ _kernel_check() {
         grep -qxF -- "$line" "$1" && continue
         echo "vm: the kernel's configuration lost ${line%%=*} (wanted $line)" >&2
         bad=1
-    done < <(grep '^CONFIG_' "$root/tests/vm/kernel.config")
+    done < <(_kernel_config | grep '^CONFIG_')
     return "$bad"
 }
 
 _kernel_add() {
     local tree=$1 patch dir name
-    for patch in "$root"/tests/vm/kernel/*.patch; do
-        [ -e "$patch" ] || continue
-        patch -s -p1 -d "$tree" <"$patch" >&2 || return 1
-    done
+    while IFS= read -r -d '' patch; do
+        case $patch in *.patch) patch -s -p1 -d "$tree" <"$root/tests/vm/$patch" >&2 || return 1 ;; esac
+    done < <(_kernel_sources)
     for dir in "$root"/tests/vm/kernel/*/; do
         [ -d "$dir" ] || continue
         name=$(basename "$dir")
@@ -92,36 +117,40 @@ _kernel_build() (
     unset MAKEFLAGS MAKELEVEL CFLAGS LDFLAGS CROSS_COMPILE ARCH
     export KBUILD_BUILD_USER=framemill KBUILD_BUILD_HOST=framemill KBUILD_BUILD_TIMESTAMP=1970-01-01
     kmake() {
-        make -s -C "$tree" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- "$@" >"$tree/build.log" 2>&1 && return 0
+        make -s -C "$tree" "${_kernel_make[@]}" "$@" >"$tree/build.log" 2>&1 && return 0
         tail -n 30 "$tree/build.log" >&2
         cp "$tree/build.log" "$tree.log"
         echo "vm: the kernel did not build; the whole log is $tree.log" >&2
         return 1
     }
-    kmake KCONFIG_ALLCONFIG="$root/tests/vm/kernel.config" allnoconfig || exit 1
+    _kernel_config >"$tree/all.config"
+    kmake KCONFIG_ALLCONFIG="$tree/all.config" allnoconfig || exit 1
     _kernel_check "$tree/.config" || exit 1
     _kernel_progress "$tree" >/dev/null &
     ticker=$!
-    kmake -j"$(nproc)" Image || exit 1
+    kmake -j"$(nproc)" "${_kernel_file##*/}" || exit 1
+    # versatilepb's description of itself, which virt makes when it starts.
+    if [ "$arch" != aarch64 ]; then
+        kmake versatile-pb.dtb && cp "$tree/arch/arm/boot/dts/versatile-pb.dtb" "$target.dtb" || exit 1
+    fi
     # The kernel appears under its name last and whole, so that a run never meets half of it.
-    cp "$tree/.config" "$target.config" && cp "$tree/arch/arm64/boot/Image" "$target.new" &&
+    cp "$tree/.config" "$target.config" && cp "$tree/$_kernel_file" "$target.new" &&
         mv "$target.new" "$target" || exit 1
     echo "vm: the guest kernel is built" >&2
 )
 
 kernel_packages() {
     local key
-    key=$(_kernel_key) && [ -e "$cache/kernel-$key" ] && return 0
-    echo "$_kernel_source" gcc-aarch64-linux-gnu gcc libc6-dev make bc bison flex xz-utils
-    ! compgen -G "$root/tests/vm/kernel/*.patch" >/dev/null || echo patch
+    key=$(_kernel_key) && [ -e "$cache/$_kernel_name-$key" ] && return 0
+    echo "$_kernel_source" "$_kernel_compiler" gcc libc6-dev make bc bison flex xz-utils patch
 }
 
 kernel_image() {
     local key
     key=$(_kernel_key) || { echo "vm: no version of $_kernel_source is known" >&2; return 1; }
-    [ -e "$cache/kernel-$key" ] || (
+    [ -e "$cache/$_kernel_name-$key" ] || (
         flock -n 8 || { echo "vm: waiting for another build" >&2; flock 8; }
-        [ -e "$cache/kernel-$key" ] || _kernel_build "$cache/kernel-$key" 8>&-
-    ) 8>"$cache/kernel.lock" || return 1
-    echo "$cache/kernel-$key"
+        [ -e "$cache/$_kernel_name-$key" ] || _kernel_build "$cache/$_kernel_name-$key" 8>&-
+    ) 8>"$cache/$_kernel_name.lock" || return 1
+    echo "$cache/$_kernel_name-$key"
 }

@@ -79,3 +79,4 @@ mod users;
 mod wakes;
 mod watch;
 mod webcam;
+mod widths;

@@ -33,6 +33,8 @@ pub struct Guest {
     processors: u32,
     /// Seconds after which it is given up.
     patience: u64,
+    /// Its kernel's architecture, as `scripts/vm --arch` names it.
+    arch: String,
 }
 
 /// What a script left.
@@ -48,13 +50,18 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The binary under test.
-pub fn binary() -> PathBuf {
-    let built = root().join("target/aarch64-unknown-linux-musl/release/framemill");
-    let path = env::var_os("FRAMEMILL_BIN").map_or(built, PathBuf::from);
+/// What scripts/build makes for a guest of this architecture.
+pub fn built(arch: &str) -> PathBuf {
+    let target = match arch {
+        "aarch64" => "aarch64-unknown-linux-musl",
+        "armv7" => "armv7-unknown-linux-musleabihf",
+        "armv6" => "arm-unknown-linux-musleabihf",
+        other => panic!("no guest has the architecture {other}"),
+    };
+    let path = root().join("target").join(target).join("release/framemill");
     assert!(
         path.is_file(),
-        "{} is not there; run scripts/build",
+        "{} is not there; run scripts/build {target}",
         path.display()
     );
     path
@@ -97,7 +104,14 @@ impl Guest {
             steady: false,
             processors: 1,
             patience: 150,
+            arch: env::var("FRAMEMILL_ARCH").unwrap_or("aarch64".to_owned()),
         }
+    }
+
+    /// The same guest with a kernel of this architecture.
+    pub fn on(mut self, arch: &str) -> Self {
+        self.arch = arch.to_owned();
+        self
     }
 
     /// The same guest, with Debian's ffmpeg and GStreamer in it.
@@ -148,9 +162,18 @@ impl Guest {
         fs::write(self.folder.join(name), bytes).unwrap();
     }
 
-    /// Compiles a C program of the repository for the guest, static, into the folder.
+    /// Puts a program into the folder.
+    pub fn put_program(&self, name: &str, program: &Path) {
+        fs::copy(program, self.folder.join(name)).unwrap();
+    }
+
+    /// Compiles a C program of the repository for the guest, static, into the folder. On arm for any: Debian's armel.
     pub fn compile(&self, source: &str, name: &str) {
-        let status = Command::new("aarch64-linux-gnu-gcc")
+        let compiler = match &*self.arch {
+            "aarch64" => "aarch64-linux-gnu-gcc",
+            _ => "arm-linux-gnueabi-gcc",
+        };
+        let status = Command::new(compiler)
             .args(["-Wall", "-Wextra", "-Werror", "-O1", "-static", "-o"])
             .arg(self.folder.join(name))
             .arg(root().join(source))
@@ -161,7 +184,8 @@ impl Guest {
 
     /// Runs `script`, after the functions of `prelude.sh`, and returns when it ended with status 0.
     pub fn run(&self, script: &str) -> Outcome {
-        let binary = binary();
+        // The binary under test.
+        let binary = env::var_os("FRAMEMILL_BIN").map_or_else(|| built(&self.arch), PathBuf::from);
         self.put(
             "script.sh",
             format!(
@@ -185,6 +209,7 @@ impl Guest {
             .args(["--smp", &self.processors.to_string()])
             .args(["--append", words.trim(), "--", "sh /host/script.sh"])
             .env("FRAMEMILL_BIN", binary)
+            .env("FRAMEMILL_ARCH", &self.arch)
             .stdin(Stdio::null())
             .output()
             .expect("scripts/vm runs");
