@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# A tenth of the guest's tests, for binaries and kernels other than aarch64's. Sourced after host-cargo.sh, not run.
+#
+#   board_tests NAME        with the 32-bit binary NAME (armv7, armv6) in the aarch64 guest: a 64-bit kernel with 32-bit programs,
+#                           as Raspberry Pi OS has it on a Pi 4
+#   board_tests NAME own    the same in NAME's own guest, with a 32-bit kernel
+#
+# Starts, pixels, cameras, sandbox, drain, recovery, clients: what a kernel answers in other words, or a processor does in others.
+
+: "${root:?}"
+
+_board_tests=(
+    accounting::drain_on_a_signal_loses_no_committed_frame::multi_planar
+    away::poll_that_fails_while_the_encoder_is_away_is_survived
+    camera::camera_reaches_the_stream_without_a_copy
+    camera_trouble::encoder_that_is_reopened_imports_the_camera_again
+    consumers::consumers_miss_nothing_while_others_stop_or_die::multi_planar
+    ctl::bitrate_gop_and_controls_change_without_a_teardown
+    engine::running_engine_makes_no_call_that_changes_its_memory::single_planar
+    errors::wrong_command_lines_and_devices_are_told
+    h264::pixels_are_exact_at_480_rows
+    h264::stream_is_what_the_options_say
+    import::padded_rows_are_imported_as_they_lie
+    model::coded_frames_in_pieces_are_joined
+    model::stalled_encoder_is_restarted_and_its_frames_are_counted
+    process::only_term_int_and_hup_end_an_engine_and_they_do_in_good_order
+    producers::killed_producer_leaves_nothing_behind_and_the_next_one_works::multi_planar
+    reshape::each_producer_gets_its_size_and_format_and_consumers_keep_their_ring::multi_planar
+    sandbox::a_forbidden_call_ends_the_process_before_it_is_made
+    sandbox::files_and_calls_that_the_loop_does_not_need_are_out_of_reach
+    sandbox::the_engine_becomes_its_user_for_good
+    supervisor::a_socket_that_the_supervisor_made_is_used_and_stays
+    users::an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all
+    watch::check_tells_a_living_engine_from_a_stopped_an_ended_and_a_killed_one
+)
+
+board_tests() {
+    local listed FRAMEMILL_ARCH=aarch64 FRAMEMILL_BIN
+    case $1 in
+    armv7) FRAMEMILL_BIN=$root/target/armv7-unknown-linux-musleabihf/release/framemill ;;
+    armv6) FRAMEMILL_BIN=$root/target/arm-unknown-linux-musleabihf/release/framemill ;;
+    esac
+    [ -z "${2-}" ] || FRAMEMILL_ARCH=$1
+    export FRAMEMILL_ARCH FRAMEMILL_BIN
+    listed=$("$CARGO" test --quiet --test guest -- --list --include-ignored --exact "${_board_tests[@]}" | grep -c ': test$')
+    if [ "$listed" -ne ${#_board_tests[@]} ]; then
+        echo "boards: a test of the list in scripts/lib/boards.sh has another name now"
+        return 1
+    fi
+    "$CARGO" test --no-fail-fast --test guest -- --include-ignored --test-threads=2 --exact "${_board_tests[@]}"
+}
