@@ -43,6 +43,9 @@ mod not_loom {
         pub mod bitstream {
             pub use crate::media::bitstream::{BITSTREAM_SCAN_BYTES, inspect, inspect_start};
         }
+        pub mod coded_frame {
+            pub use crate::media::coded_frame::{CodedFrame, ticks};
+        }
         pub mod colour {
             pub use crate::media::colour::{COLORSPACES, Colour, RANGES};
         }
@@ -58,6 +61,12 @@ mod not_loom {
         pub mod layout {
             pub use crate::media::layout::{FrameLayout, PlaneLayout, copy_rows};
         }
+        pub mod mp4 {
+            pub use crate::media::mp4::{Description, Mp4};
+        }
+        pub mod nal {
+            pub use crate::media::nal::units;
+        }
         pub mod pattern {
             pub use crate::media::pattern::{fill_row, read_frame_number};
         }
@@ -66,6 +75,12 @@ mod not_loom {
         }
         pub mod sps {
             pub use crate::media::sps::{VideoSignal, find_sps};
+        }
+        pub mod timeline {
+            pub use crate::media::timeline::{Time, Timeline};
+        }
+        pub mod ts {
+            pub use crate::media::ts::{TS_PACKET, TransportStream, null_packet};
         }
         pub mod y4m {
             pub use crate::media::y4m::{LINE_BYTES, line_end, parse_frame, parse_header};
@@ -131,7 +146,7 @@ pub mod shm {
     pub mod layout {
         pub use crate::shm::layout::{
             CodecHeaders, Cursors, Descriptor, FRAME_RING_BYTES, FrameRing, Histogram,
-            PACKET_DATA_OFFSET, Queue, QueueEntry, State, copy_slot_bytes, flag,
+            PACKET_DATA_OFFSET, PacketHeader, Queue, QueueEntry, State, copy_slot_bytes, flag,
         };
     }
     #[cfg(not(loom))]

@@ -69,6 +69,8 @@ const PLAUSIBLE: &[&str] = &[
     "--watch",
     "--device=",
     "--to=-",
+    "--mux",
+    "--mux=ts",
     "--=",
     "=",
     "auto",

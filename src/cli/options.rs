@@ -4,7 +4,9 @@
 
 use core::ffi::CStr;
 
-use super::choices::{Action, Container, Pace, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{
+    Action, Container, Mux, Pace, PushMemory, Source, StartAt, Target, Timestamps,
+};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::types::run_options::RunOptions;
@@ -128,12 +130,16 @@ pub struct TapOptions<'a> {
     pub engine_uid: Option<u32>,
     /// Where packets go.
     pub to: Target<'a>,
+    /// How packets are written.
+    pub mux: Mux,
     /// Which packet comes first.
     pub start: StartAt,
     /// Stop after so many packets' worth of frames; `None` runs to the end of the stream.
     pub frames: Option<u64>,
     /// Also write an index of the packets to this file.
     pub index: Option<&'a CStr>,
+    /// Also write each frame's time to this file.
+    pub pts: Option<&'a CStr>,
     /// A missed packet makes the exit code `Exit::Missed`.
     pub all: bool,
     /// How long to wait for an engine, milliseconds; 0 does not wait.

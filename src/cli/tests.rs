@@ -176,11 +176,12 @@ fn every_client_option_arrives() {
         start: StartAt::Oldest,
         frames: Some(7),
         index: Some(c"out.idx"),
+        mux: Mux::Mp4,
+        pts: Some(c"out.pts"),
         all: true,
         wait_ms: 9,
     };
-    let line =
-        "tap --socket /tmp/s --to out.h264 --from oldest --frames 7 --index out.idx --all --wait 9";
+    let line = "tap --socket /tmp/s --to out.h264 --from oldest --frames 7 --mux MP4 --pts out.pts --index out.idx --all --wait 9";
     with(line, |p| assert_eq!(p.unwrap(), Command::Tap(tap)));
     let stat = StatOptions {
         socket: SocketName::Path(c"/tmp/s"),
@@ -364,7 +365,7 @@ fn defaults_in_help_are_the_defaults() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 24);
+    assert_eq!(compared, 25);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 
 use ::log::LevelFilter;
 
-use super::choices::{Pace, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{Mux, Pace, PushMemory, Source, StartAt, Target, Timestamps};
 use super::number::{decimal, nearest_size, sides, split};
 use super::wants::Wants;
 use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
@@ -280,6 +280,11 @@ pub(super) fn index(text: &CStr) -> Read<&CStr> {
         b"-" => Err(Wants::Text(wants)),
         _ => path(text, wants),
     }
+}
+
+pub(super) fn mux(text: &[u8]) -> Read<Mux> {
+    use Mux::{Annexb, Mp4, Packets, Ts};
+    choice(text, "annexb ts mp4 packets", [Annexb, Ts, Mp4, Packets])
 }
 
 pub(super) fn start(text: &[u8]) -> Read<StartAt> {

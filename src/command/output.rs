@@ -2,6 +2,7 @@
 //!
 //! An output without room is waited for by poll(2), whether it is blocking or not, and beside the signals that ask a command to finish.
 
+use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 use arrayvec::ArrayVec;
@@ -23,13 +24,19 @@ use crate::text::Escaped;
 /// A file or pipe that is written to.
 #[derive(Debug)]
 pub(super) struct Output<'a> {
+    buffer: ArrayVec<u8, OUTPUT_BYTES>,
+    port: Port<'a>,
+}
+
+/// What bytes are written to.
+#[derive(Debug)]
+struct Port<'a> {
     /// `None` is standard output.
     file: Option<OwnedFd>,
     /// What is written is text for whoever wants to read it: that nobody does any more is no failure.
     text: bool,
     /// Standard output may be a blocking pipe, and not ours to change: bytes that one write(2) can be given without waiting.
     piece: Option<usize>,
-    buffer: ArrayVec<u8, OUTPUT_BYTES>,
     trouble: Option<Trouble>,
     stop: &'a Stop,
 }
@@ -49,73 +56,88 @@ impl<'a> Output<'a> {
     pub(super) fn stdout(stop: &'a Stop) -> Self {
         let waits = stop.watches() && !is_stored(stdout()).unwrap_or(false);
         Self {
-            file: None,
-            text: true,
-            piece: waits.then_some(PIPE_BYTES),
             buffer: ArrayVec::new(),
-            trouble: None,
-            stop,
+            port: Port {
+                file: None,
+                text: true,
+                piece: waits.then_some(PIPE_BYTES),
+                trouble: None,
+                stop,
+            },
         }
     }
 
     /// Standard output, or a file that is made, or cut to nothing.
     pub(super) fn to(target: Target<'_>, stop: &'a Stop) -> Result<Self, Failure> {
-        let stdout = Self {
-            text: false,
-            ..Self::stdout(stop)
-        };
-        let Target::File(path) = target else {
-            return Ok(stdout);
-        };
-        // What has no room says so, and is waited for by poll(2).
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = loop {
-            match open(path, flags, Mode::from_raw_mode(0o666)) {
-                Ok(file) => break file,
-                // A FIFO that nobody reads yet: a reader may come.
-                Err(Errno::NXIO)
-                    if statat(CWD, path, rustix::fs::AtFlags::empty()).is_ok_and(|stat| {
-                        FileType::from_raw_mode(stat.st_mode) == FileType::Fifo
-                    }) =>
-                {
-                    stop.pause(CONNECT_RETRY_MS)?;
-                }
-                Err(errno) => {
-                    return Err(failure!(
-                        Exit::Output,
-                        "cannot write {}: {}",
-                        Escaped(path.to_bytes()),
-                        Explained(errno)
-                    ));
-                }
-            }
-        };
-        Ok(Self {
-            file: Some(file),
-            piece: None,
-            ..stdout
-        })
+        let mut output = Self::stdout(stop);
+        output.port.text = false;
+        if let Target::File(path) = target {
+            output.port.file = Some(open_file(path, stop)?);
+            output.port.piece = None;
+        }
+        Ok(output)
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        match &self.file {
-            Some(file) => file.as_fd(),
-            None => stdout(),
+    /// Writes bytes when there are enough of them; an error is kept.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if self.buffer.try_extend_from_slice(bytes).is_err() {
+            self.flush();
+            if self.buffer.try_extend_from_slice(bytes).is_err() {
+                self.port.write(bytes);
+            }
         }
     }
 
     /// Writes bytes through, behind what is in the buffer.
     pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.flush();
-        self.write_through(bytes);
-        self.check()
+        self.push(bytes);
+        self.finish()
     }
 
     /// Everything that was written is out, or an error tells that it is not.
     pub(super) fn finish(&mut self) -> Result<(), Failure> {
         self.flush();
-        self.check()
+        self.port.check()
+    }
+
+    fn flush(&mut self) {
+        self.port.write(&self.buffer);
+        self.buffer.clear();
+    }
+}
+
+/// Opens a file to be written from its beginning. What has no room says so, and is waited for by poll(2).
+fn open_file(path: &CStr, stop: &Stop) -> Result<OwnedFd, Failure> {
+    let flags =
+        OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    loop {
+        match open(path, flags, Mode::from_raw_mode(0o666)) {
+            Ok(file) => return Ok(file),
+            // A FIFO that nobody reads yet: a reader may come.
+            Err(Errno::NXIO)
+                if statat(CWD, path, rustix::fs::AtFlags::empty())
+                    .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo) =>
+            {
+                stop.pause(CONNECT_RETRY_MS)?;
+            }
+            Err(errno) => {
+                return Err(failure!(
+                    Exit::Output,
+                    "cannot write {}: {}",
+                    Escaped(path.to_bytes()),
+                    Explained(errno)
+                ));
+            }
+        }
+    }
+}
+
+impl Port<'_> {
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.file {
+            Some(file) => file.as_fd(),
+            None => stdout(),
+        }
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -133,12 +155,8 @@ impl<'a> Output<'a> {
         }
     }
 
-    fn flush(&mut self) {
-        let buffer = core::mem::take(&mut self.buffer);
-        self.write_through(&buffer);
-    }
-
-    fn write_through(&mut self, mut bytes: &[u8]) {
+    /// Writes all of it, unless there was trouble.
+    fn write(&mut self, mut bytes: &[u8]) {
         while self.trouble.is_none() && !bytes.is_empty() {
             if self.piece.is_some() {
                 self.wait_for_room();
@@ -173,12 +191,7 @@ impl<'a> Output<'a> {
 
 impl Write for Output<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.buffer.try_extend_from_slice(text.as_bytes()).is_err() {
-            self.flush();
-            if self.buffer.try_extend_from_slice(text.as_bytes()).is_err() {
-                self.write_through(text.as_bytes());
-            }
-        }
+        self.push(text.as_bytes());
         Ok(())
     }
 }

@@ -1,7 +1,10 @@
-//! What an H.264 sequence parameter set tells a player about colour and pixel shape (ITU-T H.264, 7.3.2.1.1 and annex E.1.1).
+//! What an H.264 sequence parameter set tells a player about the picture, colour and pixel shape (ITU-T H.264, 7.3.2.1.1 and annex E.1.1).
 //!
 //! Knows the syntax up to the colour description, and nothing behind it. Trusts nothing: a set that ends early or counts too far is no
 //! set. Never knows V4L2's numbers (`colour` does).
+
+use super::bits::Bits;
+use super::nal::units;
 
 /// How the samples are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,9 +15,22 @@ pub struct VideoSignal {
     pub description: Option<(u8, u8, u8)>,
 }
 
+/// What a sequence parameter set says of the samples; that of HEVC (`hevc`), too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Samples {
+    /// Width and height of what is shown, pixels.
+    pub size: (u32, u32),
+    /// `chroma_format_idc`: 0 has none, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4.
+    pub chroma: u8,
+    /// `bit_depth_luma_minus8` and `bit_depth_chroma_minus8`.
+    pub depth: (u8, u8),
+}
+
 /// The parts of a sequence parameter set that are looked at here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sps {
+    /// Size and kind of the pictures.
+    pub samples: Samples,
     /// Width to height of a pixel; `None` when nothing is said.
     pub pixel_aspect: Option<(u16, u16)>,
     /// `None` when there is no `video_signal_type`.
@@ -49,15 +65,8 @@ const NAL_SPS: u8 = 7;
 /// The first sequence parameter set in codec headers with start codes; `None` when there is none, or it is damaged.
 #[must_use]
 pub fn find_sps(headers: &[u8]) -> Option<Sps> {
-    let mut rest = headers;
-    loop {
-        let start = rest.windows(3).position(|code| code == [0, 0, 1])?;
-        let unit = rest.get(start + 3..)?;
-        if unit.first().is_some_and(|header| header & 0x9f == NAL_SPS) {
-            return parse_sps(unit.get(1..)?);
-        }
-        rest = unit;
-    }
+    let set = units(headers).find(|unit| unit[0] & 0x9f == NAL_SPS)?;
+    parse_sps(&set[1..])
 }
 
 /// Reads a set, from the byte behind its NAL header on; bytes behind its end do not matter.
@@ -67,45 +76,70 @@ pub fn parse_sps(bytes: &[u8]) -> Option<Sps> {
     let profile = bits.take(8)?;
     bits.take(16)?; // constraint flags, level
     bits.ue()?; // seq_parameter_set_id
+    let mut samples = Samples {
+        chroma: 1,
+        ..Samples::default()
+    };
     if matches!(
         profile,
         100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
     ) {
-        chroma_and_scaling(&mut bits)?;
+        chroma_and_scaling(&mut bits, &mut samples)?;
     }
     bits.ue()?; // log2_max_frame_num_minus4
     picture_order(&mut bits)?;
     bits.ue()?; // max_num_ref_frames
     bits.take(1)?; // gaps_in_frame_num_value_allowed_flag
-    bits.ue()?; // pic_width_in_mbs_minus1
-    bits.ue()?; // pic_height_in_map_units_minus1
+    let wide = 16 * (u64::from(bits.ue()?) + 1); // pic_width_in_mbs_minus1
+    let high = 16 * (u64::from(bits.ue()?) + 1); // pic_height_in_map_units_minus1
+    let mut fields = 1;
     if !bits.flag()? {
         bits.take(1)?; // not frame_mbs_only: mb_adaptive_frame_field_flag
+        fields = 2;
     }
     bits.take(1)?; // direct_8x8_inference_flag
+    samples.size = shown(&mut bits, samples.chroma, (wide, high), fields)?;
+    let mut sps = Sps {
+        samples,
+        ..Sps::default()
+    };
     if bits.flag()? {
-        for _ in 0..4 {
-            bits.ue()?; // frame_crop_*_offset
+        vui(&mut bits, &mut sps)?;
+    }
+    Some(sps)
+}
+
+/// What of a picture is shown: all but what is cropped, in units of a chroma sample, and of so many rows of it. HEVC has the same
+/// (`conformance_window_flag`).
+pub(super) fn shown(
+    bits: &mut Bits<'_>,
+    chroma: u8,
+    (wide, high): (u64, u64),
+    fields: u64,
+) -> Option<(u32, u32)> {
+    let mut crop = [0; 4];
+    if bits.flag()? {
+        for side in &mut crop {
+            *side = u64::from(bits.ue()?);
         }
     }
-    if bits.flag()? {
-        vui(&mut bits)
-    } else {
-        Some(Sps::default())
-    }
+    let across = if matches!(chroma, 1 | 2) { 2 } else { 1 };
+    let down = if chroma == 1 { 2 } else { 1 };
+    let wide = wide.checked_sub((crop[0] + crop[1]) * across)?;
+    let high = (high * fields).checked_sub((crop[2] + crop[3]) * down * fields)?;
+    Some((wide.try_into().ok()?, high.try_into().ok()?))
 }
 
 /// What the profiles from High on have more.
-fn chroma_and_scaling(bits: &mut Bits<'_>) -> Option<()> {
-    let chroma_format = bits.ue()?;
-    if chroma_format == 3 {
+fn chroma_and_scaling(bits: &mut Bits<'_>, samples: &mut Samples) -> Option<()> {
+    samples.chroma = bits.few()?;
+    if samples.chroma == 3 {
         bits.take(1)?; // separate_colour_plane_flag
     }
-    bits.ue()?; // bit_depth_luma_minus8
-    bits.ue()?; // bit_depth_chroma_minus8
+    samples.depth = (bits.few()?, bits.few()?);
     bits.take(1)?; // qpprime_y_zero_transform_bypass_flag
     if bits.flag()? {
-        let lists = if chroma_format == 3 { 12 } else { 8 };
+        let lists = if samples.chroma == 3 { 12 } else { 8 };
         for list in 0..lists {
             if bits.flag()? {
                 scaling_list(bits, if list < 6 { 16 } else { 64 })?;
@@ -151,8 +185,7 @@ fn picture_order(bits: &mut Bits<'_>) -> Option<()> {
 }
 
 /// The VUI up to the colour description.
-fn vui(bits: &mut Bits<'_>) -> Option<Sps> {
-    let mut sps = Sps::default();
+fn vui(bits: &mut Bits<'_>, sps: &mut Sps) -> Option<()> {
     if bits.flag()? {
         sps.pixel_aspect = match bits.take(8)? {
             EXTENDED_SAR => Some((bits.take(16)? as u16, bits.take(16)? as u16)),
@@ -178,84 +211,7 @@ fn vui(bits: &mut Bits<'_>) -> Option<Sps> {
             },
         });
     }
-    Some(sps)
-}
-
-/// Reads bits, the highest first, and leaves out the bytes that keep start codes from appearing (`emulation_prevention_three_byte`).
-struct Bits<'a> {
-    bytes: &'a [u8],
-    /// Zeros just read.
-    zeros: u32,
-    /// The byte being read, and how many of its bits are left.
-    byte: u8,
-    left: u32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self {
-            bytes,
-            zeros: 0,
-            byte: 0,
-            left: 0,
-        }
-    }
-
-    fn next_byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.bytes.split_first()?;
-        self.bytes = rest;
-        if self.zeros >= 2 {
-            self.zeros = 0;
-            match byte {
-                3 => return self.next_byte(),
-                // A start code: the unit has ended.
-                0..3 => return None,
-                _ => {}
-            }
-        }
-        self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
-        Some(byte)
-    }
-
-    /// A number of `count` bits, at most 32.
-    fn take(&mut self, count: u32) -> Option<u32> {
-        let mut number = 0;
-        for _ in 0..count {
-            if self.left == 0 {
-                self.byte = self.next_byte()?;
-                self.left = 8;
-            }
-            self.left -= 1;
-            number = number << 1 | u32::from(self.byte >> self.left & 1);
-        }
-        Some(number)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        self.take(1).map(|bit| bit == 1)
-    }
-
-    /// An unsigned Exp-Golomb number (9.1).
-    fn ue(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.flag()? {
-            zeros += 1;
-            if zeros == 32 {
-                return None;
-            }
-        }
-        Some((1 << zeros) - 1 + self.take(zeros)?)
-    }
-
-    /// A signed one (9.1.1).
-    fn se(&mut self) -> Option<i64> {
-        let code = i64::from(self.ue()?);
-        Some(if code % 2 == 1 {
-            code / 2 + 1
-        } else {
-            -(code / 2)
-        })
-    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -293,10 +249,14 @@ mod tests {
         assert_eq!(sps.video_signal, None);
         assert_eq!(sps.pixel_aspect, Some((1, 1)));
         // The guest's model of the Pi's encoder, Baseline: a VUI, and no colour in it. The same without VUI.
-        assert_eq!(
-            parse_sps(&bytes("42 c0 0b d9 02 c4 e8")),
-            Some(Sps::default())
-        );
+        let sps = parse_sps(&bytes("42 c0 0b d9 02 c4 e8")).unwrap();
+        assert_eq!((sps.video_signal, sps.pixel_aspect), (None, None));
+        let samples = Samples {
+            size: (176, 144),
+            chroma: 1,
+            depth: (0, 0),
+        };
+        assert_eq!(sps.samples, samples);
     }
 
     #[test]
@@ -324,10 +284,17 @@ mod tests {
             "67 4d 40 15 ec a1 65 7e 5c 05 b2 00 00 03 00 02 00 00 03 00 64 c0 c0 01 e8 48 00 3d 09 4d 86 01 f1 42 99 60",
         );
         assert_eq!(interlaced.video_signal, signal(true, None));
+        assert_eq!(interlaced.samples.size, (176, 144));
         // High 4:4:4 Predictive
         let full_chroma =
             parsed("67 f4 00 0b 91 9b 28 58 9d 80 b6 40 00 00 03 00 40 00 00 0c 83 c5 0a 65 80");
         assert_eq!(full_chroma.video_signal, signal(true, None));
+        let samples = Samples {
+            size: (176, 144),
+            chroma: 3,
+            depth: (0, 0),
+        };
+        assert_eq!(full_chroma.samples, samples);
     }
 
     #[test]
@@ -356,17 +323,5 @@ mod tests {
         // A number without an end, and a start code inside.
         assert_eq!(parse_sps(&[0; 64]), None);
         assert_eq!(parse_sps(&[0x42, 0, 0, 1, 0x68, 1]), None);
-    }
-
-    #[test]
-    fn emulation_prevention_is_left_out_and_a_start_code_ends_the_unit() {
-        let read = |bytes: &[u8], count| Bits::new(bytes).take(count);
-        assert_eq!(read(&[0, 0, 3, 1], 24), Some(1));
-        assert_eq!(read(&[0, 0, 3, 0, 0, 3, 2], 32), Some(0));
-        assert_eq!(read(&[0, 3, 0, 3], 32), Some(0x0003_0003));
-        assert_eq!(read(&[0, 0, 1, 0xff], 24), None);
-        let mut numbers = Bits::new(&[0b1010_0110, 0b0100_0010, 0b1000_0000]);
-        let found = [0; 4].map(|_| numbers.ue().unwrap());
-        assert_eq!(found, [0, 1, 2, 3]);
     }
 }

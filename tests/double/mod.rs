@@ -14,7 +14,7 @@ use framemill::internals::media::format::lookup;
 use framemill::internals::media::fourcc::Fourcc;
 use framemill::internals::shm::atomic::Ordering::{Relaxed, Release};
 use framemill::internals::shm::frame_ring::{Entry, Popper, Pusher};
-use framemill::internals::shm::layout::{FrameRing, State, copy_slot_bytes, flag};
+use framemill::internals::shm::layout::{FrameRing, PacketHeader, State, copy_slot_bytes, flag};
 use framemill::internals::shm::map::{FrameMap, PacketMap};
 use framemill::internals::shm::packet_ring::{Packet, Writer};
 use framemill::internals::time::now;
@@ -134,14 +134,34 @@ impl Engine {
         bytes: usize,
         flags: u32,
     ) {
-        writer.append(&vec![1; bytes][..]).unwrap();
-        writer.publish(&Packet {
+        let packet = Packet {
             flags,
             ..Packet::default()
-        });
+        };
+        self.publish_packet(writer, &vec![1; bytes], &packet);
+    }
+
+    /// The same for these bytes, with all that is known of them.
+    pub fn publish_packet<B: framemill::internals::shm::circle::Bytes>(
+        &self,
+        writer: &mut Writer<'_, B>,
+        bytes: &[u8],
+        packet: &Packet,
+    ) {
+        writer.append(bytes).unwrap();
+        writer.publish(packet);
         for (_, wake) in self.clients.lock().unwrap().iter() {
             signal(wake);
         }
+    }
+
+    /// The ring's header, where the engine says what it is.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module cares what the stream is"
+    )]
+    pub fn header(&self) -> &'static PacketHeader {
+        self.map.header()
     }
 
     /// The same for a key packet and `count` others.

@@ -175,7 +175,7 @@ pub(super) static PUSH: [CliOption; 20] = [
     WAIT,
 ];
 
-pub(super) static TAP: [CliOption; 8] = [
+pub(super) static TAP: [CliOption; 10] = [
     SOCKET,
     ENGINE_UID,
     option(
@@ -184,6 +184,13 @@ pub(super) static TAP: [CliOption; 8] = [
         "a file, or - for standard output; default -",
         Takes::Text,
         set!(Tap, options, value => options.to = value::target(value.text)?),
+    ),
+    option(
+        "--mux",
+        "annexb|ts|mp4|packets",
+        "the coded bytes, MPEG-TS, fragmented MP4, or 32 bytes before each packet; default annexb",
+        Takes::Text,
+        set!(Tap, options, value => options.mux = value::mux(value.bytes())?),
     ),
     option(
         "--from",
@@ -205,6 +212,13 @@ pub(super) static TAP: [CliOption; 8] = [
         "also write one line per packet to this file; default none",
         Takes::Text,
         set!(Tap, options, value => options.index = Some(value::index(value.text)?)),
+    ),
+    option(
+        "--pts",
+        "FILE",
+        "also write each frame's time, ms, to this file; default none",
+        Takes::Text,
+        set!(Tap, options, value => options.pts = Some(value::index(value.text)?)),
     ),
     option(
         "--all",

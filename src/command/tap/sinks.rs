@@ -1,0 +1,270 @@
+//! Where packets go: the output in the form that `--mux` says, the index, and the file of times.
+//!
+//! Knows packets and the forms. Never knows how packets are got, nor what they are written to (`output`).
+
+use core::ffi::CStr;
+
+use super::index::{INDEX_NAMES, PTS_NAME, index_line, pts_line};
+use crate::cli::{Mux, TapOptions, Target};
+use crate::client::{Packet, PacketConsumer};
+use crate::command::output::Output;
+use crate::command::stop::Stop;
+use crate::error::{Failure, failure};
+use crate::exit::Exit;
+use crate::limits::CODEC_HEADER_BYTES;
+use crate::log::note;
+use crate::media::bitstream::inspect;
+use crate::media::coded_frame::{CodedFrame, TICKS, ticks};
+use crate::media::fourcc::Fourcc;
+use crate::media::mp4::Mp4;
+use crate::media::record::Record;
+use crate::media::timeline::Timeline;
+use crate::media::ts::TransportStream;
+use crate::shm::atomic::Ordering::Relaxed;
+use crate::shm::layout::flag;
+
+/// Codec headers of a stream.
+#[derive(Debug)]
+struct Headers {
+    bytes: [u8; CODEC_HEADER_BYTES],
+    length: usize,
+}
+
+impl Headers {
+    const NONE: Self = Self {
+        bytes: [0; CODEC_HEADER_BYTES],
+        length: 0,
+    };
+
+    fn get(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// Where packets go.
+#[derive(Debug)]
+pub(super) struct Sinks<'a> {
+    output: Output<'a>,
+    index: Option<Output<'a>>,
+    pts: Option<Output<'a>>,
+    form: Form,
+    codec: Fourcc,
+    timeline: Timeline,
+    /// Of the latest packet written; `None` before the first.
+    generation: Option<u16>,
+    /// A decoder needs the headers once, and again when it may have missed new ones.
+    headers_due: bool,
+    /// A key frame was written.
+    begun: bool,
+    /// The generation that the latest `moov` describes.
+    described: Option<u16>,
+}
+
+/// How packets are written.
+#[derive(Debug)]
+enum Form {
+    Annexb,
+    Packets,
+    Ts(TransportStream),
+    Mp4(Mp4),
+}
+
+impl<'a> Sinks<'a> {
+    /// Opens all of them.
+    pub(super) fn open(
+        options: &TapOptions<'a>,
+        consumer: &PacketConsumer,
+        stop: &'a Stop,
+    ) -> Result<Self, Failure> {
+        let codec = Fourcc(consumer.header().stream.codec.load(Relaxed));
+        let form = form(options.mux, codec, consumer)?;
+        Ok(Self {
+            output: Output::to(options.to, stop)?,
+            index: lines(options.index, INDEX_NAMES, stop)?,
+            pts: lines(options.pts, PTS_NAME, stop)?,
+            form,
+            codec,
+            timeline: Timeline::default(),
+            generation: None,
+            headers_due: true,
+            begun: false,
+            described: None,
+        })
+    }
+
+    /// The reader may have missed headers.
+    pub(super) fn lost(&mut self) {
+        self.headers_due = true;
+    }
+
+    /// Writes a packet, also into the index. False when it is left out: a container begins with a key frame whose headers are known.
+    pub(super) fn write(
+        &mut self,
+        consumer: &PacketConsumer,
+        packet: &Packet,
+        bytes: &[u8],
+        after_loss: bool,
+    ) -> Result<bool, Failure> {
+        let key = packet.flags & flag::KEY != 0;
+        let mut headers = Headers::NONE;
+        if !self.prepare(consumer, packet, bytes, &mut headers) {
+            return Ok(false);
+        }
+        let headers = headers.get();
+        let cut = after_loss
+            || packet.flags & flag::DISCONTINUITY != 0
+            || self
+                .generation
+                .is_some_and(|before| before != packet.generation);
+        self.generation = Some(packet.generation);
+        let time = self.timeline.next(packet.timestamp, packet.committed, cut);
+        let frame = CodedFrame {
+            ticks: ticks(time.ns),
+            key,
+            cut: cut || time.step,
+            headers,
+            bytes,
+        };
+        let output = &mut self.output;
+        match &mut self.form {
+            Form::Ts(ts) => ts.write(&frame, &mut |part| output.push(part)),
+            Form::Mp4(mp4) => mp4.write(&frame, &mut |part| output.push(part)),
+            Form::Packets => {
+                let config = u32::from(!headers.is_empty()) * flag::CONFIG;
+                let cut = u32::from(frame.cut) * flag::DISCONTINUITY;
+                let record = Record {
+                    codec: self.codec,
+                    length: (headers.len() + bytes.len()) as u32,
+                    flags: packet.flags | config | cut,
+                    generation: packet.generation,
+                    timestamp: time.timestamp,
+                    sequence: packet.sequence,
+                };
+                output.push(&record.header());
+                output.push(headers);
+                output.push(bytes);
+            }
+            Form::Annexb => {
+                output.push(headers);
+                output.push(bytes);
+            }
+        }
+        output.finish()?;
+        if let Some(pts) = &mut self.pts {
+            pts.write_bytes(pts_line(time.ns).as_bytes())?;
+        }
+        self.line(packet, after_loss)?;
+        Ok(true)
+    }
+
+    /// The end mark, for those that can say it.
+    pub(super) fn end(&mut self, packet: &Packet, after_loss: bool) -> Result<(), Failure> {
+        if let Form::Packets = self.form {
+            let record = Record {
+                codec: self.codec,
+                length: 0,
+                flags: packet.flags,
+                generation: packet.generation,
+                timestamp: self.timeline.next(0, 0, false).timestamp,
+                sequence: packet.sequence,
+            };
+            self.output.write_bytes(&record.header())?;
+        }
+        self.line(packet, after_loss)
+    }
+
+    fn line(&mut self, packet: &Packet, after_loss: bool) -> Result<(), Failure> {
+        match &mut self.index {
+            Some(index) => index.write_bytes(index_line(packet, after_loss).as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the headers to be written before the packet, and begins the container where that is due. Whether the packet can be written.
+    fn prepare(
+        &mut self,
+        consumer: &PacketConsumer,
+        packet: &Packet,
+        bytes: &[u8],
+        headers: &mut Headers,
+    ) -> bool {
+        let container = matches!(self.form, Form::Ts(_) | Form::Mp4(_));
+        if packet.flags & flag::KEY == 0 {
+            return self.begun || !container;
+        }
+        let has_own = packet.flags & flag::CONFIG != 0;
+        if self.headers_due || container {
+            if !has_own {
+                load_headers(consumer, packet, headers);
+            }
+            self.headers_due = !has_own && headers.length == 0;
+        }
+        if let Form::Mp4(mp4) = &mut self.form {
+            let own = inspect(self.codec, bytes).headers;
+            let sets = match own.and_then(|own| bytes.get(own)) {
+                Some(own) => own,
+                None => headers.get(),
+            };
+            let stream = &consumer.header().stream;
+            let size = (stream.width.load(Relaxed), stream.height.load(Relaxed));
+            let anew = self.described != Some(packet.generation);
+            let output = &mut self.output;
+            if let Some(description) = mp4.begin(sets, size, anew, &mut |part| output.push(part)) {
+                note!(info, "mp4: {description}");
+                self.described = Some(packet.generation);
+            }
+            if self.described.is_none() {
+                return false;
+            }
+            headers.length = 0;
+        }
+        self.begun = true;
+        true
+    }
+}
+
+/// A file of lines with its first one; none without a path.
+#[inline(never)]
+fn lines<'a>(
+    path: Option<&CStr>,
+    first: &[u8],
+    stop: &'a Stop,
+) -> Result<Option<Output<'a>>, Failure> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let mut output = Output::to(Target::File(path), stop)?;
+    output.write_bytes(first)?;
+    Ok(Some(output))
+}
+
+/// The headers that the engine keeps, if they are those of the packet's generation.
+fn load_headers(consumer: &PacketConsumer, packet: &Packet, headers: &mut Headers) {
+    let present = consumer.header().status.generation.load(Relaxed);
+    if packet.generation == present as u16 {
+        headers.length = consumer.codec_headers(&mut headers.bytes);
+    }
+}
+
+/// The form that the options ask for, if it can have this codec.
+fn form(mux: Mux, codec: Fourcc, consumer: &PacketConsumer) -> Result<Form, Failure> {
+    let (form, codecs) = match mux {
+        Mux::Annexb => return Ok(Form::Annexb),
+        Mux::Packets => return Ok(Form::Packets),
+        Mux::Ts => (TransportStream::new(codec).map(Form::Ts), "H264 and HEVC"),
+        Mux::Mp4 => {
+            let stream = &consumer.header().stream;
+            let (rate, divisor) = (&stream.rate_numerator, &stream.rate_denominator);
+            let frame = TICKS * u64::from(divisor.load(Relaxed));
+            let duration = frame / u64::from(rate.load(Relaxed).max(1));
+            let mp4 = Mp4::new(codec, duration);
+            (mp4.map(Form::Mp4), "H264, HEVC and MJPG")
+        }
+    };
+    form.ok_or_else(|| {
+        failure!(
+            Exit::Input,
+            "this container carries {codecs}, and the stream is {codec}: give --mux annexb or --mux packets"
+        )
+    })
+}
