@@ -33,10 +33,11 @@ _framemill() {
         ;;
     tap)
         case $prev in
-        --socket | --to | --index) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --socket | --to | --index | --pts) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --engine-uid | --frames | --wait) return ;;
+        --mux) words="annexb ts packets" ;;
         --from) words="oldest key live" ;;
-        *) words="--socket --engine-uid --to --from --frames --index --all --wait --help" ;;
+        *) words="--socket --engine-uid --to --mux --from --frames --index --pts --all --wait --help" ;;
         esac
         ;;
     stat)
