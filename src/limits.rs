@@ -352,7 +352,6 @@ pub const DEVICE_RETRY_MS: u32 = 50;
 
 /// Bytes that an output collects before they are written: 21 packets of MPEG-TS, which are three datagrams.
 pub const OUTPUT_BYTES: usize = 21 * 188;
-const _: () = assert!(OUTPUT_BYTES <= PIPE_BYTES);
 
 /// Longest row of a colour plane, bytes: the widest picture with four bytes a pixel. A row is drawn on the stack before it is copied.
 pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;

@@ -21,6 +21,8 @@ use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
 use crate::stdio::{is_stored, stdout};
 use crate::text::Escaped;
 
+const _: () = assert!(OUTPUT_BYTES <= PIPE_BYTES, "one write of it does not wait");
+
 /// A file or pipe that is written to.
 #[derive(Debug)]
 pub(super) struct Output<'a> {
