@@ -97,6 +97,7 @@ impl Event {
             }
             Self::Signal(node, signal) => {
                 kernel.shared.liberties.lossy = true;
+                kernel.nodes[node].signal = signal;
                 kernel.with_cameras(node, |camera| camera.set_signal(signal));
             }
             Self::Memory(bytes) => {

@@ -58,7 +58,7 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    pub(super) fn new(nature: &Rc<CameraNature>, random: Random) -> Self {
+    pub(super) fn new(nature: &Rc<CameraNature>, random: Random, signal: bool) -> Self {
         let terms = &nature.terms;
         Self {
             random,
@@ -69,7 +69,7 @@ impl Camera {
             sequence: 0,
             skew: 0,
             dead: false,
-            signal: true,
+            signal,
             events: 0,
             subscribed: false,
         }

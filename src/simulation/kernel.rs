@@ -105,7 +105,9 @@ impl Kernel {
         let (fd, handle) = watched(0);
         let context = match &node.kind {
             Kind::Encoder(nature) => Context::Encoder(Encoder::new(nature, self.random.fork())),
-            Kind::Camera(nature) => Context::Camera(Camera::new(nature, self.random.fork())),
+            Kind::Camera(nature) => {
+                Context::Camera(Camera::new(nature, self.random.fork(), node.signal))
+            }
         };
         self.files.push(File {
             node: at,

@@ -24,6 +24,8 @@ mod memory;
 mod natures;
 mod node;
 mod packets;
+#[cfg(test)]
+mod plans;
 mod producer;
 mod queue;
 mod random;

@@ -27,6 +27,7 @@ pub(super) fn node(path: &'static core::ffi::CStr, kind: Kind, r: &mut Random) -
         poll_error_until: 0,
         call_ns: r.pick(&[0, 1000, 20_000]),
         stream_ns: 1000,
+        signal: true,
     }
 }
 

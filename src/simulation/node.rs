@@ -34,6 +34,8 @@ pub(super) struct Node {
     pub(super) call_ns: u64,
     /// What STREAMON and STREAMOFF take, ns.
     pub(super) stream_ns: u64,
+    /// A bridge's source sends a signal.
+    pub(super) signal: bool,
 }
 
 /// Answers QUERYCAP.

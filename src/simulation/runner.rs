@@ -162,6 +162,8 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
     options.frame_slots = plan.slots;
     options.gop = plan.gop;
     options.stall_ms = plan.stall_ms;
+    options.drain_ms = plan.drain_ms.unwrap_or(options.drain_ms);
+    options.wait_device_ms = plan.wait_device_ms;
     options.packet_ring = PACKET_RING_MIN;
     options.once = plan.once;
     options.sandbox = false;

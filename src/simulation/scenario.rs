@@ -7,6 +7,7 @@ use std::{format, vec};
 use rustix::io::Errno;
 
 use super::actors::Event;
+use super::camera::CameraNature;
 use super::encoder::{Crop, Nature, Stops};
 use super::faults::{self, Fault, Faults};
 use super::natures::{NV12, YU12, YUYV, encoder, eyes, maker, node};
@@ -50,6 +51,8 @@ pub(super) struct Plan {
     pub(super) slots: Option<u32>,
     pub(super) gop: Option<u32>,
     pub(super) stall_ms: u32,
+    pub(super) drain_ms: Option<u32>,
+    pub(super) wait_device_ms: u32,
     pub(super) once: bool,
     pub(super) camera: bool,
     /// The camera is named by its card.
@@ -104,6 +107,8 @@ impl Plan {
             slots: r.chance(300).then(|| r.range(2, 12) as u32),
             gop: r.chance(300).then(|| r.pick(&[1, 5, 15])),
             stall_ms: r.pick(&[300, 1000, 2000]),
+            drain_ms: None,
+            wait_device_ms: 0,
             once: !camera && r.chance(100),
             camera,
             by_card: camera && r.chance(300),
@@ -158,6 +163,8 @@ impl Plan {
             slots: None,
             gop: None,
             stall_ms: 2000,
+            drain_ms: None,
+            wait_device_ms: 0,
             once: false,
             camera: false,
             by_card: false,
@@ -172,6 +179,30 @@ impl Plan {
     pub(super) fn at(mut self, ms: u64, event: Event) -> Self {
         self.timeline.push((BEGIN + ms * MS, event));
         self.timeline.sort_by_key(|(at, _)| *at);
+        self
+    }
+
+    /// Nothing happens after so long but the exam.
+    pub(super) fn lasting(mut self, ms: u64) -> Self {
+        let ends = |event: &Event| matches!(event, Event::Quiet | Event::Exam);
+        self.timeline.retain(|(_, event)| !ends(event));
+        self.ending(ms * MS, false);
+        self
+    }
+
+    /// The frames come from a camera in which nothing is wrong.
+    pub(super) fn with_camera(mut self, change: impl FnOnce(&mut CameraNature)) -> Self {
+        let r = &mut Random::new(0);
+        let Kind::Encoder(nature) = &self.nodes[ENCODER].kind else {
+            return self;
+        };
+        let mut nature = eyes(r, &nature.terms, 0, false);
+        (nature.bridge, nature.exports, nature.buffers) = (false, true, (1, 32));
+        change(&mut nature);
+        let kind = Kind::Camera(Rc::new(nature));
+        self.nodes.push(node(c"/dev/video0", kind, r));
+        self.producers.clear();
+        self.camera = true;
         self
     }
 
