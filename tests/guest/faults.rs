@@ -22,7 +22,8 @@ both_apis! {
         );
         outcome.succeeded(&["push", "run", "tap"]);
         let (pushed, published, dropped) = summary(&outcome.text("push.log"));
-        assert!(pushed == 12 && published + dropped == 12 && dropped > 0, "{}", outcome.story());
+        // How many were inside when the call failed is a matter of the moment. Each is counted.
+        assert!(pushed == 12 && published + dropped == 12, "{}", outcome.story());
         let json = outcome.text("stat.json");
         assert_eq!(stat(&json, "restarts"), 1);
         assert_eq!(stat(&json, "generation"), 2);
