@@ -65,7 +65,7 @@ const FILE_LINES: usize = 400;
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 655),
-    ("engine/reconfigure.rs", 552),
+    ("engine/reconfigure.rs", 556),
     // Every capacity stands in one file.
     ("limits.rs", 402),
 ];

@@ -118,7 +118,9 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let camera_shut = || options.camera.is_some_and(identity::is_shut);
     sandbox::enter(options, node, socket, &camera_shut)?;
     log_running(path, &wanted, is_own.then_some(&options.socket));
-    engine.run().map_err(fails)
+    let result = engine.run().map_err(fails);
+    engine.log_end();
+    result
 }
 
 /// What comes before any device: what a supervisor hands over, the log, the schedule, and signals that are waited for.

@@ -241,6 +241,10 @@ impl<'a> Engine<'a> {
         self.set_state(State::Ended);
         self.sink.end(now_ns);
         self.wake_consumers(now_ns);
+    }
+
+    /// Logs what came of the frames: the last line, after the reason of the end where that is an error.
+    pub fn log_end(&self) {
         let stats = &self.stats;
         note!(
             info,
