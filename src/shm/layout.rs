@@ -9,8 +9,10 @@
 mod frames;
 mod packets;
 
-pub use frames::{FrameRing, PlaneGeometry, Queue, QueueEntry};
-pub use packets::{CodecHeaders, Cursors, Descriptor, Histogram, PacketHeader, Status, Stream};
+pub use frames::{FRAME_CAPACITIES, FrameRing, PlaneGeometry, Queue, QueueEntry};
+pub use packets::{
+    CodecHeaders, Cursors, Descriptor, Histogram, PACKET_CAPACITIES, PacketHeader, Status, Stream,
+};
 
 use crate::limits::{PACKET_DESCRIPTORS, QUEUE_ENTRIES};
 pub use crate::shm::word::{Access, LoadOnly, LoadStore, Word32, Word64};

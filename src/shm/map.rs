@@ -15,13 +15,13 @@ use crate::limits::{PACKET_DESCRIPTORS, PACKET_RING_MAX};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::shm::circle::Circle;
 use crate::shm::layout::{
-    ABI_VERSION, Descriptor, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_DATA_OFFSET,
-    PACKET_HEADER_BYTES, PACKET_MAGIC, PacketHeader,
+    Descriptor, FRAME_CAPACITIES, FRAME_MAGIC, FRAME_RING_BYTES, FrameRing, PACKET_CAPACITIES,
+    PACKET_DATA_OFFSET, PACKET_HEADER_BYTES, PACKET_MAGIC, PacketHeader,
 };
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::packet_ring::Ring;
 use crate::shm::region::{Region, sealed_size};
-use crate::shm::word::{Access, LoadOnly, LoadStore};
+use crate::shm::word::{Access, LoadOnly, LoadStore, Word32};
 
 /// A mapped packet ring: the engine's can be stored to, a client's only loaded from.
 #[derive(Debug)]
@@ -52,12 +52,8 @@ impl PacketMap {
             return Err(not_mapped(Errno::INVAL));
         }
         let header = map.header();
-        header.abi_version.store(ABI_VERSION, Relaxed);
-        header
-            .header_bytes
-            .store(PACKET_HEADER_BYTES as u32, Relaxed);
+        stamp(&map.region, &PACKET_CAPACITIES);
         header.total_bytes.store(total as u64, Relaxed);
-        header.descriptors.store(PACKET_DESCRIPTORS as u32, Relaxed);
         header.data_offset.store(PACKET_DATA_OFFSET as u64, Relaxed);
         header.data_bytes.store(data_bytes as u64, Relaxed);
         header.magic.store(PACKET_MAGIC, Release); // pairs with the Acquire of `open`
@@ -152,9 +148,7 @@ impl HeaderMap {
         let header = map.header();
         let data_bytes = header.data_bytes.load(Relaxed);
         let right = header.magic.load(Acquire) == PACKET_MAGIC // pairs with the Release of `create`
-            && header.abi_version.load(Relaxed) == ABI_VERSION
-            && header.header_bytes.load(Relaxed) == PACKET_HEADER_BYTES as u32
-            && header.descriptors.load(Relaxed) == PACKET_DESCRIPTORS as u32
+            && fits(&map.region, &PACKET_CAPACITIES)
             && header.data_offset.load(Relaxed) == PACKET_DATA_OFFSET as u64
             && data_bytes <= u64::from(PACKET_RING_MAX)
             && data_bytes.is_power_of_two()
@@ -202,6 +196,23 @@ pub fn allocated_size(fd: impl AsFd) -> Result<usize> {
     Ok(size)
 }
 
+/// Whether a ring is divided as this code has it: version 1 would allow others, and no engine has made one.
+fn fits(region: &Region, capacities: &[(u16, u32)]) -> bool {
+    capacities.iter().all(|&(offset, value)| {
+        let word = region.words::<Word32<LoadOnly>>(offset.into());
+        word.is_some_and(|word| word.load(Relaxed) == value)
+    })
+}
+
+/// Says how a new ring is divided.
+fn stamp(region: &Region, capacities: &[(u16, u32)]) {
+    for &(offset, value) in capacities {
+        if let Some(word) = region.words::<Word32>(offset.into()) {
+            word.store(value, Relaxed);
+        }
+    }
+}
+
 /// A failure to map a memfd that was just made.
 fn not_mapped(errno: Errno) -> IoctlError {
     IoctlError::new(Call::MemfdMap, errno)
@@ -225,8 +236,7 @@ impl FrameMap {
         };
         map.region.touch();
         let ring = map.ring();
-        ring.abi_version.store(ABI_VERSION, Relaxed);
-        ring.total_bytes.store(FRAME_RING_BYTES as u32, Relaxed);
+        stamp(&map.region, &FRAME_CAPACITIES);
         ring.magic.store(FRAME_MAGIC, Release); // pairs with the Acquire of `open`
         Ok((map, fd))
     }
@@ -244,7 +254,7 @@ impl FrameMap {
         };
         let ring = map.ring();
         let right = ring.magic.load(Acquire) == FRAME_MAGIC // pairs with the Release of `create`
-            && ring.abi_version.load(Relaxed) == ABI_VERSION;
+            && fits(&map.region, &FRAME_CAPACITIES);
         if right { Ok(map) } else { Err(Errno::PROTO) }
     }
 

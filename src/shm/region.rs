@@ -30,7 +30,7 @@ use crate::limits::PACKET_DESCRIPTORS;
 use crate::shm::bytes::SharedBytes;
 use crate::shm::circle::Circle;
 use crate::shm::layout::{Descriptor, FrameRing, PacketHeader};
-use crate::shm::word::{Access, LoadStore};
+use crate::shm::word::{Access, LoadStore, Word32};
 
 /// Types that may lie in memory that another process writes.
 ///
@@ -46,6 +46,10 @@ unsafe impl<A: Access> Shared for PacketHeader<A> {
 }
 // SAFETY: words only; see layout.rs.
 unsafe impl<A: Access> Shared for [Descriptor<A>; PACKET_DESCRIPTORS] {
+    type Access = A;
+}
+// SAFETY: one word.
+unsafe impl<A: Access> Shared for Word32<A> {
     type Access = A;
 }
 // SAFETY: words only; see layout.rs.

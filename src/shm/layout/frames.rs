@@ -1,5 +1,7 @@
 //! The frame ring's words. W: who writes, R: who reads.
 
+use core::mem::{offset_of, size_of};
+
 use crate::limits::{PLANES, QUEUE_ENTRIES};
 use crate::shm::word::{Word32, Word64};
 
@@ -25,7 +27,7 @@ pub struct Queue {
     pub head: Word32,
     /// Entries popped. W: popping side. Advisory: the engine never reads the producer's.
     pub tail: Word32,
-    /// Entry `n` lies at `n % QUEUE_ENTRIES`.
+    /// Entry `n` lies at `n % queue_entries`.
     pub entries: [QueueEntry; QUEUE_ENTRIES],
 }
 
@@ -77,7 +79,8 @@ pub struct FrameRing {
     pub memory: Word32,
     /// Zero.
     pub reserved: Word32,
-    /// Bytes of each memory plane. In copy mode slot `n` begins at `n * copy_slot_bytes`.
+    /// Bytes of each memory plane. In copy mode they lie one behind the other, each at the next multiple of `copy_alignment`, and
+    /// so do the slots.
     pub memory_bytes: [Word32; PLANES],
     /// Zero.
     pub reserved2: Word32,
@@ -89,20 +92,66 @@ pub struct FrameRing {
     pub published: Word64,
     /// Frames of this producer that were dropped. W: engine; R: producer.
     pub dropped: Word64,
+    /// Offset of `filled` in this ring, bytes.
+    pub filled_offset: Word32,
+    /// Offset of `free` in this ring, bytes.
+    pub free_offset: Word32,
+    /// Entries of each queue, a power of two: entry `n` lies at `n % queue_entries`.
+    pub queue_entries: Word32,
+    /// Bytes of an entry.
+    pub queue_entry_bytes: Word32,
+    /// Room for planes in `memory_bytes` and `geometry`.
+    pub planes_max: Word32,
+    /// In copy mode each memory plane begins at a multiple of so many bytes, a power of two.
+    pub copy_alignment: Word32,
     /// Slots with a frame in them, producer to engine.
     pub filled: Queue,
     /// Slots to fill, engine to producer.
     pub free: Queue,
 }
 
+/// The words that say what version 1 of the ABI leaves open: the offset of each, and the value that it has here.
+pub const FRAME_CAPACITIES: [(u16, u32); 8] = [
+    (
+        offset_of!(FrameRing, abi_version) as u16,
+        super::ABI_VERSION,
+    ),
+    (
+        offset_of!(FrameRing, total_bytes) as u16,
+        super::FRAME_RING_BYTES as u32,
+    ),
+    (
+        offset_of!(FrameRing, filled_offset) as u16,
+        offset_of!(FrameRing, filled) as u32,
+    ),
+    (
+        offset_of!(FrameRing, free_offset) as u16,
+        offset_of!(FrameRing, free) as u32,
+    ),
+    (
+        offset_of!(FrameRing, queue_entries) as u16,
+        QUEUE_ENTRIES as u32,
+    ),
+    (
+        offset_of!(FrameRing, queue_entry_bytes) as u16,
+        size_of::<QueueEntry>() as u32,
+    ),
+    (offset_of!(FrameRing, planes_max) as u16, PLANES as u32),
+    (
+        offset_of!(FrameRing, copy_alignment) as u16,
+        super::COPY_ALIGNMENT as u32,
+    ),
+];
+
 #[cfg(not(loom))]
 const _: () = {
-    use core::mem::{offset_of, size_of};
     assert!(size_of::<QueueEntry>() == 24);
     assert!(size_of::<Queue>() == 64 * (1 + QUEUE_ENTRIES * 24 / 64) || QUEUE_ENTRIES != 64);
     assert!(offset_of!(FrameRing, memory_bytes) == 56);
     assert!(offset_of!(FrameRing, geometry) == 72);
     assert!(offset_of!(FrameRing, accounted) == 144);
+    assert!(offset_of!(FrameRing, filled_offset) == 168);
     assert!(offset_of!(FrameRing, filled) == 192);
+    assert!(offset_of!(FrameRing, free) == 1792);
     assert!(size_of::<FrameRing>() <= super::FRAME_RING_BYTES);
 };

@@ -1,6 +1,8 @@
 //! The packet ring's words. W: who writes, R: who reads.
 
-use crate::limits::{CODEC_HEADER_BYTES, COUNTERS, HISTOGRAM_BUCKETS};
+use core::mem::{offset_of, size_of};
+
+use crate::limits::{CODEC_HEADER_BYTES, COUNTERS, HISTOGRAM_BUCKETS, PACKET_DESCRIPTORS};
 use crate::shm::word::{Access, LoadStore, Word32, Word64};
 
 /// One packet: a cache line. W: engine; R: consumers. Valid only while `tail <= sequence < head`.
@@ -157,12 +159,20 @@ pub struct PacketHeader<A: Access = LoadStore> {
     pub total_bytes: Word64<A>,
     /// Number of descriptors; packet `n` has descriptor `n % descriptors`.
     pub descriptors: Word32<A>,
-    /// Zero.
-    pub reserved: Word32<A>,
+    /// Bytes of a descriptor.
+    pub descriptor_bytes: Word32<A>,
     /// Offset of the payload bytes.
     pub data_offset: Word64<A>,
     /// Size of the payload circle, bytes; a power of two.
     pub data_bytes: Word64<A>,
+    /// Room for codec headers, bytes.
+    pub codec_header_bytes: Word32<A>,
+    /// Room for counters; those that the engine does not know are zero.
+    pub counter_words: Word32<A>,
+    /// Buckets of a histogram.
+    pub histogram_buckets: Word32<A>,
+    /// Histograms.
+    pub histograms: Word32<A>,
     /// Where the ring stands.
     pub cursors: Cursors<A>,
     /// The engine's state.
@@ -174,12 +184,49 @@ pub struct PacketHeader<A: Access = LoadStore> {
     /// Counters in the order of `stats::Counter`.
     pub counters: [Word64<A>; COUNTERS],
     /// Latencies in the order of `stats::Stage`.
-    pub latency: [Histogram<A>; 3],
+    pub latency: [Histogram<A>; HISTOGRAMS],
 }
+
+const HISTOGRAMS: usize = 3;
+
+/// The words that say what version 1 of the ABI leaves open: the offset of each, and the value that it has here.
+pub const PACKET_CAPACITIES: [(u16, u32); 8] = [
+    (
+        offset_of!(PacketHeader, abi_version) as u16,
+        super::ABI_VERSION,
+    ),
+    (
+        offset_of!(PacketHeader, header_bytes) as u16,
+        super::PACKET_HEADER_BYTES as u32,
+    ),
+    (
+        offset_of!(PacketHeader, descriptors) as u16,
+        PACKET_DESCRIPTORS as u32,
+    ),
+    (
+        offset_of!(PacketHeader, descriptor_bytes) as u16,
+        size_of::<Descriptor>() as u32,
+    ),
+    (
+        offset_of!(PacketHeader, codec_header_bytes) as u16,
+        CODEC_HEADER_BYTES as u32,
+    ),
+    (
+        offset_of!(PacketHeader, counter_words) as u16,
+        COUNTERS as u32,
+    ),
+    (
+        offset_of!(PacketHeader, histogram_buckets) as u16,
+        HISTOGRAM_BUCKETS as u32,
+    ),
+    (
+        offset_of!(PacketHeader, histograms) as u16,
+        HISTOGRAMS as u32,
+    ),
+];
 
 #[cfg(not(loom))]
 const _: () = {
-    use core::mem::{offset_of, size_of};
     assert!(
         size_of::<Descriptor>() == 64,
         "a descriptor is a cache line"
@@ -194,6 +241,7 @@ const _: () = {
     assert!(offset_of!(PacketHeader, descriptors) == 24);
     assert!(offset_of!(PacketHeader, data_offset) == 32);
     assert!(offset_of!(PacketHeader, data_bytes) == 40);
+    assert!(offset_of!(PacketHeader, codec_header_bytes) == 48);
     assert!(offset_of!(PacketHeader, cursors) == 64);
     assert!(offset_of!(PacketHeader, status) == 128);
     assert!(offset_of!(PacketHeader, stream) == 192);
