@@ -226,3 +226,104 @@ fn the_shell_completes_commands_options_and_values() {
     assert!(offered(&["stat", "--check", "--j"]).contains(&"--json".to_owned()));
     assert_eq!(offered(&["nonsense", "--"]), [""; 0]);
 }
+
+#[test]
+fn a_release_wants_the_tag_of_its_version_and_a_clean_tree() {
+    let tree = folder("tagged");
+    for file in [
+        "Cargo.toml",
+        "scripts/build",
+        "scripts/release",
+        "scripts/lib/packages.sh",
+        "scripts/lib/release.sh",
+    ] {
+        fs::create_dir_all(tree.join(file).parent().unwrap()).unwrap();
+        fs::copy(root().join(file), tree.join(file)).unwrap();
+    }
+    let git = |words: &str| {
+        let names = ["-c", "user.name=nobody", "-c", "user.email=nobody"];
+        let output = run(Command::new("git")
+            .args(names)
+            .args(words.split(' '))
+            .current_dir(&tree));
+        assert!(output.status.success(), "{words}: {}", said(&output));
+    };
+    // None is built: that comes behind all else.
+    let refused = || {
+        let output = run(Command::new(tree.join("scripts/release")).arg("no-target"));
+        assert_eq!(output.status.code(), Some(2));
+        said(&output)
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    git("init --quiet");
+    git("add .");
+    git("commit --quiet -m all");
+    assert!(refused().contains(&format!("tag is \"\", not v{version}")));
+    git("tag v9.9.9");
+    assert!(refused().contains(&format!("tag is \"v9.9.9\", not v{version}")));
+    git("tag -d v9.9.9");
+    git(&format!("tag v{version}"));
+    assert!(refused().contains("unknown target no-target"));
+    fs::write(tree.join("more"), "").unwrap();
+    assert!(refused().contains("uncommitted"));
+}
+
+#[test]
+fn debians_package_has_its_files_and_is_the_same_each_time() {
+    let folder = folder("deb");
+    // A small one in the program's place: compressing takes the time.
+    let program = packaging("init");
+    let package = |name: &str| {
+        let into = folder.join(name);
+        let output = run(Command::new(packaging("deb"))
+            .arg("x86_64-unknown-linux-musl")
+            .args([&into, &program]));
+        assert!(output.status.success(), "{}", said(&output));
+        into.join(concat!(
+            "framemill_",
+            env!("CARGO_PKG_VERSION"),
+            "_amd64.deb"
+        ))
+    };
+    let (one, two) = (package("one"), package("two"));
+    assert_eq!(fs::read(&one).unwrap(), fs::read(&two).unwrap());
+    let listed = said(&run(Command::new("dpkg-deb").arg("--contents").arg(&one)));
+    for file in [
+        "-rwxr-xr-x root/root ./usr/bin/framemill",
+        "-rw-r--r-- root/root ./lib/systemd/system/framemill.service",
+        "-rw-r--r-- root/root ./lib/systemd/system/framemill.socket",
+        "-rw-r--r-- root/root ./usr/share/man/man1/framemill.1.gz",
+        "-rw-r--r-- root/root ./usr/share/bash-completion/completions/framemill",
+        "-rw-r--r-- root/root ./etc/default/framemill",
+    ] {
+        let (mode, path) = file.split_once(' ').unwrap();
+        let (owner, path) = path.split_once(' ').unwrap();
+        let stands = |line: &str| {
+            line.starts_with(&format!("{mode} {owner} ")) && line.ends_with(&format!(" {path}"))
+        };
+        assert!(listed.lines().any(stands), "{file}: {listed}");
+    }
+    // Nothing is needed: the program is static.
+    let fields = said(&run(Command::new("dpkg-deb").arg("--field").arg(&one)));
+    assert!(fields.contains("Architecture: amd64\n") && !fields.contains("Depends:"));
+}
+
+#[test]
+fn buildroots_tree_is_of_this_version_and_installs_what_there_is() {
+    let tree = packaging("buildroot/package/framemill");
+    let recipe = fs::read_to_string(tree.join("framemill.mk")).unwrap();
+    assert!(recipe.contains(concat!(
+        "\nFRAMEMILL_VERSION = ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    )));
+    let installed = recipe.split_whitespace().filter_map(|word| {
+        let source = word.strip_prefix("$(@D)/").map(|file| root().join(file));
+        source.or_else(|| Some(tree.join(word.strip_prefix("$(FRAMEMILL_PKGDIR)/")?)))
+    });
+    let installed: Vec<_> = installed.collect();
+    assert_eq!(installed.len(), 3, "{installed:?}");
+    installed
+        .iter()
+        .for_each(|file| assert!(file.is_file(), "{file:?}"));
+}
