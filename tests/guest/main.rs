@@ -38,6 +38,7 @@ mod answers;
 mod away;
 mod broken;
 mod bytes;
+mod c_clients;
 mod camera;
 mod camera_clock;
 mod camera_identity;

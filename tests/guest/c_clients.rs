@@ -1,0 +1,111 @@
+//! Clients in C on `src/client/framemill.h`: the examples beside it, with slots of every kind of memory.
+//!
+//! Their frames decode to the pixels that they drew, and they write what `tap` writes.
+
+use crate::support::{Api, Guest};
+
+const WIDTH: usize = 640;
+const HEIGHT: usize = 480;
+const FRAMES: usize = 12;
+
+/// What `pattern.c` says that it draws, as YU12.
+fn pattern() -> Vec<u8> {
+    let mut frames = Vec::new();
+    for frame in 0..FRAMES {
+        for (plane, (rows, bytes)) in [
+            (HEIGHT, WIDTH),
+            (HEIGHT / 2, WIDTH / 2),
+            (HEIGHT / 2, WIDTH / 2),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            for row in 0..rows {
+                let byte = |column| (column + 2 * row + 5 * frame + 64 * plane) as u8;
+                frames.extend((0..bytes).map(byte));
+            }
+        }
+    }
+    frames
+}
+
+/// `stream KIND WORDS…`: an engine, `tap` and `record` beside each other, and `pattern` with these words.
+const STREAM: &str = r"
+    stream() {
+        kind=$1
+        shift
+        engine run --size 640x480 --format YU12 --fps 30
+        start tap framemill tap --from oldest --all --to /host/$kind.tap
+        start record /host/record /run/framemill.sock /host/$kind.record oldest
+        until_true reached consumers_attached 2
+        /host/pattern /run/framemill.sock 12 $* >/host/$kind.said 2>pattern.log
+        say $kind.pattern $?
+        kill $run
+        ended run
+        ended tap
+        ended record
+        cp record.log /host/$kind.log
+    }
+";
+
+fn clients(guest: &Guest) {
+    guest.compile("src/client/examples/record.c", "record");
+    guest.compile("src/client/examples/pattern.c", "pattern");
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn c_clients_write_what_tap_writes_and_send_their_own_pixels() {
+    let guest = Guest::h264("c-clients");
+    clients(&guest);
+    let outcome = guest.run(&format!(
+        "{STREAM}
+        stream exported
+        stream copied 640x480 copy
+        stream imported - $(ls -d /dev/dma_heap/* | grep -v system)
+        "
+    ));
+    outcome.succeeded(&["run", "tap", "record"]);
+    let drawn = pattern();
+    for kind in ["exported", "copied", "imported"] {
+        assert_eq!(
+            outcome.text(&format!("{kind}.said")),
+            format!("{FRAMES} committed, {FRAMES} published, 0 dropped, {kind}\n"),
+            "{}",
+            outcome.story()
+        );
+        assert_eq!(
+            outcome.text(&format!("{kind}.log")),
+            format!("{FRAMES} packets, 0 lost\n")
+        );
+        outcome.same(&format!("{kind}.tap"), &format!("{kind}.record"));
+        let decoded = outcome.decoded(&format!("{kind}.record"));
+        assert!(decoded == drawn, "{kind}: other pixels");
+    }
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn c_clients_notice_that_the_engine_was_killed() {
+    let guest = Guest::new("c-killed", Api::Single);
+    clients(&guest);
+    let outcome = guest.run(
+        r"
+        engine run --size 640x368
+        start record /host/record /run/framemill.sock /dev/null live
+        start pattern /host/pattern /run/framemill.sock 1000000
+        until_true reached frames_published 5
+        kill -9 $run
+        ended record
+        ended pattern
+        ",
+    );
+    assert_eq!(
+        (outcome.said("record"), outcome.said("pattern")),
+        ("1", "1")
+    );
+    let gone = "the engine closed the connection";
+    assert!(outcome.text("record.log").starts_with(gone));
+    let log = outcome.text("pattern.log");
+    assert!(log.contains(gone), "{log}");
+}
