@@ -21,7 +21,9 @@ mod wants;
 
 use core::ffi::CStr;
 
-pub use choices::{Action, Container, Mux, Pace, PushMemory, Source, StartAt, Target, Timestamps};
+pub use choices::{
+    Action, Container, Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps,
+};
 pub use options::{Command, CtlOptions, ProbeOptions, PushOptions, StatOptions, TapOptions, Topic};
 
 use parse::parse_options;

@@ -350,8 +350,8 @@ pub const ACCEPT_PAUSE_MS: u32 = 250;
 /// How often a scan for a device that is not there yet is repeated, ms.
 pub const DEVICE_RETRY_MS: u32 = 50;
 
-/// Bytes that an output collects before they are written: 21 packets of MPEG-TS, which are three datagrams.
-pub const OUTPUT_BYTES: usize = 21 * 188;
+/// Bytes that an output collects before they are written: three datagrams.
+pub const OUTPUT_BYTES: usize = 3 * DATAGRAM_BYTES;
 
 /// Longest row of a colour plane, bytes: the widest picture with four bytes a pixel. A row is drawn on the stack before it is copied.
 pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;
@@ -374,6 +374,12 @@ pub const PIPE_BYTES: usize = 4096;
 
 /// How often a client that waits for an engine, or for a reader of its FIFO, tries again, ms.
 pub const CONNECT_RETRY_MS: u32 = 20;
+
+/// Bytes of a datagram: seven packets of MPEG-TS, the most that a frame of Ethernet has room for.
+pub const DATAGRAM_BYTES: usize = 7 * 188;
+
+/// A peer that takes nothing of an output for so long, ms, is given up; so is a connection that is not made.
+pub const PEER_MS: u32 = 10_000;
 
 /// How long an engine waits for another one to make its socket's file, ms: a few system calls take microseconds, on a busy machine a
 /// hundred times as long.

@@ -34,10 +34,10 @@ _framemill() {
     tap)
         case $prev in
         --socket | --to | --index | --pts) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --engine-uid | --frames | --wait) return ;;
-        --mux) words="annexb ts packets" ;;
+        --engine-uid | --frames | --reconnect | --wait) return ;;
+        --mux) words="annexb ts mp4 packets" ;;
         --from) words="oldest key live" ;;
-        *) words="--socket --engine-uid --to --mux --from --frames --index --pts --all --wait --help" ;;
+        *) words="--socket --engine-uid --to --mux --from --frames --index --pts --all --reconnect --wait --help" ;;
         esac
         ;;
     stat)

@@ -3,9 +3,11 @@
 //! Which option holds one is `options`' business, how one is read is `value`'s.
 
 use core::ffi::CStr;
+use core::net::SocketAddr;
 
 use crate::types::control_setting::ControlSetting;
 use crate::types::frame_rate::FrameRate;
+use crate::types::socket_name::SocketName;
 
 /// What `ctl` changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +93,19 @@ pub enum Target<'a> {
     Stdout,
     /// A file, made or cut to nothing.
     File(&'a CStr),
+    /// Whoever listens at a socket, with the name that it was given.
+    Peer(Peer<'a>, &'a CStr),
+}
+
+/// A socket that packets are written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer<'a> {
+    /// A stream of the Unix domain.
+    Unix(SocketName<'a>),
+    /// A stream to this address.
+    Tcp(SocketAddr),
+    /// Datagrams to this address, whether somebody is there or not.
+    Udp(SocketAddr),
 }
 
 /// How `tap` writes packets.

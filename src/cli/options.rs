@@ -144,6 +144,8 @@ pub struct TapOptions<'a> {
     pub all: bool,
     /// How long to wait for an engine, milliseconds; 0 does not wait.
     pub wait_ms: u32,
+    /// Connect again when the engine or the peer goes away, every so many milliseconds; `None` ends then.
+    pub reconnect_ms: Option<u32>,
 }
 
 /// Options of `framemill stat`.

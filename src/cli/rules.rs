@@ -1,7 +1,7 @@
 //! Rules that need more than one option to be broken. Each has its whole sentence.
 
-use super::choices::{Container, Pace, Source, Timestamps};
-use super::options::{Command, CtlOptions, PushOptions};
+use super::choices::{Container, Mux, Pace, Peer, Source, Target, Timestamps};
+use super::options::{Command, CtlOptions, PushOptions, TapOptions};
 use super::usage_error::Mistake;
 use crate::types::run_options::RunOptions;
 use crate::types::socket_name::SocketName;
@@ -11,6 +11,7 @@ pub(super) fn check<'a>(command: &Command<'a>) -> Result<(), Mistake<'a>> {
     let broken = match command {
         Command::Run(options) => run(options),
         Command::Push(options) => push(options),
+        Command::Tap(options) => tap(options),
         Command::Ctl(options) => ctl(options),
         _ => None,
     };
@@ -71,6 +72,13 @@ fn push(options: &PushOptions<'_>) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+fn tap(options: &TapOptions<'_>) -> Option<&'static str> {
+    let datagrams = matches!(options.to, Target::Peer(Peer::Udp(_), _));
+    (datagrams && options.mux != Mux::Ts).then_some(
+        "--to udp: sends MPEG-TS, which readers can join and lose parts of; give --mux ts",
+    )
 }
 
 fn ctl(options: &CtlOptions<'_>) -> Option<&'static str> {

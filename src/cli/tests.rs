@@ -4,6 +4,7 @@ mod manual;
 mod mistakes;
 mod readme;
 
+use core::net::SocketAddr;
 use std::ffi::CString;
 use std::format;
 use std::string::{String, ToString};
@@ -180,8 +181,9 @@ fn every_client_option_arrives() {
         pts: Some(c"out.pts"),
         all: true,
         wait_ms: 9,
+        reconnect_ms: Some(1500),
     };
-    let line = "tap --socket /tmp/s --to out.h264 --from oldest --frames 7 --mux MP4 --pts out.pts --index out.idx --all --wait 9";
+    let line = "tap --reconnect 1.5s --socket /tmp/s --to out.h264 --from oldest --frames 7 --mux MP4 --pts out.pts --index out.idx --all --wait 9";
     with(line, |p| assert_eq!(p.unwrap(), Command::Tap(tap)));
     let stat = StatOptions {
         socket: SocketName::Path(c"/tmp/s"),

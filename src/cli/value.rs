@@ -3,10 +3,11 @@
 //! Knows how sizes, rates, names and words are written. Knows no option.
 
 use core::ffi::CStr;
+use core::net::SocketAddr;
 
 use ::log::LevelFilter;
 
-use super::choices::{Mux, Pace, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
 use super::number::{decimal, nearest_size, sides, split};
 use super::wants::Wants;
 use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
@@ -267,10 +268,29 @@ pub(super) fn source(text: &CStr) -> Read<Source<'_>> {
 }
 
 pub(super) fn target(text: &CStr) -> Read<Target<'_>> {
-    match text.to_bytes() {
-        b"-" => Ok(Target::Stdout),
-        _ => path(text, "a file, or - for standard output").map(Target::File),
-    }
+    let peer = match text.to_bytes() {
+        b"-" => return Ok(Target::Stdout),
+        [b'u', b'n', b'i', b'x', b':', ..] => socket(&text[5..]).map(Peer::Unix),
+        [b't', b'c', b'p', b':', at @ ..] => address(at).map(Peer::Tcp),
+        [b'u', b'd', b'p', b':', at @ ..] => address(at).map(Peer::Udp),
+        _ => {
+            let wants =
+                "a file, - for standard output, unix:PATH, tcp:ADDRESS:PORT or udp:ADDRESS:PORT";
+            return path(text, wants).map(Target::File);
+        }
+    }?;
+    Ok(Target::Peer(peer, text))
+}
+
+/// An address and a port. Names are not looked up.
+fn address(text: &[u8]) -> Read<SocketAddr> {
+    let wants = Wants::Text(
+        "a numeric address and a port, such as tcp:192.0.2.1:5000 or udp:[2001:db8::1]:5000",
+    );
+    let address = str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse::<SocketAddr>().ok());
+    address.filter(|address| address.port() != 0).ok_or(wants)
 }
 
 /// A file of its own: standard output has the packets.

@@ -75,7 +75,6 @@ impl PacketConsumer {
         check_wake(&event)?;
         let map = PacketMap::open(&ring).map_err(mapping)?;
         let reader = Reader::new(&map.ring(), start);
-        let lacks_key = start != Start::Live && map.ring().lacks_key();
         let mut consumer = Self {
             socket,
             map,
@@ -83,10 +82,22 @@ impl PacketConsumer {
             reader,
             key_requested_ns: 0,
         };
-        if lacks_key {
-            consumer.request_missing_key(now());
-        }
+        consumer.find_key(start);
         Ok(consumer)
+    }
+
+    /// Begins anew at `start`: how many packets are stepped over.
+    pub(crate) fn restart(&mut self, start: Start) -> u64 {
+        let before = self.position();
+        self.reader = Reader::new(&self.map.ring(), start);
+        self.find_key(start);
+        self.position().saturating_sub(before)
+    }
+
+    fn find_key(&mut self, start: Start) {
+        if start != Start::Live && self.map.ring().lacks_key() {
+            self.request_missing_key(now());
+        }
     }
 
     /// Copies the next packet's bytes to `target`. Never waits.

@@ -16,15 +16,28 @@ use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::socket_name::SocketName;
 
-/// Connects to an engine that runs as root, as this user or as `uid`, again and again for `wait_ms` while there is no engine, it does not answer, or it has another producer.
+/// How long a client waits for an engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// So many ms, which may be 0.
+    Ms(u32),
+    /// Without end, with a try every so many ms.
+    Every(u32),
+}
+
+/// Connects to an engine that runs as root, as this user or as `uid`, again and again as long as `patience` lasts while there is no
+/// engine, it does not answer, or it has another producer.
 pub(super) fn connect<T>(
     socket: &SocketName<'_>,
     uid: Option<u32>,
-    wait_ms: u32,
+    patience: Patience,
     stop: &Stop,
     mut attempt: impl FnMut(&EngineAddress<'_>) -> Result<T, ClientError>,
 ) -> Result<T, Failure> {
-    let deadline = now().saturating_add(u64::from(wait_ms) * MS);
+    let deadline = match patience {
+        Patience::Ms(ms) => now().saturating_add(u64::from(ms) * MS),
+        Patience::Every(_) => u64::MAX,
+    };
     loop {
         match attempt(&EngineAddress {
             socket: *socket,
@@ -32,7 +45,7 @@ pub(super) fn connect<T>(
             stop: stop.descriptor(),
         }) {
             Ok(connection) => return Ok(connection),
-            Err(error) => try_again(socket, wait_ms, stop, deadline, error)?,
+            Err(error) => try_again(socket, patience, stop, deadline, error)?,
         }
     }
 }
@@ -41,7 +54,7 @@ pub(super) fn connect<T>(
 #[inline(never)]
 fn try_again(
     socket: &SocketName<'_>,
-    wait_ms: u32,
+    patience: Patience,
     stop: &Stop,
     deadline: u64,
     error: ClientError,
@@ -58,17 +71,16 @@ fn try_again(
                 Refusal::ProducerPresent | Refusal::Busy | Refusal::Reopened | Refusal::Resources
             )
     );
-    if !may_change || wait_ms == 0 {
-        return Err(lost(socket, error));
-    }
-    if now() >= deadline {
-        return Err(failure!(
+    match patience {
+        Patience::Ms(wait_ms) if may_change && wait_ms > 0 && now() >= deadline => Err(failure!(
             Exit::Timeout,
             "{}: {error}, for {wait_ms} ms",
             Name(socket)
-        ));
+        )),
+        Patience::Ms(1..) if may_change => stop.pause(CONNECT_RETRY_MS),
+        Patience::Every(ms) if may_change => stop.pause(ms),
+        _ => Err(lost(socket, error)),
     }
-    stop.pause(CONNECT_RETRY_MS)
 }
 
 /// A failure on a connection that was there.

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use crate::cli::{Action, CtlOptions};
 use crate::client::{self, Change, Outcome};
-use crate::command::connect::connect;
+use crate::command::connect::{Patience, connect};
 use crate::command::output::print;
 use crate::command::stop::Stop;
 use crate::control::message::CHANGE_NAME_BYTES;
@@ -27,9 +27,13 @@ pub(super) fn ctl(options: &CtlOptions<'_>) -> Result<(), Failure> {
     let stop = Stop::default();
     let ask = |change| {
         let uid = options.engine_uid;
-        connect(&options.socket, uid, options.wait_ms, &stop, |engine| {
-            client::change(engine, change)
-        })
+        connect(
+            &options.socket,
+            uid,
+            Patience::Ms(options.wait_ms),
+            &stop,
+            |engine| client::change(engine, change),
+        )
     };
     let outcome = match (ask(change)?, action) {
         // The control's number; its item is for a second message, because one has no room for both names.

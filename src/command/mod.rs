@@ -13,6 +13,7 @@ mod loss;
 mod memory;
 mod output;
 mod pace;
+mod peer;
 mod probe;
 mod push;
 mod report;

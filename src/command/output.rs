@@ -11,19 +11,22 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, open, statat};
 use rustix::io::Errno;
 
-use crate::cli::Target;
+use crate::cli::{Peer, Target};
+use crate::command::peer::reach;
 use crate::command::stop::{Stop, Woken};
 use crate::errno::name::Explained;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
-use crate::limits::{CONNECT_RETRY_MS, OUTPUT_BYTES, PIPE_BYTES};
+use crate::limits::{CONNECT_RETRY_MS, DATAGRAM_BYTES, OUTPUT_BYTES, PEER_MS, PIPE_BYTES};
+use crate::log::note;
 use crate::stdio::{is_stored, stdout};
 use crate::text::Escaped;
+use crate::time::MS;
 
 const _: () = assert!(OUTPUT_BYTES <= PIPE_BYTES, "one write of it does not wait");
 
-/// A file or pipe that is written to.
+/// A file, pipe or socket that is written to.
 #[derive(Debug)]
 pub(super) struct Output<'a> {
     buffer: ArrayVec<u8, OUTPUT_BYTES>,
@@ -33,20 +36,26 @@ pub(super) struct Output<'a> {
 /// What bytes are written to.
 #[derive(Debug)]
 struct Port<'a> {
+    target: Target<'a>,
     /// `None` is standard output.
     file: Option<OwnedFd>,
     /// What is written is text for whoever wants to read it: that nobody does any more is no failure.
     text: bool,
-    /// Standard output may be a blocking pipe, and not ours to change: bytes that one write(2) can be given without waiting.
+    /// Standard output may be a blocking pipe, and not ours to change: bytes that one write(2) can be given without waiting. Of
+    /// datagrams, the bytes of one.
     piece: Option<usize>,
+    /// That a peer is gone is no failure: it is connected to again, every so many ms.
+    again_ms: Option<u32>,
     trouble: Option<Trouble>,
+    /// Datagrams that were not sent.
+    unsent: u64,
     stop: &'a Stop,
 }
 
 /// Why nothing more is written.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
-    /// write(2) failed.
+    /// write(2) failed, or a peer took nothing for too long (`TIMEDOUT`).
     Errno(Errno),
     /// The wait for room ended in this way.
     Ended(Failure),
@@ -60,24 +69,67 @@ impl<'a> Output<'a> {
         Self {
             buffer: ArrayVec::new(),
             port: Port {
+                target: Target::Stdout,
                 file: None,
                 text: true,
                 piece: waits.then_some(PIPE_BYTES),
+                again_ms: None,
                 trouble: None,
+                unsent: 0,
                 stop,
             },
         }
     }
 
-    /// Standard output, or a file that is made, or cut to nothing.
-    pub(super) fn to(target: Target<'_>, stop: &'a Stop) -> Result<Self, Failure> {
+    /// Standard output, a file that is made, or cut to nothing, or a peer, which is connected to until it is there if there is an
+    /// `again_ms`.
+    pub(super) fn to(
+        target: Target<'a>,
+        again_ms: Option<u32>,
+        stop: &'a Stop,
+    ) -> Result<Self, Failure> {
         let mut output = Self::stdout(stop);
-        output.port.text = false;
-        if let Target::File(path) = target {
-            output.port.file = Some(open_file(path, stop)?);
-            output.port.piece = None;
+        let port = &mut output.port;
+        port.text = false;
+        port.target = target;
+        match target {
+            Target::Stdout => {}
+            Target::File(path) => {
+                port.file = Some(open_file(path, stop)?);
+                port.piece = None;
+            }
+            Target::Peer(peer, _) => {
+                let datagrams = matches!(peer, Peer::Udp(_));
+                port.piece = datagrams.then_some(DATAGRAM_BYTES);
+                port.again_ms = again_ms;
+                port.connect()?;
+            }
         }
         Ok(output)
+    }
+
+    /// Whether there is a peer, who can go away, and can be connected to again.
+    pub(super) fn has_peer(&self) -> bool {
+        self.port.is_peer()
+    }
+
+    /// The peer is gone, and to be connected to again: nothing is written before `reconnect`.
+    pub(super) fn is_cut(&self) -> bool {
+        self.port.again_ms.is_some() && matches!(self.port.trouble, Some(Trouble::Errno(_)))
+    }
+
+    /// Connects to the peer again, until it is there. What was not written is forgotten.
+    pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
+        if let Some(Trouble::Errno(errno)) = self.port.trouble {
+            note!(warn, "{}", Lost(self.port.name(), errno));
+        }
+        self.buffer.clear();
+        self.port.connect()
+    }
+
+    /// Datagrams that were not sent.
+    pub(super) fn unsent(&self) -> u64 {
+        self.port.unsent
     }
 
     /// Writes bytes when there are enough of them; an error is kept.
@@ -142,12 +194,45 @@ impl Port<'_> {
         }
     }
 
+    fn is_peer(&self) -> bool {
+        matches!(self.target, Target::Peer(..))
+    }
+
+    fn name(&self) -> Escaped<'_> {
+        Escaped(match self.target {
+            Target::Peer(_, name) => name.to_bytes(),
+            _ => b"",
+        })
+    }
+
+    fn connect(&mut self) -> Result<(), Failure> {
+        self.file = None;
+        let Target::Peer(peer, name) = &self.target else {
+            return Ok(());
+        };
+        let reached = reach(peer, name, self.again_ms, self.stop)?;
+        self.file = Some(reached.map_err(|errno| {
+            failure!(
+                Exit::Output,
+                "cannot connect to {}: {}",
+                Escaped(name.to_bytes()),
+                Explained(errno)
+            )
+        })?);
+        self.trouble = None;
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), Failure> {
         match self.trouble {
             None => Ok(()),
+            Some(Trouble::Errno(_)) if self.again_ms.is_some() => Ok(()),
             Some(Trouble::Errno(Errno::PIPE)) if self.text => Err(Failure {
                 exit: Exit::Success,
             }),
+            Some(Trouble::Errno(errno)) if self.is_peer() => {
+                Err(failure!(Exit::Output, "{}", Lost(self.name(), errno)))
+            }
             Some(Trouble::Errno(errno)) => Err(failure!(
                 Exit::Output,
                 "writing the output failed: {}",
@@ -159,6 +244,7 @@ impl Port<'_> {
 
     /// Writes all of it, unless there was trouble.
     fn write(&mut self, mut bytes: &[u8]) {
+        let datagrams = matches!(self.target, Target::Peer(Peer::Udp(_), _));
         while self.trouble.is_none() && !bytes.is_empty() {
             if self.piece.is_some() {
                 self.wait_for_room();
@@ -171,22 +257,48 @@ impl Port<'_> {
                 Ok(count) => bytes = &bytes[count..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.wait_for_room(),
+                Err(errno) if datagrams => {
+                    // Nobody is there now, or the network is not. Who sends datagrams goes on.
+                    if self.unsent == 0 {
+                        note!(warn, "a datagram was not sent: {}", Explained(errno));
+                    }
+                    self.unsent += 1;
+                    bytes = &bytes[count..];
+                }
                 Err(errno) => self.trouble = Some(Trouble::Errno(errno)),
             }
         }
     }
 
-    /// Waits until a write has an answer. A command that is asked to finish meanwhile first writes what it has begun.
+    /// Waits until a write has an answer. A command that is asked to finish meanwhile first writes what it has begun. A peer has
+    /// `PEER_MS`.
     fn wait_for_room(&mut self) {
+        let limit = self.is_peer().then_some(u64::from(PEER_MS) * MS);
         loop {
-            match self.stop.wait(&[(self.fd(), PollFlags::OUT)], None) {
+            match self.stop.wait(&[(self.fd(), PollFlags::OUT)], limit) {
                 Ok(Woken::Asked) => {}
-                Ok(_) => return,
+                Ok(Woken::Ready) => return,
+                Ok(Woken::TimedOut) => {
+                    self.trouble = Some(Trouble::Errno(Errno::TIMEDOUT));
+                    return;
+                }
                 Err(failure) => {
                     self.trouble = Some(Trouble::Ended(failure));
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Why a peer of this name is given up.
+struct Lost<'a>(Escaped<'a>, Errno);
+
+impl fmt::Display for Lost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Errno::TIMEDOUT => write!(f, "{} took nothing for {PEER_MS} ms", self.0),
+            errno => write!(f, "writing to {} failed: {}", self.0, Explained(errno)),
         }
     }
 }

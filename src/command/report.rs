@@ -232,7 +232,7 @@ pub(super) mod tests {
         let c_path = CString::new(path.to_str().unwrap()).unwrap();
         let stop = Stop::default();
         let mut report = Report::new(json, &stop);
-        report.output = Output::to(Target::File(&c_path), &stop).unwrap();
+        report.output = Output::to(Target::File(&c_path), None, &stop).unwrap();
         describe(&mut report);
         report.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();

@@ -3,14 +3,12 @@
 mod index;
 mod sinks;
 
-use core::mem::ManuallyDrop;
-
 use ::log::LevelFilter;
 use rustix::event::PollFlags;
 
 use crate::cli::{StartAt, TapOptions};
-use crate::client::{Next, PacketConsumer, Start, Wait};
-use crate::command::connect::{connect, lost};
+use crate::client::{ClientError, Next, PacketConsumer, Start, Wait};
+use crate::command::connect::{Patience, connect, lost};
 use crate::command::loss::Losses;
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::errno::name::Explained;
@@ -22,6 +20,7 @@ use crate::log::note;
 use crate::shm::layout::flag;
 use crate::shm::region::PrivateBytes;
 use crate::time::now;
+use crate::types::socket_name::SocketName;
 use sinks::Sinks;
 
 /// What was taken, and what was not.
@@ -30,6 +29,8 @@ struct Count {
     packets: u64,
     bytes: u64,
     losses: Losses,
+    /// Datagrams that were not sent.
+    unsent: u64,
     /// There was an engine.
     connected: bool,
 }
@@ -49,6 +50,9 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
             count.bytes,
             count.losses.total()
         );
+        if count.unsent > 0 {
+            note!(info, "{} datagrams were not sent", count.unsent);
+        }
     }
     result?;
     if options.all && count.losses.total() > 0 {
@@ -61,35 +65,107 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Connects, opens the outputs, and takes packets.
+/// Why packets are no longer taken from this engine, or for this peer.
+enum End {
+    /// The command has done what it was to do.
+    Done,
+    /// The engine ended, or is gone.
+    Engine(Gone),
+    /// The peer is gone.
+    Peer,
+}
+
+/// How an engine ended.
+enum Gone {
+    /// With an end mark.
+    Ended,
+    /// Without one.
+    Vanished,
+    /// With this answer.
+    Failed(ClientError),
+}
+
+/// Connects, opens the outputs, and takes packets; again with `--reconnect`, whoever went away.
 fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(), Failure> {
     let start = match options.start {
         StartAt::Oldest => Start::Oldest,
         StartAt::Key => Start::Key,
         StartAt::Live => Start::Live,
     };
-    let uid = options.engine_uid;
-    let consumer = connect(&options.socket, uid, options.wait_ms, stop, |engine| {
-        PacketConsumer::connect(engine, start)
-    })?;
-    count.connected = true;
-    // Not taken apart: the process ends with it.
-    let mut consumer = ManuallyDrop::new(consumer);
-    let mut sinks = Sinks::open(options, &consumer, stop)?;
-    let memory = PrivateBytes::new(consumer.largest_packet()).map_err(|errno| {
-        failure!(
-            Exit::Resource,
-            "no memory for the largest packet: {}",
-            Explained(errno)
-        )
-    })?;
-    let mut memory = ManuallyDrop::new(memory);
-    let buffer = &mut memory[..];
-    if options.all && options.start == StartAt::Oldest {
-        // Packets that were gone before we came are missed, too.
-        lose(count, consumer.position(), consumer.position());
+    let again = options.reconnect_ms;
+    let patience = again.map_or(Patience::Ms(options.wait_ms), Patience::Every);
+    let mut opened = None::<Sinks<'_>>;
+    loop {
+        let uid = options.engine_uid;
+        let mut consumer = connect(&options.socket, uid, patience, stop, |engine| {
+            PacketConsumer::connect(engine, start)
+        })?;
+        count.connected = true;
+        let sinks = match &mut opened {
+            Some(sinks) => {
+                sinks.resume(&consumer)?;
+                sinks
+            }
+            None => {
+                let sinks = opened.insert(Sinks::open(options, &consumer, stop)?);
+                if sinks.has_peer() && start == Start::Key {
+                    // It may have been waited for.
+                    consumer.restart(start);
+                } else if options.all && start == Start::Oldest {
+                    // Packets that were gone before we came are missed, too.
+                    lose(count, consumer.position(), consumer.position());
+                }
+                sinks
+            }
+        };
+        let mut memory = PrivateBytes::new(consumer.largest_packet()).map_err(|errno| {
+            failure!(
+                Exit::Resource,
+                "no memory for the largest packet: {}",
+                Explained(errno)
+            )
+        })?;
+        loop {
+            let end = take(options, stop, &mut consumer, sinks, &mut memory, count)?;
+            count.unsent = sinks.unsent();
+            match end {
+                End::Engine(gone) if again.is_some() => {
+                    warn(&gone);
+                    break;
+                }
+                End::Peer if !stop.asked()? => {
+                    sinks.reconnect()?;
+                    let missed = consumer.restart(Start::Key);
+                    lose(count, missed, consumer.position());
+                }
+                End::Engine(gone) => return end_of(&options.socket, gone),
+                End::Done | End::Peer => return Ok(()),
+            }
+        }
+        // Frees the ring before the next one comes.
+        drop(memory);
+        stop.pause(again.unwrap_or(0))?;
     }
-    take(options, stop, &mut consumer, &mut sinks, buffer, count)
+}
+
+fn warn(gone: &Gone) {
+    match gone {
+        Gone::Ended => note!(info, "the stream ended; waiting for the next engine"),
+        Gone::Vanished => note!(warn, "the engine went away; waiting for the next one"),
+        Gone::Failed(error) => note!(warn, "{error}; connecting again"),
+    }
+}
+
+/// What the end of the engine is to a command that does not wait for another one.
+fn end_of(socket: &SocketName<'_>, gone: Gone) -> Result<(), Failure> {
+    match gone {
+        Gone::Ended => Ok(()),
+        Gone::Vanished => Err(failure!(
+            Exit::Socket,
+            "the engine went away without an end mark"
+        )),
+        Gone::Failed(error) => Err(lost(socket, error)),
+    }
 }
 
 fn take(
@@ -99,14 +175,15 @@ fn take(
     sinks: &mut Sinks<'_>,
     buffer: &mut [u8],
     count: &mut Count,
-) -> Result<(), Failure> {
+) -> Result<End, Failure> {
     let mut gone = false;
     while options.frames.is_none_or(|limit| count.packets < limit) && !stop.asked()? {
         match consumer.next(buffer) {
             Next::Packet(packet) => {
                 let after_loss = count.losses.packet();
                 if packet.flags & flag::END != 0 {
-                    return sinks.end(&packet, after_loss);
+                    sinks.end(&packet, after_loss, options.reconnect_ms.is_some())?;
+                    return Ok(End::Engine(Gone::Ended));
                 }
                 let bytes = &buffer[..packet.length as usize];
                 if sinks.write(consumer, &packet, bytes, after_loss)? {
@@ -114,6 +191,9 @@ fn take(
                     count.bytes += u64::from(packet.length);
                 } else {
                     lose(count, 1, consumer.position());
+                    if sinks.is_cut() {
+                        return Ok(End::Peer);
+                    }
                 }
             }
             Next::Lapped(lost) => {
@@ -125,26 +205,22 @@ fn take(
                 consumer.skip();
                 lose(count, 1, consumer.position());
             }
-            Next::Empty if gone => {
-                return Err(failure!(
-                    Exit::Socket,
-                    "the engine went away without an end mark"
-                ));
-            }
+            Next::Empty if gone => return Ok(End::Engine(Gone::Vanished)),
             Next::Empty => {
                 let engine = [
                     (consumer.event(), PollFlags::IN),
                     (consumer.socket(), PollFlags::IN),
                 ];
                 if stop.wait(&engine, None)? == Woken::Ready {
-                    let wait = consumer.wait(Some(0));
-                    let wait = wait.map_err(|error| lost(&options.socket, error))?;
-                    gone = wait == Wait::Gone;
+                    match consumer.wait(Some(0)) {
+                        Ok(wait) => gone = wait == Wait::Gone,
+                        Err(error) => return Ok(End::Engine(Gone::Failed(error))),
+                    }
                 }
             }
         }
     }
-    Ok(())
+    Ok(End::Done)
 }
 
 /// Packets are lost; the next one is that of `sequence`, or a later one.

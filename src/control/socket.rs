@@ -215,6 +215,16 @@ pub fn dial_datagrams(name: &SocketName<'_>) -> Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Connects to a socket that takes a stream. The connection never waits.
+///
+/// # Errors
+/// Those of socket(2) and connect(2); `AGAIN` when too many wait to be accepted.
+pub fn dial_stream(name: &SocketName<'_>) -> Result<OwnedFd> {
+    let fd = new_socket_of(SocketType::STREAM, SocketFlags::NONBLOCK)?;
+    connect(&fd, &address(name)?)?;
+    Ok(fd)
+}
+
 /// Sends a message with its descriptors. Never raises SIGPIPE, and never waits.
 ///
 /// # Errors

@@ -37,6 +37,7 @@ pub struct Engine {
     frozen: Arc<AtomicBool>,
     scarce: Arc<AtomicU32>,
     committed: Arc<AtomicU32>,
+    left: Arc<AtomicBool>,
 }
 
 /// `Engine::scarce`: nothing of the kind.
@@ -53,7 +54,25 @@ impl Engine {
     pub fn start() -> Self {
         static NAMES: AtomicU32 = AtomicU32::new(0);
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
-        let name = format!("framemill-double-{}-{number}", std::process::id());
+        Self::start_as(format!("framemill-double-{}-{number}", std::process::id()))
+    }
+
+    /// Ends without an end mark, as an engine that is killed: the next one can have the name.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module needs another"
+    )]
+    pub fn leave(self) -> Self {
+        self.left.store(true, Ordering::Relaxed);
+        // It waits for a client.
+        let _ = framemill::client::Observer::connect(&self.address());
+        while Arc::strong_count(&self.left) > 1 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        Self::start_as(self.name)
+    }
+
+    fn start_as(name: String) -> Self {
         let bytes: &'static [u8] = name.clone().leak().as_bytes();
         let listener = Listener::bind(SocketName::Abstract(bytes), 0o600, None).unwrap();
         fcntl_setfl(&listener, OFlags::empty()).unwrap();
@@ -70,12 +89,19 @@ impl Engine {
             frozen: Arc::default(),
             scarce: Arc::default(),
             committed: Arc::default(),
+            left: Arc::default(),
         };
+        let left = engine.left.clone();
         let (clients, frozen) = (engine.clients.clone(), engine.frozen.clone());
         let (committed, scarce) = (engine.committed.clone(), engine.scarce.clone());
         thread::spawn(move || {
             loop {
                 let client = listener.accept().unwrap().unwrap();
+                if left.load(Ordering::Relaxed) {
+                    clients.lock().unwrap().clear();
+                    drop(listener);
+                    return;
+                }
                 fcntl_setfl(&client, OFlags::empty()).unwrap();
                 let mut bytes = [0; MESSAGE_SIZE];
                 let heard = recv(&client, &mut bytes[..], RecvFlags::empty());

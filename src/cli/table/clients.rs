@@ -6,8 +6,8 @@ use crate::cli::option::{
 };
 use crate::cli::value;
 use crate::limits::{
-    CHECK_MS_DEFAULT, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX, INPUT_STRIDE_MAX,
-    WAIT_MS_MAX, WATCH_MS_MIN,
+    CHECK_MS_DEFAULT, CONNECT_RETRY_MS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX,
+    INPUT_STRIDE_MAX, WAIT_MS_MAX, WATCH_MS_MIN,
 };
 use crate::types::devices::DeviceChoice;
 
@@ -175,13 +175,13 @@ pub(super) static PUSH: [CliOption; 20] = [
     WAIT,
 ];
 
-pub(super) static TAP: [CliOption; 10] = [
+pub(super) static TAP: [CliOption; 11] = [
     SOCKET,
     ENGINE_UID,
     option(
         "--to",
-        "FILE|-",
-        "a file, or - for standard output; default -",
+        "FILE|-|SOCKET",
+        "a file, - for standard output, unix:PATH, tcp:ADDRESS:PORT or udp:ADDRESS:PORT; default -",
         Takes::Text,
         set!(Tap, options, value => options.to = value::target(value.text)?),
     ),
@@ -226,6 +226,13 @@ pub(super) static TAP: [CliOption; 10] = [
         "fail if a packet was missed",
         Takes::Nothing,
         set!(Tap, options, _ => options.all = true),
+    ),
+    option(
+        "--reconnect",
+        "MS",
+        "connect again when the engine or a socket's reader goes away, ms; default none",
+        milliseconds(CONNECT_RETRY_MS, WAIT_MS_MAX),
+        set!(Tap, options, value => options.reconnect_ms = Some(value.number)),
     ),
     WAIT,
 ];

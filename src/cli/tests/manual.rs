@@ -69,8 +69,10 @@ fn values(row: &CliOption) -> Option<String> {
     {
         return Some("COMPREPLY=($(compgen -f -- \"$cur\")); return".to_string());
     }
-    let plain =
-        |word: &&&str| !word.is_empty() && !word.contains(|c: char| !c.is_ascii_lowercase());
+    let letter = |c: char| c.is_ascii_lowercase();
+    let plain = |word: &&&str| {
+        word.starts_with(letter) && !word.contains(|c: char| !letter(c) && !c.is_ascii_digit())
+    };
     let words: Vec<_> = words.iter().filter(plain).copied().collect();
     match (row.takes, words.is_empty()) {
         (Takes::Nothing, _) => None,

@@ -242,6 +242,57 @@ fn each_mistake_gets_its_own_sentence() {
 }
 
 #[test]
+fn peers_have_numeric_addresses() {
+    for (line, peer) in [
+        (
+            "tap --to unix:/run/tv",
+            Peer::Unix(SocketName::Path(c"/run/tv")),
+        ),
+        ("tap --to unix:@tv", Peer::Unix(SocketName::Abstract(b"tv"))),
+        (
+            "tap --to tcp:192.0.2.1:65535",
+            Peer::Tcp(SocketAddr::from(([192, 0, 2, 1], 65535))),
+        ),
+        (
+            "tap --mux ts --to udp:[2001:db8::1]:5000",
+            Peer::Udp(SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 5000))),
+        ),
+    ] {
+        with(line, |parsed| match parsed.unwrap() {
+            Command::Tap(TapOptions {
+                to: Target::Peer(found, name),
+                ..
+            }) => {
+                assert_eq!(found, peer);
+                assert!(line.ends_with(name.to_str().unwrap()));
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+    for wrong in [
+        "localhost:5000",
+        "192.0.2.1",
+        "192.0.2.1:0",
+        "192.0.2.1:65536",
+        "2001:db8::1:5000",
+        "",
+        "//192.0.2.1:5000",
+    ] {
+        assert_eq!(
+            usage_error(&format!("tap --to tcp:{wrong}")),
+            format!(
+                "--to wants a numeric address and a port, such as tcp:192.0.2.1:5000 or udp:[2001:db8::1]:5000, not \"tcp:{wrong}\""
+            )
+        );
+    }
+    let file = parse(&[c"tap", c"--to", c"./tcp:x"]).unwrap();
+    assert!(matches!(file, Command::Tap(tap) if tap.to == Target::File(c"./tcp:x")));
+    assert!(usage_error("tap --to udp:192.0.2.1:5000").ends_with("give --mux ts"));
+    assert!(usage_error("tap --to unix:").contains("wants a path or an abstract @NAME"));
+    assert!(usage_error("tap --reconnect 19").contains("20 to 3600000"));
+}
+
+#[test]
 fn bytes_that_are_no_text_are_values_of_paths_only() {
     let parsed = parse(&[c"tap", c"--to", c"\xff"]).unwrap();
     assert!(matches!(parsed, Command::Tap(tap) if tap.to == Target::File(c"\xff")));

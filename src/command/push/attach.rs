@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use crate::cli::{Pace, PushMemory, PushOptions};
 use crate::client::{ClientError, EngineAddress, FormatRequest, FrameProducer, Step};
-use crate::command::connect::connect;
+use crate::command::connect::{Patience, connect};
 use crate::command::dmabuf_heap::{allocate, shape};
 use crate::command::geometry::{
     InputFrame, read_as_progressive, refused_size, requested_formats, requested_size,
@@ -71,38 +71,44 @@ pub(super) fn attach(
 ) -> Result<FrameProducer, Failure> {
     let uid = options.engine_uid;
     let mut not_shared = None;
-    let attached = connect(&options.socket, uid, wait_ms, stop, |engine| {
-        let producer = match request(engine, requested, header) {
-            // The engine knows the format; the size is better named here.
-            Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
-            // What does not fit is reported better when it is known what the engine takes.
-            Err(ClientError::Refused(Refusal::Fixed)) => {
-                let (copied, colour) = (requested.copied, requested.colour);
-                let requested = FormatRequest {
-                    copied,
-                    colour,
-                    ..FormatRequest::default()
-                };
-                FrameProducer::connect_with(engine, &requested)?
-            }
-            Err(ClientError::System(Step::Sync, errno)) if !requested.copied => {
-                not_shared = Some(errno);
-                return Ok(None);
-            }
-            answer => answer?,
-        };
-        match options.memory {
-            _ if requested.copied => {
-                if !producer.copied() {
-                    note!(warn, "the engine does not copy: its own slots instead");
+    let attached = connect(
+        &options.socket,
+        uid,
+        Patience::Ms(wait_ms),
+        stop,
+        |engine| {
+            let producer = match request(engine, requested, header) {
+                // The engine knows the format; the size is better named here.
+                Err(ClientError::Refused(Refusal::OddSize)) => return Ok(None),
+                // What does not fit is reported better when it is known what the engine takes.
+                Err(ClientError::Refused(Refusal::Fixed)) => {
+                    let (copied, colour) = (requested.copied, requested.colour);
+                    let requested = FormatRequest {
+                        copied,
+                        colour,
+                        ..FormatRequest::default()
+                    };
+                    FrameProducer::connect_with(engine, &requested)?
                 }
-                Ok(producer)
+                Err(ClientError::System(Step::Sync, errno)) if !requested.copied => {
+                    not_shared = Some(errno);
+                    return Ok(None);
+                }
+                answer => answer?,
+            };
+            match options.memory {
+                _ if requested.copied => {
+                    if !producer.copied() {
+                        note!(warn, "the engine does not copy: its own slots instead");
+                    }
+                    Ok(producer)
+                }
+                PushMemory::Export | PushMemory::Copy => Ok(producer),
+                kind => with_own_slots(producer, kind, stop),
             }
-            PushMemory::Export | PushMemory::Copy => Ok(producer),
-            kind => with_own_slots(producer, kind, stop),
-        }
-        .map(Some)
-    })?;
+            .map(Some)
+        },
+    )?;
     if let Some(errno) = not_shared {
         tell_copies(errno);
         let requested = FormatRequest {

@@ -54,8 +54,10 @@ pub(super) struct Sinks<'a> {
     generation: Option<u16>,
     /// A decoder needs the headers once, and again when it may have missed new ones.
     headers_due: bool,
-    /// A key frame was written.
-    begun: bool,
+    /// Nothing is written before a key frame.
+    waits_for_key: bool,
+    /// The reader missed something that no packet says.
+    cut: bool,
     /// The generation that the latest `moov` describes.
     described: Option<u16>,
 }
@@ -76,10 +78,12 @@ impl<'a> Sinks<'a> {
         consumer: &PacketConsumer,
         stop: &'a Stop,
     ) -> Result<Self, Failure> {
-        let codec = Fourcc(consumer.header().stream.codec.load(Relaxed));
+        let codec = codec_of(consumer);
         let form = form(options.mux, codec, consumer)?;
+        let output = Output::to(options.to, options.reconnect_ms, stop)?;
         Ok(Self {
-            output: Output::to(options.to, stop)?,
+            waits_for_key: output.has_peer() || matches!(form, Form::Ts(_) | Form::Mp4(_)),
+            output,
             index: lines(options.index, INDEX_NAMES, stop)?,
             pts: lines(options.pts, PTS_NAME, stop)?,
             form,
@@ -87,7 +91,7 @@ impl<'a> Sinks<'a> {
             timeline: Timeline::default(),
             generation: None,
             headers_due: true,
-            begun: false,
+            cut: false,
             described: None,
         })
     }
@@ -97,7 +101,51 @@ impl<'a> Sinks<'a> {
         self.headers_due = true;
     }
 
-    /// Writes a packet, also into the index. False when it is left out: a container begins with a key frame whose headers are known.
+    /// Whether somebody else reads, who came just now: what the ring has is older than he.
+    pub(super) fn has_peer(&self) -> bool {
+        self.output.has_peer()
+    }
+
+    /// The peer is gone.
+    pub(super) fn is_cut(&self) -> bool {
+        self.output.is_cut()
+    }
+
+    /// Datagrams that were not sent.
+    pub(super) fn unsent(&self) -> u64 {
+        self.output.unsent()
+    }
+
+    /// Waits for the peer to come back. It gets the stream from its beginning: all that a reader has to know, then a key frame.
+    pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
+        self.output.reconnect()?;
+        self.begin_anew();
+        Ok(())
+    }
+
+    /// Goes on with the packets of another engine.
+    pub(super) fn resume(&mut self, consumer: &PacketConsumer) -> Result<(), Failure> {
+        let codec = codec_of(consumer);
+        if codec != self.codec {
+            return Err(failure!(
+                Exit::Input,
+                "the engine came back with {codec}, and the output has {}: start again",
+                self.codec
+            ));
+        }
+        self.begin_anew();
+        Ok(())
+    }
+
+    fn begin_anew(&mut self) {
+        self.waits_for_key = true;
+        self.headers_due = true;
+        self.cut = true;
+        self.described = None;
+    }
+
+    /// Writes a packet, also into the index. False when it is left out: a container, and what a peer gets, begins with a key frame
+    /// (in a container one whose headers are known); or the peer is gone.
     pub(super) fn write(
         &mut self,
         consumer: &PacketConsumer,
@@ -111,7 +159,8 @@ impl<'a> Sinks<'a> {
             return Ok(false);
         }
         let headers = headers.get();
-        let cut = after_loss
+        let cut = core::mem::take(&mut self.cut)
+            || after_loss
             || packet.flags & flag::DISCONTINUITY != 0
             || self
                 .generation
@@ -150,6 +199,9 @@ impl<'a> Sinks<'a> {
             }
         }
         output.finish()?;
+        if output.is_cut() {
+            return Ok(false);
+        }
         if let Some(pts) = &mut self.pts {
             pts.write_bytes(pts_line(time.ns).as_bytes())?;
         }
@@ -157,9 +209,14 @@ impl<'a> Sinks<'a> {
         Ok(true)
     }
 
-    /// The end mark, for those that can say it.
-    pub(super) fn end(&mut self, packet: &Packet, after_loss: bool) -> Result<(), Failure> {
-        if let Form::Packets = self.form {
+    /// The end mark, for those that can say it, unless another engine is going to follow.
+    pub(super) fn end(
+        &mut self,
+        packet: &Packet,
+        after_loss: bool,
+        goes_on: bool,
+    ) -> Result<(), Failure> {
+        if let (Form::Packets, false) = (&self.form, goes_on) {
             let record = Record {
                 codec: self.codec,
                 length: 0,
@@ -188,10 +245,10 @@ impl<'a> Sinks<'a> {
         bytes: &[u8],
         headers: &mut Headers,
     ) -> bool {
-        let container = matches!(self.form, Form::Ts(_) | Form::Mp4(_));
         if packet.flags & flag::KEY == 0 {
-            return self.begun || !container;
+            return !self.waits_for_key;
         }
+        let container = matches!(self.form, Form::Ts(_) | Form::Mp4(_));
         let has_own = packet.flags & flag::CONFIG != 0;
         if self.headers_due || container {
             if !has_own {
@@ -218,22 +275,26 @@ impl<'a> Sinks<'a> {
             }
             headers.length = 0;
         }
-        self.begun = true;
+        self.waits_for_key = false;
         true
     }
+}
+
+fn codec_of(consumer: &PacketConsumer) -> Fourcc {
+    Fourcc(consumer.header().stream.codec.load(Relaxed))
 }
 
 /// A file of lines with its first one; none without a path.
 #[inline(never)]
 fn lines<'a>(
-    path: Option<&CStr>,
+    path: Option<&'a CStr>,
     first: &[u8],
     stop: &'a Stop,
 ) -> Result<Option<Output<'a>>, Failure> {
     let Some(path) = path else {
         return Ok(None);
     };
-    let mut output = Output::to(Target::File(path), stop)?;
+    let mut output = Output::to(Target::File(path), None, stop)?;
     output.write_bytes(first)?;
     Ok(Some(output))
 }
