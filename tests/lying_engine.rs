@@ -1,99 +1,19 @@
 //! Clients of an engine that lies: sizes beyond the ABI's, memory that does not exist, descriptors of wrong kinds or in wrong
 //! numbers, and wake descriptors that are always readable. Each client gets an error, and none waits in vain or spins.
 
-use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
+#[path = "liar/mod.rs"]
+mod liar;
 
-use framemill::client::SocketName;
 use framemill::client::{ClientError, FrameProducer, Observer, PacketConsumer, Start, Wait};
-use framemill::control::message::{MESSAGE_FDS, MESSAGE_SIZE, Message, SlotMemory};
-use framemill::internals::control::socket::Listener;
+use framemill::control::message::{Message, SlotMemory};
 use framemill::internals::engine::clients::new_wake;
 use framemill::internals::limits::{FRAME_BYTES_MAX, PACKET_RING_MAX, PACKET_RING_MIN};
-use framemill::internals::media::format::lookup;
-use framemill::internals::media::fourcc::Fourcc;
 use framemill::internals::shm::atomic::Ordering::Relaxed;
-use framemill::internals::shm::layout::{PACKET_DATA_OFFSET, copy_slot_bytes};
+use framemill::internals::shm::layout::PACKET_DATA_OFFSET;
 use framemill::internals::shm::map::{FrameMap, PacketMap};
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{
-    MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, fcntl_setfl, ftruncate, memfd_create,
-    open,
-};
-use rustix::io::{IoSlice, pread, pwrite};
-use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, send, sendmsg,
-};
-
-/// A socket's name that no other has.
-fn unique(name: &str) -> String {
-    static NAMES: AtomicU32 = AtomicU32::new(0);
-    let number = NAMES.fetch_add(1, Ordering::Relaxed);
-    format!("framemill-liar-{}-{number}-{name}", std::process::id())
-}
-
-/// An engine that gives one client one answer, and keeps the connection until the client is gone.
-struct Engine {
-    name: String,
-}
-
-impl Engine {
-    fn start(name: &str, answer: Message, descriptors: Vec<OwnedFd>) -> Self {
-        let name = unique(name);
-        let listener = Listener::bind(SocketName::Abstract(name.as_bytes()), 0o600, None).unwrap();
-        fcntl_setfl(&listener, OFlags::empty()).unwrap();
-        // Whoever listens lives as long as the thread: the name is a copy of its own.
-        let held = listener.as_fd().try_clone_to_owned().unwrap();
-        drop(listener);
-        thread::spawn(move || {
-            let client = rustix::net::accept(&held).unwrap();
-            recv(&client, &mut [0; MESSAGE_SIZE], RecvFlags::empty()).unwrap();
-            let mut space =
-                [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MESSAGE_FDS + 1))];
-            let mut control = SendAncillaryBuffer::new(&mut space);
-            let list: Vec<BorrowedFd> = descriptors.iter().map(AsFd::as_fd).collect();
-            assert!(control.push(SendAncillaryMessage::ScmRights(&list)));
-            let bytes = answer.encode();
-            sendmsg(
-                &client,
-                &[IoSlice::new(&bytes)],
-                &mut control,
-                SendFlags::NOSIGNAL,
-            )
-            .unwrap();
-            drop(descriptors);
-            // Until the client closes, or says something.
-            let _ = recv(&client, &mut [0; MESSAGE_SIZE], RecvFlags::empty());
-        });
-        Self { name }
-    }
-
-    fn name(&self) -> SocketName<'_> {
-        SocketName::Abstract(self.name.as_bytes())
-    }
-}
-
-/// A packet ring as an engine makes it, and its memfd.
-fn packet_ring() -> OwnedFd {
-    PacketMap::create(PACKET_RING_MIN as usize).unwrap().1
-}
-
-/// A copy of a packet ring's header in a sealed memfd of `size` bytes, of which the others are holes, with another `data_bytes`.
-fn sparse_ring(size: u64, data_bytes: u64) -> OwnedFd {
-    let mut header = vec![0; PACKET_DATA_OFFSET];
-    assert_eq!(pread(packet_ring(), &mut header[..], 0), Ok(header.len()));
-    let at = 48 - 8;
-    assert_eq!(header[at..at + 8], u64::from(PACKET_RING_MIN).to_le_bytes());
-    header[at..at + 8].copy_from_slice(&data_bytes.to_le_bytes());
-    let fd = memfd_create("liar", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
-    assert_eq!(pwrite(&fd, &header, 0), Ok(header.len()));
-    ftruncate(&fd, size).unwrap();
-    fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW).unwrap();
-    fd
-}
+use liar::{Engine, SLOTS, frame_ring, packet_ring, slot_memory, sparse_ring, wrong_kinds};
+use rustix::fd::OwnedFd;
+use rustix::net::{SendFlags, send};
 
 fn observed(name: &str, ring: OwnedFd) -> Result<Observer, ClientError> {
     let engine = Engine::start(name, Message::Packets { wake: false }, vec![ring]);
@@ -151,36 +71,6 @@ fn a_ring_beyond_the_limit_or_of_memory_that_does_not_exist_is_refused_by_all() 
     }
 }
 
-/// Descriptors that are neither memfds nor wake sockets.
-fn wrong_kinds() -> Vec<(&'static str, OwnedFd)> {
-    let file = |path: &str| open(path, OFlags::NONBLOCK, Mode::empty()).unwrap();
-    let name = unique("kind");
-    let listener = Listener::bind(SocketName::Abstract(name.as_bytes()), 0o600, None).unwrap();
-    let listening = listener.as_fd().try_clone_to_owned().unwrap();
-    let (reading, writing) = std::io::pipe().unwrap();
-    let end = file(&format!("/proc/self/fd/{}", reading.as_raw_fd()));
-    drop(writing);
-    let (gone, other) = new_wake().unwrap();
-    drop(gone);
-    let datagrams = rustix::net::socketpair(
-        rustix::net::AddressFamily::UNIX,
-        rustix::net::SocketType::DGRAM,
-        rustix::net::SocketFlags::empty(),
-        None,
-    );
-    vec![
-        ("/dev/zero", file("/dev/zero")),
-        ("/dev/null", file("/dev/null")),
-        ("folder", file("/")),
-        ("file", file("/proc/self/exe")),
-        ("eventfd", eventfd(1, EventfdFlags::empty()).unwrap()),
-        ("pipe at its end", end),
-        ("listening socket", listening),
-        ("datagrams", datagrams.unwrap().0),
-        ("wake socket at its end", other),
-    ]
-}
-
 #[test]
 fn no_wake_descriptor_makes_a_consumer_spin_or_wait_in_vain() {
     for (kind, wake) in wrong_kinds() {
@@ -234,44 +124,6 @@ fn a_ring_of_a_wrong_kind_and_descriptors_in_a_wrong_number_are_refused() {
     );
     let fewer = consumed("fewer", vec![packet_ring()]);
     assert_eq!(fewer.err(), Some(ClientError::Protocol));
-}
-
-/// A frame ring for three slots of 64x48 YU12, changed by `change`, and the bytes of a slot.
-fn frame_ring(change: impl Fn(&FrameMap)) -> (OwnedFd, usize) {
-    let (map, fd) = FrameMap::create().unwrap();
-    let format = lookup(Fourcc::new(*b"YU12")).unwrap();
-    let layout = format.tight(64, 48).unwrap();
-    let ring = map.ring();
-    ring.format.store(format.fourcc.0, Relaxed);
-    ring.width.store(64, Relaxed);
-    ring.height.store(48, Relaxed);
-    ring.planes.store(layout.plane_count, Relaxed);
-    ring.memory_planes.store(layout.memory_plane_count, Relaxed);
-    for (word, &length) in ring.memory_bytes.iter().zip(&layout.memory_length) {
-        word.store(length, Relaxed);
-    }
-    for (words, plane) in ring.geometry.iter().zip(&layout.planes) {
-        words.memory_plane.store(plane.memory_plane, Relaxed);
-        words.offset.store(plane.offset, Relaxed);
-        words.bytesperline.store(plane.bytesperline, Relaxed);
-        words.row_bytes.store(plane.row_bytes, Relaxed);
-        words.rows.store(plane.rows, Relaxed);
-    }
-    change(&map);
-    (fd, copy_slot_bytes(&layout.memory_length) as usize)
-}
-
-const SLOTS: u32 = 3;
-
-/// A memfd as slots that are copied: `bytes` of it, with memory unless it is `sparse`.
-fn slot_memory(bytes: usize, sparse: bool) -> OwnedFd {
-    let fd = memfd_create("slots", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
-    ftruncate(&fd, bytes as u64).unwrap();
-    if !sparse {
-        assert_eq!(pwrite(&fd, &vec![0; bytes], 0), Ok(bytes));
-    }
-    fcntl_add_seals(&fd, SealFlags::SHRINK).unwrap();
-    fd
 }
 
 fn produced(

@@ -14,7 +14,9 @@ use framemill::internals::media::format::lookup;
 use framemill::internals::media::fourcc::Fourcc;
 use framemill::internals::shm::atomic::Ordering::{Relaxed, Release};
 use framemill::internals::shm::frame_ring::{Entry, Popper, Pusher};
-use framemill::internals::shm::layout::{FrameRing, PacketHeader, State, copy_slot_bytes, flag};
+use framemill::internals::shm::layout::{
+    Descriptor, FrameRing, PacketHeader, State, copy_slot_bytes, flag,
+};
 use framemill::internals::shm::map::{FrameMap, PacketMap};
 use framemill::internals::shm::packet_ring::{Packet, Writer};
 use framemill::internals::time::now;
@@ -188,6 +190,16 @@ impl Engine {
     )]
     pub fn header(&self) -> &'static PacketHeader {
         self.map.header()
+    }
+
+    /// The descriptor of a packet, where the engine says what it is.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module describes packets"
+    )]
+    pub fn descriptor(&self, sequence: u64) -> &'static Descriptor {
+        let descriptors = self.map.ring().descriptors;
+        &descriptors[sequence as usize % descriptors.len()]
     }
 
     /// The same for a key packet and `count` others.
