@@ -484,6 +484,16 @@ fn a_frame_ring_full_of_nonsense_does_no_harm() {
 }
 
 #[test]
+fn a_recorded_ring_is_read_as_it_was_written() {
+    let ring = liar::recorded_ring(include_str!("recorded/packets-v1.txt"), 131_072);
+    let descriptors = vec![ring, new_wake().unwrap().0];
+    let engine = liar::Engine::start("recorded", Message::Packets { wake: true }, descriptors);
+    let sum = 16_000 * (0x44 + 0x55 + 0x66 + 0x77);
+    let said = format!("end 0\npackets 4 lost 0 bytes 64000 sum {sum} headers 0\n");
+    assert_eq!(lied_to(&engine, &["consume", "100", OLDEST]), (0, said));
+}
+
+#[test]
 fn an_engine_that_dies_is_gone() {
     let engine = Engine::start();
     let mut writer = engine.writer();

@@ -171,3 +171,21 @@ pub fn slot_memory(bytes: usize, sparse: bool) -> OwnedFd {
     fcntl_add_seals(&fd, SealFlags::SHRINK).unwrap();
     fd
 }
+
+/// A ring of so many bytes as one of `tests/recorded` describes it.
+pub fn recorded_ring(text: &str, size: usize) -> OwnedFd {
+    let mut bytes = vec![0; size];
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split(' ');
+        let at: usize = words.next().unwrap().parse().unwrap();
+        let word = u64::from_str_radix(words.next().unwrap(), 16).unwrap();
+        let count = words.next().map_or(1, |count| count[1..].parse().unwrap());
+        for place in bytes[at..].chunks_exact_mut(8).take(count) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+    let fd = memfd_create("recorded", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    assert_eq!(pwrite(&fd, &bytes, 0), Ok(size));
+    fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW).unwrap();
+    fd
+}
