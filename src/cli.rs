@@ -24,7 +24,9 @@ use core::ffi::CStr;
 pub use choices::{
     Action, Container, Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps,
 };
-pub use options::{Command, CtlOptions, ProbeOptions, PushOptions, StatOptions, TapOptions, Topic};
+pub use options::{
+    Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, StatOptions, TapOptions, Topic,
+};
 
 use parse::parse_options;
 use rules::check;

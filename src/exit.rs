@@ -40,6 +40,8 @@ pub enum Exit {
     Timeout = 15,
     /// `stat --check`: the engine is there, and has not taken a turn for too long.
     Stuck = 16,
+    /// `selftest`: the encoder does not do what it should.
+    Selftest = 17,
     /// A bug of Framemill's own.
     Internal = 70,
 }
@@ -91,6 +93,7 @@ pub const EXIT_CODES: &str = "   0  done
   14  out of memory, file descriptors or CMA; --realtime, --cpu, --user or --socket-group not allowed
   15  the time given by --wait passed
   16  stat --check: the engine is stuck
+  17  selftest: a check failed
   70  a bug in framemill
 ";
 
@@ -143,6 +146,7 @@ mod tests {
             Resource,
             Timeout,
             Stuck,
+            Selftest,
             Internal,
         ];
         let numbers = EXIT_CODES.lines().map(|line| line[..4].trim().parse());

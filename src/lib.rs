@@ -68,7 +68,7 @@
 //! media                            formats, layouts, bitstreams
 //! shm                              the ABI in shared memory, its mappings, the rings
 //! error                            a sentence and an exit code
-//! exit  log  signals  schedule  free_memory
+//! child  exit  log  signals  schedule  free_memory
 //! errno  stdio
 //! nearest  text  time
 //! limits  mem                      every capacity, with its reason; memcpy and its like
@@ -107,6 +107,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(not(loom))]
+mod child;
 #[cfg(not(loom))]
 mod cli;
 #[cfg(not(loom))]

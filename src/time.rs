@@ -26,7 +26,9 @@ pub fn processor_time() -> u64 {
     clock(CLOCK_THREAD_CPUTIME_ID)
 }
 
-fn clock(id: usize) -> u64 {
+/// What a clock of the kernel's shows, ns.
+#[must_use]
+pub fn clock(id: usize) -> u64 {
     #[cfg(test)]
     if let Some(now_ns) = crate::simulation::now() {
         return now_ns;
@@ -38,7 +40,7 @@ fn clock(id: usize) -> u64 {
     let mut time = [0u64; 2];
     // SAFETY: the kernel writes one `struct timespec`, two 64-bit words, to the address given.
     let answer = unsafe { syscall!(CLOCK_GETTIME, id, &raw mut time) };
-    debug_assert!(answer.is_ok(), "both clocks are always there");
+    debug_assert!(answer.is_ok(), "the clocks are always there");
     time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
 }
 

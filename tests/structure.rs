@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
     &["limits", "mem"],
     &["nearest", "text", "time"],
     &["errno", "stdio"],
-    &["exit", "free_memory", "log", "schedule", "signals"],
+    &["child", "exit", "free_memory", "log", "schedule", "signals"],
     &["error"],
     &["shm"],
     &["media"],
@@ -39,6 +39,7 @@ const LAYERS: &[&[&str]] = &[
 
 /// Files that may contain `unsafe`.
 const UNSAFE: &[&str] = &[
+    "child.rs",
     "entry.rs",
     "entry/mem.rs",
     "entry/start.rs",

@@ -4,8 +4,8 @@ _framemill() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
     COMPREPLY=()
     case $COMP_CWORD:${COMP_WORDS[1]} in
-    1:*) words="run push tap stat ctl probe help --version" ;;
-    *:help) words="run push tap stat ctl probe" ;;
+    1:*) words="run push tap stat ctl probe selftest help --version" ;;
+    *:help) words="run push tap stat ctl probe selftest" ;;
     esac
     [ "$COMP_CWORD" -eq 1 ] || case ${COMP_WORDS[1]} in
     run)
@@ -58,6 +58,13 @@ _framemill() {
         case $prev in
         --device) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         *) words="--device --json --help" ;;
+        esac
+        ;;
+    selftest)
+        case $prev in
+        --device) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --size) return ;;
+        *) words="--device --size --json --help" ;;
         esac
         ;;
     esac

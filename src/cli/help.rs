@@ -80,7 +80,7 @@ mod tests {
     use std::string::{String, ToString};
 
     /// What each command promises, as README shows it.
-    const USAGE: [(Topic, &str); 6] = [
+    const USAGE: [(Topic, &str); 7] = [
         (
             Topic::Run,
             "[--device PATH|auto] [--size WxH] [--format FOURCC] [--fps N[/D]] [--codec FOURCC] [--bitrate BPS] [--bitrate-mode vbr|cbr] \
@@ -108,6 +108,10 @@ mod tests {
             "[key] [bitrate BPS] [gop N] [control NAME|ID=VALUE] [drain] [--socket PATH|@NAME] [--engine-uid UID] [--wait MS]",
         ),
         (Topic::Probe, "[--device PATH] [--json]"),
+        (
+            Topic::Selftest,
+            "[--device PATH|auto] [--size WxH] [--json]",
+        ),
     ];
 
     #[test]

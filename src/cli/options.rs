@@ -9,6 +9,7 @@ use super::choices::{
 };
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
+use crate::types::devices::DeviceChoice;
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
@@ -28,6 +29,8 @@ pub enum Command<'a> {
     Ctl(CtlOptions<'a>),
     /// `framemill probe`: which devices there are.
     Probe(ProbeOptions<'a>),
+    /// `framemill selftest`: whether the encoder does what is needed.
+    Selftest(SelftestOptions<'a>),
     /// Print the help of this topic (its `Display`) on stdout and exit with success.
     Help(Topic),
     /// Print name and version on stdout and exit with success.
@@ -78,6 +81,8 @@ pub enum Topic {
     Ctl,
     /// `framemill probe`.
     Probe,
+    /// `framemill selftest`.
+    Selftest,
 }
 
 /// Options of `framemill push`.
@@ -174,6 +179,17 @@ pub struct CtlOptions<'a> {
     pub action: Option<Action<'a>>,
     /// How long to wait for an engine, milliseconds; 0 does not wait.
     pub wait_ms: u32,
+}
+
+/// Options of `framemill selftest`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SelftestOptions<'a> {
+    /// Which encoder.
+    pub device: DeviceChoice<'a>,
+    /// This size only; `None` tries several.
+    pub size: Option<Size>,
+    /// Print JSON.
+    pub json: bool,
 }
 
 /// Options of `framemill probe`.

@@ -8,7 +8,7 @@ mod run;
 
 use super::option::CliOption;
 use super::options::{
-    Command, CtlOptions, ProbeOptions, PushOptions, StatOptions, TapOptions, Topic,
+    Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, StatOptions, TapOptions, Topic,
 };
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
@@ -30,7 +30,7 @@ pub(super) struct Entry {
 }
 
 /// Every command, in help's order.
-pub(super) static COMMANDS: [Entry; 6] = [
+pub(super) static COMMANDS: [Entry; 7] = [
     Entry {
         topic: Topic::Run,
         name: "run",
@@ -84,5 +84,13 @@ pub(super) static COMMANDS: [Entry; 6] = [
         required: "",
         options: &clients::PROBE,
         defaults: || Command::Probe(ProbeOptions::default()),
+    },
+    Entry {
+        topic: Topic::Selftest,
+        name: "selftest",
+        summary: "whether the encoder does what is needed, for a report",
+        required: "",
+        options: &clients::SELFTEST,
+        defaults: || Command::Selftest(SelftestOptions::default()),
     },
 ];

@@ -367,7 +367,7 @@ fn defaults_in_help_are_the_defaults() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 25);
+    assert_eq!(compared, 26);
 }
 
 #[test]

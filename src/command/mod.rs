@@ -18,6 +18,7 @@ mod probe;
 mod push;
 mod report;
 pub(crate) mod run;
+mod selftest;
 mod stat;
 mod stop;
 mod tap;
@@ -72,6 +73,7 @@ fn dispatch(command: &Command<'_>, environment: &Environment<'_>) -> Result<(), 
         Command::Stat(options) => stat::stat(options),
         Command::Ctl(options) => ctl::ctl(options),
         Command::Probe(options) => probe::probe(options),
+        Command::Selftest(options) => selftest::selftest(options),
         Command::Help(topic) => print(format_args!("{topic}")),
         Command::Version => print(format_args!("framemill {}\n", env!("CARGO_PKG_VERSION"))),
     }

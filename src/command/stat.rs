@@ -222,11 +222,16 @@ fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measur
     report.close(b'}');
 }
 
-/// The devices, the formats and the rates.
-fn describe_stream(report: &mut Report<'_>, stream: &Stream, measured_rate: u64) {
+/// The encoder by its names.
+pub(super) fn describe_device<A: Access>(report: &mut Report<'_>, stream: &Stream<A>) {
     text(report, "device", &stream.device);
     text(report, "driver", &stream.driver);
     text(report, "card", &stream.card);
+}
+
+/// The devices, the formats and the rates.
+fn describe_stream(report: &mut Report<'_>, stream: &Stream, measured_rate: u64) {
+    describe_device(report, stream);
     let api: &[u8] = match stream.multiplanar.load(Relaxed) {
         0 => b"single-planar",
         _ => b"multi-planar",
@@ -258,7 +263,7 @@ fn describe_stream(report: &mut Report<'_>, stream: &Stream, measured_rate: u64)
 }
 
 /// The histograms' percentiles, one object a stage.
-fn describe_latency<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>) {
+pub(super) fn describe_latency<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>) {
     report.open("latency", b'{');
     for &(stage, name) in &Stage::ALL {
         let histogram = &header.latency[stage as usize];

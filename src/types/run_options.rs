@@ -104,6 +104,7 @@ pub struct RunOptions<'a> {
 impl RunOptions<'_> {
     /// Every option at its default, for frames of this size.
     #[must_use]
+    #[inline(never)]
     pub fn new(size: Size) -> Self {
         Self {
             device: DeviceChoice::Auto,

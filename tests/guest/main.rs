@@ -71,6 +71,7 @@ mod rates;
 mod reshape;
 mod sandbox;
 mod schedule;
+mod selftest;
 mod soak;
 mod strangers;
 mod supervisor;

@@ -308,6 +308,30 @@ pub(super) static CTL: [CliOption; 8] = [
     WAIT,
 ];
 
+pub(super) static SELFTEST: [CliOption; 3] = [
+    option(
+        "--device",
+        "PATH|auto",
+        "the encoder; default auto, the first for H264",
+        Takes::Text,
+        set!(Selftest, options, value => options.device = value::device(value.text)?),
+    ),
+    option(
+        "--size",
+        "WxH",
+        "this picture size only; without it 640x480, 1280x720 and 1920x1080",
+        Takes::Text,
+        set!(Selftest, options, value => options.size = Some(value::size(value.bytes())?)),
+    ),
+    option(
+        "--json",
+        "",
+        "print JSON",
+        Takes::Nothing,
+        set!(Selftest, options, _ => options.json = true),
+    ),
+];
+
 pub(super) static PROBE: [CliOption; 2] = [
     option(
         "--device",
