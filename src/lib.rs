@@ -1,7 +1,33 @@
+//! Send frames to a hardware video encoder and read its packets, through shared memory: a client of the program `framemill`, and that
+//! program.
+//!
+//! **Start at [`client`]**: a [`FrameProducer`](client::FrameProducer) draws into the encoder's own buffers, a
+//! [`PacketConsumer`](client::PacketConsumer) reads the coded packets, an [`Observer`](client::Observer) looks at the engine's state, and
+//! [`change`](client::change) changes it while it runs. There is no heap and no std in it, and no thread of its own.
+//!
+//! ```no_run
+//! use framemill::client::{ClientError, Next, PacketConsumer, SocketName, Start};
+//!
+//! # fn main() -> Result<(), ClientError> {
+//! let mut consumer = PacketConsumer::connect(&SocketName::DEFAULT, Start::Key)?;
+//! let mut bytes = vec![0; consumer.largest_packet()];
+//! loop {
+//!     while let Next::Packet(packet) = consumer.next(&mut bytes) {
+//!         println!("{} bytes, timestamp {} ns", packet.length, packet.timestamp);
+//!     }
+//!     consumer.wait(None)?;
+//! }
+//! # }
+//! ```
+//!
+//! [`shm::layout`] and [`control::message`] are the protocol for other languages, word by word; `src/client/PROTOCOL.md` explains it, and
+//! `src/client/framemill.h` is a client in C. What follows is about the program.
+//!
+//! # The engine
+//!
 //! Framemill keeps a hardware video encoder fed. Raw frames come in through a shared-memory ring, pass a V4L2
 //! memory-to-memory encoder, and leave as coded packets in a second shared-memory ring that any number of processes
-//! read. This crate is the program `framemill`, and the library with which other programs fill the one ring and read
-//! the other (`client`).
+//! read.
 //!
 //! ```text
 //!                       framemill run: one thread, one ppoll loop
@@ -75,7 +101,8 @@
 //! ```
 //!
 //! `flow`, `shm::layout`, `control::message`, `media`, `types` and `cli` are pure: no descriptor, no clock. They are tested on any host.
-//! `shm::layout` and `control::message` together are the ABI for programs in other languages. They and `client` are public.
+//! `shm::layout` and `control::message` together are the ABI for programs in other languages. They and `client` are public: what is, stands in
+//! `tests/public_api.txt`.
 //! So is `internals`, for tests and without a promise; nothing else is.
 //!
 //! # What it will not do

@@ -27,10 +27,11 @@ _host_tests() {
     return "$status"
 }
 
-# The fuzz targets and the examples are workspaces of their own.
+# The fuzz targets, the examples and the user without std are workspaces of their own.
 _formatting() {
     _lint fmt --check && _lint fmt --check --manifest-path tests/fuzz/Cargo.toml &&
-        _lint fmt --check --manifest-path tests/examples/Cargo.toml
+        _lint fmt --check --manifest-path tests/examples/Cargo.toml &&
+        _lint fmt --check --manifest-path tests/no_std_user/Cargo.toml
 }
 
 _lints() {

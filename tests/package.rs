@@ -1,0 +1,86 @@
+//! The crate as its users get it: what is in the package, and that a program without std can use it.
+#![cfg(not(loom))]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn cargo(words: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Command::new(env!("CARGO"))
+        .current_dir(root)
+        .args(words)
+        // Flags of the one who tests are not meant for it.
+        .env_remove("RUSTFLAGS")
+        .output()
+        .expect("cargo runs")
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn package_holds_what_users_need_and_no_more() {
+    let output = cargo(&["package", "--list", "--allow-dirty", "--offline"]);
+    assert!(output.status.success(), "{}", complaint(&output));
+    let list = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<&str> = list.lines().collect();
+    for needed in [
+        "Cargo.toml",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "build.rs",
+        "linker/framemill.ld",
+        "src/client/PROTOCOL.md",
+        "src/client/README.md",
+        "src/client/examples/record.c",
+        "src/client/framemill.h",
+        "src/lib.rs",
+        "src/main.rs",
+    ] {
+        assert!(files.contains(&needed), "{needed} is missing");
+    }
+    let roots = ["Cargo.lock", "Cargo.toml.orig", ".cargo_vcs_info.json"];
+    let known = |file: &&str| {
+        let code =
+            file.starts_with("src/") && !file.contains("/tests") && !file.contains("simulation");
+        let known = [
+            "Cargo.toml",
+            "LICENSE-",
+            "README.md",
+            "build.rs",
+            "linker/framemill.ld",
+        ];
+        code || roots.contains(file) || known.iter().any(|known| file.starts_with(known))
+    };
+    let others: Vec<_> = files.iter().filter(|file| !known(file)).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
+#[ignore = "builds the library once more: scripts/check"]
+fn a_program_without_std_can_use_it() {
+    let build = |features: &str| {
+        cargo(&[
+            "build",
+            "--quiet",
+            "--offline",
+            "--manifest-path",
+            "tests/no_std_user/Cargo.toml",
+            "--target-dir",
+            "target/no-std-user",
+            "--features",
+            features,
+        ])
+    };
+    let output = build("");
+    assert!(output.status.success(), "{}", complaint(&output));
+    // It would be noticed.
+    let output = build("std");
+    assert!(
+        complaint(&output).contains("panic_impl"),
+        "{}",
+        complaint(&output)
+    );
+}
