@@ -66,7 +66,7 @@ fn tests_only(attributes: &[Attribute]) -> bool {
 }
 
 /// Without documentation and lints.
-fn bare<'a>(attributes: &'a [Attribute]) -> impl Iterator<Item = &'a Attribute> {
+fn bare(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attributes.iter().filter(|attribute| {
         ["repr", "derive", "must_use", "non_exhaustive"]
             .iter()
