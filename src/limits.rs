@@ -96,6 +96,9 @@ pub const WAIT_MS_MAX: u32 = 3_600_000;
 /// Shortest interval of `stat --watch`, milliseconds: ten a second is more than an eye reads.
 pub const WATCH_MS_MIN: u32 = 100;
 
+/// Its usual interval, ms.
+pub const WATCH_MS_DEFAULT: u32 = 1000;
+
 /// Packets that the packet ring remembers: 17 s at 30 frames/s, in 32 KiB of descriptors. A power of two.
 #[cfg(not(loom))]
 pub const PACKET_DESCRIPTORS: usize = 512;

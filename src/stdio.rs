@@ -35,6 +35,12 @@ pub fn secure() -> Result<()> {
     Ok(())
 }
 
+/// Whether somebody looks at it.
+#[must_use]
+pub fn is_terminal(fd: impl AsFd) -> bool {
+    rustix::termios::isatty(fd)
+}
+
 /// Whether a descriptor is that of a file or block device: what is read or written there is never waited for.
 ///
 /// # Errors

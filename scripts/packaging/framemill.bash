@@ -43,8 +43,8 @@ _framemill() {
     stat)
         case $prev in
         --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --engine-uid | --watch) return ;;
-        *) words="--socket --engine-uid --watch --json --check --help" ;;
+        --engine-uid) return ;;
+        *) words="--socket --engine-uid --watch --all --json --check --help" ;;
         esac
         ;;
     ctl)

@@ -101,7 +101,7 @@ mod tests {
         ),
         (
             Topic::Stat,
-            "[--socket PATH|@NAME] [--engine-uid UID] [--watch MS] [--json] [--check [MS]]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--watch [MS]] [--all] [--json] [--check [MS]]",
         ),
         (
             Topic::Ctl,

@@ -164,6 +164,8 @@ pub struct StatOptions<'a> {
     pub watch_ms: Option<u32>,
     /// Print JSON.
     pub json: bool,
+    /// Print counters that are zero, too.
+    pub all: bool,
     /// Print nothing; fail when the engine took no turn for so long, milliseconds, or has ended.
     pub check_ms: Option<u32>,
 }

@@ -190,9 +190,10 @@ fn every_client_option_arrives() {
         engine_uid: None,
         watch_ms: Some(1000),
         json: true,
+        all: true,
         check_ms: Some(2500),
     };
-    let line = "stat --socket /tmp/s --check=2500 --watch 1000 --json";
+    let line = "stat --socket /tmp/s --check=2500 --watch --all --json";
     with(line, |p| assert_eq!(p.unwrap(), Command::Stat(stat)));
     let probe = ProbeOptions {
         device: Some(c"/dev/video1"),

@@ -10,6 +10,7 @@ use crate::limits::ANSWER_MS;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::HeaderMap;
 use crate::shm::measured_rate::measured_rate;
+use crate::shm::recent::{Recent, newest_first};
 use crate::shm::word::LoadOnly;
 
 /// A connection to an engine, to read its header.
@@ -59,6 +60,11 @@ impl Observer {
     #[must_use]
     pub fn measured_rate(&self) -> u64 {
         measured_rate(&self.header().cursors, self.map.descriptors())
+    }
+
+    /// The packets that are still described, the newest one first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = Recent> {
+        newest_first(&self.header().cursors, self.map.descriptors())
     }
 
     /// The connection, to poll: the engine has nothing to say to an observer, so that whatever comes is the end.

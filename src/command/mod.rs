@@ -20,6 +20,7 @@ mod report;
 pub(crate) mod run;
 mod selftest;
 mod stat;
+mod status_line;
 mod stop;
 mod tap;
 

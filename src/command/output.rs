@@ -210,7 +210,7 @@ impl Port<'_> {
         let Target::Peer(peer, name) = &self.target else {
             return Ok(());
         };
-        let reached = reach(peer, name, self.again_ms, self.stop)?;
+        let reached = reach(peer, name, self.again_ms, self.trouble.is_some(), self.stop)?;
         self.file = Some(reached.map_err(|errno| {
             failure!(
                 Exit::Output,

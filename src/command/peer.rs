@@ -19,7 +19,7 @@ use crate::log::note;
 use crate::text::Escaped;
 use crate::time::MS;
 
-/// Connects to the peer, and again every `again_ms` until it is there. The inner errno is the answer to the one attempt without them.
+/// Connects to the peer, and again every `again_ms` until it is there; that one that was `lost` is back, is logged. The inner errno is the answer to the one attempt without them.
 ///
 /// # Errors
 /// Those of `Stop::wait_or_end`.
@@ -27,12 +27,13 @@ pub(super) fn reach(
     peer: &Peer<'_>,
     name: &CStr,
     again_ms: Option<u32>,
+    lost: bool,
     stop: &Stop,
 ) -> Result<Result<OwnedFd, Errno>, Failure> {
     let mut logged = false;
     loop {
         let errno = match dial(peer, stop)? {
-            Ok(socket) if logged => {
+            Ok(socket) if logged || lost => {
                 note!(info, "connected to {}", Escaped(name.to_bytes()));
                 return Ok(Ok(socket));
             }

@@ -111,6 +111,16 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// The same, and the page leaves those out that are zero.
+    #[inline(never)]
+    pub(super) fn not_zero(&mut self, names: &str, values: &[i64]) {
+        for (name, value) in words(names.as_bytes()).zip(values) {
+            if self.json || *value != 0 {
+                self.value(name, value);
+            }
+        }
+    }
+
     /// A line for persons only, between reports.
     pub(super) fn remark(&mut self, line: &dyn Display) {
         if !self.json {

@@ -1,4 +1,5 @@
-//! `framemill stat`: what the engine says of itself in the packet ring's header, as a page or as one JSON object a line.
+//! `framemill stat`: what the engine says of itself in the packet ring's header, as a page, as one JSON object a line, or with `--watch` as
+//! one line of text again and again.
 //!
 //! Reads shared memory only: an observer is no consumer, and the engine notices it once, when it connects. With `--check` nothing is
 //! printed: the exit code says whether the engine lives, in a bounded time also when it is stuck and answers nobody.
@@ -43,6 +44,7 @@ use crate::cli::StatOptions;
 use crate::client::{ClientError, EngineAddress, Observer, Step};
 use crate::command::connect::{Name, lost};
 use crate::command::report::Report;
+use crate::command::status_line::{Reading, StatusLine};
 use crate::command::stop::{STOPPED, Stop};
 use crate::error::Failure;
 use crate::error::failure;
@@ -54,6 +56,7 @@ use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{NoSignal, PacketHeader, SlotMemory, State, Stream};
 use crate::shm::stats::{Counter, Stage, Stats, percentile};
 use crate::shm::word::{Access, LoadOnly, Word32, Word64};
+use crate::stdio::{is_terminal, stdout};
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
 
@@ -83,25 +86,65 @@ pub(super) fn stat(options: &StatOptions<'_>) -> Result<(), Failure> {
         }
         stop.pause(pause_ms)?;
     };
+    let form = form(options);
     let mut report = Report::new(options.json, &stop);
+    let mut before = Reading::take(engine.header(), now());
+    let mut first = true;
     loop {
         // Asked before, so that the end is printed, too.
         let last = options.watch_ms.is_none() || ended(&engine);
-        let result = match options.check_ms {
-            Some(limit) => check(options, limit, engine.header()),
-            None => {
-                describe(&mut report, engine.header(), engine.measured_rate());
+        let after = Reading::take(engine.header(), now());
+        let line = StatusLine::new(before, after, engine.newest_first());
+        let result = match form {
+            Form::Check(limit) => check(options, limit, engine.header()),
+            // A line is about the time since the one before.
+            Form::Line if first && !last => Ok(()),
+            Form::Line => {
+                report.remark(&line);
+                report.finish()
+            }
+            Form::Screen | Form::Report => {
+                if matches!(form, Form::Screen) {
+                    // From the top left, and nothing of the screen before below it (ECMA-48: CUP, ED).
+                    report.remark(&format_args!("\x1b[H\x1b[J{line}\n"));
+                }
+                let header = engine.header();
+                describe(&mut report, header, engine.measured_rate(), options.all);
                 report.finish()
             }
         };
         if last || result.is_err() {
             return result;
         }
+        before = after;
+        first = false;
         // The engine has nothing to tell an observer: whatever comes is the connection's end.
         let socket = [(engine.socket(), PollFlags::IN)];
         if stop.wait_or_end(&socket, Some(u64::from(pause_ms) * MS))? && !ended(&engine) {
             return Err(lost(&options.socket, ClientError::Gone));
         }
+    }
+}
+
+/// What is printed.
+#[derive(Clone, Copy)]
+enum Form {
+    /// Nothing: the exit code says whether the engine took a turn within so many ms.
+    Check(u32),
+    /// All that there is, as a page or as JSON.
+    Report,
+    /// The page with the line above, in place of the one before.
+    Screen,
+    /// A line.
+    Line,
+}
+
+fn form(options: &StatOptions<'_>) -> Form {
+    match options.check_ms {
+        Some(limit) => Form::Check(limit),
+        None if options.json || options.watch_ms.is_none() => Form::Report,
+        None if is_terminal(stdout()) => Form::Screen,
+        None => Form::Line,
     }
 }
 
@@ -158,7 +201,12 @@ fn long<A: Access>(word: &Word64<A>) -> i64 {
 }
 
 #[inline(never)]
-fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measured_rate: u64) {
+fn describe<A: Access>(
+    report: &mut Report<'_>,
+    header: &PacketHeader<A>,
+    measured_rate: u64,
+    all: bool,
+) {
     let (status, cursors) = (&header.status, &header.cursors);
     // Without one, of an engine that was killed while it wrote: all zero.
     let stream = &header.stream.snapshot().unwrap_or_default();
@@ -211,14 +259,22 @@ fn describe<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, measur
             in_flight.cast_signed().max(0),
         ],
     );
+    describe_counters(report, header, all);
+    describe_latency(report, header);
+    report.close(b'}');
+}
+
+/// The counters; on a page those that are zero only when `all` are asked for.
+fn describe_counters<A: Access>(report: &mut Report<'_>, header: &PacketHeader<A>, all: bool) {
     report.open("counters", b'{');
     let mut counters = [0; limits::COUNTERS];
     for (value, word) in counters.iter_mut().zip(&header.counters) {
         *value = long(word);
     }
-    report.numbers(Counter::NAMES, &counters);
-    report.close(b'}');
-    describe_latency(report, header);
+    match all {
+        true => report.numbers(Counter::NAMES, &counters),
+        false => report.not_zero(Counter::NAMES, &counters),
+    }
     report.close(b'}');
 }
 
@@ -326,7 +382,7 @@ mod tests {
         stats.add(Counter::DroppedTooLarge, 2);
         stats.record(Stage::QueueToDequeue, 7_000_000);
 
-        let line = written(true, |report| describe(report, header, 29_970));
+        let line = written(true, |report| describe(report, header, 29_970, false));
         assert!(line.starts_with(r#"{"state":"running","generation":"#));
         assert!(line.ends_with("}}}\n") && line.matches('\n').count() == 1);
         for part in [
@@ -347,7 +403,7 @@ mod tests {
         );
         assert_eq!(json["latency"].as_object().unwrap().len(), Stage::ALL.len());
 
-        let page = written(false, |report| describe(report, header, 29_970));
+        let page = written(false, |report| describe(report, header, 29_970, false));
         assert!(page.lines().count() <= 40, "{page}");
         assert!(
             page.contains("\n  queue_to_dequeue: count=1 p50_us=7000 "),
@@ -372,7 +428,7 @@ mod tests {
         ]) {
             word.store(value, Relaxed);
         }
-        let line = written(true, |report| describe(report, map.header(), 0));
+        let line = written(true, |report| describe(report, map.header(), 0, true));
         for part in [
             r#""width":1,"height":2,"coded_width":3,"coded_height":4,"frame_slots":5,"packet_ring_bytes":"#,
             r#","producers":6,"consumers":7,"packet_head":0,"packet_tail":0,"#,

@@ -3,11 +3,8 @@
 //! Knows descriptors of the packet ring; reads no payload and writes nothing. Whoever can map the ring can compute it.
 
 use crate::limits::{PACKET_DESCRIPTORS, RATE_WINDOW_MS};
-use crate::shm::atomic::{
-    Ordering::{Acquire, Relaxed},
-    fence,
-};
 use crate::shm::layout::{Cursors, Descriptor, flag};
+use crate::shm::recent::{Recent, newest_first};
 use crate::shm::word::Access;
 use crate::time::MS;
 
@@ -19,31 +16,12 @@ pub fn measured_rate<A: Access>(
     cursors: &Cursors<A>,
     descriptors: &[Descriptor<A>; PACKET_DESCRIPTORS],
 ) -> u64 {
-    let head = cursors.head.load(Acquire); // pairs with the Release of `Writer::publish`
-    let oldest = head.saturating_sub(PACKET_DESCRIPTORS as u64);
-    let newest_first = (oldest..head).rev().map_while(|sequence| {
-        let descriptor = &descriptors[(sequence % PACKET_DESCRIPTORS as u64) as usize];
-        let entry = Entry {
-            committed: descriptor.committed.load(Relaxed),
-            flags: descriptor.flags.load(Relaxed),
-        };
-        let number = descriptor.sequence.load(Relaxed);
-        fence(Acquire); // pairs with the Release fence of `Writer::publish`
-        (number == sequence && cursors.tail.load(Relaxed) <= sequence).then_some(entry)
-    });
-    rate_of(newest_first)
+    rate_of(newest_first(cursors, descriptors))
 }
 
-/// What the rate depends on, of a packet.
-#[derive(Clone, Copy)]
-struct Entry {
-    committed: u64,
-    flags: u32,
-}
-
-fn rate_of(newest_first: impl Iterator<Item = Entry>) -> u64 {
+fn rate_of(newest_first: impl Iterator<Item = Recent>) -> u64 {
     let mut newest = None;
-    let mut newer: Option<Entry> = None;
+    let mut newer: Option<Recent> = None;
     let (mut frames, mut elapsed) = (0u64, 0u64);
     for packet in newest_first {
         if packet.committed == 0 {
@@ -76,9 +54,10 @@ mod tests {
     fn rate(packets: &[(u64, u32)]) -> u64 {
         let packets: Vec<_> = packets
             .iter()
-            .map(|&(ms, flags)| Entry {
+            .map(|&(ms, flags)| Recent {
                 committed: ms * MS,
                 flags,
+                ..Recent::default()
             })
             .collect();
         rate_of(packets.into_iter().rev())

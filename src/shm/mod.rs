@@ -12,6 +12,7 @@ pub(crate) mod measured_rate;
 #[cfg(not(loom))]
 pub(crate) mod memfd;
 pub(crate) mod packet_ring;
+pub(crate) mod recent;
 #[cfg(not(loom))]
 pub(crate) mod region;
 pub(crate) mod sequence;

@@ -31,11 +31,14 @@ const SLOTS: u32 = 3;
 
 const RING_BYTES: usize = 1 << 20;
 
+/// The engine's end of a connection, and what wakes the client, unless it is an observer.
+type Client = (OwnedFd, Option<OwnedFd>);
+
 /// The double. Its threads live as long as the test's process.
 pub struct Engine {
     name: String,
     map: &'static PacketMap,
-    clients: Arc<Mutex<Vec<(OwnedFd, OwnedFd)>>>,
+    clients: Arc<Mutex<Vec<Client>>>,
     frozen: Arc<AtomicBool>,
     scarce: Arc<AtomicU32>,
     committed: Arc<AtomicU32>,
@@ -116,13 +119,12 @@ impl Engine {
                         let (theirs, ours) = new_wake().unwrap();
                         let answer = Message::Packets { wake: true };
                         let _ = send(&client, &answer, &[ring.as_fd(), theirs.as_fd()]);
-                        clients.lock().unwrap().push((client, ours));
+                        clients.lock().unwrap().push((client, Some(ours)));
                     }
                     Some(Message::Observe) => {
                         let answer = Message::Packets { wake: false };
                         let _ = send(&client, &answer, &[ring.as_fd()]);
-                        let kept = client.as_fd().try_clone_to_owned().unwrap();
-                        clients.lock().unwrap().push((client, kept));
+                        clients.lock().unwrap().push((client, None));
                     }
                     Some(Message::Produce(_)) => {
                         let (frozen, committed) = (frozen.clone(), committed.clone());
@@ -179,7 +181,10 @@ impl Engine {
         writer.append(bytes).unwrap();
         writer.publish(packet);
         for (_, wake) in self.clients.lock().unwrap().iter() {
-            signal(wake);
+            // An observer is not woken.
+            if let Some(wake) = wake {
+                signal(wake);
+            }
         }
     }
 

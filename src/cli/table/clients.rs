@@ -7,7 +7,7 @@ use crate::cli::option::{
 use crate::cli::value;
 use crate::limits::{
     CHECK_MS_DEFAULT, CONNECT_RETRY_MS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX,
-    INPUT_STRIDE_MAX, WAIT_MS_MAX, WATCH_MS_MIN,
+    INPUT_STRIDE_MAX, WAIT_MS_MAX, WATCH_MS_DEFAULT, WATCH_MS_MIN,
 };
 use crate::types::devices::DeviceChoice;
 
@@ -237,15 +237,25 @@ pub(super) static TAP: [CliOption; 11] = [
     WAIT,
 ];
 
-pub(super) static STAT: [CliOption; 5] = [
+pub(super) static STAT: [CliOption; 6] = [
     SOCKET,
     ENGINE_UID,
     option(
         "--watch",
-        "MS",
-        "again every so often, ms; default once",
+        "[MS]",
+        "one line every so often, at a terminal a screen, ms; 1000 if not given",
         milliseconds(WATCH_MS_MIN, WAIT_MS_MAX),
-        set!(Stat, options, value => options.watch_ms = Some(value.number)),
+        set!(Stat, options, value => options.watch_ms = Some(match value.number {
+            0 => WATCH_MS_DEFAULT,
+            given => given,
+        })),
+    ),
+    option(
+        "--all",
+        "",
+        "print also the counters that are zero",
+        Takes::Nothing,
+        set!(Stat, options, _ => options.all = true),
     ),
     option(
         "--json",

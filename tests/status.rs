@@ -1,0 +1,149 @@
+//! What `stat` prints of an engine that runs: the page, the line of `--watch`, and the screen at a terminal. The engine is a double
+//! (tests/double).
+
+mod double;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use double::Engine;
+use framemill::internals::shm::atomic::Ordering::Relaxed;
+use framemill::internals::shm::packet_ring::Packet;
+use framemill::internals::shm::stats::{Counter, Stats};
+use framemill::internals::time::now;
+use framemill::shm::layout::flag;
+
+fn stats(engine: &Engine) -> Stats<'static> {
+    Stats {
+        counters: &engine.header().counters,
+        latency: &engine.header().latency,
+    }
+}
+
+fn stat(engine: &Engine, words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_framemill"));
+    command
+        .arg("stat")
+        .args(words.split_whitespace())
+        .arg("--socket")
+        .arg(engine.socket())
+        .stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn the_page_leaves_out_counters_that_are_zero_unless_they_are_asked_for() {
+    let engine = Engine::start();
+    stats(&engine).add(Counter::Restarts, 3);
+    let page = |words| {
+        let output = stat(&engine, words).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (some, all) = (page(""), page("--all"));
+    assert!(
+        some.contains("restarts: 3") && all.contains("restarts: 3"),
+        "{some}"
+    );
+    assert!(
+        !some.contains("stalls:") && all.contains("stalls: 0"),
+        "{some}"
+    );
+    assert!(page("--json").contains("\"stalls\":0"));
+    let names = |text: &str| text.matches(": ").count();
+    assert_eq!(names(&all) - names(&some), Counter::ALL.len() - 1);
+}
+
+#[test]
+fn a_line_says_what_happened_since_the_one_before() {
+    let engine = Engine::start();
+    let mut writer = engine.writer();
+    let mut child = stat(&engine, "--watch 100")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().unwrap().unwrap();
+    let idle = "0.0 fps  0.0 Mbit/s  no key  in flight 0  dropped 0  consumers 0  running";
+    assert_eq!(line(), idle);
+    let committed = now();
+    let packet = Packet {
+        flags: flag::KEY,
+        committed,
+        published: committed + 24_000,
+        ..Packet::default()
+    };
+    engine.publish_packet(&mut writer, &[1; 100], &packet);
+    let stats = stats(&engine);
+    stats.add(Counter::FramesCommitted, 3);
+    stats.add(Counter::FramesPublished, 1);
+    stats.add(Counter::PacketBytes, 1_000_000);
+    stats.add(Counter::DroppedError, 1);
+    engine.header().status.consumers.store(2, Relaxed);
+    let mut busy = line();
+    while busy == idle {
+        busy = line();
+    }
+    // What is read in the middle of these writes is told by the next line.
+    while !busy.contains("dropped") || busy.contains("consumers 0") {
+        busy = line();
+    }
+    assert!(
+        busy.ends_with("consumers 2  p50 24 us  max 24 us  running")
+            || busy.ends_with("consumers 2  running"),
+        "{busy}"
+    );
+    assert!(busy.contains("in flight 1"), "{busy}");
+    let later = line();
+    assert!(later.starts_with("0.0 fps  0.0 Mbit/s  key "), "{later}");
+    assert!(
+        later.ends_with("ago  in flight 1  dropped 0  consumers 2  running"),
+        "{later}"
+    );
+    engine
+        .header()
+        .status
+        .state
+        .store(framemill::shm::layout::State::Ended as u32, Relaxed);
+    let mut last = line();
+    while let Some(Ok(next)) = lines.next() {
+        last = next;
+    }
+    assert!(last.ends_with("ended"), "{last}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_terminal_shows_one_screen() {
+    let engine = Engine::start();
+    // script(1) of util-linux gives the program a terminal.
+    let program = env!("CARGO_BIN_EXE_framemill");
+    let line = format!("{program} stat --watch 100 --socket {}", engine.socket());
+    let mut child = Command::new("script")
+        .args(["-q", "-e", "-c", &line, "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut screens = Vec::new();
+    for _ in 0..3 {
+        let mut screen = Vec::new();
+        output.read_until(0x1b, &mut screen).unwrap();
+        output.read_until(0x1b, &mut screen).unwrap();
+        screens.push(String::from_utf8(screen).unwrap());
+    }
+    engine
+        .header()
+        .status
+        .state
+        .store(framemill::shm::layout::State::Ended as u32, Relaxed);
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // From the top, then the rest of the screen is cleared.
+    let screen = &screens[2];
+    assert!(screen.contains("[J0.0 fps"), "{screens:?}");
+    assert!(screen.contains("state: running"), "{screens:?}");
+    assert!(!screen.contains("stalls"), "{screens:?}");
+    assert!(rest.contains("state: ended"), "{rest:?}");
+}
