@@ -3,6 +3,8 @@
 #
 #   need_packages PKG…       make sure that each package is installed, or say how
 #   fetch_packages DIR PKG…  unpack packages into DIR without installing them
+#   fetch_packages_of CODENAME DIR PKG…
+#                            the same from the archive of another Debian; DIR/versions has the versions
 #   with_dependencies ARCH "PKG…" PKG…
 #                            print PKG:ARCH for the latter packages and all that they depend on, but
 #                            not for the former ones, what only they need, and those without ARCH
@@ -57,23 +59,35 @@ _packages_apt() {
 # A fresh machine has no lists, and a new architecture has none either. Lists can also be
 # too old to fetch from, so the caller asks for an update after a first failure.
 _packages_update() {
-    local arch
+    local arch whole unknown
     for arch in $(_packages_foreign "$@"); do dpkg --add-architecture "$arch" 1>&2; done
     # Another apt may hold the lock of the lists for a while.
     for _ in 1 2 3 4 5 6; do
-        # Lists that could not be fetched are no error to apt.
-        _packages_apt update && _packages_known "$@" && return 0
+        # Some lists can be enough: an architecture's security updates may be out of order.
+        whole=
+        ! _packages_apt --error-on=any update || whole=1
+        unknown=$(_packages_unknown "$@")
+        [ -n "$unknown" ] || return 0
+        if [ -n "$whole" ]; then
+            echo "packages: this Debian's archive has no" $unknown >&2
+            return 1
+        fi
         sleep 10
     done
-    echo "packages: apt-get update failed" >&2
+    echo "packages: apt-get update failed, and apt knows no" $unknown >&2
     return 1
 }
 
-# Known means that the lists name a version to install. No pipe into grep -q, here and above:
-# it leaves early, and under pipefail the writer's SIGPIPE would look like "not found". One call
-# for all of them: apt may take seconds to read its lists.
+# Those of the names that the lists have no version of to install. Apt takes a name that it does not know for a pattern, and
+# answers for what fits: so the names count. No pipe into grep -q, here and above: it leaves early, and under pipefail the writer's
+# SIGPIPE would look like "not found". One call for all of them: apt may take seconds to read its lists.
+_packages_unknown() {
+    printf '%s\n' "$@" | grep -vxFf <(apt-cache policy "$@" 2>/dev/null |
+        sed -n 's/^\([^ ].*\):$/\1/; t name; s/^  Candidate: [^(].*//; t known; b; :name; h; b; :known; x; p') || true
+}
+
 _packages_known() {
-    [ "$(grep -c 'Candidate: [^(]' < <(apt-cache policy "$@" 2>/dev/null))" -eq $# ]
+    [ -z "$(_packages_unknown "$@")" ]
 }
 
 need_packages() {
@@ -133,6 +147,32 @@ fetch_packages() {
     done
     rm -rf "$tmp"
     [ "$status" -eq 0 ] || echo "packages: could not fetch $*; apt-get update may help" >&2
+    return "$status"
+}
+
+# The archive that this machine's own lists of Debian come from, without updates and security.
+_packages_archive() {
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+        sed -n "s/^\([^ ]*\) $1\$/\1/p" | sort -u | head -n 1
+}
+
+fetch_packages_of() {
+    local codename=$1 dir=$2 archive state deb status=0
+    shift 2
+    archive=$(_packages_archive "$(debian_codename "$(debian_release)")")
+    [ -n "$archive" ] || { echo "packages: apt has no list of this Debian's main archive; apt-get update may help" >&2; return 1; }
+    state=$(mktemp -d)
+    mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/debs"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive $codename main" >"$state/sources.list"
+    local options=(-o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
+        -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" -o APT::Sandbox::User=root)
+    _packages_apt "${options[@]}" update &&
+        (cd "$state/debs" && _packages_apt "${options[@]}" download "$@") || status=1
+    for deb in "$state"/debs/*.deb; do
+        [ "$status" -ne 0 ] || { dpkg-deb -x "$deb" "$dir" && dpkg-deb -f "$deb" Version >>"$dir/versions"; } || status=1
+    done
+    rm -rf "$state"
+    [ "$status" -eq 0 ] || echo "packages: could not fetch $* of $codename" >&2
     return "$status"
 }
 

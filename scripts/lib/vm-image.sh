@@ -8,15 +8,16 @@
 # Framemill. It is not compressed: unpacking costs the emulated processor more than reading does.
 # What changes from run to run (init, the command, the framemill binary) is not in it.
 
-# Both come from scripts/vm.
-: "${cache:?}" "${arch:?}"
+# All come from scripts/vm.
+: "${cache:?}" "${arch:?}" "${release:?}"
 
 # Debian's armel runs on ARMv6 and ARMv7.
 if [ "$arch" = aarch64 ]; then _image_debian=arm64; else _image_debian=armel; fi
 
 _image_programs=(usr/bin/v4l2-ctl usr/bin/v4l2-compliance usr/bin/strace)
-_image_packages=(busybox-static v4l-utils strace libv4l-0 libv4lconvert0 libjpeg62-turbo
-    libstdc++6 libgcc-s1 libc6)
+_image_packages=(busybox-static v4l-utils strace)
+# What these are set up with, and do not run with.
+_image_spared="perl perl-base dpkg systemd dbus"
 
 # The file and the link it goes by; the kernel asks for the one named in the program's header.
 _image_copy_library() {
@@ -33,7 +34,9 @@ _image_build() (
     trap 'exit 130' INT TERM HUP
     echo "vm: building the guest's base image once" >&2
     mkdir -p "$work/packages" "$work/root"
-    fetch_packages "$work/packages" "${_image_packages[@]/%/:$_image_debian}" || exit 1
+    packages=$(with_dependencies "$_image_debian" "$_image_spared" "${_image_packages[@]}") || exit 1
+    # shellcheck disable=SC2086 # a list of words
+    fetch_packages "$work/packages" $packages || exit 1
     cd "$work/root" || exit 1
     mkdir -p bin lib dev proc sys run tmp host root etc usr/lib
     ln -s bin sbin
@@ -43,7 +46,7 @@ _image_build() (
     echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >>etc/passwd
     printf 'root:x:0:\nvideo:x:44:\nnogroup:x:65534:\n' >etc/group
     echo '127.0.0.1 localhost' >etc/hosts
-    cp "$work/packages/bin/busybox" bin/ || exit 1
+    cp "$work/packages"/{,usr/}bin/busybox bin/ 2>/dev/null || [ -s bin/busybox ] || exit 1
     queue=()
     for program in "${_image_programs[@]}"; do
         cp "$work/packages/$program" bin/ || exit 1
@@ -67,7 +70,7 @@ _image_build() (
 _image_path() {
     local key
     key=$( (declare -f _image_build _image_copy_library
-        echo "$_image_debian" "${_image_programs[@]}" "${_image_packages[@]}") | sha256sum | cut -c1-16)
+        echo "$release" "$_image_debian" "${_image_programs[@]}" "${_image_packages[@]}" "$_image_spared") | sha256sum | cut -c1-16)
     echo "$cache/image-$key"
 }
 

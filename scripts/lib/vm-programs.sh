@@ -8,14 +8,19 @@
 # The folder is not part of the image: it is too large to unpack at each boot. The guest mounts it and
 # links bin/ and lib/ to where Debian has them, so the programs run as they came: see tests/vm/init.
 
-# It comes from scripts/vm.
-: "${cache:?}"
+# These come from scripts/vm.
+: "${cache:?}" "${release:?}"
 
 _programs=(ffmpeg ffprobe gst-launch-1.0 gst-inspect-1.0)
 # Each plugin costs time when GStreamer first looks at all of them; these are raw frames, V4L2 and H.264.
 _programs_plugins=(coreelements rawparse video4linux2 videoconvertscale videoparsersbad videotestsrc)
 _programs_packages=(ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base libgstreamer-plugins-bad1.0-0
-    libgudev-1.0-0 libv4l-0)
+    libgudev-1.0-0)
+# From Debian 13 on, its name says that its times have 64 bits.
+case $release in
+12) _programs_packages+=(libv4l-0) ;;
+*) _programs_packages+=(libv4l-0t64) ;;
+esac
 # The plugins alone: together with what their many other plugins need, these would double the download.
 _programs_plugin_packages=(gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 # A third of the download, and none of our programs loads it: 3D drivers, and what packages are set up with.

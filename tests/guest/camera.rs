@@ -316,7 +316,7 @@ fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
         one --format NV12
         say imported $(grep -c '.memory.:.import' /host/stat.json)
         cp /host/coded /host/imported
-        one --format NV12 --camera-format NM12
+        one --format NV12 --camera-format NM12 --fps 25
         cp run.log /host
         # Its pictures begin somewhere in the buffer: nothing that could be used.
         framemill run $encoder --camera /dev/video4 --format YUYV --size 640x480 --camera-wait 300 2>/host/offset.log
