@@ -29,16 +29,17 @@ fn pattern() -> Vec<u8> {
     frames
 }
 
-/// `stream KIND WORDS…`: an engine, `tap` and `record` beside each other, and `pattern` with these words.
+/// `stream KIND WIDTH WORDS…`: an engine, `tap` and `record` beside each other, and `pattern` with these words, both of that width.
 const STREAM: &str = r"
     stream() {
         kind=$1
-        shift
+        width=$2
+        shift 2
         engine run --size 640x480 --format YU12 --fps 30
         start tap framemill tap --from oldest --all --to /host/$kind.tap
-        start record /host/record /run/framemill.sock /host/$kind.record oldest
+        start record /host/record$width /run/framemill.sock /host/$kind.record oldest
         until_true reached consumers_attached 2
-        /host/pattern /run/framemill.sock 12 $* >/host/$kind.said 2>pattern.log
+        /host/pattern$width /run/framemill.sock 12 $* >/host/$kind.said 2>pattern.log
         say $kind.pattern $?
         kill $run
         ended run
@@ -58,19 +59,27 @@ fn clients(guest: &Guest) {
 fn c_clients_write_what_tap_writes_and_send_their_own_pixels() {
     let guest = Guest::h264("c-clients");
     clients(&guest);
+    // Whose processor has no loads of 64 bits: Debian's armel.
+    guest.compile_for("armv6", "src/client/examples/record.c", "record32");
+    guest.compile_for("armv6", "src/client/examples/pattern.c", "pattern32");
     let outcome = guest.run(&format!(
         "{STREAM}
-        stream exported
-        stream copied 640x480 copy
-        stream imported - $(ls -d /dev/dma_heap/* | grep -v system)
+        stream exported ''
+        stream copied '' 640x480 copy
+        stream imported '' - $(ls -d /dev/dma_heap/* | grep -v system)
+        stream exported32 32
+        stream copied32 32 640x480 copy
         "
     ));
     outcome.succeeded(&["run", "tap", "record"]);
     let drawn = pattern();
-    for kind in ["exported", "copied", "imported"] {
+    for kind in ["exported", "copied", "imported", "exported32", "copied32"] {
         assert_eq!(
             outcome.text(&format!("{kind}.said")),
-            format!("{FRAMES} committed, {FRAMES} published, 0 dropped, {kind}\n"),
+            format!(
+                "{FRAMES} committed, {FRAMES} published, 0 dropped, {}\n",
+                kind.trim_end_matches("32")
+            ),
             "{}",
             outcome.story()
         );

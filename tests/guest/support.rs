@@ -169,7 +169,12 @@ impl Guest {
 
     /// Compiles a C program of the repository for the guest, static, into the folder. On arm for any: Debian's armel.
     pub fn compile(&self, source: &str, name: &str) {
-        let compiler = match &*self.arch {
+        self.compile_for(&self.arch, source, name);
+    }
+
+    /// The same for processors of another kind.
+    pub fn compile_for(&self, arch: &str, source: &str, name: &str) {
+        let compiler = match arch {
             "aarch64" => "aarch64-linux-gnu-gcc",
             _ => "arm-linux-gnueabi-gcc",
         };

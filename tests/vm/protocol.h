@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The control protocol and the frame ring, as src/control/message.rs and src/shm/layout.rs describe them: the one place where the
- * guest's own peers know their numbers.
+ * The control protocol and the frame ring, as src/client/PROTOCOL.md describes them: the one place where the guest's own peers know their
+ * numbers. They do what no library does, so they have none; and they are written from the description, not from framemill.h.
  */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
