@@ -4,10 +4,15 @@
 //! leaves no descriptor and no mapping behind.
 #![cfg(not(loom))]
 
+#[path = "c_client/capacities.rs"]
+mod capacities;
 #[path = "double/mod.rs"]
 mod double;
 #[path = "liar/mod.rs"]
 mod liar;
+#[allow(dead_code, reason = "not all structures are made here")]
+#[path = "protocol/words.rs"]
+mod words;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
