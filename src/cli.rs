@@ -25,7 +25,8 @@ pub use choices::{
     Action, Container, Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps,
 };
 pub use options::{
-    Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, StatOptions, TapOptions, Topic,
+    Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, SinkOptions, StatOptions,
+    TapOptions, Topic,
 };
 
 use parse::parse_options;

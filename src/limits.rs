@@ -8,8 +8,7 @@ pub const TEXT_BYTES: usize = 512;
 /// V4L2's own limit is `VIDEO_MAX_PLANES` (8).
 pub const PLANES: usize = 3;
 
-/// Most `--control` options of one `run`. Drivers offer some forty codec controls and nobody sets them all; 32 settings keep the
-/// options under 1 KiB of stack.
+/// Most `--control` options of one `run`. Drivers offer some forty codec controls; 32 keep the options under 1 KiB of stack.
 pub const CONTROLS: usize = 32;
 
 /// Users that `run` can name for each right: more are a group, and the socket's mode is for those.
@@ -147,8 +146,7 @@ pub const CAMERA_WAIT_MS_DEFAULT: u32 = 30_000;
 /// Longest pause between two tries to start a camera again, ms. The pauses grow from none to this.
 pub const CAMERA_PAUSE_MS: u32 = 1000;
 
-/// How long a signal that changed is left alone before it is looked at, ms: a source that changes its mode makes several
-/// changes of it.
+/// How long a signal that changed is left alone before it is looked at, ms: a change of mode is several changes.
 pub const CAMERA_SETTLE_MS: u32 = 100;
 
 /// How far ahead of the engine's clock a camera's timestamp is still believed, ms: both are `CLOCK_MONOTONIC`, and a driver may
@@ -161,8 +159,7 @@ pub const CAMERA_JUMP_MS: u32 = 1000;
 /// … and more than so many times as much as before: a slow camera is no camera that jumps.
 pub const CAMERA_JUMP_FACTOR: u32 = 4;
 
-/// The measured frame rate is that of the newest packets over so long, ms: many frames of a usual source, and a change of rate
-/// shows soon.
+/// The measured frame rate is that of the newest packets over so long, ms: many frames, and a change shows soon.
 pub const RATE_WINDOW_MS: u32 = 2000;
 
 /// Entries of each queue in the frame ring. Twice the slots: a slot is in one queue at a time, so neither can fill up.
@@ -369,13 +366,16 @@ pub const INPUT_HOLD_MS: u32 = 200;
 /// Bytes of input that are read at a time where they cannot be read into a slot directly: on the stack.
 pub const BOUNCE_BYTES: usize = 16 * 1024;
 
-/// A client that a signal asked to finish is done within so long, ms: as long as the engine's drain. Container runtimes kill after 10 s.
+/// A client that a signal asked to finish is done within so long, ms: as the engine's drain. Container runtimes kill after 10 s.
 pub const STOP_MS: u32 = DRAIN_MS_DEFAULT;
+
+/// A memory sink without a reader for so long has none, ms: ustreamer's own figure.
+pub const SINK_READER_MS: u32 = 10_000;
 
 /// Bytes that can be written to a pipe without waiting when poll(2) says that it has room: `PIPE_BUF`.
 pub const PIPE_BYTES: usize = 4096;
 
-/// How often a client that waits for an engine, or for a reader of its FIFO, tries again, ms.
+/// How often a client that waits for an engine, a reader of its FIFO or of its memory sink looks again, ms.
 pub const CONNECT_RETRY_MS: u32 = 20;
 
 /// Bytes of a datagram: seven packets of MPEG-TS, the most that a frame of Ethernet has room for.

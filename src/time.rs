@@ -19,6 +19,13 @@ pub fn now() -> u64 {
     clock(CLOCK_MONOTONIC)
 }
 
+/// `CLOCK_MONOTONIC_RAW` now, ns: the same without the corrections of a time server.
+#[must_use]
+pub fn raw_now() -> u64 {
+    const CLOCK_MONOTONIC_RAW: usize = 4;
+    clock(CLOCK_MONOTONIC_RAW)
+}
+
 /// Processor time that this thread has used, ns. Unlike `now` it stands still while others run.
 #[must_use]
 pub fn processor_time() -> u64 {

@@ -32,6 +32,8 @@ const PLAUSIBLE: &[&str] = &[
     "run",
     "push",
     "tap",
+    "sink",
+    "--ustreamer=a:h264",
     "stat",
     "probe",
     "ctl",

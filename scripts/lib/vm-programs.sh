@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Debian's own ffmpeg and GStreamer for the guest, which scripts/vm --programs adds. Sourced after
+# Debian's own ffmpeg, GStreamer, ustreamer and Python for the guest, which scripts/vm --programs adds. Sourced after
 # packages.sh, not run.
 #
 #   programs_packages   prints the packages that a build would need; none when it is cached
@@ -11,16 +11,18 @@
 # These come from scripts/vm.
 : "${cache:?}" "${release:?}"
 
-_programs=(ffmpeg ffprobe gst-launch-1.0 gst-inspect-1.0)
+_programs=(ffmpeg ffprobe gst-launch-1.0 gst-inspect-1.0 ustreamer-dump)
 # Each plugin costs time when GStreamer first looks at all of them; these are raw frames, V4L2 and H.264.
 _programs_plugins=(coreelements rawparse video4linux2 videoconvertscale videoparsersbad videotestsrc)
 _programs_packages=(ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base libgstreamer-plugins-bad1.0-0
-    libgudev-1.0-0)
+    libgudev-1.0-0 ustreamer python3-minimal)
 # From Debian 13 on, its name says that its times have 64 bits.
 case $release in
-12) _programs_packages+=(libv4l-0) ;;
-*) _programs_packages+=(libv4l-0t64) ;;
+12) _programs_packages+=(libv4l-0) _programs_python=python3.11 ;;
+*) _programs_packages+=(libv4l-0t64) _programs_python=python3.13 ;;
 esac
+_programs+=("$_programs_python")
+_programs_packages+=("lib$_programs_python-stdlib")
 # The plugins alone: together with what their many other plugins need, these would double the download.
 _programs_plugin_packages=(gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 # A third of the download, and none of our programs loads it: 3D drivers, and what packages are set up with.
@@ -34,9 +36,9 @@ _programs_libraries() {
         name=${file##*/}
         [ ! -f "$file" ] || [ -n "${found[$name]:-}" ] || found[$name]=$file
     done
-    mapfile -t queue < <(find bin lib -type f)
+    mapfile -t queue < <(find bin lib -type f ! -name '*.py')
     while [ ${#queue[@]} -gt 0 ]; do
-        mapfile -t needed < <(readelf -d "${queue[@]}" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u)
+        mapfile -t needed < <(readelf -d "${queue[@]}" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort -u)
         queue=()
         for name in "${needed[@]}"; do
             [ ! -e "lib/$name" ] || continue
@@ -52,7 +54,7 @@ _programs_build() (
     work=$(mktemp -d "${TMPDIR:-/tmp}/framemill-programs.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     trap 'exit 130' INT TERM HUP
-    echo "vm: fetching the guest's ffmpeg and GStreamer once, about 100 MB" >&2
+    echo "vm: fetching the guest's ffmpeg, GStreamer and Python once, about 100 MB" >&2
     packages=$(with_dependencies arm64 "$_programs_spared" "${_programs_packages[@]}") || exit 1
     mkdir -p "$work/packages" "$work/root"
     # shellcheck disable=SC2086 # a list of words
@@ -66,6 +68,8 @@ _programs_build() (
     for plugin in "${_programs_plugins[@]}"; do
         cp "$from/gstreamer-1.0/libgst$plugin.so" lib/gstreamer-1.0/ || exit 1
     done
+    # Beside the program's folder, which is where it looks.
+    cp -R "$work/packages/usr/lib/$_programs_python" lib/ && ln -s "$_programs_python" bin/python3 || exit 1
     _programs_libraries "$work/packages" || exit 1
     # Half a build must not pass for a whole one, and the cache may be on another file system.
     rm -rf "$target.new"

@@ -4,8 +4,8 @@ _framemill() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
     COMPREPLY=()
     case $COMP_CWORD:${COMP_WORDS[1]} in
-    1:*) words="run push tap stat ctl probe selftest help --version" ;;
-    *:help) words="run push tap stat ctl probe selftest" ;;
+    1:*) words="run push tap sink stat ctl probe selftest help --version" ;;
+    *:help) words="run push tap sink stat ctl probe selftest" ;;
     esac
     [ "$COMP_CWORD" -eq 1 ] || case ${COMP_WORDS[1]} in
     run)
@@ -38,6 +38,13 @@ _framemill() {
         --mux) words="annexb ts mp4 packets" ;;
         --from) words="oldest key live" ;;
         *) words="--socket --engine-uid --to --mux --from --frames --index --pts --all --reconnect --wait --help" ;;
+        esac
+        ;;
+    sink)
+        case $prev in
+        --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --engine-uid | --ustreamer | --layout | --mode | --reconnect | --wait) return ;;
+        *) words="--socket --engine-uid --ustreamer --layout --mode --remove --reconnect --wait --help" ;;
         esac
         ;;
     stat)

@@ -80,7 +80,7 @@ mod tests {
     use std::string::{String, ToString};
 
     /// What each command promises, as README shows it.
-    const USAGE: [(Topic, &str); 7] = [
+    const USAGE: [(Topic, &str); 8] = [
         (
             Topic::Run,
             "[--device PATH|auto] [--size WxH] [--format FOURCC] [--fps N[/D]] [--codec FOURCC] [--bitrate BPS] [--bitrate-mode vbr|cbr] \
@@ -98,6 +98,10 @@ mod tests {
         (
             Topic::Tap,
             "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--mux annexb|ts|mp4|packets] [--from oldest|key|live] [--frames N] [--index FILE] [--pts FILE] [--all] [--reconnect MS] [--wait MS]",
+        ),
+        (
+            Topic::Sink,
+            "[--socket PATH|@NAME] [--engine-uid UID] [--ustreamer OBJECT] [--layout 2|3|4|6|7|8|10] [--mode OCTAL] [--remove] [--reconnect MS] [--wait MS]",
         ),
         (
             Topic::Stat,

@@ -9,6 +9,7 @@ use super::choices::{
 };
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
+use crate::media::memsink::SinkLayout;
 use crate::types::devices::DeviceChoice;
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
@@ -23,6 +24,8 @@ pub enum Command<'a> {
     Push(PushOptions<'a>),
     /// `framemill tap`: a consumer.
     Tap(TapOptions<'a>),
+    /// `framemill sink`: a consumer that keeps another program's kind of sink.
+    Sink(SinkOptions<'a>),
     /// `framemill stat`: counters and latencies.
     Stat(StatOptions<'a>),
     /// `framemill ctl`: a change while the engine runs.
@@ -52,6 +55,7 @@ impl<'a> Command<'a> {
         let (socket, uid, wait_ms) = match self {
             Self::Push(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
             Self::Tap(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
+            Self::Sink(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
             Self::Ctl(o) => (&mut o.socket, &mut o.engine_uid, Some(&mut o.wait_ms)),
             Self::Stat(o) => (&mut o.socket, &mut o.engine_uid, None),
             _ => return None,
@@ -75,6 +79,8 @@ pub enum Topic {
     Push,
     /// `framemill tap`.
     Tap,
+    /// `framemill sink`.
+    Sink,
     /// `framemill stat`.
     Stat,
     /// `framemill ctl`.
@@ -150,6 +156,27 @@ pub struct TapOptions<'a> {
     /// How long to wait for an engine, milliseconds; 0 does not wait.
     pub wait_ms: u32,
     /// Connect again when the engine or the peer goes away, every so many milliseconds; `None` ends then.
+    pub reconnect_ms: Option<u32>,
+}
+
+/// Options of `framemill sink`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkOptions<'a> {
+    /// The engine's socket.
+    pub socket: SocketName<'a>,
+    /// A user that the engine may run as, besides root and this process's own.
+    pub engine_uid: Option<u32>,
+    /// The object's name in /dev/shm; always there when it comes from a command line.
+    pub name: &'a CStr,
+    /// The version of ustreamer's memory sink.
+    pub layout: SinkLayout,
+    /// Mode of the object's file.
+    pub mode: u32,
+    /// The object's file is removed at the end.
+    pub remove: bool,
+    /// How long to wait for an engine, milliseconds; 0 does not wait.
+    pub wait_ms: u32,
+    /// Go on with the next engine, with a try every so many milliseconds; `None` ends with the first.
     pub reconnect_ms: Option<u32>,
 }
 

@@ -1,7 +1,7 @@
 //! Rules that need more than one option to be broken. Each has its whole sentence.
 
 use super::choices::{Container, Mux, Pace, Peer, Source, Target, Timestamps};
-use super::options::{Command, CtlOptions, PushOptions, TapOptions};
+use super::options::{Command, CtlOptions, PushOptions, SinkOptions, TapOptions};
 use super::usage_error::Mistake;
 use crate::types::run_options::RunOptions;
 use crate::types::socket_name::SocketName;
@@ -12,6 +12,7 @@ pub(super) fn check<'a>(command: &Command<'a>) -> Result<(), Mistake<'a>> {
         Command::Run(options) => run(options),
         Command::Push(options) => push(options),
         Command::Tap(options) => tap(options),
+        Command::Sink(options) => sink(options),
         Command::Ctl(options) => ctl(options),
         _ => None,
     };
@@ -79,6 +80,19 @@ fn tap(options: &TapOptions<'_>) -> Option<&'static str> {
     (datagrams && options.mux != Mux::Ts).then_some(
         "--to udp: sends MPEG-TS, which readers can join and lose parts of; give --mux ts",
     )
+}
+
+fn sink(options: &SinkOptions<'_>) -> Option<&'static str> {
+    if options.name.is_empty() {
+        return Some("sink: no object given; give --ustreamer OBJECT");
+    }
+    options
+        .layout
+        .capacity(options.name.to_bytes())
+        .is_none()
+        .then_some(
+            "--ustreamer: from --layout 6 on the object's room follows from its name; give NAME:h264 or NAME:jpeg",
+        )
 }
 
 fn ctl(options: &CtlOptions<'_>) -> Option<&'static str> {

@@ -5,13 +5,17 @@
 
 mod clients;
 mod run;
+mod sink;
 
 use super::option::CliOption;
 use super::options::{
-    Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, StatOptions, TapOptions, Topic,
+    Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, SinkOptions, StatOptions,
+    TapOptions, Topic,
 };
+use crate::media::memsink::SINK_LAYOUTS;
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
+use crate::types::socket_name::SocketName;
 
 /// A command as the command line and the help know it.
 pub(super) struct Entry {
@@ -30,7 +34,7 @@ pub(super) struct Entry {
 }
 
 /// Every command, in help's order.
-pub(super) static COMMANDS: [Entry; 7] = [
+pub(super) static COMMANDS: [Entry; 8] = [
     Entry {
         topic: Topic::Run,
         name: "run",
@@ -60,6 +64,25 @@ pub(super) static COMMANDS: [Entry; 7] = [
         required: "",
         options: &clients::TAP,
         defaults: || Command::Tap(TapOptions::default()),
+    },
+    Entry {
+        topic: Topic::Sink,
+        name: "sink",
+        summary: "a consumer: packets to readers of ustreamer's memory sink",
+        required: " --ustreamer OBJECT",
+        options: &sink::SINK,
+        defaults: || {
+            Command::Sink(SinkOptions {
+                socket: SocketName::default(),
+                engine_uid: None,
+                name: c"",
+                layout: SINK_LAYOUTS[SINK_LAYOUTS.len() - 1],
+                mode: 0o660,
+                remove: false,
+                wait_ms: 0,
+                reconnect_ms: None,
+            })
+        },
     },
     Entry {
         topic: Topic::Stat,

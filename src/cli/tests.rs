@@ -351,6 +351,7 @@ fn defaults_in_help_are_the_defaults() {
         let start = match entry.topic {
             Topic::Run => "run --size 640x480",
             Topic::Ctl => "ctl key",
+            Topic::Sink => "sink --ustreamer a:h264",
             _ => entry.name,
         };
         for row in entry.options {
@@ -368,7 +369,31 @@ fn defaults_in_help_are_the_defaults() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 26);
+    assert_eq!(compared, 30);
+}
+
+#[test]
+fn every_sink_option_arrives() {
+    let line = "sink --ustreamer kvmd::ustreamer --layout 2 --mode 600 --remove --socket @m --engine-uid 7 --wait 2s --reconnect 50";
+    with(line, |parsed| match parsed.unwrap() {
+        Command::Sink(options) => {
+            let layout = options.layout.version;
+            let given = (options.name, layout, options.mode, options.remove);
+            assert_eq!(given, (c"kvmd::ustreamer", 2, 0o600, true));
+            assert_eq!(options.socket, SocketName::Abstract(b"m"));
+            assert_eq!((options.engine_uid, options.wait_ms), (Some(7), 2000));
+            assert_eq!(options.reconnect_ms, Some(50));
+        }
+        other => panic!("{other:?}"),
+    });
+    for (line, allowed) in [
+        ("sink --ustreamer a.jpeg", true),
+        ("sink --ustreamer a.raw", false),
+        ("sink --ustreamer a --layout 4", true),
+        ("sink --ustreamer a --layout 6", false),
+    ] {
+        with(line, |parsed| assert_eq!(parsed.is_ok(), allowed, "{line}"));
+    }
 }
 
 #[test]
@@ -417,6 +442,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "NAME|ID=VALUE") => "=a=1".into(),
                 (_, "SPACE") => "=rec709".into(),
                 (_, "NAME") => "=main".into(),
+                (_, "OBJECT") => "=a".into(),
                 (_, "KIND") => "=export".into(),
                 (_, "OCTAL") => "=777".into(),
                 (_, "UID[:GID]") => "=1000".into(),

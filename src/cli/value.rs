@@ -13,6 +13,7 @@ use super::wants::Wants;
 use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::fourcc::Fourcc;
+use crate::media::memsink::{SINK_LAYOUTS, SINK_NAME_BYTES, SINK_VERSIONS, SinkLayout};
 use crate::media::{h264, names};
 use crate::text::{digits, place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
@@ -310,6 +311,19 @@ pub(super) fn mux(text: &[u8]) -> Read<Mux> {
 pub(super) fn start(text: &[u8]) -> Read<StartAt> {
     use StartAt::{Key, Live, Oldest};
     choice(text, "oldest key live", [Oldest, Key, Live])
+}
+
+/// The name of an object in /dev/shm.
+pub(super) fn object(text: &CStr) -> Read<&CStr> {
+    let name = text.to_bytes();
+    let fits = (1..=SINK_NAME_BYTES).contains(&name.len());
+    (fits && !name.contains(&b'/') && place(name, ". ..").is_none())
+        .then_some(text)
+        .ok_or(Wants::Text("a name without /, 1 to 255 bytes"))
+}
+
+pub(super) fn sink_layout(text: &[u8]) -> Read<SinkLayout> {
+    choice(text, SINK_VERSIONS, SINK_LAYOUTS)
 }
 
 #[cfg(test)]

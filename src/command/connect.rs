@@ -4,7 +4,7 @@ use core::fmt;
 
 use rustix::fs::AtFlags;
 
-use crate::client::{ClientError, EngineAddress, Step};
+use crate::client::{ClientError, EngineAddress, PacketConsumer, Start, Step};
 use crate::command::stop::{STOPPED, Stop};
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
@@ -48,6 +48,20 @@ pub(super) fn connect<T>(
             Err(error) => try_again(socket, patience, stop, deadline, error)?,
         }
     }
+}
+
+/// Connects as a consumer that starts at `start`, in the same way.
+#[inline(never)]
+pub(super) fn consume(
+    socket: &SocketName<'_>,
+    uid: Option<u32>,
+    patience: Patience,
+    stop: &Stop,
+    start: Start,
+) -> Result<PacketConsumer, Failure> {
+    connect(socket, uid, patience, stop, |engine| {
+        PacketConsumer::connect(engine, start)
+    })
 }
 
 /// Sleeps a little before the next try, if there is to be one.

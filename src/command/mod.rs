@@ -7,6 +7,7 @@ mod dmabuf_heap;
 mod formats;
 mod frames;
 mod geometry;
+mod headers;
 mod hold;
 mod input;
 mod loss;
@@ -19,6 +20,7 @@ mod push;
 mod report;
 pub(crate) mod run;
 mod selftest;
+mod sink;
 mod stat;
 mod status_line;
 mod stop;
@@ -71,6 +73,7 @@ fn dispatch(command: &Command<'_>, environment: &Environment<'_>) -> Result<(), 
         Command::Run(options) => run::run(options, environment),
         Command::Push(options) => push::push(options),
         Command::Tap(options) => tap::tap(options),
+        Command::Sink(options) => sink::sink(options),
         Command::Stat(options) => stat::stat(options),
         Command::Ctl(options) => ctl::ctl(options),
         Command::Probe(options) => probe::probe(options),

@@ -8,7 +8,7 @@ use rustix::event::PollFlags;
 
 use crate::cli::{StartAt, TapOptions};
 use crate::client::{ClientError, Next, PacketConsumer, Start, Wait};
-use crate::command::connect::{Patience, connect, lost};
+use crate::command::connect::{self, Patience, lost};
 use crate::command::loss::Losses;
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::errno::name::Explained;
@@ -97,9 +97,7 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
     let mut opened = None::<Sinks<'_>>;
     loop {
         let uid = options.engine_uid;
-        let mut consumer = connect(&options.socket, uid, patience, stop, |engine| {
-            PacketConsumer::connect(engine, start)
-        })?;
+        let mut consumer = connect::consume(&options.socket, uid, patience, stop, start)?;
         count.connected = true;
         let sinks = match &mut opened {
             Some(sinks) => {

@@ -13,6 +13,7 @@ pub mod h264;
 pub mod hevc;
 pub mod layout;
 pub mod magic;
+pub mod memsink;
 pub mod mp4;
 pub mod nal;
 pub mod names;

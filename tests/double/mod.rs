@@ -57,9 +57,17 @@ pub const REOPENED: u32 = 2;
 impl Engine {
     /// Listens at an abstract name of its own.
     pub fn start() -> Self {
+        Self::start_with(RING_BYTES)
+    }
+
+    /// The same, with so many bytes for packets.
+    pub fn start_with(ring_bytes: usize) -> Self {
         static NAMES: AtomicU32 = AtomicU32::new(0);
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
-        Self::start_as(format!("framemill-double-{}-{number}", std::process::id()))
+        Self::start_as(
+            format!("framemill-double-{}-{number}", std::process::id()),
+            ring_bytes,
+        )
     }
 
     /// Ends without an end mark, as an engine that is killed: the next one can have the name.
@@ -74,14 +82,14 @@ impl Engine {
         while Arc::strong_count(&self.left) > 1 {
             thread::sleep(Duration::from_millis(1));
         }
-        Self::start_as(self.name)
+        Self::start_as(self.name, RING_BYTES)
     }
 
-    fn start_as(name: String) -> Self {
+    fn start_as(name: String, ring_bytes: usize) -> Self {
         let bytes: &'static [u8] = name.clone().leak().as_bytes();
         let listener = Listener::bind(SocketName::Abstract(bytes), 0o600, None).unwrap();
         fcntl_setfl(&listener, OFlags::empty()).unwrap();
-        let (map, ring) = PacketMap::create(RING_BYTES).unwrap();
+        let (map, ring) = PacketMap::create(ring_bytes).unwrap();
         let map: &'static PacketMap = Box::leak(Box::new(map));
         let status = &map.header().status;
         status.state.store(State::Running as u32, Relaxed);
@@ -236,6 +244,15 @@ impl Engine {
             }
             thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Consumers and observers that connected so far.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module counts clients"
+    )]
+    pub fn connections(&self) -> usize {
+        self.clients.lock().unwrap().len()
     }
 
     /// Frames that the latest producer committed.

@@ -61,6 +61,7 @@ mod kept;
 mod ladder;
 mod latency;
 mod live;
+mod memsink;
 mod model;
 mod newcomers;
 mod planes;

@@ -143,6 +143,7 @@ pub fn frame_ring(change: impl Fn(&FrameMap)) -> (OwnedFd, usize) {
     ring.format.store(format.fourcc.0, Relaxed);
     ring.width.store(64, Relaxed);
     ring.height.store(48, Relaxed);
+    ring.slots.store(SLOTS, Relaxed);
     ring.planes.store(layout.plane_count, Relaxed);
     ring.memory_planes.store(layout.memory_plane_count, Relaxed);
     for (word, &length) in ring.memory_bytes.iter().zip(&layout.memory_length) {

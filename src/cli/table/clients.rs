@@ -4,6 +4,7 @@ use crate::cli::choices::{Action, Container};
 use crate::cli::option::{
     BITS, COUNT, CliOption, PERIOD, Takes, milliseconds, number, option, set,
 };
+use crate::cli::options::Command;
 use crate::cli::value;
 use crate::limits::{
     CHECK_MS_DEFAULT, CONNECT_RETRY_MS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX,
@@ -11,7 +12,7 @@ use crate::limits::{
 };
 use crate::types::devices::DeviceChoice;
 
-const SOCKET: CliOption = option(
+pub(super) const SOCKET: CliOption = option(
     "--socket",
     "PATH|@NAME",
     "the engine's socket, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
@@ -24,7 +25,7 @@ const SOCKET: CliOption = option(
         Ok(())
     },
 );
-const ENGINE_UID: CliOption = option(
+pub(super) const ENGINE_UID: CliOption = option(
     "--engine-uid",
     "UID",
     "a user whose engine is trusted, beside root's and this user's; default none",
@@ -37,7 +38,7 @@ const ENGINE_UID: CliOption = option(
         Ok(())
     },
 );
-const WAIT: CliOption = option(
+pub(super) const WAIT: CliOption = option(
     "--wait",
     "MS",
     "wait for the engine, ms; default 0",
@@ -45,6 +46,21 @@ const WAIT: CliOption = option(
     |command, value| {
         if let Some(wait_ms) = command.engine().and_then(|engine| engine.wait_ms) {
             *wait_ms = value.number;
+        }
+        Ok(())
+    },
+);
+
+pub(super) const RECONNECT: CliOption = option(
+    "--reconnect",
+    "MS",
+    "connect again when the engine or a socket's reader goes away, ms; default none",
+    milliseconds(CONNECT_RETRY_MS, WAIT_MS_MAX),
+    |command, value| {
+        match command {
+            Command::Tap(options) => options.reconnect_ms = Some(value.number),
+            Command::Sink(options) => options.reconnect_ms = Some(value.number),
+            _ => {}
         }
         Ok(())
     },
@@ -227,13 +243,7 @@ pub(super) static TAP: [CliOption; 11] = [
         Takes::Nothing,
         set!(Tap, options, _ => options.all = true),
     ),
-    option(
-        "--reconnect",
-        "MS",
-        "connect again when the engine or a socket's reader goes away, ms; default none",
-        milliseconds(CONNECT_RETRY_MS, WAIT_MS_MAX),
-        set!(Tap, options, value => options.reconnect_ms = Some(value.number)),
-    ),
+    RECONNECT,
     WAIT,
 ];
 

@@ -76,6 +76,23 @@ fn each_mistake_gets_its_own_sentence() {
             "run --camera bus:",
             "--camera wants a path, bus:BUS or card:CARD, each name 1 to 31 bytes (see framemill probe), not \"bus:\"",
         ),
+        ("sink", "sink: no object given; give --ustreamer OBJECT"),
+        (
+            "sink --ustreamer a/b",
+            "--ustreamer wants a name without /, 1 to 255 bytes, not \"a/b\"",
+        ),
+        (
+            "sink --ustreamer ..",
+            "--ustreamer wants a name without /, 1 to 255 bytes, not \"..\"",
+        ),
+        (
+            "sink --ustreamer a",
+            "--ustreamer: from --layout 6 on the object's room follows from its name; give NAME:h264 or NAME:jpeg",
+        ),
+        (
+            "sink --ustreamer a --layout 5",
+            "--layout wants 2, 3, 4, 6, 7, 8 or 10, not \"5\"",
+        ),
         (
             "run --device ''",
             "--device wants a device's path, or auto, not \"\"",

@@ -7,11 +7,11 @@ use core::ffi::CStr;
 use super::index::{INDEX_NAMES, PTS_NAME, index_line, pts_line};
 use crate::cli::{Mux, TapOptions, Target};
 use crate::client::{Packet, PacketConsumer};
+use crate::command::headers::Headers;
 use crate::command::output::Output;
 use crate::command::stop::Stop;
 use crate::error::{Failure, failure};
 use crate::exit::Exit;
-use crate::limits::CODEC_HEADER_BYTES;
 use crate::log::note;
 use crate::media::bitstream::inspect;
 use crate::media::coded_frame::{CodedFrame, TICKS, ticks};
@@ -22,24 +22,6 @@ use crate::media::timeline::Timeline;
 use crate::media::ts::TransportStream;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::flag;
-
-/// Codec headers of a stream.
-#[derive(Debug)]
-struct Headers {
-    bytes: [u8; CODEC_HEADER_BYTES],
-    length: usize,
-}
-
-impl Headers {
-    const NONE: Self = Self {
-        bytes: [0; CODEC_HEADER_BYTES],
-        length: 0,
-    };
-
-    fn get(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
 
 /// Where packets go.
 #[derive(Debug)]
@@ -252,9 +234,9 @@ impl<'a> Sinks<'a> {
         let has_own = packet.flags & flag::CONFIG != 0;
         if self.headers_due || container {
             if !has_own {
-                load_headers(consumer, packet, headers);
+                headers.load(consumer, packet);
             }
-            self.headers_due = !has_own && headers.length == 0;
+            self.headers_due = !has_own && headers.get().is_empty();
         }
         if let Form::Mp4(mp4) = &mut self.form {
             let own = inspect(self.codec, bytes).headers;
@@ -273,7 +255,7 @@ impl<'a> Sinks<'a> {
             if self.described.is_none() {
                 return false;
             }
-            headers.length = 0;
+            headers.clear();
         }
         self.waits_for_key = false;
         true
@@ -297,14 +279,6 @@ fn lines<'a>(
     let mut output = Output::to(Target::File(path), None, stop)?;
     output.write_bytes(first)?;
     Ok(Some(output))
-}
-
-/// The headers that the engine keeps, if they are those of the packet's generation.
-fn load_headers(consumer: &PacketConsumer, packet: &Packet, headers: &mut Headers) {
-    let present = consumer.header().status.generation.load(Relaxed);
-    if packet.generation == present as u16 {
-        headers.length = consumer.codec_headers(&mut headers.bytes);
-    }
 }
 
 /// The form that the options ask for, if it can have this codec.
