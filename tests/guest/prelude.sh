@@ -77,9 +77,9 @@ once() {
     w=$1 h=$2 format=$3 in=$4 out=$5
     shift 5
     start run framemill run $encoder --size "${w}x$h" --format "$format" --once "$@"
-    start tap framemill tap --wait 5000 --from oldest --all --to "$out"
+    start tap framemill tap --wait 60000 --from oldest --all --to "$out"
     until_true reached consumers_attached 1
-    framemill push --wait 5000 --from "$in" --fps max 2>/tmp/push.log || give_up "push ended with $?"
+    framemill push --wait 60000 --from "$in" --fps max 2>/tmp/push.log || give_up "push ended with $?"
     wait "$tap" || give_up "tap ended with $?"
     wait "$run" || give_up "run ended with $?"
 }

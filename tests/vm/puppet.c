@@ -17,6 +17,7 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* The registers of a process, as many bytes of them as it has: an arm process has 18 words, on an aarch64 kernel, too. */
 union registers {
@@ -27,6 +28,9 @@ union registers {
 		uint32_t r[16], cpsr, first;
 	} narrow;
 };
+
+/* Arm's own. */
+#define SET_SYSCALL 23
 
 static pid_t pid;
 
@@ -89,6 +93,30 @@ static uint64_t lend(uint64_t *below, const char *text)
 	return *below;
 }
 
+/* Stops it where it waits in a system call; it may be in the middle of a turn. Gives the size of its registers, or 0. */
+static size_t catch(union registers *regs, int *narrow)
+{
+	size_t bytes;
+	int tries;
+
+	for (tries = 0; tries < 500; tries++) {
+		if (ptrace(PTRACE_ATTACH, pid, 0, 0))
+			fail("attach");
+		if (!stopped())
+			return 0;
+		/* The call that it waited in is about to be begun again: the program counter is at its instruction. */
+		bytes = registers(PTRACE_GETREGSET, regs, sizeof(*regs));
+		*narrow = bytes == sizeof(regs->narrow);
+		if (calls_at(*narrow ? regs->narrow.r[15] : regs->wide.pc, *narrow, regs->narrow.cpsr >> 5 & 1))
+			return bytes;
+		if (ptrace(PTRACE_DETACH, pid, 0, 0))
+			fail("detach");
+		usleep(10000);
+	}
+	fputs("it does not wait in a system call\n", stderr);
+	return 0;
+}
+
 int main(int count, char **argument)
 {
 	union registers before, regs;
@@ -99,15 +127,9 @@ int main(int count, char **argument)
 	if (count < 3 || count > 9)
 		return 2;
 	pid = atoi(argument[1]);
-	if (ptrace(PTRACE_ATTACH, pid, 0, 0))
-		fail("attach");
-	if (!stopped())
+	bytes = catch(&before, &narrow);
+	if (!bytes)
 		return 1;
-	/* The call that it waited in is about to be begun again: the program counter is at its instruction. */
-	bytes = registers(PTRACE_GETREGSET, &before, sizeof(before));
-	narrow = bytes == sizeof(before.narrow);
-	if (!calls_at(narrow ? before.narrow.r[15] : before.wide.pc, narrow, before.narrow.cpsr >> 5 & 1))
-		fail("it does not wait in a system call");
 	regs = before;
 	below = ((narrow ? before.narrow.r[13] : before.wide.sp) - 4096) & ~15;
 	for (i = 0; i < 7; i++) {
@@ -127,6 +149,9 @@ int main(int count, char **argument)
 			fail("run");
 		if (!stopped())
 			return 0;
+		/* A 32-bit kernel begins the old call again without a look at its number's register. A 64-bit one does look, and refuses this. */
+		if (narrow && i == 0)
+			(void)ptrace(SET_SYSCALL, pid, 0, regs.narrow.r[7]);
 	}
 	registers(PTRACE_GETREGSET, &regs, bytes);
 	registers(PTRACE_SETREGSET, &before, bytes);
