@@ -55,6 +55,9 @@ mod not_loom {
         pub mod fourcc {
             pub use crate::media::fourcc::Fourcc;
         }
+        pub mod edid {
+            pub use crate::media::edid::{MODE_NAMES, MODES, of_mode};
+        }
         pub mod h264 {
             pub use crate::media::h264::{level, max_bitrate, profile};
         }

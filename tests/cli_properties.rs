@@ -196,6 +196,7 @@ impl Wanted {
                 ..Colour::UNKNOWN
             },
             progressive: false,
+            edid: None,
             camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             realtime: None,

@@ -54,6 +54,7 @@ const UNSAFE: &[&str] = &[
     "stdio.rs",
     "time.rs",
     "v4l2/ioctl.rs",
+    "v4l2/ioctl/edid.rs",
     "v4l2/ioctl/request.rs",
 ];
 

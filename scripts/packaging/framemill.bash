@@ -11,14 +11,14 @@ _framemill() {
     run)
         case $prev in
         --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --colorspace | --camera-wait | --frames | --ready-fd | --user | --realtime | --cpu | --log) return ;;
-        --device | --socket) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --device | --socket | --edid) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --bitrate-mode) words="vbr cbr" ;;
         --level) words="auto" ;;
         --repeat-headers) words="on off" ;;
         --memory) words="auto export copy" ;;
         --color-range) words="full limited" ;;
         --log-to) words="stderr kmsg" ;;
-        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --camera-wait --frames --once --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
+        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --edid --camera-wait --frames --once --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
         esac
         ;;
     push)

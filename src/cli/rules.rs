@@ -27,6 +27,9 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
         if options.camera_format.is_some() {
             return Some("--camera-format goes with a camera; give --camera CAMERA");
         }
+        if options.edid.is_some() {
+            return Some("--edid goes with a camera; give --camera CAMERA");
+        }
         if options.progressive {
             return Some(
                 "--progressive goes with a camera; give --camera PATH (or push --progressive)",

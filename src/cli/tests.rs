@@ -14,9 +14,10 @@ use super::option::Takes;
 use super::*;
 use crate::limits::{CHECK_MS_DEFAULT, CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
 use crate::media::colour::Colour;
+use crate::media::edid::MODES;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
-use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::memory::MemoryChoice;
 use crate::types::run_options::{LogTarget, RunOptions};
 use crate::types::size::Size;
@@ -72,7 +73,7 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket /run/mill --socket-mode 600 --socket-group 44 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --camera-format NM12 --camera-wait 800 --frames 9 --once --ready-fd 7 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --camera-format NM12 --edid 1080P30 --camera-wait 800 --frames 9 --once --ready-fd 7 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
@@ -111,6 +112,7 @@ fn every_run_option_arrives() {
             assert_eq!(times, (500, 600, 700));
             assert_eq!(options.camera, Some(CameraChoice::Path(c"/dev/video4")));
             assert_eq!(options.camera_format, Some(Fourcc::new(*b"NM12")));
+            assert_eq!(options.edid, Some(EdidChoice::Mode(MODES[1])));
             assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));
             assert!(options.once && !options.sandbox);

@@ -12,12 +12,13 @@ use super::number::{decimal, nearest_size, sides, split};
 use super::wants::Wants;
 use crate::limits::{CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, SOCKET_NAME_BYTES};
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
+use crate::media::edid::{MODE_NAMES, MODES};
 use crate::media::fourcc::Fourcc;
 use crate::media::memsink::{SINK_LAYOUTS, SINK_NAME_BYTES, SINK_VERSIONS, SinkLayout};
 use crate::media::{h264, names};
 use crate::text::{digits, place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
-use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::run_options::LogTarget;
@@ -215,6 +216,14 @@ pub(super) fn camera(text: &CStr) -> Read<CameraChoice<'_>> {
         .contains(&name.len())
         .then_some(choice)
         .ok_or(wants)
+}
+
+/// A mode's name, or a file.
+pub(super) fn edid(text: &CStr) -> Read<EdidChoice<'_>> {
+    match choice(text.to_bytes(), MODE_NAMES, MODES) {
+        Ok(mode) => Ok(EdidChoice::Mode(mode)),
+        Err(_) => path(text, "a file, 720p60, 1080p30 or 1080p60").map(EdidChoice::File),
+    }
 }
 
 pub(super) fn device(text: &CStr) -> Read<DeviceChoice<'_>> {

@@ -27,6 +27,7 @@ use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 #[inline(never)]
 pub(super) fn find_camera(
     choice: CameraChoice<'_>,
+    edid: Option<&[u8]>,
     options: &RunOptions<'_>,
     signals: &Signals,
 ) -> Result<Camera, Failure> {
@@ -49,6 +50,9 @@ pub(super) fn find_camera(
             }
             Err(error) => return Err(unusable(&choice, "camera", &error)),
         };
+        if let Some(edid) = edid {
+            show_edid(&camera, &choice, edid)?;
+        }
         match camera.signal() {
             Signal::Lost(_) if deadline.wait(signals)? => {}
             Signal::Lost(error) => {
@@ -65,6 +69,18 @@ pub(super) fn find_camera(
             }
         }
     }
+}
+
+fn show_edid(camera: &Camera, choice: &CameraChoice<'_>, edid: &[u8]) -> Result<(), Failure> {
+    match camera.show_edid(edid) {
+        Ok(true) => note!(info, "{choice}: shows its source another EDID now"),
+        Ok(false) => {}
+        Err(error) => {
+            let exit = exit_of(When::SettingUp, error.errno);
+            return Err(failure!(exit, "{choice}: {error}"));
+        }
+    }
+    Ok(())
 }
 
 /// Why a node is no use, in a sentence.

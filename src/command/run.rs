@@ -1,6 +1,7 @@
 //! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
 //! runs, it stays.
 
+mod edid;
 pub(super) mod handed;
 mod source;
 
@@ -57,13 +58,15 @@ use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
 use crate::v4l2::negotiate::Wanted;
 use crate::{free_memory, schedule};
+use edid::EdidBytes;
 use handed::Environment;
 use source::Found;
 
 #[inline(never)]
 pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
     let (signals, adopted, supervisor) = begin(options, environment)?;
-    let source = Found::find(options, &signals)?;
+    let mut edid = EdidBytes::new();
+    let source = Found::find(options, edid::load(options.edid, &mut edid)?, &signals)?;
     let (device, found, raw) = source.find_encoder(options, &signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
     let wanted = source.wanted(raw, options);

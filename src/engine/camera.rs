@@ -37,6 +37,8 @@ pub struct CameraConfig<'a> {
     pub choice: CameraChoice<'a>,
     /// Its raw format: the encoder's, or one with the same rows.
     pub format: &'static RawFormat,
+    /// The EDID that it shows to its source.
+    pub edid: Option<&'a [u8]>,
     /// No frame and no failure for so long, and it woke the loop for nothing: it has failed, ns.
     pub stall_ns: u64,
     /// How long a camera that is gone is waited for, ns.

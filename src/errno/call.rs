@@ -81,6 +81,10 @@ pub enum Call {
     QueryDvTimings,
     /// `VIDIOC_S_DV_TIMINGS`
     SDvTimings,
+    /// `VIDIOC_G_EDID`
+    GEdid,
+    /// `VIDIOC_S_EDID`
+    SEdid,
     /// `VIDIOC_G_INPUT`
     GInput,
     /// `VIDIOC_CROPCAP`
@@ -134,6 +138,8 @@ impl Call {
             Self::UdmabufCreate => "UDMABUF_CREATE",
             Self::QueryDvTimings => "VIDIOC_QUERY_DV_TIMINGS",
             Self::SDvTimings => "VIDIOC_S_DV_TIMINGS",
+            Self::GEdid => "VIDIOC_G_EDID",
+            Self::SEdid => "VIDIOC_S_EDID",
             Self::GInput => "VIDIOC_G_INPUT",
             Self::CropCap => "VIDIOC_CROPCAP",
             Self::FreeMemory => "free memory",
@@ -185,6 +191,21 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Some(Call::SExtCtrlsApply),
         Errno::BUSY,
         "the driver does not change this now",
+    ),
+    (
+        Some(Call::SEdid),
+        Errno::INVAL,
+        "this input shows no EDID: leave --edid out, or choose the HDMI input (v4l2-ctl --set-input)",
+    ),
+    (
+        Some(Call::SEdid),
+        Errno::NOTTY,
+        "it shows no EDID: leave --edid out",
+    ),
+    (
+        Some(Call::SEdid),
+        Errno::TOOBIG,
+        "the device has no room for so many blocks",
     ),
     (None, Errno::BUSY, "another program uses the device"),
     (

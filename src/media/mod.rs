@@ -5,6 +5,7 @@ pub mod bitstream;
 pub mod boxes;
 pub mod coded_frame;
 pub mod colour;
+pub mod edid;
 pub mod format;
 pub mod format_set;
 pub mod fourcc;

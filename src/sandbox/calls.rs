@@ -146,6 +146,8 @@ const IOCTLS: &[u32] = &[
     abi::VIDIOC_DQEVENT,
     abi::VIDIOC_QUERY_DV_TIMINGS,
     abi::VIDIOC_S_DV_TIMINGS,
+    abi::VIDIOC_G_EDID,
+    abi::VIDIOC_S_EDID,
 ];
 
 /// The others that this program has a name for: issued before the sandbox closes, or by other commands.

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
+use crate::media::edid::Mode;
 use crate::text::Escaped;
 
 /// Which encoder device.
@@ -24,6 +25,15 @@ pub enum CameraChoice<'a> {
     Bus(&'a [u8]),
     /// The one of this name: `card` of VIDIOC_QUERYCAP, 1 to 31 bytes.
     Card(&'a [u8]),
+}
+
+/// What a video source is to read of the display that it seems to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EdidChoice<'a> {
+    /// The EDID in this file.
+    File(&'a CStr),
+    /// One that offers this mode.
+    Mode(Mode),
 }
 
 impl<'a> CameraChoice<'a> {

@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlSetting};
-use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::size::Size;
@@ -81,6 +81,8 @@ pub struct RunOptions<'a> {
     pub colour: Colour,
     /// Interlaced frames of the camera are encoded as if they were progressive.
     pub progressive: bool,
+    /// The EDID that a video bridge shows to its source; `None` leaves what it has.
+    pub edid: Option<EdidChoice<'a>>,
     /// How long a camera that failed or left is waited for while the engine runs, milliseconds.
     pub camera_wait_ms: u32,
     /// End after so many pictures of the camera; `None` goes on.
@@ -137,6 +139,7 @@ impl RunOptions<'_> {
             camera_format: None,
             colour: Colour::UNKNOWN,
             progressive: false,
+            edid: None,
             camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
             once: false,

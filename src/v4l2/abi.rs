@@ -25,7 +25,7 @@ pub use format::Format;
 pub use layout::{Constant, Layout, WIDTH};
 pub use pix::{PixFormat, PixFormatMplane, PlanePixFormat};
 pub use stream::{
-    BtTimings, CaptureParm, CropCap, DvTimings, EncoderCmd, Event, EventSubscription, Fract,
+    BtTimings, CaptureParm, CropCap, DvTimings, Edid, EncoderCmd, Event, EventSubscription, Fract,
     OutputParm, Rect, Selection, StreamParm, TimeSpec,
 };
 
@@ -108,6 +108,7 @@ pub const LAYOUTS: &[Layout] = &[
     Event::LAYOUT,
     BtTimings::LAYOUT,
     DvTimings::LAYOUT,
+    Edid::LAYOUT,
     DmaBufSync::LAYOUT,
     DmaHeapAllocationData::LAYOUT,
     UdmabufCreate::LAYOUT,
@@ -250,6 +251,8 @@ ioctls! {
     VIDIOC_CROPCAP = IOWR(b'V', 58, CropCap), 0xc02c_563a;
     VIDIOC_S_DV_TIMINGS = IOWR(b'V', 87, DvTimings), 0xc084_5657;
     VIDIOC_QUERY_DV_TIMINGS = IOR(b'V', 99, DvTimings), 0x8084_5663;
+    VIDIOC_G_EDID = IOWR(b'V', 40, Edid), 0xc028_5628 | 0xc024_5628;
+    VIDIOC_S_EDID = IOWR(b'V', 41, Edid), 0xc028_5629 | 0xc024_5629;
     VIDIOC_DQEVENT = IOR(b'V', 89, Event), 0x8088_5659;
     VIDIOC_SUBSCRIBE_EVENT = IOW(b'V', 90, EventSubscription), 0x4020_565a;
     VIDIOC_S_SELECTION = IOWR(b'V', 95, Selection), 0xc040_565f;

@@ -25,6 +25,7 @@ use super::negotiate::{Refused, Wanted, layout, raw_format};
 use crate::errno::call::{Call, IoctlError};
 use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
 use crate::media::colour::Colour;
+use crate::media::edid::{BLOCK, BLOCKS};
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::shm::region::Region;
@@ -98,6 +99,22 @@ impl Camera {
     #[must_use]
     pub fn queue_type(&self) -> BufferType {
         self.queue
+    }
+
+    /// Shows an EDID to the source, unless it has it already: a source that is told of another display stops sending for a while. Gives
+    /// whether it is new.
+    ///
+    /// # Errors
+    /// When it has no input with an EDID, or not so many blocks.
+    pub fn show_edid(&self, edid: &[u8]) -> Result<bool> {
+        let input = ioctl::g_input(self.as_fd()).unwrap_or(0);
+        let mut present = [0; BLOCKS * BLOCK];
+        // One that was never set is ENODATA: none.
+        let length = ioctl::g_edid(self.as_fd(), input, &mut present).unwrap_or(0);
+        if present[..length] == *edid {
+            return Ok(false);
+        }
+        ioctl::s_edid(self.as_fd(), input, edid).map(|()| true)
     }
 
     /// Looks at the signal, and takes over its timings: what a bridge is set to at first is often not what comes in.

@@ -4,7 +4,7 @@
 //! Knows no order of calls and keeps no state: `encoder` and `camera` do.
 //!
 //! What makes the functions safe: the kernel reads and writes exactly the structure whose size the ioctl number carries (asserted here and in `abi`), and
-//! follows an address only where a structure holds one. Two do, `v4l2_buffer` and `v4l2_ext_controls`, and their addresses are set in this
+//! follows an address only where a structure holds one. Three do, `v4l2_buffer`, `v4l2_ext_controls` and `v4l2_edid`, and their addresses are set in this
 //! module for the length of one call. User pointers cannot be asked for: `Memory` does not have them, nor does `BufferType` have overlays.
 //! What the descriptor is does not matter as long as its driver honours the number: others answer ENOTTY.
 //!
@@ -16,9 +16,11 @@
 )]
 
 mod buffer;
+mod edid;
 mod request;
 
 pub use buffer::Buffer;
+pub use edid::{g_edid, s_edid};
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::fs::OFlags;

@@ -48,6 +48,7 @@ mod consumers;
 mod copies;
 mod ctl;
 mod decode;
+mod edid;
 mod engine;
 mod errors;
 mod fallbacks;

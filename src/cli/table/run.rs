@@ -17,7 +17,7 @@ use crate::types::users::Users;
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 40] = [
+pub(super) static RUN: [CliOption; 41] = [
     option(
         "--size",
         "WxH",
@@ -227,6 +227,13 @@ pub(super) static RUN: [CliOption; 40] = [
         "encode interlaced frames of the camera as if they were progressive",
         Takes::Nothing,
         set!(Run, options, _ => options.progressive = true),
+    ),
+    option(
+        "--edid",
+        "FILE|MODE",
+        "the EDID that an HDMI input shows: a file, 720p60, 1080p30 or 1080p60; what it has if not given",
+        Takes::Text,
+        set!(Run, options, value => options.edid = Some(value::edid(value.text)?)),
     ),
     option(
         "--camera-wait",

@@ -31,6 +31,8 @@ use crate::v4l2::pixel_aspect::oblong;
 pub(super) struct Found<'a> {
     /// `None`: a producer will come.
     camera: Option<(Camera, CameraChoice<'a>)>,
+    /// What it shows to its source.
+    edid: Option<&'a [u8]>,
     /// The formats that the camera gives.
     gives: FormatSet,
     /// Width and height: the user's, the camera's present ones, or those for the time until a producer brings its own.
@@ -40,7 +42,11 @@ pub(super) struct Found<'a> {
 impl<'a> Found<'a> {
     /// # Errors
     /// When there is no such camera, or it does not say what it gives; when the formats that the user named cannot be brought together.
-    pub(super) fn find(options: &RunOptions<'a>, signals: &Signals) -> Result<Self, Failure> {
+    pub(super) fn find(
+        options: &RunOptions<'a>,
+        edid: Option<&'a [u8]>,
+        signals: &Signals,
+    ) -> Result<Self, Failure> {
         if let (Some(given), Some(taken)) = (options.camera_format, options.format)
             && !fit(given, taken)
         {
@@ -56,11 +62,12 @@ impl<'a> Found<'a> {
             }
             return Ok(Self {
                 camera: None,
+                edid,
                 gives: FormatSet::default(),
                 size,
             });
         };
-        let camera = find_camera(choice, options, signals)?;
+        let camera = find_camera(choice, edid, options, signals)?;
         let failed = |error: IoctlError| {
             let exit = exit_of(When::SettingUp, error.errno);
             failure!(exit, "{choice}: {error}")
@@ -72,6 +79,7 @@ impl<'a> Found<'a> {
         let gives = offered(camera.as_fd(), queue, options.camera_format).map_err(failed)?;
         Ok(Self {
             camera: Some((camera, choice)),
+            edid,
             gives,
             size,
         })
@@ -171,6 +179,7 @@ impl<'a> Found<'a> {
         let config = CameraConfig {
             choice,
             format: raw.camera,
+            edid: self.edid,
             stall_ns: u64::from(options.stall_ms) * MS,
             patience_ns: u64::from(options.camera_wait_ms) * MS,
             copied: false,

@@ -117,6 +117,11 @@ impl<'a> CameraSource<'a> {
             Ok(camera) => camera,
             Err(error) => return self.closed(&error),
         };
+        if let Some(edid) = self.config.edid
+            && let Err(error) = camera.show_edid(edid)
+        {
+            return self.closed(&error.into());
+        }
         let signal = camera.signal();
         let mut reconfigured = false;
         let lost = match signal {

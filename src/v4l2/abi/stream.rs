@@ -288,6 +288,37 @@ pub struct DvTimings {
     rest: u32,
 }
 
+/// `v4l2_edid`: blocks of an EDID at an address.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Edid {
+    /// The input.
+    pub pad: u32,
+    start_block: u32,
+    /// Blocks of 128 bytes: how many there are at the address, then how many the device has.
+    pub blocks: u32,
+    reserved: [u32; 5],
+    /// Address of the blocks.
+    pub edid: usize,
+}
+
+layout! { Edid = "v4l2_edid", size 40 | 36;
+    pad: 0, start_block: 4, blocks: 8, reserved: 12, edid: 32,
+}
+
+impl Edid {
+    /// So many blocks at an address, all of them, of an input.
+    #[must_use]
+    pub fn new(pad: u32, blocks: u32, edid: usize) -> Self {
+        Self {
+            pad,
+            blocks,
+            edid,
+            ..Self::default()
+        }
+    }
+}
+
 /// `V4L2_DV_FL_REDUCED_FPS`: the rate is lower by 1000/1001 …
 const DV_FL_REDUCED_FPS: u32 = 1 << 2;
 /// `V4L2_DV_FL_CAN_DETECT_REDUCED_FPS`: … if the receiver has this flag, too.

@@ -10,9 +10,9 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 
 use crate::errno::call::{Call, IoctlError};
 use crate::v4l2::abi::{
-    self, Capability, CropCap, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event,
-    EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum, QueryExtCtrl,
-    QueryMenu, RawBuffer, RequestBuffers, Selection, StreamParm, UdmabufCreate,
+    self, Capability, CropCap, DmaBufSync, DmaHeapAllocationData, DvTimings, Edid, EncoderCmd,
+    Event, EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum,
+    QueryExtCtrl, QueryMenu, RawBuffer, RequestBuffers, Selection, StreamParm, UdmabufCreate,
 };
 
 /// An ioctl: a number, and the structure that the kernel reads and writes under it.
@@ -75,7 +75,7 @@ plain! {
 }
 
 requests! {
-    VIDIOC_G_EXT_CTRLS(ExtControls), VIDIOC_S_EXT_CTRLS(ExtControls), VIDIOC_QUERYBUF(RawBuffer),
+    VIDIOC_G_EXT_CTRLS(ExtControls), VIDIOC_S_EXT_CTRLS(ExtControls), VIDIOC_G_EDID(Edid), VIDIOC_S_EDID(Edid), VIDIOC_QUERYBUF(RawBuffer),
     VIDIOC_QBUF(RawBuffer), VIDIOC_DQBUF(RawBuffer), VIDIOC_PREPARE_BUF(RawBuffer),
 }
 
