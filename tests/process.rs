@@ -156,7 +156,7 @@ fn variables_of_another_process_or_of_nonsense_are_no_business_of_ours() {
         let line = format!("NOTIFY_SOCKET={address} exec \"$0\" run --device /dev/none");
         let output = shell(&line);
         assert_eq!(output.status.code(), Some(3), "{output:?}");
-        let warning = format!("framemill: warning: NOTIFY_SOCKET {address}: {errno}\n");
+        let warning = format!("framemill: warning: NOTIFY_SOCKET {address}: {errno}");
         assert!(said(&output).starts_with(&warning), "{output:?}");
     }
 }
@@ -193,4 +193,36 @@ fn a_poll_that_fails_silences_nobody() {
     let output = unsafe { command.pre_exec(refuse) }.output().unwrap();
     assert_eq!(output.status.code(), Some(14), "{output:?}");
     assert_eq!(said(&output), "framemill: poll failed: ENOSYS\n");
+}
+
+#[test]
+fn what_is_no_encoder_is_named_with_its_code_by_each_command() {
+    for (words, code, sentences) in [
+        ("probe --device /dev/null", 3, &["/dev/null"][..]),
+        ("run --device /dev/null --size 640x480", 3, &["/dev/null"]),
+        (
+            "selftest --device /dev/null",
+            17,
+            &["/dev/null", "failed: start"],
+        ),
+        (
+            "tap --socket @framemill-of-nobody",
+            9,
+            &["@framemill-of-nobody"],
+        ),
+        (
+            "stat --socket @framemill-of-nobody",
+            9,
+            &["@framemill-of-nobody"],
+        ),
+    ] {
+        let output = framemill().args(words.split(' ')).output().unwrap();
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{words}: {text}");
+        for sentence in sentences {
+            assert!(text.contains(sentence), "{words}: {text}");
+        }
+        let named = |line: &str| line.starts_with("framemill: ");
+        assert!(text.lines().all(named), "{words}: {text}");
+    }
 }
