@@ -1,4 +1,5 @@
-//! A C client on `src/client/framemill.h`, with the sanitizers, against the double of the engine and one that lies.
+//! A C client on `src/client/framemill.h`, with the sanitizers, against the double of the engine and one that lies. `python_client.rs`
+//! does the same with one in Python.
 //!
 //! Whatever an engine passes or writes, the client ends, with an error or without; it reads and writes nothing that is not its own, and
 //! leaves no descriptor and no mapping behind.
@@ -62,6 +63,18 @@ fn program() -> &'static Path {
     })
 }
 
+/// How the client is started.
+fn command() -> Command {
+    if env!("CARGO_CRATE_NAME") != "python_client" {
+        return Command::new(program());
+    }
+    let mut python = Command::new("python3");
+    python
+        .arg("-B")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python_client/client.py"));
+    python
+}
+
 /// The client, running, and the code that it was let in with.
 struct Client {
     child: Child,
@@ -71,7 +84,7 @@ struct Client {
 
 impl Client {
     fn start(socket: &str, words: &[&str]) -> Self {
-        let mut child = Command::new(program())
+        let mut child = command()
             .arg(words[0])
             .arg(socket)
             .args(&words[1..])

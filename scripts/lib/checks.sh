@@ -43,7 +43,7 @@ _lints() {
 # tests/packaging.rs asks systemd and mandoc; tests/containers.rs has three programs read what tap writes;
 # tests/c_header.rs compiles the header for C and C++, tests/appsrc.rs an example for GStreamer.
 quick_packages() {
-    need_packages edid-decode gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross linux-libc-dev-arm64-cross \
+    need_packages python3 edid-decode gcc libc6-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross linux-libc-dev-arm64-cross \
         gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross ffmpeg xz-utils \
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-av \
         systemd mandoc g++ g++-aarch64-linux-gnu g++-arm-linux-gnueabihf \

@@ -7,7 +7,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::{pread, pwrite};
 
-use crate::{Client, OLDEST, liar, lied_to, words};
+use super::{Client, OLDEST, liar, lied_to, words};
 
 /// Words by their names.
 type Values<'a> = &'a [(&'a str, u64)];

@@ -6,10 +6,10 @@ use crate::support::{Api, Guest};
 
 const WIDTH: usize = 640;
 const HEIGHT: usize = 480;
-const FRAMES: usize = 12;
+pub const FRAMES: usize = 12;
 
 /// What `pattern.c` says that it draws, as YU12.
-fn pattern() -> Vec<u8> {
+pub fn pattern() -> Vec<u8> {
     let mut frames = Vec::new();
     for frame in 0..FRAMES {
         for (plane, (rows, bytes)) in [
@@ -30,7 +30,7 @@ fn pattern() -> Vec<u8> {
 }
 
 /// `stream KIND WIDTH WORDS…`: an engine, `tap` and `record` beside each other, and `pattern` with these words, both of that width.
-const STREAM: &str = r"
+pub const STREAM: &str = r"
     stream() {
         kind=$1
         width=$2

@@ -69,6 +69,7 @@ mod planes;
 mod process;
 mod producers;
 mod programs;
+mod python_clients;
 mod rates;
 mod reshape;
 mod sandbox;

@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT OR Apache-2.0
+"""Writes packets into a container with PyAV, each with its own time:  write_mp4.py FILE [SOCKET]   (pip install av)"""
+
+import sys
+from fractions import Fraction
+
+import av
+import framemill
+
+NAMES = {"H264": "h264", "HEVC": "hevc", "MJPG": "mjpeg"}
+
+
+def main(path, socket=framemill.SOCKET):
+    with framemill.Consumer(socket) as consumer, av.open(path, "w") as container:
+        stream, last, previous = None, -1, None
+        for packet in consumer:
+            if stream is None:
+                about = consumer.stream
+                stream = container.add_stream(NAMES[about.codec])
+                stream.width, stream.height = about.width, about.height
+                stream.time_base = Fraction(1, 90000)
+                begun = packet.timestamp
+            if previous is not None and packet.discontinuity and packet.timestamp <= previous.timestamp:
+                # Another producer, whose timestamps begin anew: time goes on as frames were committed.
+                begun += packet.timestamp - previous.timestamp - (packet.committed - previous.committed)
+            previous = packet
+            coded = av.Packet(packet.data)
+            coded.stream, coded.time_base = stream, Fraction(1, 90000)
+            last = max((packet.timestamp - begun) * 9 // 100000, last + 1)
+            coded.pts = coded.dts = last
+            coded.is_keyframe = packet.key
+            container.mux(coded)
+
+
+main(*sys.argv[1:])
