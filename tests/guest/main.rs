@@ -45,6 +45,7 @@ mod camera_identity;
 mod camera_trouble;
 mod colour;
 mod consumers;
+mod containers;
 mod copies;
 mod ctl;
 mod decode;
