@@ -8,7 +8,7 @@
 #[path = "c_client/capacities.rs"]
 mod capacities;
 #[path = "double/mod.rs"]
-mod double;
+pub mod double;
 #[path = "liar/mod.rs"]
 mod liar;
 #[allow(dead_code, reason = "not all structures are made here")]
