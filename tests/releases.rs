@@ -1,6 +1,6 @@
 //! What the scripts say on a system that they are not for, and of packages that there are not.
 //!
-//! Knows their words only.
+//! Knows their words only. That they work on Debian 12 and 13 is for `scripts/on-release` to show.
 #![cfg(not(loom))]
 
 use std::fs;
@@ -19,11 +19,12 @@ fn errors(output: &Output) -> String {
 fn another_system_is_told_what_is_needed_before_anything_else() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("os-release");
     fs::write(&file, "ID=ubuntu\nVERSION_CODENAME=noble\n").unwrap();
-    for script in ["demo", "test", "check", "vm"] {
+    for script in ["demo", "test", "check", "vm", "on-release"] {
         let mut command = Command::new(root().join("scripts").join(script));
         command.env("FRAMEMILL_OS_RELEASE", &file);
         match script {
             "vm" => command.args(["--", "true"]),
+            "on-release" => command.args(["13", "true"]),
             _ => &mut command,
         };
         let output = command.output().unwrap();

@@ -1,5 +1,7 @@
 //! What the coded bytes mean: the kernel's own decoder turns them back into the frames that went in.
 
+use std::process::Command;
+
 use crate::frames::{Picture, psnr};
 use crate::support::{Api, Guest, clip};
 
@@ -115,4 +117,24 @@ fn y4m_from_a_file_or_a_pipe_gives_the_bytes_of_raw_frames() {
     }
     // vicodec codes the same planes, whatever their order; only the header tells.
     assert_eq!(outcome.bytes("nv12").len(), outcome.bytes("raw").len());
+}
+
+/// What ffprobe said, with the rate of frames: FFmpeg 7, of Debian 13, tells the rate of fields under that name.
+pub fn rate_of_frames(said: String) -> String {
+    let version = Command::new("ffprobe").arg("-version").output();
+    let version = String::from_utf8(version.expect("ffprobe runs").stdout).unwrap();
+    let name = "r_frame_rate=\"";
+    if version.starts_with("ffprobe version 5.") || !said.contains(name) {
+        return said;
+    }
+    let (before, rest) = said.split_once(name).expect("a name");
+    let (rate, after) = rest.split_once('"').expect("an end");
+    let (fields, seconds) = rate.split_once('/').expect("a rate");
+    let (fields, seconds): (u64, u64) = (fields.parse().unwrap(), seconds.parse().unwrap());
+    let (frames, seconds) = if fields % 2 == 0 {
+        (fields / 2, seconds)
+    } else {
+        (fields, seconds * 2)
+    };
+    format!("{before}{name}{frames}/{seconds}\"{after}")
 }

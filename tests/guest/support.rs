@@ -348,7 +348,7 @@ impl Outcome {
             .output()
             .expect("ffprobe runs");
         assert!(output.status.success(), "{name}: {}", self.story());
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        crate::decode::rate_of_frames(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// That two files are there, not empty, and have the same bytes.
