@@ -37,7 +37,15 @@ fn path(name: &str) -> PathBuf {
 struct Tap {
     child: Child,
     said: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        // A test that fails leaves nobody behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Tap {
@@ -64,7 +72,7 @@ impl Tap {
         Self {
             child,
             said,
-            reader,
+            reader: Some(reader),
         }
     }
 
@@ -86,7 +94,7 @@ impl Tap {
     /// Waits for its end: the exit code, and all that it said.
     fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
-        self.reader.join().unwrap();
+        self.reader.take().unwrap().join().unwrap();
         let said = self.said.lock().unwrap().clone();
         (code, said)
     }

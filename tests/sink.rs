@@ -60,6 +60,7 @@ impl Name {
             .args(["sink", "--ustreamer", &self.0, "--socket", &engine.socket()])
             .args(words.split_whitespace())
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
@@ -89,6 +90,14 @@ impl Sink {
         let said = self.said();
         fs::remove_file(&self.log).unwrap();
         (self.child.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // A test that fails leaves nobody behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
