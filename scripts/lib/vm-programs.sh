@@ -12,8 +12,9 @@
 : "${cache:?}" "${release:?}"
 
 _programs=(ffmpeg ffprobe gst-launch-1.0 gst-inspect-1.0 ustreamer-dump)
-# Each plugin costs time when GStreamer first looks at all of them; these are raw frames, V4L2 and H.264.
-_programs_plugins=(coreelements rawparse video4linux2 videoconvertscale videoparsersbad videotestsrc)
+# Each plugin costs time when GStreamer first looks at all of them; these are raw frames, V4L2, H.264, and MPEG-TS
+# of an application's packets.
+_programs_plugins=(coreelements app mpegtsmux rawparse video4linux2 videoconvertscale videoparsersbad videotestsrc)
 _programs_packages=(ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base libgstreamer-plugins-bad1.0-0
     libgudev-1.0-0 ustreamer python3-minimal)
 # From Debian 13 on, its name says that its times have 64 bits.

@@ -35,6 +35,7 @@ macro_rules! both_apis {
 mod accounting;
 mod ahead;
 mod answers;
+mod appsrc;
 mod away;
 mod broken;
 mod bytes;
