@@ -98,16 +98,22 @@ fn fan_out_serves_each_reader_from_a_key_frame_on() {
 
 #[test]
 fn write_file_keeps_the_packets_times() {
+    write_file(*b"MJPG", "-pix_fmt yuvj420p -f mjpeg -");
+    write_file(*b"H264", "-pix_fmt yuv420p -c:v libx264 -bf 0 -f h264 -");
+}
+
+fn write_file(codec: [u8; 4], coder: &str) {
     let engine = Engine::start();
     let mut writer = engine.writer();
     engine.header().stream.change(|stream| {
-        stream.codec.store(u32::from_le_bytes(*b"MJPG"), Relaxed);
+        stream.codec.store(u32::from_le_bytes(codec), Relaxed);
         stream.width.store(64, Relaxed);
         stream.height.store(48, Relaxed);
     });
     let pictures = Command::new("ffmpeg")
         .args(["-v", "error", "-f", "lavfi", "-i", "testsrc=size=64x48"])
-        .args(["-frames:v", "1", "-pix_fmt", "yuvj420p", "-f", "mjpeg", "-"])
+        .args(["-frames:v", "1"])
+        .args(coder.split(' '))
         .output()
         .expect("ffmpeg is there: scripts/check installs it");
     assert!(pictures.status.success());
@@ -123,7 +129,7 @@ fn write_file_keeps_the_packets_times() {
     for (number, (timestamp, committed)) in ms.into_iter().enumerate() {
         let cut = u32::from(number == 4) * flag::DISCONTINUITY;
         let packet = Packet {
-            flags: flag::KEY | cut,
+            flags: flag::KEY | flag::CONFIG | cut,
             timestamp: timestamp * 1_000_000,
             committed: committed * 1_000_000,
             ..Packet::default()
@@ -131,7 +137,8 @@ fn write_file_keeps_the_packets_times() {
         engine.publish_packet(&mut writer, &pictures.stdout, &packet);
     }
     engine.publish(&mut writer, 0, flag::END);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("write_file.mkv");
+    let name = format!("write_file-{}.mkv", codec[0]);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let file = path.to_str().unwrap();
     // The newest key packet would be the last one.
     let status = example("write_file.py", &[file, &engine.socket(), "oldest"]).status();
@@ -153,4 +160,15 @@ fn write_file_keeps_the_packets_times() {
         .map(|time| time.trim_matches(',').parse().unwrap())
         .collect();
     assert_eq!(times, [0.0, 0.04, 0.08, 1.08, 1.58, 1.62]);
+    let decoded = Command::new("ffmpeg")
+        .args(["-v", "error", "-i", file, "-f", "framemd5", "-"])
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&decoded.stderr);
+    assert!(complaint.is_empty(), "{complaint}");
+    let text = String::from_utf8_lossy(&decoded.stdout);
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("0,")).count(),
+        6
+    );
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Sends pictures that OpenCV captures or draws:  camera.py [DEVICE [SOCKET]]   (pip install opencv-python numpy). Not run with a camera."""
+"""Sends pictures that OpenCV captures or draws:  camera.py [DEVICE [SOCKET]]   (pip install opencv-python numpy). Run with a film in place of a camera."""
 
 import sys
 import time

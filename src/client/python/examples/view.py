@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Shows the stream in a window, decoded by PyAV:  view.py [SOCKET]   (pip install av opencv-python). Not run with a screen."""
+"""Shows the stream in a window, decoded by PyAV:  view.py [SOCKET]   (pip install av opencv-python). Run on a virtual screen only."""
 
 import sys
 
