@@ -144,24 +144,26 @@ fn descriptors_that_are_no_buffers_are_refused_and_harm_nobody() {
     guest.compile("tests/vm/peer.c", "peer");
     let outcome = guest.run(
         r"
+        # From memory: while the guest waits for the host for a page of a program, its clock runs on, and a client is taken for silent.
+        cp /host/peer /host/script.sh .
         engine run --size 640x480
         # One that comes before the engine has seen the other leave is turned away.
         left() { [ $(counter producers) = 0 ]; }
         for n in 1 2 3; do
-            for what in /dev/null /host/script.sh; do
-                /host/peer /run/framemill.sock import $what >>/host/said || give_up peer
+            for what in /dev/null script.sh; do
+                ./peer /run/framemill.sock import $what >>said || give_up peer
                 until_true left
             done
         done
         # Nobody but root and the engine's own user may send descriptors: they are not even looked at.
         chmod 777 /run/framemill.sock
-        cp /host/peer /tmp/peer
-        su nobody -s /bin/sh -c '/tmp/peer /run/framemill.sock import /dev/null' >>/host/said || give_up nobody
+        su nobody -s /bin/sh -c '/tmp/peer /run/framemill.sock import /dev/null' >>said || give_up nobody
         until_true left
         try push framemill push --frames 8 --fps max
         say memory $(framemill stat --json | grep -c '.memory.:.export.')
         kill $run
         ended run
+        cp said /host/
         ",
     );
     outcome.succeeded(&["push", "run"]);
@@ -196,11 +198,12 @@ fn planes_that_begin_elsewhere_are_refused() {
     guest.compile("tests/vm/peer.c", "peer");
     let outcome = guest.run(
         r"
+        cp /host/peer .
         engine run --size 640x480
         heap=$(ls -d /dev/dma_heap/* | grep -v system)
         left() { [ $(counter producers) = 0 ]; }
         peer() {
-            /host/peer /run/framemill.sock import $heap $* >>/host/said || give_up peer
+            ./peer /run/framemill.sock import $heap $* >>said || give_up peer
             until_true left
         }
         peer $((640 * 480)) $((640 * 480 * 5 / 4))
@@ -208,6 +211,7 @@ fn planes_that_begin_elsewhere_are_refused() {
         peer $((640 * 480)) $((640 * 480 * 5 / 4 + 320))
         kill $run
         ended run
+        cp said /host/
         ",
     );
     outcome.succeeded(&["run"]);
