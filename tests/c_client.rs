@@ -34,6 +34,8 @@ use framemill::internals::shm::region::Region;
 use framemill::internals::shm::stats::Counter;
 use framemill::shm::layout::flag;
 use rustix::fd::OwnedFd;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{pread, pwrite};
 use rustix::net::{SendFlags, send};
 
 const PROTOCOL: i32 = -3;
@@ -327,6 +329,17 @@ fn rings_beyond_the_limit_of_other_kinds_or_in_wrong_numbers_are_refused() {
     for (_, ring) in liar::wrong_kinds() {
         refused_consumer("kind", vec![ring, wake()]);
     }
+    // Whole, and could be cut off under the client.
+    let sealed = liar::recorded_ring(include_str!("recorded/packets-v1.txt"), 131_072);
+    let unsealed = memfd_create("unsealed", MemfdFlags::CLOEXEC).unwrap();
+    let mut bytes = vec![0; 131_072];
+    for at in (0..).step_by(bytes.len()) {
+        match pread(&sealed, &mut bytes[..], at).unwrap() {
+            0 => break,
+            length => assert_eq!(pwrite(&unsealed, &bytes[..length], at), Ok(length)),
+        }
+    }
+    refused_consumer("unsealed", vec![unsealed, wake()]);
     refused_consumer("fewer", vec![liar::packet_ring()]);
     refused_consumer("more", vec![liar::packet_ring(), wake(), wake()]);
 }
