@@ -86,7 +86,7 @@ impl PacketConsumer {
         Ok(consumer)
     }
 
-    /// Begins anew at `start`: how many packets are stepped over.
+    /// Moves the reader to `start`, and returns the number of packets skipped.
     pub(crate) fn restart(&mut self, start: Start) -> u64 {
         let before = self.position();
         self.reader = Reader::new(&self.map.ring(), start);
@@ -228,7 +228,7 @@ impl PacketConsumer {
 
     fn request_missing_key(&mut self, time: u64) {
         self.key_requested_ns = time;
-        // That the engine is gone, the next wait tells.
+        // If the engine is gone, the next wait says so.
         let _ = self.request_key_frame();
     }
 

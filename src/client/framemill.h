@@ -492,7 +492,7 @@ static int fm_i_receive(int socket, uint32_t *words, int *fds, int *count)
 	*count = 0;
 	part.iov_base = bytes;
 	part.iov_len = sizeof(bytes);
-	/* An engine that closed before it had read everything: that is told once, and before what it had said. */
+	/* An engine that closed before it had read everything: that is reported once, and before what it had sent. */
 	for (tries = 0; tries < 2; tries++) {
 		memset(&message, 0, sizeof(message));
 		message.msg_iov = &part;
@@ -813,7 +813,7 @@ static void fm_i_mend(struct fm_consumer *consumer)
 	if (consumer->key_requested && now - consumer->key_requested < FM_I_KEY_PAUSE_MS * UINT64_C(1000000))
 		return;
 	consumer->key_requested = now;
-	/* That the engine is gone, the next wait tells. */
+	/* If the engine is gone, the next wait says so. */
 	(void)fm_consume_request_key(consumer);
 }
 
@@ -1501,7 +1501,7 @@ FM_API int fm_produce_finish(struct fm_producer *producer, int timeout_ms)
 	if (!producer->finishing) {
 		fm_i_begin(words, FM_I_FINISH);
 		result = fm_i_send(producer->socket, words, NULL, 0);
-		/* A connection that has ended has a reason to tell, if need be. */
+		/* If the connection has ended, its last message is the reason. */
 		if (result < 0 && result != FM_E_GONE)
 			return result;
 		producer->finishing = 1;

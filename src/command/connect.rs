@@ -8,10 +8,12 @@ use crate::client::{ClientError, EngineAddress, PacketConsumer, Start, Step};
 use crate::command::stop::{STOPPED, Stop};
 use crate::control::claim::other_than_socket;
 use crate::control::message::Refusal;
+use crate::errno::name::Explained;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::{Exit, When, exit_of};
 use crate::limits::CONNECT_RETRY_MS;
+use crate::shm::region::PrivateBytes;
 use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::socket_name::SocketName;
@@ -61,6 +63,20 @@ pub(super) fn consume(
 ) -> Result<PacketConsumer, Failure> {
     connect(socket, uid, patience, stop, |engine| {
         PacketConsumer::connect(engine, start)
+    })
+}
+
+/// Memory for the largest packet that the consumer can get.
+///
+/// # Errors
+/// `Exit::Resource` when there is none.
+pub(super) fn packet_memory(consumer: &PacketConsumer) -> Result<PrivateBytes, Failure> {
+    PrivateBytes::new(consumer.largest_packet()).map_err(|errno| {
+        failure!(
+            Exit::Resource,
+            "no memory for the largest packet: {}",
+            Explained(errno)
+        )
     })
 }
 

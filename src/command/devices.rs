@@ -73,7 +73,7 @@ pub(super) fn find_camera(
 
 fn show_edid(camera: &Camera, choice: &CameraChoice<'_>, edid: &[u8]) -> Result<(), Failure> {
     match camera.show_edid(edid) {
-        Ok(true) => note!(info, "{choice}: shows its source another EDID now"),
+        Ok(true) => note!(info, "{choice}: VIDIOC_S_EDID: the source reads a new EDID"),
         Ok(false) => {}
         Err(error) => {
             let exit = exit_of(When::SettingUp, error.errno);

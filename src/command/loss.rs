@@ -1,7 +1,9 @@
-//! Packets that `tap` did not get: how many, where, and when that is said. Pure: time is an argument, `CLOCK_MONOTONIC` ns.
+//! Packets that a consumer did not get: how many, and when that is logged. What counts is pure: there time is an argument,
+//! `CLOCK_MONOTONIC` ns.
 
 use crate::limits::LOG_PAUSE_MS;
-use crate::time::MS;
+use crate::log::note;
+use crate::time::{MS, now};
 
 /// Packets lost so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +36,16 @@ impl Losses {
         }
         self.logged_ns = Some(now_ns);
         Some(core::mem::take(&mut self.unlogged))
+    }
+
+    /// So many packets of the ring are lost, and logged when that is due. The next one is that of `sequence`, or a later one.
+    pub(super) fn log(&mut self, packets: u64, sequence: u64) {
+        if let Some(packets) = self.add(packets, now()) {
+            note!(
+                warn,
+                "{packets} packets lost before packet {sequence}: overwritten before they were read, or skipped up to a key frame"
+            );
+        }
     }
 
     /// A packet came: whether it is the first one after a loss.

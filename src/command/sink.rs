@@ -14,7 +14,6 @@ use crate::command::connect::{self, Name, Patience, lost};
 use crate::command::headers::Headers;
 use crate::command::loss::Losses;
 use crate::command::stop::{Stop, Woken};
-use crate::errno::name::Explained;
 use crate::error::{Failure, failure};
 use crate::exit::Exit;
 use crate::limits::{CONNECT_RETRY_MS, KEY_FRAME_PAUSE_MS};
@@ -23,7 +22,6 @@ use crate::log::note;
 use crate::media::memsink::SinkFrame;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State, flag};
-use crate::shm::region::PrivateBytes;
 use crate::shm::word::LoadOnly;
 use crate::time::{MS, now, raw_now};
 use object::{Object, Put};
@@ -164,11 +162,7 @@ impl Sink {
         mut consumer: PacketConsumer,
         object: &mut Object,
     ) -> Result<End, Failure> {
-        let memory = PrivateBytes::new(consumer.largest_packet());
-        let mut memory = memory.map_err(|errno| {
-            let errno = Explained(errno);
-            failure!(Exit::Resource, "no memory for the largest packet: {errno}")
-        })?;
+        let mut memory = connect::packet_memory(&consumer)?;
         // Perhaps those of another engine.
         self.generation = None;
         self.until_key = true;
@@ -183,13 +177,7 @@ impl Sink {
                     self.put(stop, &consumer, &packet, bytes, object)?;
                 }
                 Next::Lapped(packets) => {
-                    if let Some(packets) = self.losses.add(packets, now()) {
-                        let next = consumer.position();
-                        note!(
-                            warn,
-                            "{packets} packets lost before packet {next}: overwritten before they were read, or skipped up to a key frame"
-                        );
-                    }
+                    self.losses.log(packets, consumer.position());
                 }
                 // Cannot be: the buffer is as large as the ring.
                 Next::TooSmall(_) => consumer.skip(),
@@ -316,7 +304,7 @@ impl Sink {
         let time = now();
         if self.requested_ns == 0 || time.saturating_sub(self.requested_ns) >= REQUEST_NS {
             self.requested_ns = time;
-            // That the engine is gone, the next wait tells.
+            // If the engine is gone, the next wait says so.
             let _ = consumer.request_key_frame();
         }
     }

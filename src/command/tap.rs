@@ -8,18 +8,15 @@ use rustix::event::PollFlags;
 
 use crate::cli::{StartAt, TapOptions};
 use crate::client::{ClientError, Next, PacketConsumer, Start, Wait};
-use crate::command::connect::{self, Patience, lost};
+use crate::command::connect::{self, Patience, lost, packet_memory};
 use crate::command::loss::Losses;
 use crate::command::stop::{STOPPED, Stop, Woken};
-use crate::errno::name::Explained;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
 use crate::log;
 use crate::log::note;
 use crate::shm::layout::flag;
-use crate::shm::region::PrivateBytes;
-use crate::time::now;
 use crate::types::socket_name::SocketName;
 use sinks::Sinks;
 
@@ -111,18 +108,12 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
                     consumer.restart(start);
                 } else if options.all && start == Start::Oldest {
                     // Packets that were gone before we came are missed, too.
-                    lose(count, consumer.position(), consumer.position());
+                    count.losses.log(consumer.position(), consumer.position());
                 }
                 sinks
             }
         };
-        let mut memory = PrivateBytes::new(consumer.largest_packet()).map_err(|errno| {
-            failure!(
-                Exit::Resource,
-                "no memory for the largest packet: {}",
-                Explained(errno)
-            )
-        })?;
+        let mut memory = packet_memory(&consumer)?;
         loop {
             let end = take(options, stop, &mut consumer, sinks, &mut memory, count)?;
             count.unsent = sinks.unsent();
@@ -134,7 +125,7 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
                 End::Peer if !stop.asked()? => {
                     sinks.reconnect()?;
                     let missed = consumer.restart(Start::Key);
-                    lose(count, missed, consumer.position());
+                    count.losses.log(missed, consumer.position());
                 }
                 End::Engine(gone) => return end_of(&options.socket, gone),
                 End::Done | End::Peer => return Ok(()),
@@ -188,20 +179,20 @@ fn take(
                     count.packets += 1;
                     count.bytes += u64::from(packet.length);
                 } else {
-                    lose(count, 1, consumer.position());
+                    count.losses.log(1, consumer.position());
                     if sinks.is_cut() {
                         return Ok(End::Peer);
                     }
                 }
             }
             Next::Lapped(lost) => {
-                lose(count, lost, consumer.position());
+                count.losses.log(lost, consumer.position());
                 sinks.lost();
             }
             Next::TooSmall(_) => {
                 // Cannot be: the buffer is as large as the ring.
                 consumer.skip();
-                lose(count, 1, consumer.position());
+                count.losses.log(1, consumer.position());
             }
             Next::Empty if gone => return Ok(End::Engine(Gone::Vanished)),
             Next::Empty => {
@@ -219,14 +210,4 @@ fn take(
         }
     }
     Ok(End::Done)
-}
-
-/// Packets are lost; the next one is that of `sequence`, or a later one.
-fn lose(count: &mut Count, packets: u64, sequence: u64) {
-    if let Some(packets) = count.losses.add(packets, now()) {
-        note!(
-            warn,
-            "{packets} packets lost before packet {sequence}: overwritten before they were read, or skipped up to a key frame"
-        );
-    }
 }

@@ -81,7 +81,7 @@ pub fn of_mode(mode: &Mode) -> [u8; 2 * BLOCK] {
     extension[14] = mode.clock.div_ceil(500) as u8;
     // The source may choose the range of its samples, and says which; nothing is cut off at the edges.
     extension[15..18].copy_from_slice(&[0xe2, 0, 0x4a]);
-    mend_checksums(&mut edid);
+    correct_checksums(&mut edid);
     edid
 }
 
@@ -161,14 +161,14 @@ pub fn check(edid: &[u8]) -> Result<(), NoEdid> {
 }
 
 /// Makes the last byte of each block what it has to be: the sum of a block is 0. Gives how many were not.
-pub fn mend_checksums(edid: &mut [u8]) -> usize {
-    let mut mended = 0;
+pub fn correct_checksums(edid: &mut [u8]) -> usize {
+    let mut corrected = 0;
     for block in edid.chunks_exact_mut(BLOCK) {
         let excess = sum(block);
         block[BLOCK - 1] = block[BLOCK - 1].wrapping_sub(excess);
-        mended += usize::from(excess != 0);
+        corrected += usize::from(excess != 0);
     }
-    mended
+    corrected
 }
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
         for mode in &MODES {
             let edid = of_mode(mode);
             assert_eq!(check(&edid), Ok(()));
-            assert_eq!(mend_checksums(&mut edid.clone()), 0);
+            assert_eq!(correct_checksums(&mut edid.clone()), 0);
             let timing = &edid[54..72];
             let width = u16::from(timing[2]) | u16::from(timing[4] & 0xf0) << 4;
             let height = u16::from(timing[5]) | u16::from(timing[7] & 0xf0) << 4;
@@ -209,7 +209,10 @@ mod tests {
         bad[200] ^= 4;
         bad[127] = 9;
         assert_eq!(check(&bad), Ok(()));
-        assert_eq!((mend_checksums(&mut bad), mend_checksums(&mut bad)), (2, 0));
+        assert_eq!(
+            (correct_checksums(&mut bad), correct_checksums(&mut bad)),
+            (2, 0)
+        );
         assert_eq!(bad[127], good[127]);
         assert!(bad.chunks(128).all(|block| sum(block) == 0));
     }

@@ -1,4 +1,4 @@
-//! The newest packets, as the descriptors beside them tell.
+//! The newest packets, as their descriptors say.
 //!
 //! Knows the packet ring's descriptors; reads no payload and writes nothing. What they say is for `measured_rate` and others to make of it.
 

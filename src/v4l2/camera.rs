@@ -101,8 +101,8 @@ impl Camera {
         self.queue
     }
 
-    /// Shows an EDID to the source, unless it has it already: a source that is told of another display stops sending for a while. Gives
-    /// whether it is new.
+    /// Sets the input's EDID, unless it has the same one: each VIDIOC_S_EDID makes the source stop for a while. Returns whether it was
+    /// set.
     ///
     /// # Errors
     /// When it has no input with an EDID, or not so many blocks.

@@ -37,14 +37,14 @@ fn a_bridge_shows_the_edid_that_was_asked_for() {
     ));
     assert!(outcome.bytes("mode") == of_mode(&MODES[0]));
     assert!(outcome.bytes("file") == of_mode(&MODES[1]));
-    let news = "shows its source another EDID now";
+    let news = "VIDIOC_S_EDID: the source reads a new EDID";
     for (name, code, words) in [
         ("run", 0, news),
         ("again", 0, "running: "),
         (
             "file",
             0,
-            "/host/spoiled: the checksums of 1 blocks were wrong, and are corrected",
+            "/host/spoiled: wrong checksum in 1 of its blocks: corrected",
         ),
         (
             "short",

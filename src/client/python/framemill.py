@@ -597,7 +597,7 @@ class Consumer:
         try:
             self._connection.send(_encode(_CHANGE, [_KEY_FRAME]))
         except OSError:
-            # That the engine is gone, the next wait tells; that many requests wait, is as good as one more.
+            # If the engine is gone, the next wait says so. If many requests wait already, one more changes nothing.
             pass
 
     def request_key_frame(self) -> None:
@@ -1030,7 +1030,7 @@ class Producer:
     def import_buffers(self, fds: list[int], strides: list[int] | None = None, offsets: list[int] | None = None) -> bool:
         """Offers dma-bufs as slots, before the first frame: their memory planes, slot after slot, each as large as
         `memory_bytes` at least. They stay the caller's to close. `strides` are the bytes from row to row in each memory plane, `offsets`
-        where each colour plane begins in its own; default is the layout that the engine told. Gives whether the encoder takes them; if not,
+        where each colour plane begins in its own; default is the layout that the engine gave. Gives whether the encoder takes them; if not,
         draw into its own.
         """
         self._open()

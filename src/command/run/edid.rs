@@ -8,7 +8,7 @@ use crate::errno::name::Explained;
 use crate::error::{Failure, failure};
 use crate::exit::Exit;
 use crate::log::note;
-use crate::media::edid::{BLOCK, BLOCKS, check, mend_checksums, of_mode};
+use crate::media::edid::{BLOCK, BLOCKS, check, correct_checksums, of_mode};
 use crate::text::Escaped;
 use crate::types::devices::EdidChoice;
 
@@ -49,11 +49,11 @@ pub(super) fn load<'a>(
             })?;
             check(&bytes[..length])
                 .map_err(|error| failure!(Exit::Input, "{name}: {length} bytes: {error}"))?;
-            let mended = mend_checksums(&mut bytes[..length]);
-            if mended > 0 {
+            let corrected = correct_checksums(&mut bytes[..length]);
+            if corrected > 0 {
                 note!(
                     warn,
-                    "{name}: the checksums of {mended} blocks were wrong, and are corrected"
+                    "{name}: wrong checksum in {corrected} of its blocks: corrected"
                 );
             }
             to.extend(bytes[..length].iter().copied());

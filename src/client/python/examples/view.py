@@ -14,7 +14,7 @@ def main(socket=framemill.SOCKET):
     with framemill.Consumer(socket) as consumer:
         for packet in consumer:
             if decoder is None or packet.lost:
-                # A decoder that missed frames begins anew, with the key frame that this packet is.
+                # After a loss a new decoder starts with this packet, which is a key frame.
                 decoder = av.CodecContext.create({"H264": "h264", "HEVC": "hevc", "MJPG": "mjpeg"}[consumer.stream.codec], "r")
             for picture in decoder.decode(av.Packet(packet.data)):
                 cv2.imshow("framemill", picture.to_ndarray(format="bgr24"))
