@@ -118,8 +118,8 @@ fn a_terminal_shows_one_screen() {
     // script(1) of util-linux gives the program a terminal.
     let program = env!("CARGO_BIN_EXE_framemill");
     let line = format!("{program} stat --watch 100 --socket {}", engine.socket());
-    let mut child = Command::new("script")
-        .args(["-q", "-e", "-c", &line, "/dev/null"])
+    let mut child = Command::new("timeout")
+        .args(["60", "script", "-q", "-e", "-c", &line, "/dev/null"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
