@@ -235,6 +235,7 @@ fn a_release_wants_the_tag_of_its_version_and_a_clean_tree() {
         "scripts/build",
         "scripts/release",
         "scripts/lib/packages.sh",
+        "scripts/lib/rust-version.sh",
         "scripts/lib/release.sh",
     ] {
         fs::create_dir_all(tree.join(file).parent().unwrap()).unwrap();

@@ -70,3 +70,30 @@ fn a_package_that_there_is_not_is_not_taken_for_another_one() {
         errors(&output)
     );
 }
+
+/// The lists of packages that came with a machine may name a compiler that is too old, and that one is there then.
+#[test]
+fn a_compiler_older_than_the_manifest_demands_is_noticed() {
+    let wanted = include_str!("../Cargo.toml");
+    let wanted = wanted.split_once("rust-version = \"1.").unwrap().1;
+    let minor: u32 = wanted.split_once('"').unwrap().0.parse().unwrap();
+    for (version, enough) in [
+        (format!("1.{}.9", minor - 1), false),
+        ("1.9.0".to_owned(), false),
+        (format!("1.{minor}.0"), true),
+        (format!("1.{}.0", minor + 20), true),
+        ("2.0.0".to_owned(), true),
+        (String::new(), false),
+    ] {
+        let script = format!(
+            "root=$PWD; . scripts/lib/rust-version.sh; rustc() {{ echo 'rustc {version} (of a day)'; }}; rust_is_new_enough rustc"
+        );
+        let script = script.replace("rustc  (of a day)", "");
+        let status = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(root())
+            .status()
+            .unwrap();
+        assert_eq!(status.success(), enough, "{version}");
+    }
+}

@@ -7,22 +7,16 @@
 # The cargo of PATH when it is new enough, otherwise Debian's newest.
 
 : "${root:?}"
-
-# Whether version $1 is at least $2.
-_host_at_least() {
-    [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
-}
+# shellcheck source=scripts/lib/rust-version.sh
+. "$root/scripts/lib/rust-version.sh"
 
 host_cargo() {
-    local wanted version
-    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
     # What the caller set for another build must not change this one.
     unset RUSTC RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
-    if command -v cargo >/dev/null && version=$(rustc --version 2>/dev/null | cut -d ' ' -f 2) &&
-        _host_at_least "$version" "$wanted"; then
+    if command -v cargo >/dev/null && rust_is_new_enough rustc; then
         CARGO=$(command -v cargo)
     else
-        need_packages rustc-web cargo-web gcc libc6-dev || return 1
+        need_packages gcc libc6-dev && need_debian_rust rustc-web cargo-web || return 1
         # Another rustc may come first in PATH.
         export RUSTC=/usr/bin/rustc
         CARGO=/usr/bin/cargo

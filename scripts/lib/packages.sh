@@ -2,6 +2,7 @@
 # Debian packages for the scripts. Sourced, not run.
 #
 #   need_packages PKG…       make sure that each package is installed, or say how
+#   renew_packages PKG…      the newest version of each, from lists that are fetched anew
 #   fetch_packages DIR PKG…  unpack packages into DIR without installing them
 #   fetch_packages_of CODENAME DIR PKG…
 #                            the same from the archive of another Debian; DIR/versions has the versions
@@ -112,6 +113,18 @@ need_packages() {
             { _packages_update "${missing[@]}" &&
                 _packages_apt install --no-install-recommends "${missing[@]}"; }
     ) 9>"$_packages_lock" || { echo "packages: could not install ${missing[*]}" >&2; return 1; }
+}
+
+renew_packages() {
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "packages: too old: $*; as root: $(_packages_advice "$@")" >&2
+        return 1
+    fi
+    echo "packages: renewing $*" >&2
+    (
+        flock 9
+        _packages_update "$@" && _packages_apt install --no-install-recommends "$@"
+    ) 9>"$_packages_lock" || { echo "packages: could not renew $*" >&2; return 1; }
 }
 
 # That the lists name the packages, or say how to get such lists.
