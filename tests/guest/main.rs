@@ -48,6 +48,7 @@ mod colour;
 mod consumers;
 mod containers;
 mod copies;
+mod cost;
 mod ctl;
 mod decode;
 mod edid;
