@@ -350,6 +350,26 @@ pub const ACCEPT_PAUSE_MS: u32 = 250;
 /// How often a scan for a device that is not there yet is repeated, ms.
 pub const DEVICE_RETRY_MS: u32 = 50;
 
+/// Shortest segment of a recording, ms …
+pub const SEGMENT_MS_MIN: u32 = 1000;
+/// … and the longest.
+pub const SEGMENT_MS_MAX: u32 = 24 * 3_600_000;
+
+/// Fewest bytes of a segment, and of all that are kept …
+pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// … and most.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 40;
+
+/// What a recording has written is on the disk so many ms later: what a power cut may take. Each time costs the disk a commit of its
+/// journal; meanwhile packets wait in the ring, which has room for some seconds.
+pub const SYNC_MS: u32 = 1000;
+
+/// Bytes of a folder's list that are read at a time, on the stack: at least one entry with the longest name.
+pub const FOLDER_BYTES: usize = 1024;
+
+/// `tap` begins so far in the past at most, ms.
+pub const PAST_MS_MAX: u32 = 3_600_000;
+
 /// Bytes that an output collects before they are written: three datagrams.
 pub const OUTPUT_BYTES: usize = 3 * DATAGRAM_BYTES;
 

@@ -69,7 +69,7 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 655),
     ("engine/reconfigure.rs", 556),
     // Every capacity stands in one file.
-    ("limits.rs", 412),
+    ("limits.rs", 431),
 ];
 
 /// Most lines of a function.

@@ -34,10 +34,10 @@ _framemill() {
     tap)
         case $prev in
         --socket | --to | --index | --pts) COMPREPLY=($(compgen -f -- "$cur")); return ;;
-        --engine-uid | --frames | --reconnect | --wait) return ;;
+        --engine-uid | --segment | --keep | --frames | --reconnect | --wait) return ;;
         --mux) words="annexb ts mp4 packets" ;;
         --from) words="oldest key live" ;;
-        *) words="--socket --engine-uid --to --mux --from --frames --index --pts --all --reconnect --wait --help" ;;
+        *) words="--socket --engine-uid --to --segment --keep --mux --from --frames --index --pts --all --reconnect --wait --help" ;;
         esac
         ;;
     sink)

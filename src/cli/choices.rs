@@ -132,4 +132,6 @@ pub enum StartAt {
     Key,
     /// The next packet published.
     Live,
+    /// The newest key frame that was published at least so many ms ago, or the oldest one in the ring.
+    Past(u32),
 }

@@ -97,7 +97,7 @@ mod tests {
         ),
         (
             Topic::Tap,
-            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--mux annexb|ts|mp4|packets] [--from oldest|key|live] [--frames N] [--index FILE] [--pts FILE] [--all] [--reconnect MS] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--segment TIME|SIZE] [--keep SIZE] [--mux annexb|ts|mp4|packets] [--from oldest|key|live|-AGE] [--frames N] [--index FILE] [--pts FILE] [--all] [--reconnect MS] [--wait MS]",
         ),
         (
             Topic::Sink,

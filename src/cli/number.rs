@@ -58,7 +58,7 @@ impl fmt::Display for Numbers {
 
 impl Unit {
     /// The number in this unit, if it comes out whole.
-    fn read(self, text: &[u8]) -> Option<u64> {
+    pub(super) fn read(self, text: &[u8]) -> Option<u64> {
         let digits_end = text
             .iter()
             .position(|byte| !(byte.is_ascii_digit() || *byte == b'.'))

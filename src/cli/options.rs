@@ -12,6 +12,7 @@ use crate::media::fourcc::Fourcc;
 use crate::media::memsink::SinkLayout;
 use crate::types::devices::DeviceChoice;
 use crate::types::run_options::RunOptions;
+use crate::types::segments::SegmentLimit;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
 
@@ -157,6 +158,10 @@ pub struct TapOptions<'a> {
     pub wait_ms: u32,
     /// Connect again when the engine or the peer goes away, every so many milliseconds; `None` ends then.
     pub reconnect_ms: Option<u32>,
+    /// Write files with a number, one after the other; `to` is their pattern.
+    pub segment: Option<SegmentLimit>,
+    /// Delete the oldest of these files where there are more bytes.
+    pub keep: Option<u64>,
 }
 
 /// Options of `framemill sink`.

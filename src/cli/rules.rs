@@ -4,6 +4,7 @@ use super::choices::{Container, Mux, Pace, Peer, Source, Target, Timestamps};
 use super::options::{Command, CtlOptions, PushOptions, SinkOptions, TapOptions};
 use super::usage_error::Mistake;
 use crate::types::run_options::RunOptions;
+use crate::types::segments::{SegmentLimit, SegmentPattern};
 use crate::types::socket_name::SocketName;
 
 /// Checks the options of a command against each other.
@@ -80,9 +81,31 @@ fn push(options: &PushOptions<'_>) -> Option<&'static str> {
 
 fn tap(options: &TapOptions<'_>) -> Option<&'static str> {
     let datagrams = matches!(options.to, Target::Peer(Peer::Udp(_), _));
-    (datagrams && options.mux != Mux::Ts).then_some(
-        "--to udp: sends MPEG-TS, which readers can join and lose parts of; give --mux ts",
-    )
+    if datagrams && options.mux != Mux::Ts {
+        return Some(
+            "--to udp: sends MPEG-TS, which readers can join and lose parts of; give --mux ts",
+        );
+    }
+    let numbered = match options.to {
+        Target::File(path) => SegmentPattern::new(path.to_bytes()).is_some(),
+        _ => false,
+    };
+    match (options.segment, options.keep) {
+        (None, Some(_)) => Some("--keep goes with --segment; give --segment TIME or SIZE"),
+        (None, None) => {
+            numbered.then_some("--to: %n is a segment's number; give --segment TIME or SIZE")
+        }
+        (Some(_), _) if !numbered => Some(
+            "--segment writes files that have a number; give --to DIR/NAME-%n.ts, with one %n, in a name of 245 other bytes at most",
+        ),
+        (Some(_), _) if options.pts.is_some() => Some(
+            "--pts has the times of one file; with --segment they are in the files (--mux ts, mp4 or packets) and in --index",
+        ),
+        (Some(SegmentLimit::Bytes(segment)), Some(keep)) if keep < segment => {
+            Some("--keep has no room for one --segment; give a larger one")
+        }
+        _ => None,
+    }
 }
 
 fn sink(options: &SinkOptions<'_>) -> Option<&'static str> {

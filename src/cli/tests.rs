@@ -20,6 +20,7 @@ use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, Co
 use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::memory::MemoryChoice;
 use crate::types::run_options::{LogTarget, RunOptions};
+use crate::types::segments::SegmentLimit;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
 use crate::types::users::Users;
@@ -184,6 +185,8 @@ fn every_client_option_arrives() {
         all: true,
         wait_ms: 9,
         reconnect_ms: Some(1500),
+        segment: None,
+        keep: None,
     };
     let line = "tap --reconnect 1.5s --socket /tmp/s --to out.h264 --from oldest --frames 7 --mux MP4 --pts out.pts --index out.idx --all --wait 9";
     with(line, |p| assert_eq!(p.unwrap(), Command::Tap(tap)));
@@ -203,6 +206,103 @@ fn every_client_option_arrives() {
     };
     let line = "probe --device /dev/video1 --json";
     with(line, |p| assert_eq!(p.unwrap(), Command::Probe(probe)));
+}
+
+#[test]
+fn a_recording_has_files_with_a_number() {
+    let tap = TapOptions {
+        to: Target::File(c"a/rec-%n.ts"),
+        start: StartAt::Past(10_000),
+        segment: Some(SegmentLimit::Time(60_000)),
+        keep: Some(2 << 30),
+        ..TapOptions::default()
+    };
+    let line = "tap --segment 60s --keep 2G --to a/rec-%n.ts --from -10s";
+    with(line, |p| assert_eq!(p.unwrap(), Command::Tap(tap)));
+    for (text, segment) in [
+        ("1s", Some(SegmentLimit::Time(1000))),
+        ("1.5min", Some(SegmentLimit::Time(90_000))),
+        ("24h", Some(SegmentLimit::Time(86_400_000))),
+        ("64k", Some(SegmentLimit::Bytes(64 << 10))),
+        ("64MiB", Some(SegmentLimit::Bytes(64 << 20))),
+        ("1024G", Some(SegmentLimit::Bytes(1 << 40))),
+        // Seconds or milliseconds; minutes or bytes.
+        ("60", None),
+        ("5m", None),
+        ("'5 m'", None),
+        ("999ms", None),
+        ("25h", None),
+        ("63K", None),
+        ("1025G", None),
+        ("-60s", None),
+    ] {
+        let line = format!("tap --to %n --segment={text}");
+        let found = with(&line, |parsed| match parsed {
+            Ok(Command::Tap(options)) => options.segment,
+            _ => None,
+        });
+        assert_eq!(found, segment, "{text}");
+    }
+    for (text, past) in [
+        ("-1s", Some(1000)),
+        ("-1h", Some(3_600_000)),
+        ("-250ms", Some(250)),
+        ("-10", None),
+        ("-0s", None),
+        ("-61min", None),
+        ("--10s", None),
+        ("10s", None),
+    ] {
+        let line = format!("tap --from={text}");
+        let found = with(&line, |parsed| match parsed {
+            Ok(Command::Tap(options)) => Some(options.start),
+            _ => None,
+        });
+        assert_eq!(found, past.map(StartAt::Past), "{text}");
+    }
+    for (line, sentence) in [
+        (
+            "tap --segment 60",
+            "--segment wants a time, 1s to 24h, or a size, 64K to 1024G, such as 60s, 5min or 64M, not \"60\"",
+        ),
+        (
+            "tap --from -10",
+            "--from wants -AGE such as -10s, up to 1h, or oldest, key or live, not \"-10\"",
+        ),
+        (
+            "tap --keep 5s",
+            "--keep wants a size, 64K to 1024G, such as 500M or 2G, not \"5s\"",
+        ),
+        ("tap --keep 2G", "--keep goes with --segment"),
+        ("tap --to a-%n.ts", "--to: %n is a segment's number"),
+        (
+            "tap --segment 60s",
+            "--segment writes files that have a number",
+        ),
+        (
+            "tap --segment 60s --to a.ts",
+            "--segment writes files that have a number",
+        ),
+        (
+            "tap --segment 60s --to %n/a.ts",
+            "--segment writes files that have a number",
+        ),
+        (
+            "tap --segment 60s --to tcp:127.0.0.1:5",
+            "--segment writes files that have a number",
+        ),
+        (
+            "tap --segment 60s --to %n --pts a",
+            "--pts has the times of one file",
+        ),
+        (
+            "tap --segment 64M --to %n --keep 63M",
+            "--keep has no room for one --segment",
+        ),
+    ] {
+        let found = usage_error(line);
+        assert!(found.starts_with(sentence), "{line}: {found}");
+    }
 }
 
 #[test]
@@ -445,6 +545,9 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "SPACE") => "=rec709".into(),
                 (_, "NAME") => "=main".into(),
                 (_, "OBJECT") => "=a".into(),
+                (_, "FILE|-|SOCKET") => "=%n".into(),
+                (_, "TIME|SIZE") => "=60s".into(),
+                (_, "SIZE") => "=64M".into(),
                 (_, "KIND") => "=export".into(),
                 (_, "OCTAL") => "=777".into(),
                 (_, "UID[:GID]") => "=1000".into(),
@@ -455,7 +558,12 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, choices) => format!("={}", choices.split('|').next().unwrap()),
             };
             let text = format!("{}{value}", row.name);
-            if text.starts_with('-') {
+            if text.starts_with("--pts") {
+                // With --segment it is rejected.
+                with(&format!("{} {text}", entry.name), |parsed| {
+                    assert!(parsed.is_ok(), "{text}: {parsed:?}")
+                });
+            } else if text.starts_with('-') {
                 lines.push(text);
             } else {
                 actions.push(text.replacen('=', " ", 1));

@@ -94,6 +94,15 @@ impl PacketConsumer {
         self.position().saturating_sub(before)
     }
 
+    /// Moves the reader to the newest key packet that is at least so many ns old, or to the oldest one in the ring; and returns how old
+    /// that is, ns. Without one it stands before the next key packet to come.
+    pub(crate) fn rewind(&mut self, age_ns: u64) -> Option<u64> {
+        let time = now();
+        let (reader, published) = Reader::since(&self.map.ring(), time.saturating_sub(age_ns));
+        self.reader = reader;
+        published.map(|published| time.saturating_sub(published))
+    }
+
     fn find_key(&mut self, start: Start) {
         if start != Start::Live && self.map.ring().lacks_key() {
             self.request_missing_key(now());

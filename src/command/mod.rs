@@ -19,6 +19,7 @@ mod probe;
 mod push;
 mod report;
 pub(crate) mod run;
+mod segments;
 mod selftest;
 mod sink;
 mod stat;

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::cli::{Peer, Target};
 use crate::command::peer::reach;
+use crate::command::segments::Segments;
 use crate::command::stop::{Stop, Woken};
 use crate::errno::name::Explained;
 use crate::error::Failure;
@@ -49,6 +50,8 @@ struct Port<'a> {
     trouble: Option<Trouble>,
     /// Datagrams that were not sent.
     unsent: u64,
+    /// The output is files, one after the other. Before the first, and behind the last, there is none.
+    segments: Option<Segments<'a>>,
     stop: &'a Stop,
 }
 
@@ -76,9 +79,26 @@ impl<'a> Output<'a> {
                 again_ms: None,
                 trouble: None,
                 unsent: 0,
+                segments: None,
                 stop,
             },
         }
+    }
+
+    /// Files, one after the other.
+    pub(super) fn files(target: Target<'a>, segments: Segments<'a>, stop: &'a Stop) -> Self {
+        let mut output = Self::stdout(stop);
+        let port = &mut output.port;
+        port.text = false;
+        port.target = target;
+        port.piece = None;
+        port.segments = Some(segments);
+        output
+    }
+
+    /// The files, if that is what the output is. Nothing may be in the buffer when the next one begins.
+    pub(super) fn segments(&mut self) -> Option<&mut Segments<'a>> {
+        self.port.segments.as_mut()
     }
 
     /// Standard output, a file that is made, or cut to nothing, or a peer, which is connected to until it is there if there is an
@@ -188,7 +208,8 @@ fn open_file(path: &CStr, stop: &Stop) -> Result<OwnedFd, Failure> {
 
 impl Port<'_> {
     fn fd(&self) -> BorrowedFd<'_> {
-        match &self.file {
+        let segment = self.segments.as_ref().and_then(Segments::file);
+        match segment.or(self.file.as_ref()) {
             Some(file) => file.as_fd(),
             None => stdout(),
         }
@@ -245,6 +266,12 @@ impl Port<'_> {
     /// Writes all of it, unless there was trouble.
     fn write(&mut self, mut bytes: &[u8]) {
         let datagrams = matches!(self.target, Target::Peer(Peer::Udp(_), _));
+        if let Some(segments) = &self.segments
+            && segments.file().is_none()
+        {
+            // Between two files: there is nothing to write.
+            return;
+        }
         while self.trouble.is_none() && !bytes.is_empty() {
             if self.piece.is_some() {
                 self.wait_for_room();
@@ -254,7 +281,10 @@ impl Port<'_> {
             }
             let count = bytes.len().min(self.piece.unwrap_or(usize::MAX));
             match rustix::io::write(self.fd(), &bytes[..count]) {
-                Ok(count) => bytes = &bytes[count..],
+                Ok(count) => {
+                    bytes = &bytes[count..];
+                    self.wrote(count);
+                }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.wait_for_room(),
                 Err(errno) if datagrams => {
@@ -265,9 +295,30 @@ impl Port<'_> {
                     self.unsent += 1;
                     bytes = &bytes[count..];
                 }
-                Err(errno) => self.trouble = Some(Trouble::Errno(errno)),
+                Err(errno) => self.fail(errno),
             }
         }
+    }
+
+    /// So many bytes were written.
+    fn wrote(&mut self, count: usize) {
+        if let Some(segments) = &mut self.segments
+            && let Err(failure) = segments.wrote(count)
+        {
+            self.trouble = Some(Trouble::Ended(failure));
+        }
+    }
+
+    /// A write failed. It is tried again if a segment could be deleted for it.
+    fn fail(&mut self, errno: Errno) {
+        self.trouble = match &mut self.segments {
+            None => Some(Trouble::Errno(errno)),
+            Some(segments) => match segments.has_made_room(errno) {
+                Ok(true) => None,
+                Ok(false) => Some(Trouble::Ended(segments.failed(errno))),
+                Err(failure) => Some(Trouble::Ended(failure)),
+            },
+        };
     }
 
     /// Waits until a write has an answer. A command that is asked to finish meanwhile first writes what it has begun. A peer has

@@ -10,6 +10,7 @@ use crate::cli::{StartAt, TapOptions};
 use crate::client::{ClientError, Next, PacketConsumer, Start, Wait};
 use crate::command::connect::{self, Patience, lost, packet_memory};
 use crate::command::loss::Losses;
+use crate::command::segments::Count as Files;
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::error::Failure;
 use crate::error::failure;
@@ -17,6 +18,7 @@ use crate::exit::Exit;
 use crate::log;
 use crate::log::note;
 use crate::shm::layout::flag;
+use crate::time::MS;
 use crate::types::socket_name::SocketName;
 use sinks::Sinks;
 
@@ -28,6 +30,8 @@ struct Count {
     losses: Losses,
     /// Datagrams that were not sent.
     unsent: u64,
+    /// Files of a recording.
+    files: Files,
     /// There was an engine.
     connected: bool,
 }
@@ -49,6 +53,10 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
         );
         if count.unsent > 0 {
             note!(info, "{} datagrams were not sent", count.unsent);
+        }
+        if options.segment.is_some() {
+            let Files { made, deleted } = count.files;
+            note!(info, "{made} segments written, {deleted} deleted");
         }
     }
     result?;
@@ -85,7 +93,7 @@ enum Gone {
 /// Connects, opens the outputs, and takes packets; again with `--reconnect`, whoever went away.
 fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(), Failure> {
     let start = match options.start {
-        StartAt::Oldest => Start::Oldest,
+        StartAt::Oldest | StartAt::Past(_) => Start::Oldest,
         StartAt::Key => Start::Key,
         StartAt::Live => Start::Live,
     };
@@ -113,10 +121,20 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
                 sinks
             }
         };
+        if let StartAt::Past(ms) = options.start {
+            rewind(&mut consumer, ms);
+        }
         let mut memory = packet_memory(&consumer)?;
         loop {
-            let end = take(options, stop, &mut consumer, sinks, &mut memory, count)?;
+            let end = take(options, stop, &mut consumer, sinks, &mut memory, count);
             count.unsent = sinks.unsent();
+            let ended = match (sinks.segments(), &end) {
+                (Some(segments), Ok(_)) => segments.end(),
+                _ => Ok(()),
+            };
+            count.files = sinks.segments().map_or(Files::default(), |s| s.count());
+            let end = end?;
+            ended?;
             match end {
                 End::Engine(gone) if again.is_some() => {
                     warn(&gone);
@@ -135,6 +153,25 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
         drop(memory);
         stop.pause(again.unwrap_or(0))?;
     }
+}
+
+/// Begins in the past, if the ring goes back so far, and logs how far it does.
+fn rewind(consumer: &mut PacketConsumer, ms: u32) {
+    let asked_ns = u64::from(ms) * MS;
+    let Some(age_ns) = consumer.rewind(asked_ns) else {
+        note!(info, "the ring has no key frame yet: the next one begins");
+        return;
+    };
+    let tenths = age_ns / (100 * MS);
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    let short = match age_ns < asked_ns {
+        true => ", the oldest one in the ring",
+        false => "",
+    };
+    note!(
+        info,
+        "beginning with the key frame of {seconds}.{tenth} s ago{short}"
+    );
 }
 
 fn warn(gone: &Gone) {
@@ -200,7 +237,7 @@ fn take(
                     (consumer.event(), PollFlags::IN),
                     (consumer.socket(), PollFlags::IN),
                 ];
-                if stop.wait(&engine, None)? == Woken::Ready {
+                if stop.wait(&engine, sinks.sync()?)? == Woken::Ready {
                     match consumer.wait(Some(0)) {
                         Ok(wait) => gone = wait == Wait::Gone,
                         Err(error) => return Ok(End::Engine(Gone::Failed(error))),

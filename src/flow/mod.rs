@@ -10,6 +10,7 @@ pub mod link;
 pub mod log_limit;
 pub mod pending;
 pub mod pipeline;
+pub mod recording;
 pub mod recovery;
 pub mod run_state;
 pub mod wake_cost;

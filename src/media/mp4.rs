@@ -133,6 +133,12 @@ impl Mp4 {
         })
     }
 
+    /// What comes now is a file of its own: its first fragment has the number 1, and follows no other.
+    pub fn begin_file(&mut self) {
+        self.fragments = 0;
+        self.decoded = None;
+    }
+
     /// Writes a frame as a fragment.
     pub fn write(&mut self, frame: &CodedFrame<'_>, sink: &mut Sink<'_>) {
         let parts = [frame.headers, frame.bytes];

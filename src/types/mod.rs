@@ -7,6 +7,7 @@ pub mod devices;
 pub mod frame_rate;
 pub mod memory;
 pub mod run_options;
+pub mod segments;
 pub mod size;
 pub mod socket_name;
 pub mod users;

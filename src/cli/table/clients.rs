@@ -191,7 +191,7 @@ pub(super) static PUSH: [CliOption; 20] = [
     WAIT,
 ];
 
-pub(super) static TAP: [CliOption; 11] = [
+pub(super) static TAP: [CliOption; 13] = [
     SOCKET,
     ENGINE_UID,
     option(
@@ -202,6 +202,20 @@ pub(super) static TAP: [CliOption; 11] = [
         set!(Tap, options, value => options.to = value::target(value.text)?),
     ),
     option(
+        "--segment",
+        "TIME|SIZE",
+        "files with a number, %n in --to; the next one begins at a key frame after so much, such as 60s or 64M",
+        Takes::Text,
+        set!(Tap, options, value => options.segment = Some(value::segment(value.bytes())?)),
+    ),
+    option(
+        "--keep",
+        "SIZE",
+        "keep so many bytes of these files, such as 2G: delete the oldest; default all",
+        Takes::Text,
+        set!(Tap, options, value => options.keep = Some(value::keep(value.bytes())?)),
+    ),
+    option(
         "--mux",
         "annexb|ts|mp4|packets",
         "the coded bytes, MPEG-TS, fragmented MP4, or 32 bytes before each packet; default annexb",
@@ -210,8 +224,8 @@ pub(super) static TAP: [CliOption; 11] = [
     ),
     option(
         "--from",
-        "oldest|key|live",
-        "begin at the oldest packet, the newest key frame or the next packet; default key",
+        "oldest|key|live|-AGE",
+        "begin at the oldest packet, the newest key frame, the next packet, or so long ago (-10s); default key",
         Takes::Text,
         set!(Tap, options, value => options.start = value::start(value.bytes())?),
     ),

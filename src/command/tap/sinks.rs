@@ -9,6 +9,7 @@ use crate::cli::{Mux, TapOptions, Target};
 use crate::client::{Packet, PacketConsumer};
 use crate::command::headers::Headers;
 use crate::command::output::Output;
+use crate::command::segments::Segments;
 use crate::command::stop::Stop;
 use crate::error::{Failure, failure};
 use crate::exit::Exit;
@@ -22,6 +23,7 @@ use crate::media::timeline::Timeline;
 use crate::media::ts::TransportStream;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::flag;
+use crate::types::segments::SegmentPattern;
 
 /// Where packets go.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Sinks<'a> {
     form: Form,
     codec: Fourcc,
     timeline: Timeline,
+    /// The time, ns, that is 0 in this file. FFmpeg's list of files takes MP4 that begins later to be longer than it is.
+    origin_ns: u64,
     /// Of the latest packet written; `None` before the first.
     generation: Option<u16>,
     /// A decoder needs the headers once, and again when it may have missed new ones.
@@ -62,15 +66,25 @@ impl<'a> Sinks<'a> {
     ) -> Result<Self, Failure> {
         let codec = codec_of(consumer);
         let form = form(options.mux, codec, consumer)?;
-        let output = Output::to(options.to, options.reconnect_ms, stop)?;
+        let output = match (options.segment, options.to) {
+            (Some(limit), Target::File(path)) => {
+                // The command line was checked.
+                let pattern = SegmentPattern::new(path.to_bytes()).unwrap_or_default();
+                let segments = Segments::open(pattern, limit, options.keep)?;
+                Output::files(options.to, segments, stop)
+            }
+            _ => Output::to(options.to, options.reconnect_ms, stop)?,
+        };
+        let container = matches!(form, Form::Ts(_) | Form::Mp4(_));
         Ok(Self {
-            waits_for_key: output.has_peer() || matches!(form, Form::Ts(_) | Form::Mp4(_)),
+            waits_for_key: container || output.has_peer() || options.segment.is_some(),
             output,
             index: lines(options.index, INDEX_NAMES, stop)?,
             pts: lines(options.pts, PTS_NAME, stop)?,
             form,
             codec,
             timeline: Timeline::default(),
+            origin_ns: 0,
             generation: None,
             headers_due: true,
             cut: false,
@@ -120,10 +134,42 @@ impl<'a> Sinks<'a> {
     }
 
     fn begin_anew(&mut self) {
+        self.begin_stream();
+        self.cut = true;
+    }
+
+    /// What comes now begins with all that a reader has to know, then a key frame.
+    fn begin_stream(&mut self) {
         self.waits_for_key = true;
         self.headers_due = true;
-        self.cut = true;
         self.described = None;
+    }
+
+    /// The files of a recording, if there are some.
+    pub(super) fn segments(&mut self) -> Option<&mut Segments<'a>> {
+        self.output.segments()
+    }
+
+    /// Brings what was written to the disk, if it is time for that; how long until it will be, ns.
+    pub(super) fn sync(&mut self) -> Result<Option<u64>, Failure> {
+        match self.output.segments() {
+            Some(segments) => segments.sync_in_time(),
+            None => Ok(None),
+        }
+    }
+
+    /// Begins the next file of a recording where one is due with this key frame. Each can be read by itself.
+    fn begin_file(&mut self, ns: u64, generation: u16) -> Result<(), Failure> {
+        if let Some(segments) = self.output.segments()
+            && segments.begin(ns, generation)?
+        {
+            self.begin_stream();
+            if let Form::Mp4(mp4) = &mut self.form {
+                mp4.begin_file();
+                self.origin_ns = ns;
+            }
+        }
+        Ok(())
     }
 
     /// Writes a packet, also into the index. False when it is left out: a container, and what a peer gets, begins with a key frame
@@ -136,21 +182,29 @@ impl<'a> Sinks<'a> {
         after_loss: bool,
     ) -> Result<bool, Failure> {
         let key = packet.flags & flag::KEY != 0;
+        if self.waits_for_key && !key {
+            return Ok(false);
+        }
+        let other = |before| before != packet.generation;
+        let cut = self.cut
+            || after_loss
+            || packet.flags & flag::DISCONTINUITY != 0
+            || self.generation.is_some_and(other);
+        let mut timeline = self.timeline;
+        let time = timeline.next(packet.timestamp, packet.committed, cut);
+        if key {
+            self.begin_file(time.ns, packet.generation)?;
+        }
         let mut headers = Headers::NONE;
-        if !self.prepare(consumer, packet, bytes, &mut headers) {
+        if key && !self.prepare(consumer, packet, bytes, &mut headers) {
             return Ok(false);
         }
         let headers = headers.get();
-        let cut = core::mem::take(&mut self.cut)
-            || after_loss
-            || packet.flags & flag::DISCONTINUITY != 0
-            || self
-                .generation
-                .is_some_and(|before| before != packet.generation);
+        self.timeline = timeline;
+        self.cut = false;
         self.generation = Some(packet.generation);
-        let time = self.timeline.next(packet.timestamp, packet.committed, cut);
         let frame = CodedFrame {
-            ticks: ticks(time.ns),
+            ticks: ticks(time.ns.saturating_sub(self.origin_ns)),
             key,
             cut: cut || time.step,
             headers,
@@ -184,11 +238,11 @@ impl<'a> Sinks<'a> {
         if output.is_cut() {
             return Ok(false);
         }
+        self.sync()?;
         if let Some(pts) = &mut self.pts {
             pts.write_bytes(pts_line(time.ns).as_bytes())?;
         }
-        self.line(packet, after_loss)?;
-        Ok(true)
+        self.line(packet, after_loss).map(|()| true)
     }
 
     /// The end mark, for those that can say it, unless another engine is going to follow.
@@ -219,7 +273,7 @@ impl<'a> Sinks<'a> {
         }
     }
 
-    /// Finds the headers to be written before the packet, and begins the container where that is due. Whether the packet can be written.
+    /// Finds the headers to be written before a key packet, and begins the container where that is due. Whether the packet can be written.
     fn prepare(
         &mut self,
         consumer: &PacketConsumer,
@@ -227,9 +281,6 @@ impl<'a> Sinks<'a> {
         bytes: &[u8],
         headers: &mut Headers,
     ) -> bool {
-        if packet.flags & flag::KEY == 0 {
-            return !self.waits_for_key;
-        }
         let container = matches!(self.form, Form::Ts(_) | Form::Mp4(_));
         let has_own = packet.flags & flag::CONFIG != 0;
         if self.headers_due || container {
@@ -249,7 +300,9 @@ impl<'a> Sinks<'a> {
             let anew = self.described != Some(packet.generation);
             let output = &mut self.output;
             if let Some(description) = mp4.begin(sets, size, anew, &mut |part| output.push(part)) {
-                note!(info, "mp4: {description}");
+                if !anew || self.generation != Some(packet.generation) {
+                    note!(info, "mp4: {description}");
+                }
                 self.described = Some(packet.generation);
             }
             if self.described.is_none() {

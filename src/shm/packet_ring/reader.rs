@@ -1,5 +1,7 @@
 //! The reading side: copies first, and looks afterwards whether the copy is whole.
 
+#[cfg(not(loom))]
+use super::COUNT;
 use super::{Packet, Ring};
 use crate::shm::atomic::Ordering::{Acquire, Relaxed};
 use crate::shm::circle::Bytes;
@@ -90,6 +92,39 @@ impl Reader {
             until_key,
             started: false,
         }
+    }
+
+    /// A reader that starts at the newest key packet that was published at `ns` or before, or at the oldest key packet in the ring; and
+    /// when that was published. Without a key packet it is one that starts at the next.
+    #[cfg(not(loom))]
+    pub(crate) fn since<B: Bytes, A: Access>(
+        ring: &Ring<'_, B, A>,
+        ns: u64,
+    ) -> (Self, Option<u64>) {
+        let head = ring.cursors.head.load(Acquire); // pairs with the Release of `publish`
+        let mut reader = Self {
+            next: head,
+            until_key: true,
+            started: false,
+        };
+        let mut published = None;
+        for back in 1..=head.min(COUNT) {
+            let sequence = head - back;
+            let (_, packet) = ring.descriptor(sequence);
+            if !ring.still_whole(sequence) || packet.sequence != sequence {
+                break;
+            }
+            if packet.flags & flag::KEY == 0 {
+                continue;
+            }
+            reader.next = sequence;
+            reader.until_key = false;
+            published = Some(packet.published);
+            if packet.published <= ns {
+                break;
+            }
+        }
+        (reader, published)
     }
 
     /// Whether a decoder behind this reader has nothing to begin with: the reader skips packets until a key packet comes.
