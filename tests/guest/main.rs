@@ -74,6 +74,7 @@ mod producers;
 mod programs;
 mod python_clients;
 mod rates;
+mod recording;
 mod reshape;
 mod sandbox;
 mod schedule;

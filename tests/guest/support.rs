@@ -29,6 +29,8 @@ pub struct Guest {
     programs: bool,
     /// Whether its clock counts instructions: then it is not the host's, and a script may take long.
     steady: bool,
+    /// Whether its script ends with a reset of the machine.
+    reset: bool,
     /// How many processors it has.
     processors: u32,
     /// Seconds after which it is given up.
@@ -102,6 +104,7 @@ impl Guest {
             append: String::new(),
             programs: false,
             steady: false,
+            reset: false,
             processors: 1,
             patience: 150,
             arch: env::var("FRAMEMILL_ARCH").unwrap_or("aarch64".to_owned()),
@@ -135,6 +138,12 @@ impl Guest {
     /// The same guest, given up after so many seconds, if that is later than usual.
     pub fn patience(mut self, seconds: u64) -> Self {
         self.patience = self.patience.max(seconds);
+        self
+    }
+
+    /// The same guest, whose script resets the machine: what it says may be lost, and what it wrote is what reached the host.
+    pub fn until_reset(mut self) -> Self {
+        self.reset = true;
         self
     }
 
@@ -236,7 +245,8 @@ impl Guest {
             outcome.story()
         );
         assert!(
-            output.status.success(),
+            // As scripts/vm has it when the guest ended without a status.
+            output.status.code() == Some(if self.reset { 125 } else { 0 }),
             "{}: {}",
             output.status,
             outcome.story()
