@@ -92,6 +92,14 @@ const _: () = assert!(DEADLINE_MS_MIN <= STALL_MS_DEFAULT && DRAIN_MS_DEFAULT <=
 /// Longest wait for a device or an engine to appear, milliseconds: an hour; who wants longer wants a supervisor.
 pub const WAIT_MS_MAX: u32 = 3_600_000;
 
+/// Shortest time without a consumer after which an idle engine stops, ms: a firmware survives few starts, and whoever comes and goes
+/// causes no more than one a second.
+pub const IDLE_MS_MIN: u32 = 1000;
+
+/// The time when the user names none, ms: a viewer that connects again has done so by then.
+pub const IDLE_MS_DEFAULT: u32 = 5000;
+const _: () = assert!(IDLE_MS_MIN <= IDLE_MS_DEFAULT && IDLE_MS_DEFAULT <= WAIT_MS_MAX);
+
 /// Shortest interval of `stat --watch`, milliseconds: ten a second is more than an eye reads.
 pub const WATCH_MS_MIN: u32 = 100;
 

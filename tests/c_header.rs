@@ -307,7 +307,7 @@ fn has_the_programs_names() {
     let text = std::fs::read_to_string(header().join("framemill.h")).unwrap();
     let counters = Counter::ALL.iter().map(|(_, name)| format!("\"{name}\""));
     let counters: Vec<String> = counters.collect();
-    let states: Vec<String> = (0..=State::NoSignal as u32)
+    let states: Vec<String> = (0..=State::Idle as u32)
         .map(|state| format!("\"{}\"", State::name(state)))
         .collect();
     // Without the line breaks.

@@ -7,7 +7,8 @@ use framemill::client::SocketName;
 use framemill::internals::cli::{Command, parse};
 use framemill::internals::limits::{
     CAMERA_WAIT_MS_DEFAULT, CONTROL_ID_MAX, CONTROLS, DEADLINE_MS_MAX, DEADLINE_MS_MIN,
-    FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, WAIT_MS_MAX,
+    FRAME_RATE_MAX, FRAME_SIDE_MAX, FRAME_SIDE_MIN, FRAME_SLOTS_MAX, FRAME_SLOTS_MIN, IDLE_MS_MIN,
+    WAIT_MS_MAX,
 };
 use framemill::internals::media::colour::{self, Colour};
 use framemill::internals::media::format::FORMATS;
@@ -127,6 +128,7 @@ struct Wanted {
     colour: (Option<u8>, Option<u8>),
     memory: MemoryChoice,
     times: (u32, u32, u32),
+    idle_ms: Option<u32>,
     once: bool,
     user: Option<(u32, u32)>,
     sandbox: bool,
@@ -201,6 +203,7 @@ impl Wanted {
             frames: None,
             realtime: None,
             cpu: None,
+            idle_ms: self.idle_ms,
             once: self.once,
             user: self.user.map(|(uid, gid)| User { uid, gid }),
             sandbox: self.sandbox,
@@ -316,6 +319,10 @@ impl Wanted {
             self.socket_mode()
                 .map(|mode| ("--socket-mode", Some(format!("{mode:o}")))),
         );
+        words.extend(
+            self.idle_ms
+                .map(|ms| ("--idle", Some(format!("stop:{ms}")))),
+        );
         words.extend(self.once.then_some(("--once", None)));
         words.extend((!self.sandbox).then_some(("--no-sandbox", None)));
         words.extend(
@@ -355,6 +362,7 @@ prop_compose! {
         colour in (of(1u8..=2), of(1u8..=12)),
         memory in proptest::sample::select(vec![MemoryChoice::Auto, MemoryChoice::Export, MemoryChoice::Copy]),
         times in (DEADLINE_MS_MIN..=DEADLINE_MS_MAX, DEADLINE_MS_MIN..=DEADLINE_MS_MAX, 0..=WAIT_MS_MAX),
+        idle_ms in of(IDLE_MS_MIN..=WAIT_MS_MAX),
         once in any::<bool>(),
         user in of((1..u32::MAX, 0..u32::MAX)),
         sandbox in any::<bool>(),
@@ -363,7 +371,7 @@ prop_compose! {
     ) -> Wanted {
         Wanted {
             device, size, codes, rate: FrameRate::new(rate.0, rate.1).unwrap(), bitrate: numbers.0, gop: numbers.1, h264, controls, socket,
-            mode, users, slots: numbers.2, ring_bits, colour, memory, times, once, user, sandbox, log, log_to,
+            mode, users, slots: numbers.2, ring_bits, colour, memory, times, idle_ms, once, user, sandbox, log, log_to,
         }
     }
 }

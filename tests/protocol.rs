@@ -164,7 +164,7 @@ fn numbers_have_the_names_that_the_document_gives() {
         let names = (0..count).map(|number| format!("{number} {}", name(number)));
         names.collect::<Vec<_>>().join(", ")
     };
-    let states = State::NoSignal as u32 + 1;
+    let states = State::Idle as u32 + 1;
     assert_eq!(meaning("status.state"), listed(states, State::name));
     for number in 1..=NoSignal::Size as u32 {
         let expected = format!("{number} {}", NoSignal::name(number));

@@ -59,17 +59,21 @@ const UNSAFE: &[&str] = &[
 ];
 
 /// Files that may contain `impl Engine`: they alone see two parts at once.
-const IMPL_ENGINE: &[&str] = &["engine/engine.rs", "engine/reconfigure.rs"];
+const IMPL_ENGINE: &[&str] = &[
+    "engine/engine.rs",
+    "engine/idle.rs",
+    "engine/reconfigure.rs",
+];
 
 /// Most lines of a file, those of its tests not counted.
 const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 655),
-    ("engine/reconfigure.rs", 556),
+    ("engine/engine.rs", 638),
+    ("engine/reconfigure.rs", 557),
     // Every capacity stands in one file.
-    ("limits.rs", 431),
+    ("limits.rs", 438),
 ];
 
 /// Most lines of a function.

@@ -10,7 +10,7 @@ _framemill() {
     [ "$COMP_CWORD" -eq 1 ] || case ${COMP_WORDS[1]} in
     run)
         case $prev in
-        --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --colorspace | --camera-wait | --frames | --ready-fd | --user | --realtime | --cpu | --log) return ;;
+        --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --colorspace | --camera-wait | --frames | --idle | --ready-fd | --user | --realtime | --cpu | --log) return ;;
         --device | --socket | --edid) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --bitrate-mode) words="vbr cbr" ;;
         --level) words="auto" ;;
@@ -18,7 +18,7 @@ _framemill() {
         --memory) words="auto export copy" ;;
         --color-range) words="full limited" ;;
         --log-to) words="stderr kmsg" ;;
-        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --edid --camera-wait --frames --once --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
+        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
         esac
         ;;
     push)

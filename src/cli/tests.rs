@@ -74,7 +74,7 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket /run/mill --socket-mode 600 --socket-group 44 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --camera-format NM12 --edid 1080P30 --camera-wait 800 --frames 9 --once --ready-fd 7 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --camera-format NM12 --edid 1080P30 --camera-wait 800 --frames 9 --idle stop:2s --once --ready-fd 7 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
@@ -116,6 +116,7 @@ fn every_run_option_arrives() {
             assert_eq!(options.edid, Some(EdidChoice::Mode(MODES[1])));
             assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));
+            assert_eq!(options.idle_ms, Some(2000));
             assert!(options.once && !options.sandbox);
             let user = options.user.map(|user| (user.uid, user.gid));
             assert_eq!(user, Some((1000, 44)));
@@ -555,7 +556,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "UID" | "GID") => "=0".into(),
                 (_, "FOURCC") => "=NV12".into(),
                 (_, "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
-                (_, choices) => format!("={}", choices.split('|').next().unwrap()),
+                (_, choices) => format!("={}", choices.split(['|', '[']).next().unwrap()),
             };
             let text = format!("{}{value}", row.name);
             if text.starts_with("--pts") {

@@ -8,11 +8,12 @@ use core::net::SocketAddr;
 use ::log::LevelFilter;
 
 use super::choices::{Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
-use super::number::{Unit, decimal, nearest_size, sides, split};
+use super::number::{Numbers, Unit, decimal, nearest_size, sides, split};
 use super::wants::Wants;
 use crate::limits::{
-    CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, PAST_MS_MAX, SEGMENT_BYTES_MAX,
-    SEGMENT_BYTES_MIN, SEGMENT_MS_MAX, SEGMENT_MS_MIN, SOCKET_NAME_BYTES,
+    CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, IDLE_MS_DEFAULT, IDLE_MS_MIN,
+    PAST_MS_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_MS_MAX, SEGMENT_MS_MIN,
+    SOCKET_NAME_BYTES, WAIT_MS_MAX,
 };
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::edid::{MODE_NAMES, MODES};
@@ -31,6 +32,13 @@ use crate::types::socket_name::SocketName;
 use crate::types::users::User;
 
 type Read<T> = Result<T, Wants>;
+
+/// Times after which an engine may stop.
+const IDLE: Numbers = Numbers {
+    min: IDLE_MS_MIN,
+    max: WAIT_MS_MAX,
+    unit: Unit::Milliseconds,
+};
 
 /// A number in decimal, or in hexadecimal after `0x`.
 fn id(text: &[u8]) -> Option<u64> {
@@ -72,6 +80,18 @@ pub(super) fn pace(text: &[u8]) -> Read<Pace> {
         .ok()
         .or_else(|| rate(text).map(Pace::Rate))
         .ok_or(Wants::FrameRate("max or "))
+}
+
+/// `stop` or `stop:TIME`: after how many ms.
+pub(super) fn idle(text: &[u8]) -> Read<u32> {
+    let after_ms = match split(text, |byte| byte == b':') {
+        None if text == b"stop" => Some(IDLE_MS_DEFAULT),
+        Some((b"stop", time)) => IDLE.read(time),
+        _ => None,
+    };
+    after_ms.ok_or(Wants::Text(
+        "stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s",
+    ))
 }
 
 pub(super) fn timestamps(text: &[u8]) -> Read<Timestamps> {

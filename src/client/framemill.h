@@ -89,7 +89,7 @@ struct fm_stream {
 	char device[65], driver[17], card[33];
 };
 
-enum { FM_COUNTERS = 53 };
+enum { FM_COUNTERS = 54 };
 
 /* The engine, as it is now. */
 struct fm_stat {
@@ -1655,7 +1655,8 @@ FM_API const char *fm_text(int code)
 
 FM_API const char *fm_state_name(uint32_t state)
 {
-	static const char *const names[] = { "starting", "running", "draining", "recovering", "ended", "no-camera", "no-signal" };
+	static const char *const names[] = { "starting", "running", "draining", "recovering", "ended", "no-camera", "no-signal",
+		"idle" };
 
 	return state < sizeof(names) / sizeof(*names) ? names[state] : "unknown";
 }
@@ -1672,7 +1673,7 @@ FM_API const char *fm_counter_name(unsigned int number)
 		"refused_bad_message", "refused_bad_frame_ring", "refused_resources", "refused_busy", "refused_fixed",
 		"refused_not_encoded", "refused_reopened", "refused_not_allowed", "refused_camera_feeds", "refused_costly",
 		"refused_odd_size", "refused_format", "frames_late", "frames_lost_camera", "camera_timestamps_corrected",
-		"turns_unbalanced", "slot_bytes_retained" };
+		"turns_unbalanced", "slot_bytes_retained", "frames_dropped_idle" };
 
 	return number < sizeof(names) / sizeof(*names) ? names[number] : "";
 }

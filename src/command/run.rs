@@ -34,6 +34,7 @@ use crate::errno::name::Explained;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
 use crate::flow::allowance::Allowance;
+use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
 use crate::limits::{STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
@@ -105,6 +106,7 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
         sink: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
         clients: Clients::new(listener, packets, rights, stats),
         run_state: RunState::default(),
+        idle: Idle::new(options.idle_ms.map(|after_ms| u64::from(after_ms) * MS)),
         colour: ColourCheck::default(),
         header,
         stats,

@@ -8,7 +8,7 @@
 //!
 //! | name | unit | meaning |
 //! |---|---|---|
-//! | `state` | | `starting`, `running`, `draining`, `recovering`, `no-camera`, `no-signal` or `ended` |
+//! | `state` | | `starting`, `running`, `draining`, `recovering`, `no-camera`, `no-signal`, `idle` or `ended` |
 //! | `generation` | | 1, and one more with each re-initialisation of the encoder |
 //! | `pid` | | the engine's process id |
 //! | `uptime_ms` | ms | since the engine made its rings |

@@ -290,6 +290,20 @@ impl<'a> CameraSource<'a> {
         CameraEvent::Closed
     }
 
+    /// Stops the camera, if it streams, until `serve` is called again. Where it cannot be stopped, it is closed.
+    pub fn rest(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> CameraEvent {
+        if self.due().is_some() {
+            return CameraEvent::None;
+        }
+        match self.stop(pipeline, now_ns) {
+            Ok(()) => CameraEvent::None,
+            Err(error) => {
+                note!(warn, "{}: {error}: closing it", self.config);
+                self.close(0, now_ns)
+            }
+        }
+    }
+
     fn set_no_signal(&self, reason: NoSignal) {
         let word = &self.header.status.no_signal;
         word.store(reason as u32, Relaxed);

@@ -40,6 +40,7 @@ use crate::engine::status::{check_balance, state_of};
 use crate::engine::supervisor::Supervisor;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::allowance::Allowance;
+use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::{Drain, NotNow, RunState};
 use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
@@ -67,6 +68,8 @@ pub struct Engine<'a> {
     pub sink: Publisher<'a>,
     /// What the engine is about to do.
     pub run_state: RunState<Request>,
+    /// How long nobody has watched.
+    pub idle: Idle,
     /// Whether the stream says what its colours are.
     pub colour: ColourCheck,
     /// The packet ring's header.
@@ -126,6 +129,7 @@ impl<'a> Engine<'a> {
         set.until(self.pipeline.expires(stall_ns));
         set.until(self.pipeline.mute(stall_ns));
         set.until(self.drains_at());
+        set.until(self.stops_at());
         set.until(self.sink.expires());
         set.until(self.reattach_deadline());
         set.until(self.run_state.deadline_ns());
@@ -175,6 +179,7 @@ impl<'a> Engine<'a> {
         }
         self.give_slots(now_ns);
         self.serve_clients(ready, now_ns);
+        self.attend(now_ns)?;
         self.publish_state(now_ns);
         check_balance(&self.pipeline, &self.stats);
         let end_ns = now();
@@ -203,7 +208,7 @@ impl<'a> Engine<'a> {
     /// Coded buffers out, then slots back.
     fn serve_stage(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
         // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
-        if !ready.at(ENCODER) || !self.stage.is_up() {
+        if !ready.at(ENCODER) || !self.stage.streams() {
             return self.stage.woke(ready, false, now_ns);
         }
         let mut published = 0;
@@ -326,6 +331,9 @@ impl<'a> Engine<'a> {
         };
         let taken = ring.take(&mut self.pipeline, now_ns);
         ring.left &= taken == Ok(0);
+        if self.run_state.is_idle() {
+            self.pipeline.drop_filled(Counter::DroppedIdle);
+        }
         taken.is_ok()
     }
 
@@ -366,30 +374,6 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// The driver has no STOP command: the frames are dropped, until packets of later frames push them out. One that
-    /// has slots, too, is started again: the next producer or camera needs them.
-    fn hold(&mut self) {
-        self.pipeline.expire_held();
-        if let Some(ring) = self.source.ring() {
-            ring.left = false;
-        }
-        if self.pipeline.keeps_slots() {
-            self.run_state.drained();
-        } else {
-            self.run_state.run_again();
-        }
-    }
-
-    /// When the encoder is to be drained because nobody sends frames, ns. An encoder with look-ahead or reordering gives a frame's packet
-    /// only after later frames; when none come, the frames would stay inside, and the producer would wait for its accounts.
-    fn drains_at(&self) -> Option<u64> {
-        let silent = self.source.is_silent() && self.stage.is_up();
-        if !silent || !self.run_state.takes_frames() {
-            return None;
-        }
-        self.pipeline.flush(self.stage.stall_ns)
-    }
-
     /// When the producer is not expected any longer, ns, unless one is about to be let in.
     fn reattach_deadline(&self) -> Option<u64> {
         match &self.source {
@@ -410,6 +394,10 @@ impl<'a> Engine<'a> {
         if due(self.pipeline.stalls(stall_ns)) || due(self.pipeline.mute(stall_ns)) {
             self.stats.count(Counter::Stalls);
             self.recover(None)?;
+        }
+        if self.run_state.is_idle() {
+            // Not in the turn that published it.
+            self.sink.forget();
         }
         if due(self.drains_at()) {
             let limit_ns = u64::from(CHANGE_DRAIN_MS) * MS;
@@ -449,7 +437,7 @@ impl<'a> Engine<'a> {
             return;
         }
         let mut news = ring.report(self.pipeline.accounts());
-        while self.run_state.takes_frames()
+        while (self.run_state.takes_frames() || self.run_state.is_idle())
             && let Some(slot) = self.pipeline.acquire(now_ns)
         {
             ring.give(slot);
@@ -517,7 +505,7 @@ impl<'a> Engine<'a> {
         if self.run_state.ending() || (self.once && finished) {
             return Err(Refusal::Ending);
         }
-        if !self.run_state.takes_frames() && !self.run_state.only_drains() {
+        if !self.run_state.may_attach() {
             return Err(Refusal::Busy);
         }
         if let Source::Camera(_) = &self.source {

@@ -18,6 +18,7 @@ pub mod copying;
 )]
 pub mod engine;
 pub mod error;
+mod idle;
 pub mod poll;
 pub mod publisher;
 mod reconfigure;

@@ -286,6 +286,11 @@ impl<'a> Publisher<'a> {
         self.restarted = true;
     }
 
+    /// Retires what is in the ring: who comes later begins with what comes then, not with what was long ago.
+    pub fn forget(&mut self) {
+        self.writer.retire_all();
+    }
+
     /// Whether decoders lost a frame that later ones build on, since this was last asked.
     pub fn lost_reference(&mut self) -> bool {
         core::mem::take(&mut self.lost_reference)

@@ -73,6 +73,7 @@ impl<'a> Engine<'a> {
     ) -> Result<(), EngineError<'a>> {
         match next {
             Next::Resume => self.resume(now_ns),
+            Next::Stop => self.go_idle(now_ns),
             Next::Reconfigure(request) => self.reconfigure(request, now_ns),
         }
     }
@@ -193,9 +194,9 @@ impl<'a> Engine<'a> {
     }
 
     /// Publishes what of a packet there is, whatever may still have come.
-    fn publish_rest(&mut self, now_ns: u64) {
-        let published = self.sink.finish(&mut self.pipeline);
-        self.announce(published, now_ns);
+    pub(super) fn publish_rest(&mut self, now_ns: u64) {
+        let rest = self.sink.finish(&mut self.pipeline);
+        self.announce(rest, now_ns);
     }
 
     // ---- The end ----
@@ -321,7 +322,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// When that was done since the latest packet, and did not help.
-    fn reopen(&mut self, error: Option<IoctlError>) -> Result<(), EngineError<'a>> {
+    pub(super) fn reopen(&mut self, error: Option<IoctlError>) -> Result<(), EngineError<'a>> {
         let device = self.stage.session.path;
         let (now_ns, stall_ns) = (now(), self.stage.stall_ns);
         if !error.is_some_and(IoctlError::is_shortage)
@@ -451,7 +452,7 @@ impl<'a> Engine<'a> {
     }
 
     /// The encoder begins again as it was: consumers see it by a generation, a discontinuity and a key frame.
-    fn new_generation(&mut self) {
+    pub(super) fn new_generation(&mut self) {
         if self.header.status.state.load(Relaxed) == State::Starting as u32 {
             // The first is there, and nobody saw it.
             return;

@@ -30,6 +30,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether it works, for all that is known: it is no camera that is stopped, away or without a signal.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        match self {
+            Self::Ring(_) => true,
+            Self::Camera(camera) => camera.due().is_none(),
+        }
+    }
+
     /// Whether no frame follows those inside, for all that is known: the producer has left, the camera does not stream.
     #[must_use]
     pub fn is_silent(&self) -> bool {

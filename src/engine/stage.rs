@@ -126,6 +126,12 @@ impl<'a> Stage<'a> {
         matches!(self.state, State::Up(_))
     }
 
+    /// Whether it is open, and its queues stream.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.encoder().is_some_and(Encoder::streams)
+    }
+
     /// Whether the OUTPUT queue is made of buffers that the encoder allocated.
     #[must_use]
     pub fn has_own_buffers(&self) -> bool {
@@ -187,6 +193,7 @@ impl<'a> Stage<'a> {
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, busy: bool, now_ns: u64) {
         match &self.state {
             State::Down(closed) => set.until(Some(closed.retry.next_ns())),
+            State::Up(encoder) if !encoder.streams() => {}
             State::Up(encoder) => {
                 if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
                     return set.until(Some(quiet));

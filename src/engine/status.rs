@@ -16,6 +16,7 @@ pub fn state_of<R>(run_state: &RunState<R>, up: bool, source: &Source<'_>) -> St
     match source {
         _ if run_state.ending() => State::Draining,
         _ if !up => State::Recovering,
+        _ if run_state.is_idle() => State::Idle,
         _ if !run_state.takes_frames() => State::Draining,
         Source::Ring(_) => State::Running,
         Source::Camera(camera) => match camera.health {

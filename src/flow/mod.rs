@@ -5,6 +5,7 @@
 
 pub mod allowance;
 pub mod frame_clock;
+pub mod idle;
 pub mod key_frame;
 pub mod link;
 pub mod log_limit;

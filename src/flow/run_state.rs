@@ -1,8 +1,8 @@
 //! What the engine is about to do, and how far the encoder is drained for it. Pure: time is an argument, ns of `CLOCK_MONOTONIC`.
 //!
 //! ```text
-//!   goal    Run ─────▶ Reconfigure(request) ─▶ Run            Run, Reconfigure ─▶ End
-//!   drain   Running ─▶ Flushing ─▶ Draining ─▶ Drained ─▶ Running, or the end
+//!   goal    Run ─────▶ Reconfigure(request) ─▶ Run            Run ─▶ Stop ─▶ Run            each ─▶ End
+//!   drain   Running ─▶ Flushing ─▶ Draining ─▶ Drained ─▶ Running, Idle, or the end           Idle ─▶ Running
 //! ```
 //!
 //! The two are independent. A drain is for the goal; with the goal `Run` it is for nobody but the frames inside: an encoder that
@@ -17,6 +17,8 @@ pub enum Goal<R> {
     Run,
     /// To change what it encodes, as this says, when the encoder is empty.
     Reconfigure(R),
+    /// To stop until somebody watches, when the encoder is empty.
+    Stop,
     /// To end, when the encoder is empty.
     End,
 }
@@ -43,6 +45,8 @@ pub enum Drain {
         /// False: the deadline passed, and what is inside is lost.
         in_time: bool,
     },
+    /// Nothing is inside, and the encoder is stopped, because nobody watches.
+    Idle,
 }
 
 /// What to do when the encoder is drained.
@@ -52,6 +56,8 @@ pub enum Next<R> {
     Reconfigure(R),
     /// Start the encoder again.
     Resume,
+    /// Stop it, and the camera: the engine is idle.
+    Stop,
 }
 
 /// Why no change can be requested now.
@@ -109,14 +115,26 @@ impl<R> RunState<R> {
     pub fn request(&self) -> Option<&R> {
         match &self.goal {
             Goal::Reconfigure(request) => Some(request),
-            Goal::Run | Goal::End => None,
+            Goal::Run | Goal::Stop | Goal::End => None,
         }
     }
 
-    /// Whether the encoder is drained for no goal but the frames inside: whoever comes next may attach meanwhile.
+    /// Whether the encoder is drained for no goal but the frames inside.
     #[must_use]
     pub fn only_drains(&self) -> bool {
-        matches!(self.goal, Goal::Run) && self.drain != Drain::Running
+        matches!(self.goal, Goal::Run) && !matches!(self.drain, Drain::Running | Drain::Idle)
+    }
+
+    /// Whether whoever comes may attach: no change is under way, and no end.
+    #[must_use]
+    pub fn may_attach(&self) -> bool {
+        matches!(self.goal, Goal::Run | Goal::Stop)
+    }
+
+    /// Whether everything is stopped until somebody watches.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.drain == Drain::Idle
     }
 
     /// When the drain is given up, ns.
@@ -126,7 +144,7 @@ impl<R> RunState<R> {
             Drain::Flushing { deadline_ns } | Drain::Draining { deadline_ns, .. } => {
                 Some(deadline_ns)
             }
-            Drain::Running | Drain::Drained { .. } => None,
+            Drain::Running | Drain::Drained { .. } | Drain::Idle => None,
         }
     }
 
@@ -152,21 +170,47 @@ impl<R> RunState<R> {
     /// While another change is under way, or when the end has begun.
     pub fn reconfigure(&mut self, request: R, empty: bool, deadline_ns: u64) -> Result<(), NotNow> {
         match self.goal {
-            Goal::Run => self.goal = Goal::Reconfigure(request),
+            Goal::Run | Goal::Stop => self.goal = Goal::Reconfigure(request),
             Goal::Reconfigure(_) => return Err(NotNow::Busy),
             Goal::End => return Err(NotNow::Ending),
         }
-        if self.drain == Drain::Running && empty {
+        self.drain_unless(empty, deadline_ns);
+        Ok(())
+    }
+
+    /// Drains the encoder until `deadline_ns`, unless there is nothing inside.
+    fn drain_unless(&mut self, empty: bool, deadline_ns: u64) {
+        if self.drain == Drain::Idle || self.drain == Drain::Running && empty {
             self.drain = Drain::Drained { in_time: true };
         }
         self.begin_drain(deadline_ns);
-        Ok(())
+    }
+
+    /// Nobody watches: the encoder is to be stopped. `empty`: no drain is needed for it.
+    pub fn stop(&mut self, empty: bool, deadline_ns: u64) {
+        if matches!(self.goal, Goal::Run) && self.drain == Drain::Running {
+            self.goal = Goal::Stop;
+            self.drain_unless(empty, deadline_ns);
+        }
+    }
+
+    /// Somebody watches. Whether the encoder is to be started; a drain that was begun ends as if it were for nobody.
+    #[must_use]
+    pub fn watched(&mut self) -> bool {
+        if matches!(self.goal, Goal::Stop) {
+            self.goal = Goal::Run;
+        }
+        let starts = self.drain == Drain::Idle;
+        if starts {
+            self.drain = Drain::Running;
+        }
+        starts
     }
 
     /// Begins the end, with a deadline of its own. A change that waits is given up.
     pub fn end(&mut self, deadline_ns: u64) {
         self.goal = Goal::End;
-        self.begin_drain(deadline_ns);
+        self.drain_unless(false, deadline_ns);
         match &mut self.drain {
             Drain::Flushing { deadline_ns: at }
             | Drain::Draining {
@@ -174,7 +218,7 @@ impl<R> RunState<R> {
             } => {
                 *at = deadline_ns;
             }
-            Drain::Running | Drain::Drained { .. } => {}
+            Drain::Running | Drain::Drained { .. } | Drain::Idle => {}
         }
     }
 
@@ -199,7 +243,7 @@ impl<R> RunState<R> {
 
     /// The encoder's last buffer came, or it has nothing to give.
     pub fn drained(&mut self) {
-        if self.drain != Drain::Running {
+        if !matches!(self.drain, Drain::Running | Drain::Idle) {
             self.drain = Drain::Drained { in_time: true };
         }
     }
@@ -216,7 +260,7 @@ impl<R> RunState<R> {
         self.drain = Drain::Running;
     }
 
-    /// What to do now that the encoder is drained. The encoder runs again after it.
+    /// What to do now that the encoder is drained. Unless it stops, the encoder runs again after it.
     pub fn take_next(&mut self) -> Option<Next<R>> {
         if !matches!(self.drain, Drain::Drained { .. }) || self.ending() {
             return None;
@@ -224,6 +268,10 @@ impl<R> RunState<R> {
         self.drain = Drain::Running;
         Some(match core::mem::replace(&mut self.goal, Goal::Run) {
             Goal::Reconfigure(request) => Next::Reconfigure(request),
+            Goal::Stop => {
+                self.drain = Drain::Idle;
+                Next::Stop
+            }
             Goal::Run | Goal::End => Next::Resume,
         })
     }
@@ -316,5 +364,79 @@ mod tests {
         state.drained();
         state.stop_sent(true);
         assert!(state.takes_frames());
+    }
+
+    #[test]
+    fn a_stop_waits_for_the_drain_and_lasts_until_somebody_watches() {
+        let mut state = RunState::<u8>::default();
+        assert!(!state.watched(), "it runs");
+        state.stop(false, 10);
+        assert!(!state.takes_frames() && !state.is_idle() && state.may_attach());
+        assert_eq!(state.drain(), Drain::Flushing { deadline_ns: 10 });
+        state.stop_sent(true);
+        state.drained();
+        assert_eq!(state.take_next(), Some(Next::Stop));
+        assert!(state.is_idle() && state.may_attach() && !state.only_drains());
+        assert!(!state.takes_frames() && !state.queues_frames());
+        // What comes too late, and what comes again.
+        state.drained();
+        state.stop(true, 20);
+        state.begin_drain(20);
+        assert_eq!((state.take_next(), state.deadline_ns()), (None, None));
+        assert!(state.is_idle());
+        assert!(state.watched() && state.takes_frames() && !state.watched());
+    }
+
+    #[test]
+    fn an_empty_encoder_is_stopped_without_a_drain() {
+        let mut state = RunState::<u8>::default();
+        state.stop(true, 10);
+        assert_eq!(state.take_next(), Some(Next::Stop));
+    }
+
+    #[test]
+    fn who_watches_while_the_encoder_drains_for_a_stop_gets_it_started_again() {
+        let mut state = RunState::<u8>::default();
+        state.stop(false, 10);
+        state.stop_sent(true);
+        assert!(!state.watched() && state.only_drains());
+        state.drained();
+        assert_eq!(state.take_next(), Some(Next::Resume));
+    }
+
+    #[test]
+    fn a_change_comes_before_a_stop_and_needs_no_drain_of_an_idle_encoder() {
+        let mut state = RunState::default();
+        state.stop(false, 10);
+        state.reconfigure('a', false, 20).unwrap();
+        assert_eq!(state.deadline_ns(), Some(10));
+        state.drained();
+        assert_eq!(state.take_next(), Some(Next::Reconfigure('a')));
+        assert!(state.takes_frames());
+        // One that waits is not forgotten for a stop, nor for who watches.
+        state.reconfigure('b', false, 30).unwrap();
+        state.stop(false, 40);
+        assert!(!state.watched() && !state.may_attach());
+        assert_eq!(state.request(), Some(&'b'));
+        let mut state = RunState::default();
+        state.stop(true, 10);
+        assert_eq!(state.take_next(), Some(Next::Stop));
+        state.reconfigure('c', false, 20).unwrap();
+        assert_eq!(state.take_next(), Some(Next::Reconfigure('c')));
+    }
+
+    #[test]
+    fn the_end_of_an_idle_engine_waits_for_nothing() {
+        let mut state = RunState::<u8>::default();
+        state.stop(true, 10);
+        assert_eq!(state.take_next(), Some(Next::Stop));
+        state.end(50);
+        assert_eq!(state.ended(), Some(true));
+        // One that is about to be idle drains for its end.
+        let mut state = RunState::<u8>::default();
+        state.stop(false, 10);
+        state.end(50);
+        assert_eq!((state.ended(), state.deadline_ns()), (None, Some(50)));
+        assert!(!state.watched() && state.ending());
     }
 }

@@ -66,6 +66,8 @@ pub enum State {
     NoCamera = 5,
     /// Waiting for a signal at the camera.
     NoSignal = 6,
+    /// Stopped until a consumer comes.
+    Idle = 7,
 }
 
 impl State {
@@ -80,6 +82,7 @@ impl State {
             4 => "ended",
             5 => "no-camera",
             6 => "no-signal",
+            7 => "idle",
             _ => "unknown",
         }
     }

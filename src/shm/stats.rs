@@ -131,6 +131,8 @@ counters! {
     Unbalanced = "turns_unbalanced",
     /// Bytes of the encoder's buffers that former producers still kept when the encoder replaced them.
     SlotBytesRetained = "slot_bytes_retained",
+    /// Frames that came while the engine was idle, because it had no consumer (`run --idle`).
+    DroppedIdle = "frames_dropped_idle",
 }
 
 const _: () = assert!(
@@ -148,6 +150,7 @@ pub const DROPS: &[Counter] = &[
     Counter::DroppedTooLarge,
     Counter::DroppedCamera,
     Counter::DroppedBehind,
+    Counter::DroppedIdle,
 ];
 
 /// The stages of a frame's way whose latency is kept.

@@ -5,6 +5,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::boxed::Box;
 
+use super::consumer::Consumer;
 use super::exam::Exam;
 use super::kernel::Kernel;
 use super::world::{self, Stage};
@@ -123,6 +124,11 @@ impl Stage {
             false => Box::new(Exam::new(self.socket.clone(), now)),
         };
         self.actors.push(exam);
+        if self.idles {
+            // An engine that nobody watches has nothing to show.
+            let watcher = Consumer::watching(self.socket.clone(), now);
+            self.actors.push(Box::new(watcher));
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Camera {
     nature: Rc<CameraNature>,
     random: Random,
     raw: Raw,
-    queue: Queue,
+    pub(super) queue: Queue,
     next: u64,
     sequence: u32,
     /// Added to its clock, ns; wraps.

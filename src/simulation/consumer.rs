@@ -65,6 +65,18 @@ impl Consumer {
         }
     }
 
+    /// One that comes now and does not leave.
+    pub(super) fn watching(socket: Rc<[u8]>, now: u64) -> Self {
+        let manner = Manner {
+            after: now - world::BEGIN,
+            interval: 50 * MS,
+            start: Start::Key,
+            leaves_after: u64::MAX,
+            asks: 0,
+        };
+        Self::new(socket, manner, Random::new(0))
+    }
+
     fn hear(&mut self, socket: OwnedFd, asked: (u64, u64), now: u64) {
         match receive(&socket) {
             Ok(Received::Nothing) => {
@@ -155,7 +167,7 @@ impl Actor for Consumer {
     fn step(&mut self, now: u64) {
         self.next = now + self.manner.interval;
         match core::mem::replace(&mut self.state, State::Gone) {
-            State::Away if is_quiet() => {}
+            State::Away if is_quiet() && self.manner.leaves_after != u64::MAX => {}
             State::Away => {
                 self.state = State::Away;
                 self.next = now + 50 * MS;

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::ladder::{Counts, Ladder};
 use super::packets::Packets;
+use super::watching::{Idle, Look};
 use super::world;
 use crate::exit::Exit;
 use crate::limits::COUNTERS;
@@ -164,18 +165,20 @@ pub(super) struct Judge {
     generation: u32,
     /// The second that is counted, and the turns in it.
     second: (u64, u64),
+    idle: Idle,
     /// The engine has to have ended by then, virtual ns.
     pub(super) end_by: u64,
 }
 
 impl Judge {
-    pub(super) fn new(packets: Packets, stall_ns: u64) -> Self {
+    pub(super) fn new(packets: Packets, stall_ns: u64, idle_ns: Option<u64>) -> Self {
         Self {
             packets,
             ladder: Ladder::default(),
             stall_ns,
             generation: 0,
             second: (0, 0),
+            idle: Idle::new(idle_ns),
             end_by: u64::MAX,
         }
     }
@@ -238,6 +241,16 @@ impl Judge {
             }
         });
         self.generation = generation;
+        let look = Look {
+            state: header.status.state.load(Relaxed),
+            consumers: header.status.consumers.load(Relaxed),
+            held: header.cursors.head.load(Relaxed) - header.cursors.tail.load(Relaxed),
+            packets: counts.packets,
+        };
+        world::with(|kernel| self.idle.turn(look, now, kernel));
+        if look.state == State::Idle as u32 {
+            self.packets.begins_anew = true;
+        }
     }
 
     /// All counters.

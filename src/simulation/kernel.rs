@@ -313,6 +313,19 @@ impl Kernel {
         missing.sum()
     }
 
+    /// How many queues stream.
+    pub(super) fn streaming(&self) -> usize {
+        let here = |file: &&File| !file.gone && !file.handle.is_released();
+        let queues = self.files.iter().filter(here).map(|file| {
+            let queues = match &file.context {
+                Context::Encoder(encoder) => [&encoder.output, &encoder.capture],
+                Context::Camera(camera) => [&camera.queue; 2],
+            };
+            queues.iter().filter(|queue| queue.streaming).count()
+        });
+        queues.sum()
+    }
+
     pub(super) fn made(&mut self, name: &CStr, fd: &OwnedFd) {
         let name = name.to_string_lossy().into_owned();
         if name == "framemill-packets" {

@@ -17,6 +17,8 @@ mod encoder;
 mod exam;
 mod faults;
 mod format;
+#[cfg(test)]
+mod idle_plans;
 mod judge;
 mod kernel;
 mod ladder;
@@ -37,6 +39,7 @@ mod stranger;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod watching;
 mod world;
 
 use core::any::Any;

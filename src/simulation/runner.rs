@@ -94,12 +94,14 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         judge: Judge::new(
             Packets::new(plan.codec, plan.camera),
             u64::from(plan.stall_ms) * MS,
+            plan.idle_ms.map(|ms| u64::from(ms) * MS),
         ),
         poll_fails_until: 0,
         turns: 0,
         socket: socket.clone(),
         signals: write,
         camera: plan.camera,
+        idles: plan.idle_ms.is_some(),
         told: 0,
     };
     world::install(kernel, stage);
@@ -172,6 +174,7 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
         false => CameraChoice::Path(c"/dev/video0"),
     });
     options.frames = plan.frames;
+    options.idle_ms = plan.idle_ms;
     options
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Plan {
     pub(super) frames: Option<u64>,
     /// A supervisor started the engine, and looks at its socket every so often, ns.
     pub(super) supervised: Option<u64>,
+    /// Without a consumer for so long the engine stops, ms.
+    pub(super) idle_ms: Option<u32>,
 }
 
 impl Plan {
@@ -114,6 +116,7 @@ impl Plan {
             by_card: camera && r.chance(300),
             frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
             supervised: [Some(100 * MS), Some(5000 * MS), None, None][seed as usize % 4],
+            idle_ms: [Some(200), None, None, Some(1000), None, Some(3000)][seed as usize / 4 % 6],
         };
         let broken = trouble && r.chance(150);
         if trouble {
@@ -170,6 +173,7 @@ impl Plan {
             by_card: false,
             frames: None,
             supervised: None,
+            idle_ms: None,
         };
         plan.ending(4000 * MS, false);
         plan

@@ -48,6 +48,9 @@ fn candidates(plan: &Plan) -> Vec<Plan> {
         change(&mut candidate);
         all.push(candidate);
     };
+    if plan.idle_ms.is_some() {
+        offer(&|plan| plan.idle_ms = None);
+    }
     for at in 0..plan.strangers.len() {
         offer(&|plan| {
             let _ = plan.strangers.remove(at);

@@ -42,6 +42,8 @@ pub(super) struct Stage {
     pub(super) signals: OwnedFd,
     /// The frames come from a camera.
     pub(super) camera: bool,
+    /// The engine stops when nobody watches.
+    pub(super) idles: bool,
     /// How often the engine was told to end.
     pub(super) told: u32,
 }

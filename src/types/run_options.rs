@@ -87,6 +87,8 @@ pub struct RunOptions<'a> {
     pub camera_wait_ms: u32,
     /// End after so many pictures of the camera; `None` goes on.
     pub frames: Option<u64>,
+    /// Without a consumer for so long the engine stops until one comes, milliseconds; `None` never stops.
+    pub idle_ms: Option<u32>,
     /// End after the first producer's end of stream instead of waiting for the next producer.
     pub once: bool,
     /// Whom the engine becomes when everything is open; `None` stays who it is.
@@ -142,6 +144,7 @@ impl RunOptions<'_> {
             edid: None,
             camera_wait_ms: CAMERA_WAIT_MS_DEFAULT,
             frames: None,
+            idle_ms: None,
             once: false,
             user: None,
             sandbox: true,

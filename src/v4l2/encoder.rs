@@ -8,6 +8,8 @@ pub mod import;
 
 pub use coded::{Answer, Coded, CodedBuffer};
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -41,6 +43,8 @@ pub struct Encoder {
     captures: ArrayVec<Region, CAPTURE_BUFFERS_MAX>,
     /// The driver may have buffers of ours, also where `allocate` got no further than some.
     allocated: bool,
+    /// Both queues stream.
+    streams: Cell<bool>,
 }
 
 impl Encoder {
@@ -65,7 +69,14 @@ impl Encoder {
             imported: ArrayVec::new(),
             captures: ArrayVec::new(),
             allocated: false,
+            streams: Cell::new(false),
         }
+    }
+
+    /// Whether both queues stream. One that does not is an error to poll(2) and DQBUF.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        self.streams.get()
     }
 
     /// Allocates the buffers of both queues, where there are none: `slots` for OUTPUT, or what the driver makes of it.
@@ -216,7 +227,9 @@ impl Encoder {
             self.queue_capture(index)?;
         }
         ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Output))?;
-        ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Capture))
+        ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Capture))?;
+        self.streams.set(true);
+        Ok(())
     }
 
     /// Stops both queues, which gives all buffers back. With `start`, it is a new stream, with headers and a key frame: the
@@ -225,6 +238,7 @@ impl Encoder {
     /// # Errors
     /// When the driver refuses.
     pub fn stop(&self) -> Result<()> {
+        self.streams.set(false);
         ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Output))?;
         ioctl::streamoff(self.device.as_fd(), self.device.queue(Queue::Capture))
     }

@@ -60,6 +60,7 @@ mod geometry;
 mod h264;
 mod hammer;
 mod hostile;
+mod idle;
 mod import;
 mod kept;
 mod ladder;

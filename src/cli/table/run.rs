@@ -17,7 +17,7 @@ use crate::types::users::Users;
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 41] = [
+pub(super) static RUN: [CliOption; 42] = [
     option(
         "--size",
         "WxH",
@@ -248,6 +248,13 @@ pub(super) static RUN: [CliOption; 41] = [
         "end after so many pictures of the camera; default none",
         COUNT,
         set!(Run, options, value => options.frames = Some(value.number.into())),
+    ),
+    option(
+        "--idle",
+        "stop[:MS]",
+        "stop until a consumer comes, when there was none for so long, 1000 to 3600000 ms; 5000 if not given",
+        Takes::Text,
+        set!(Run, options, value => options.idle_ms = Some(value::idle(value.bytes())?)),
     ),
     option(
         "--once",

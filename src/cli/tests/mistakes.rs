@@ -57,6 +57,18 @@ fn each_mistake_gets_its_own_sentence() {
             "--watch is an option of stat, not of run; see framemill run --help",
         ),
         (
+            "run --idle",
+            "--idle wants stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s; its value is missing",
+        ),
+        (
+            "run --idle stop:999",
+            "--idle wants stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s, not \"stop:999\"",
+        ),
+        (
+            "run --idle 5000",
+            "--idle wants stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s, not \"5000\"",
+        ),
+        (
             "tap out.h264",
             "tap: \"out.h264\" is neither an option nor an option's value; see framemill tap --help",
         ),

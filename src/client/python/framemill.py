@@ -60,7 +60,7 @@ _TRIES = 1000
 _F_GET_SEALS, _SEAL_SHRINK = 1034, 2
 _DMA_BUF_SYNC, _SYNC_START, _SYNC_END = 0x40086200, 2, 6
 
-STATES = ("starting", "running", "draining", "recovering", "ended", "no-camera", "no-signal")
+STATES = ("starting", "running", "draining", "recovering", "ended", "no-camera", "no-signal", "idle")
 MEMORIES = ("none", "export", "copy", "import")
 REASONS = (
     "",
@@ -91,7 +91,7 @@ COUNTERS = (
     "raw_bytes_copied_forced coded_bytes_copied camera_restarts refused_producer_present refused_ending refused_too_many "
     "refused_bad_message refused_bad_frame_ring refused_resources refused_busy refused_fixed refused_not_encoded refused_reopened "
     "refused_not_allowed refused_camera_feeds refused_costly refused_odd_size refused_format frames_late frames_lost_camera "
-    "camera_timestamps_corrected turns_unbalanced slot_bytes_retained"
+    "camera_timestamps_corrected turns_unbalanced slot_bytes_retained frames_dropped_idle"
 ).split()
 
 

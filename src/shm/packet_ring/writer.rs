@@ -112,6 +112,15 @@ impl<'a, B: Bytes> Writer<'a, B> {
         }
     }
 
+    /// Retires every packet: a reader that comes finds none.
+    pub fn retire_all(&mut self) {
+        while self.tail < self.head {
+            self.retire_one();
+        }
+        self.tail_position = self.position;
+        fence(Release); // pairs with the Acquire fence of `still_whole`
+    }
+
     fn retire_one(&mut self) {
         let length = self.descriptor(self.tail).length.load(Relaxed);
         self.tail_position += u64::from(length);

@@ -1,0 +1,212 @@
+//! `run --idle stop`: without a consumer the camera stops and a producer's frames are returned; the first consumer starts everything again.
+
+use crate::accounting::{index, stat};
+use crate::camera::CAMERA;
+use crate::support::{Api, Guest};
+
+/// What the kernel and the engine say of an idle engine. vivid has a thread for as long as its camera streams.
+const IDLE: &str = r"
+    in_state() { framemill stat --json | grep -q '.state.:.'$1; }
+    streams() { cat /proc/[0-9]*/comm | grep -q '^vivid.*-vid-cap\|^vivid-[0-9]*-vid-c'; }
+    still() { ! streams; }
+    # Seconds in which nothing may happen.
+    quiet() {
+        before=$(counter frames_committed) packets=$(counter packets)
+        sleep 1.5
+        in_state idle || give_up not idle
+        say $1 $(($(counter frames_committed) - before)),$(($(counter packets) - packets))
+    }
+";
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn camera_that_nobody_watches_stops_and_the_first_consumer_starts_it() {
+    let guest = Guest::h264("idle-camera");
+    let outcome = guest.run(&format!(
+        "{CAMERA}{IDLE}{}",
+        r"
+        engine run --camera /dev/video4 --size 320x180 --idle stop:1s
+        until_true streams
+        until_true in_state idle
+        until_true still
+        quiet first
+        framemill stat --json >/host/idle.json
+        try check framemill stat --check
+        # Nobody: neither who looks nor who changes something. A key frame is for whoever comes.
+        try ctl framemill ctl bitrate 500k
+        try key framemill ctl key
+        in_state idle || give_up woken by nobody
+        # An open camera can be asked, and its controls changed; it cannot be taken.
+        v4l2-ctl -d /dev/video4 --set-ctrl brightness=100 || give_up brightness
+        v4l2-ctl -d /dev/video4 --stream-mmap --stream-count=1 >/tmp/busy.log 2>&1
+        say busy $(grep -c 'EBUSY\|busy' busy.log)
+        # The oldest packet is new as well.
+        start tap framemill tap --from oldest --to /host/coded --index /host/index
+        until_true in_state running
+        until_true streams
+        more 10
+        kill $tap
+        ended tap
+        until_true in_state idle
+        until_true still
+        quiet second
+        # Away and back meanwhile: nobody notices.
+        start tap framemill tap --from key --to /host/coded2 --index /host/index2
+        until_true in_state running
+        more 5
+        framemill stat --json >/host/stat.json
+        kill $tap
+        ended tap
+        until_true in_state idle
+        kill $run
+        ended run
+        ",
+    ));
+    outcome.succeeded(&["check", "ctl", "key", "tap", "run"]);
+    assert_eq!(
+        (outcome.said("first"), outcome.said("second")),
+        ("0,0", "0,0")
+    );
+    assert!(outcome.number("busy") >= 1, "{}", outcome.story());
+    let idle = outcome.text("idle.json");
+    assert!(idle.contains(r#""state":"idle""#), "{idle}");
+    assert_eq!(stat(&idle, "frames_in_flight"), 0, "{idle}");
+    assert_eq!(
+        stat(&idle, "packet_head"),
+        stat(&idle, "packet_tail"),
+        "{idle}"
+    );
+    for (name, generation) in [("index", 2), ("index2", 3)] {
+        let lines = index(&outcome, name);
+        let first = &lines[0];
+        assert!(
+            first.flags.contains('K') && first.flags.contains('D'),
+            "{first:?}"
+        );
+        assert!(
+            lines.iter().all(|line| line.generation == generation),
+            "{lines:?}"
+        );
+    }
+    let json = outcome.text("stat.json");
+    for name in ["stalls", "restarts", "reopens", "frames_dropped"] {
+        assert_eq!(stat(&json, name), 0, "{name}: {json}");
+    }
+    let log = outcome.text("run.log");
+    assert_eq!(
+        log.matches("no consumer: idle until one comes").count(),
+        3,
+        "{log}"
+    );
+    assert_eq!(
+        log.matches("a consumer came: starting again").count(),
+        2,
+        "{log}"
+    );
+}
+
+both_apis! {
+    fn frames_of_a_producer_are_returned_and_counted_while_nobody_watches(guest: &Guest) {
+        let outcome = guest.run(&format!(
+            "{IDLE}{}",
+            r"
+            engine run --size 640x368 --idle stop:1000
+            until_true in_state idle
+            try push framemill push --frames 30 --fps max
+            in_state idle || give_up woken by a producer
+            framemill stat --json >/host/idle.json
+            start live framemill push --frames 100000 --fps 50
+            until_true reached frames_dropped_idle 60
+            start tap framemill tap --from oldest --to /host/coded --index /host/index
+            until_true reached frames_published 40
+            kill $tap
+            ended tap
+            until_true in_state idle
+            dropped=$(counter frames_dropped_idle)
+            until_true reached frames_dropped_idle $((dropped + 20))
+            kill $live
+            ended live
+            framemill stat --json >/host/stat.json
+            kill $run
+            ended run
+            ",
+        ));
+        outcome.succeeded(&["push", "live", "tap", "run"]);
+        let idle = outcome.text("idle.json");
+        assert_eq!(stat(&idle, "frames_dropped_idle"), 30, "{idle}");
+        assert_eq!(stat(&idle, "packets"), 0, "{idle}");
+        let json = outcome.text("stat.json");
+        assert_eq!(stat(&json, "frames_dropped"), stat(&json, "frames_dropped_idle"), "{json}");
+        let ends = stat(&json, "frames_published") + stat(&json, "frames_dropped_idle");
+        assert_eq!(stat(&json, "frames_committed"), ends, "{json}");
+        assert_eq!((stat(&json, "stalls"), stat(&json, "restarts")), (0, 0), "{json}");
+        let lines = index(&outcome, "index");
+        assert!(lines.len() >= 40 && lines[0].flags.contains('K'), "{:?}", lines[0]);
+        assert!(lines.iter().all(|line| line.generation == lines[0].generation));
+    }
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn what_changed_while_nobody_watched_is_found_by_who_comes() {
+    let guest = Guest::h264("idle-changes");
+    let outcome = guest.run(&format!(
+        "{CAMERA}{IDLE}{}",
+        r"
+        bridge
+        source_sends 0
+        engine run --camera /dev/video4 --camera-wait 3000 --idle stop:1s
+        until_true in_state idle
+        source_sends 23
+        start tap framemill tap --from key --to /host/coded --index /host/index
+        until_true reached generation 3
+        more 5
+        framemill stat --json >/host/larger.json
+        kill $tap
+        ended tap
+        until_true in_state idle
+        source_is 1
+        start tap framemill tap --from key --to /host/coded
+        until_true in_state no-signal
+        kill $tap
+        ended tap
+        # It does not become idle while it waits for a signal.
+        sleep 2
+        in_state no-signal || give_up no-signal
+        source_is 4
+        until_true in_state idle
+        kill $run
+        ended run
+        ",
+    ));
+    outcome.succeeded(&["tap", "run"]);
+    let json = outcome.text("larger.json");
+    assert_eq!(
+        (stat(&json, "width"), stat(&json, "height")),
+        (800, 600),
+        "{json}"
+    );
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn a_supervisor_hears_that_the_engine_is_idle_and_lives() {
+    let guest = Guest::new("idle-notify", Api::Single);
+    guest.compile("tests/vm/with.c", "with");
+    let outcome = guest.run(&format!(
+        "{IDLE}{}",
+        r"
+        heard() { grep -q $1 /tmp/heard; }
+        start run env WATCHDOG_USEC=200000 /host/with notify /tmp/notify /tmp/heard \
+            framemill run $encoder --size 640x368 --idle stop:1s
+        until_true heard STATUS=idle
+        before=$(grep -c '^WATCHDOG=1' heard)
+        sleep 1
+        say beats $(($(grep -c '^WATCHDOG=1' heard) - before))
+        kill $run
+        ended run
+        ",
+    ));
+    outcome.succeeded(&["run"]);
+    assert!(outcome.number("beats") >= 5, "{}", outcome.story());
+}
