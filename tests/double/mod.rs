@@ -20,6 +20,7 @@ use framemill::internals::shm::layout::{
 use framemill::internals::shm::map::{FrameMap, PacketMap};
 use framemill::internals::shm::packet_ring::{Packet, Writer};
 use framemill::internals::time::now;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
     MemfdFlags, OFlags, SealFlags, fcntl_add_seals, fcntl_setfl, ftruncate, memfd_create,
@@ -76,12 +77,22 @@ impl Engine {
         reason = "not every test that has this module needs another"
     )]
     pub fn leave(self) -> Self {
+        self.leave_for(Duration::ZERO)
+    }
+
+    /// The same, and nobody has the name for so long.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module needs another"
+    )]
+    pub fn leave_for(self, pause: Duration) -> Self {
         self.left.store(true, Ordering::Relaxed);
         // It waits for a client.
         let _ = framemill::client::Observer::connect(&self.address());
         while Arc::strong_count(&self.left) > 1 {
             thread::sleep(Duration::from_millis(1));
         }
+        thread::sleep(pause);
         Self::start_as(self.name, RING_BYTES)
     }
 
@@ -253,6 +264,23 @@ impl Engine {
     )]
     pub fn connections(&self) -> usize {
         self.clients.lock().unwrap().len()
+    }
+
+    /// Consumers that are connected now. The engine says so in its status, too.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module counts clients"
+    )]
+    pub fn consumers(&self) -> usize {
+        let mut clients = self.clients.lock().unwrap();
+        clients.retain(|(client, _)| {
+            let mut poll = [PollFd::new(client, PollFlags::empty())];
+            rustix::event::poll(&mut poll, Some(&Timespec::default())) == Ok(0)
+        });
+        let consumers = clients.iter().filter(|(_, wake)| wake.is_some()).count();
+        let status = &self.map.header().status;
+        status.consumers.store(consumers as u32, Relaxed);
+        consumers
     }
 
     /// Frames that the latest producer committed.

@@ -75,6 +75,7 @@ mod producers;
 mod programs;
 mod python_clients;
 mod rates;
+mod recipes;
 mod recording;
 mod reshape;
 mod sandbox;

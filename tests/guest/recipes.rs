@@ -1,0 +1,61 @@
+//! A recipe of `src/command/README.md` with the real engine, as it stands there: all of them run on the host (tests/recipes.rs).
+
+#[path = "../recipes/text.rs"]
+mod text;
+
+use std::process::Command;
+
+use crate::frames::Picture;
+use crate::support::Guest;
+
+const FRAMES: u64 = 30;
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn ffmpeg_writes_a_file_of_what_the_engine_encodes() {
+    let guest = Guest::h264("recipes").with_programs().patience(600);
+    let input = Picture::new("YU12", 320, 240).pattern(0..FRAMES);
+    guest.put("in", &input);
+    let recipe = text::blocks("FFmpeg: a file")[0];
+    guest.put("recipe", recipe.as_bytes());
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240 --fps 10 --gop 10
+        cp /host/in .
+        start recipe sh -e /host/recipe
+        until_true reached consumers_attached 1
+        try push framemill push --from in --format YU12 --fps 10
+        kill $run
+        ended run
+        ended recipe
+        cp clip.mkv /host/
+        ",
+    );
+    outcome.succeeded(&["push", "run", "recipe"]);
+    let decoder = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(outcome.path("clip.mkv"))
+        .args(["-fps_mode", "passthrough", "-f", "rawvideo", "-"])
+        .output()
+        .expect("ffmpeg is installed; scripts/test installs it");
+    assert!(decoder.status.success(), "{}", outcome.story());
+    // The model's encoder loses nothing.
+    assert!(decoder.stdout == input, "{}", outcome.story());
+    let times = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-show_entries",
+            "packet=pts_time",
+            "-of",
+            "default=nk=1:nw=1",
+        ])
+        .arg(outcome.path("clip.mkv"))
+        .output()
+        .expect("ffprobe is installed; scripts/test installs it");
+    let times = String::from_utf8(times.stdout).unwrap();
+    let ms = times.lines().map(|line| line.parse::<f64>().expect(line));
+    let ms: Vec<f64> = ms.map(|seconds| seconds * 1000.0).collect();
+    let late = |pair: &[f64]| (pair[1] - pair[0] - 100.0).abs() > 1.01;
+    assert!(!ms.windows(2).any(late), "{ms:?}");
+}
