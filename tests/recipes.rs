@@ -26,6 +26,7 @@ const NAMES: &[&str] = &[
     "GStreamer",
     "PyAV",
     "OpenCV",
+    "A browser",
     "mediamtx",
     "go2rtc",
 ];
@@ -73,6 +74,7 @@ fn at_their_times(ms: &[f64]) {
     assert!(!ms.windows(2).any(late), "{ms:?}");
 }
 
+/// The browser's is in tests/view.rs.
 #[test]
 fn recipes_are_short_and_each_has_a_test() {
     assert_eq!(text::names(), NAMES);
