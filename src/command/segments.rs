@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     Access, AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, accessat, fdatasync, fsync,
     open, openat, seek, statat, unlinkat,
@@ -74,6 +74,11 @@ impl<'a> Segments<'a> {
             unnamed: false,
             count: Count::default(),
         })
+    }
+
+    /// What a sandbox has to leave open.
+    pub(super) fn folder(&self) -> BorrowedFd<'_> {
+        self.folder.as_fd()
     }
 
     /// Files made and deleted.

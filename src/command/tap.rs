@@ -17,6 +17,7 @@ use crate::error::failure;
 use crate::exit::Exit;
 use crate::log;
 use crate::log::note;
+use crate::sandbox;
 use crate::shm::layout::flag;
 use crate::time::MS;
 use crate::types::socket_name::SocketName;
@@ -100,6 +101,7 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
     let again = options.reconnect_ms;
     let patience = again.map_or(Patience::Ms(options.wait_ms), Patience::Every);
     let mut opened = None::<Sinks<'_>>;
+    let mut shut = false;
     loop {
         let uid = options.engine_uid;
         let mut consumer = connect::consume(&options.socket, uid, patience, stop, start)?;
@@ -125,6 +127,10 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
             rewind(&mut consumer, ms);
         }
         let mut memory = packet_memory(&consumer)?;
+        if !core::mem::replace(&mut shut, true) {
+            let folder = sinks.segments().map(|segments| segments.folder());
+            sandbox::enter_tap(folder, again.is_some());
+        }
         loop {
             let end = take(options, stop, &mut consumer, sinks, &mut memory, count);
             count.unsent = sinks.unsent();

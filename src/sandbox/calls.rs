@@ -1,4 +1,4 @@
-//! The system calls that the loop makes, each with its reason and its number on each architecture.
+//! The system calls that the engine's loop makes, each with its reason and its number on each architecture.
 //!
 //! Knows numbers of calls and of arguments. Must never know why a file is open: what a descriptor is good for was settled when it was
 //! opened, or is Landlock's.
@@ -41,7 +41,7 @@ const F_ADD_SEALS: u32 = 1033;
 /// `O_CREAT`, `O_TRUNC`, and the bit of `O_TMPFILE` that is its own.
 const MAKES_FILES: u32 = 0o100 | 0o1000 | 0o20_000_000;
 
-const fn call(names: &'static str, numbers: [u16; 3], rule: Rule) -> Call {
+pub(super) const fn call(names: &'static str, numbers: [u16; 3], rule: Rule) -> Call {
     #[cfg(not(test))]
     let _ = names;
     Call {

@@ -13,6 +13,8 @@ use syscalls::{Sysno, syscall};
 pub(super) const USE: u64 = 1 << 1 | 1 << 2 | 1 << 15;
 /// To remove files: `LANDLOCK_ACCESS_FS_REMOVE_FILE`.
 pub(super) const REMOVE: u64 = 1 << 5;
+/// To make files and write them: `LANDLOCK_ACCESS_FS_MAKE_REG` and `_WRITE_FILE`.
+pub(super) const MAKE: u64 = 1 << 8 | 1 << 1;
 
 /// What the thread may do with files, before it is put into force.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What the engine gives up before its loop, when everything is open: its user's rights (`--user`), files, system calls.
+//! What the engine gives up before its loop, when everything is open: its user's rights (`--user`), files, system calls; and what `tap` does.
 //!
 //! Knows the order: no new privileges first, because the rest demands it; then files (Landlock), as long as folders can be
 //! opened; then the user; system calls (seccomp) last, because the filter permits none of the calls that this takes.
@@ -7,15 +7,18 @@
 mod calls;
 mod filter;
 mod kernel;
+mod tap;
 
 use core::ffi::CStr;
 use core::fmt;
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, chownat, fstat, open, stat};
 use rustix::io::{Errno, Result};
 use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use filter::Whose;
 
 use crate::errno::name::Named;
 use crate::error::Failure;
@@ -59,17 +62,38 @@ pub fn enter(
         }
     }
     if options.sandbox {
-        let calls = filter::install();
-        if files.is_err() || calls.is_err() {
-            note!(
-                warn,
-                "the sandbox is not whole: Landlock {}, seccomp {}",
-                Answer(files),
-                Answer(calls)
-            );
-        }
+        warn_unless_whole(files, filter::install(Whose::Engine));
     }
     Ok(())
+}
+
+/// The same for `tap`, when its outputs are open: files can be made, and removed, in the `folder` of a recording alone. With
+/// `reconnects` it can connect to sockets.
+#[inline(never)]
+pub fn enter_tap(folder: Option<BorrowedFd<'_>>, reconnects: bool) {
+    let files = set_no_new_privs(true).and_then(|()| {
+        let ruleset = kernel::Ruleset::new()?;
+        if let Some(folder) = folder {
+            ruleset.allow(folder, kernel::MAKE | kernel::REMOVE)?;
+        }
+        ruleset.restrict()
+    });
+    let whose = match reconnects {
+        true => Whose::TapAgain,
+        false => Whose::Tap,
+    };
+    warn_unless_whole(files, filter::install(whose));
+}
+
+fn warn_unless_whole(files: Result<()>, calls: Result<()>) {
+    if files.is_err() || calls.is_err() {
+        note!(
+            warn,
+            "the sandbox is not whole: Landlock {}, seccomp {}",
+            Answer(files),
+            Answer(calls)
+        );
+    }
 }
 
 /// Becomes the user for good, in no group but its own. The socket's file is its and `group`'s, so that the file's mode speaks of them.

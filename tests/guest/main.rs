@@ -85,6 +85,7 @@ mod soak;
 mod strangers;
 mod supervisor;
 mod sweep;
+mod tap_sandbox;
 mod troubles;
 mod users;
 mod wakes;
