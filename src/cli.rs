@@ -13,6 +13,7 @@ mod number;
 mod option;
 mod options;
 mod parse;
+mod recording;
 mod rules;
 mod table;
 mod usage_error;

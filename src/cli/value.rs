@@ -9,10 +9,10 @@ use ::log::LevelFilter;
 
 use super::choices::{Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
 use super::number::{Numbers, Unit, decimal, nearest_size, sides, split};
+use super::recording;
 use super::wants::Wants;
 use crate::limits::{
     CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, IDLE_MS_DEFAULT, IDLE_MS_MIN,
-    PAST_MS_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_MS_MAX, SEGMENT_MS_MIN,
     SOCKET_NAME_BYTES, WAIT_MS_MAX,
 };
 use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
@@ -26,7 +26,6 @@ use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::run_options::LogTarget;
-use crate::types::segments::SegmentLimit;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
 use crate::types::users::User;
@@ -346,45 +345,10 @@ pub(super) fn start(text: &[u8]) -> Read<StartAt> {
     let list = "oldest key live";
     choice(text, list, [Oldest, Key, Live]).or_else(|_| {
         text.strip_prefix(b"-")
-            .and_then(time)
-            .filter(|past| (1..=PAST_MS_MAX).contains(past))
+            .and_then(recording::past)
             .map(Past)
             .ok_or(Wants::Word("-AGE such as -10s, up to 1h, or ", list))
     })
-}
-
-/// A time with its unit, ms: who writes `10` means seconds as often as not.
-fn time(text: &[u8]) -> Option<u32> {
-    let ms = Unit::Milliseconds.read(text)?;
-    let bare = text.last().is_none_or(u8::is_ascii_digit);
-    u32::try_from(ms).ok().filter(|_| !bare)
-}
-
-/// A size in memory with its unit, in the range of recordings.
-fn bytes(text: &[u8]) -> Option<u64> {
-    let bare = text.last().is_none_or(u8::is_ascii_digit);
-    let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
-    let bytes = Unit::Bytes.read(text)?;
-    (!bare && range.contains(&bytes)).then_some(bytes)
-}
-
-/// Minutes are `min` and bytes `M`: a lower `m` could be both.
-pub(super) fn segment(text: &[u8]) -> Read<SegmentLimit> {
-    let range = SEGMENT_MS_MIN..=SEGMENT_MS_MAX;
-    let minutes = matches!(text, [.., b'0'..=b'9' | b' ', b'm']);
-    match time(text).filter(|ms| range.contains(ms)) {
-        Some(ms) => Ok(SegmentLimit::Time(ms)),
-        None => bytes(text)
-            .filter(|_| !minutes)
-            .map(SegmentLimit::Bytes)
-            .ok_or(Wants::Text(
-                "a time, 1s to 24h, or a size, 64K to 1024G, such as 60s, 5min or 64M",
-            )),
-    }
-}
-
-pub(super) fn keep(text: &[u8]) -> Read<u64> {
-    bytes(text).ok_or(Wants::Text("a size, 64K to 1024G, such as 500M or 2G"))
 }
 
 /// The name of an object in /dev/shm.

@@ -5,7 +5,7 @@ use crate::cli::option::{
     BITS, COUNT, CliOption, PERIOD, Takes, milliseconds, number, option, set,
 };
 use crate::cli::options::Command;
-use crate::cli::value;
+use crate::cli::{recording, value};
 use crate::limits::{
     CHECK_MS_DEFAULT, CONNECT_RETRY_MS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX,
     INPUT_STRIDE_MAX, WAIT_MS_MAX, WATCH_MS_DEFAULT, WATCH_MS_MIN,
@@ -206,14 +206,14 @@ pub(super) static TAP: [CliOption; 13] = [
         "TIME|SIZE",
         "files with a number, %n in --to; the next one begins at a key frame after so much, such as 60s or 64M",
         Takes::Text,
-        set!(Tap, options, value => options.segment = Some(value::segment(value.bytes())?)),
+        set!(Tap, options, value => options.segment = Some(recording::segment(value.bytes())?)),
     ),
     option(
         "--keep",
         "SIZE",
         "keep so many bytes of these files, such as 2G: delete the oldest; default all",
         Takes::Text,
-        set!(Tap, options, value => options.keep = Some(value::keep(value.bytes())?)),
+        set!(Tap, options, value => options.keep = Some(recording::keep(value.bytes())?)),
     ),
     option(
         "--mux",
