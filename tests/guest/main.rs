@@ -88,6 +88,7 @@ mod sweep;
 mod tap_sandbox;
 mod troubles;
 mod users;
+mod view;
 mod wakes;
 mod watch;
 mod webcam;

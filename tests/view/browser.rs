@@ -137,6 +137,7 @@ impl Browser {
     }
 
     #[track_caller]
+    #[allow(dead_code, reason = "not every test that has this module reloads")]
     pub fn reload(&self) {
         self.done("POST", "/refresh", &json!({}));
     }
@@ -154,6 +155,10 @@ impl Browser {
 
     /// What the whole window shows, likewise.
     #[track_caller]
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module keeps pictures"
+    )]
     pub fn window(&self) -> String {
         let png = self.done("GET", "/screenshot", &Value::Null);
         png.as_str().unwrap().into()
@@ -161,6 +166,10 @@ impl Browser {
 
     /// What the screen shows of an element: PNG, in base 64.
     #[track_caller]
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module compares screens"
+    )]
     pub fn screenshot(&self, selector: &str) -> String {
         let by = json!({ "using": "css selector", "value": selector });
         let element = self.done("POST", "/element", &by);
