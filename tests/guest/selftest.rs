@@ -1,5 +1,4 @@
-//! `framemill selftest` on the model of the Pi's encoder: healthy, and with each knob that a check is to notice. The model's packets are
-//! never out of order, and it keeps key frames and headers as told: what notices that is tested on packets (`command::selftest::judge`).
+//! `framemill selftest` on the model of the Pi's encoder: healthy, and with each knob that a check is to notice.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +70,7 @@ fn a_healthy_encoder_passes_and_its_report_is_a_page() {
 #[ignore = "boots the guest: scripts/test"]
 fn each_check_notices_the_fault_that_it_is_for() {
     // Which knobs, and which checks they fail.
-    const FAULTS: [(&str, &str, &[&str]); 9] = [
+    const FAULTS: [(&str, &str, &[&str]); 12] = [
         ("drops", "drop_every 25", &["frames", "steady", "restart"]),
         ("damage", "error_at 7", &["damage", "restart"]),
         ("pause", "pause_at 20 pause_ms 900", &["times"]),
@@ -89,6 +88,13 @@ fn each_check_notices_the_fault_that_it_is_for() {
         ("key", "refuse_control 0x9909e5", &["key_request"]),
         ("bitrate", "refuse_control 0x9909cf", &["bitrate"]),
         ("buffers", "refuse_errno 22", &["start"]),
+        ("keys", "no_keys Y", &["keys", "key_request", "restart"]),
+        ("headers", "no_headers Y", &["headers", "restart"]),
+        (
+            "order",
+            "look_ahead 1 youngest_first Y",
+            &["order", "keys", "times", "steady", "restart"],
+        ),
     ];
     let guest = Guest::h264("selftest-faults").steady();
     let mut script = String::new();
@@ -101,10 +107,10 @@ fn each_check_notices_the_fault_that_it_is_for() {
             "framemill selftest --json --size 320x240 >/host/{name}.json 2>{name}.log\nsay {name} $?\n"
         );
         for knob in knobs.chunks(2) {
-            let default = if knob[0] == "streamoff_ms" {
-                "2000"
-            } else {
-                "0"
+            let default = match knob {
+                ["streamoff_ms", _] => "2000",
+                [_, "Y"] => "N",
+                _ => "0",
             };
             script += &format!("knob {} {default}\n", knob[0]);
         }

@@ -25,13 +25,15 @@ bool model_hold(struct model_context *context)
 	return true;
 }
 
-/* Makes the oldest frame that is kept the one to deliver; false when none may leave yet. */
+/* Makes the oldest frame that is kept the one to deliver, or the youngest; false when none may leave yet. */
 bool model_let_go(struct model_context *context, bool all)
 {
 	struct model_coded *coded = &context->coded;
 	struct model_held *held = list_first_entry_or_null(&context->held, struct model_held, node);
 	u8 *bytes = coded->sink.bytes;
 
+	if (held && READ_ONCE(model_knobs.youngest_first))
+		held = list_last_entry(&context->held, struct model_held, node);
 	if (!held || (!all && context->held_count <= READ_ONCE(model_knobs.look_ahead)))
 		return false;
 	*coded = held->coded;

@@ -126,6 +126,8 @@ static void headers(struct model_context *context, bool key)
 
 	if (!context->headers_due && !(key && READ_ONCE(context->repeat_headers)))
 		return;
+	if (READ_ONCE(model_knobs.no_headers))
+		return;
 	h264_headers(&context->h264, &coded->sink);
 	if (apart || (context->headers_due && READ_ONCE(model_knobs.header_first)))
 		coded->headers = coded->sink.used;

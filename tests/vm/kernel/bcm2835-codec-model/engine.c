@@ -135,7 +135,7 @@ static bool key_now(struct model_context *context)
 	spin_lock_irqsave(&context->lock, flags);
 	if (context->restart)
 		context->key_due = context->headers_due = true;
-	if (context->force_key || (period && context->since_key >= period))
+	if ((context->force_key || (period && context->since_key >= period)) && !READ_ONCE(model_knobs.no_keys))
 		context->key_due = true;
 	context->restart = context->force_key = false;
 	spin_unlock_irqrestore(&context->lock, flags);

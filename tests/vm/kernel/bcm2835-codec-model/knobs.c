@@ -51,6 +51,9 @@ KNOB(qbuf_errno, uint);
 KNOB(poll_error, uint);
 KNOB(false_answers, uint);
 KNOB(no_m2m, bool);
+KNOB(no_keys, bool);
+KNOB(no_headers, bool);
+KNOB(youngest_first, bool);
 
 static int set_away(const char *value, const struct kernel_param *param)
 {

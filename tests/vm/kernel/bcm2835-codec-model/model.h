@@ -125,7 +125,7 @@ struct model_knobs {
 	unsigned int qbuf_eio_output, qbuf_eio_capture, dqbuf_eio_output, dqbuf_eio_capture;
 	unsigned int streamoff_ms;
 	unsigned int look_ahead, end_early, only_format, crop_align, qbuf_errno, poll_error, false_answers;
-	bool start_resumes, signal_colour, no_m2m;
+	bool start_resumes, signal_colour, no_m2m, no_keys, no_headers, youngest_first;
 };
 
 /* What `false_answers` is made of. */
