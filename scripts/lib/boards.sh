@@ -25,11 +25,13 @@ _board_tests=(
     model::stalled_encoder_is_restarted_and_its_frames_are_counted
     process::only_term_int_and_hup_end_an_engine_and_they_do_in_good_order
     producers::killed_producer_leaves_nothing_behind_and_the_next_one_works::multi_planar
+    recording::segments_are_the_single_file_also_on_a_disk_that_takes_its_time
     reshape::each_producer_gets_its_size_and_format_and_consumers_keep_their_ring::multi_planar
     sandbox::a_forbidden_call_ends_the_process_before_it_is_made
     sandbox::files_and_calls_that_the_loop_does_not_need_are_out_of_reach
     sandbox::the_engine_becomes_its_user_for_good
     supervisor::a_socket_that_the_supervisor_made_is_used_and_stays
+    tap_sandbox::tap_makes_and_removes_files_in_its_folder_alone
     users::an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all
     watch::check_tells_a_living_engine_from_a_stopped_an_ended_and_a_killed_one
 )

@@ -27,12 +27,12 @@ impl Machine {
         match self {
             Self::Aarch64 => {
                 "ppoll=ppoll
-                clone=220 execve=221 futex=98 getpid=172 ioctl=29 kill=129 mmap=222 mprotect=226 openat=56 ptrace=117 setuid=146
+                clone=220 execve=221 fdatasync=83 futex=98 getpid=172 ioctl=29 kill=129 mmap=222 mprotect=226 openat=56 ptrace=117 setuid=146
                 socket=198 socketpair=199 unlinkat=35 g_fmt=0xc0d05604"
             }
             Self::Arm => {
                 "ppoll=ppoll_time64
-                clone=120 execve=11 futex=422 getpid=20 ioctl=54 kill=37 mmap=192 mprotect=125 openat=322 ptrace=26 setuid=213
+                clone=120 execve=11 fdatasync=148 futex=422 getpid=20 ioctl=54 kill=37 mmap=192 mprotect=125 openat=322 ptrace=26 setuid=213
                 socket=281 socketpair=288 unlinkat=328 g_fmt=0xc0cc5604"
             }
         }

@@ -89,6 +89,6 @@ fn a_power_cut_takes_the_last_second_at_most() {
     println!("{found} of {taken}");
     assert!(taken >= 250 && found + 45 > taken, "{found} of {taken}");
     // Without what brings it to the disk, fdatasync, the cut takes the whole file.
-    let (taken, found) = after_a_power_cut("power-cut-unsynced", "with refuse 83 0", "1h");
+    let (taken, found) = after_a_power_cut("power-cut-unsynced", "with refuse $fdatasync 0", "1h");
     assert!(found + 100 < taken, "{found} of {taken}");
 }
