@@ -18,8 +18,16 @@ use framemill::shm::layout::{PacketHeader, flag};
 use crate::double::Engine;
 use pictures::{Clip, HEIGHT, KEYS_EVERY, RATE, WIDTH};
 
-/// From one frame to the next.
-pub const STEP: Duration = Duration::from_millis(1000 / RATE);
+/// From one frame to the next, on an average.
+const STEP: Duration = Duration::from_millis(1000 / RATE);
+
+/// How many frames there are until lateness repeats.
+pub const UNEVEN: usize = 4;
+
+/// When a frame comes: unevenly, so that a program that counts frames does not get its times right.
+pub fn time(number: usize) -> Duration {
+    STEP * number as u32 + Duration::from_millis(8) * (number % UNEVEN) as u32
+}
 
 enum Order {
     /// Ends without an end mark; another one comes after so long, at the same name.
@@ -112,8 +120,9 @@ fn publish(mut engine: Engine, codec: Fourcc, clip: &Clip, orders: &Receiver<Ord
     describe(engine.header(), codec);
     let mut writer = engine.writer();
     let (mut number, mut first) = (0, 0);
-    let (mut due, mut ended) = (Instant::now(), false);
+    let (mut begun, mut ended) = (Instant::now(), false);
     loop {
+        let due = begun + (time(number) - time(first));
         match orders.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Order::Leave(pause)) => {
                 engine = engine.leave_for(pause);
@@ -121,7 +130,7 @@ fn publish(mut engine: Engine, codec: Fourcc, clip: &Clip, orders: &Receiver<Ord
                 writer = engine.writer();
                 // It begins with a key frame, and its producer counts from 0.
                 number = usize::div_ceil(number, KEYS_EVERY) * KEYS_EVERY;
-                (first, due) = (number, Instant::now());
+                (first, begun) = (number, Instant::now());
             }
             Ok(Order::End) => {
                 engine.publish(&mut writer, 0, flag::END);
@@ -129,25 +138,24 @@ fn publish(mut engine: Engine, codec: Fourcc, clip: &Clip, orders: &Receiver<Ord
             }
             Ok(Order::Consumers(answer)) => answer.send(engine.consumers()).unwrap(),
             Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) if ended => due = Instant::now() + STEP,
+            Err(RecvTimeoutError::Timeout) if ended => begun = Instant::now() + STEP,
             Err(RecvTimeoutError::Timeout) => {
                 let bytes = &clip.packets[number % clip.packets.len()];
                 let key = number.is_multiple_of(KEYS_EVERY);
-                let time = now();
+                let ns = now();
                 let packet = Packet {
                     flags: if key { flag::KEY | flag::CONFIG } else { 0 },
                     generation: 1,
-                    timestamp: (STEP * (number - first) as u32).as_nanos() as u64,
-                    committed: time,
-                    queued: time,
-                    dequeued: time,
-                    published: time,
+                    timestamp: (time(number) - time(first)).as_nanos() as u64,
+                    committed: ns,
+                    queued: ns,
+                    dequeued: ns,
+                    published: ns,
                     ..Packet::default()
                 };
                 count(engine.header(), bytes.len());
                 engine.publish_packet(&mut writer, bytes, &packet);
                 number += 1;
-                due += STEP;
             }
         }
     }
