@@ -139,7 +139,8 @@ impl Clip {
             "-",
         ];
         let stream = ffmpeg(&[&input[..], &coder, &colour].concat(), raw);
-        let packets = access_units(&stream);
+        // SPS, or the only slice of a picture that depends on others.
+        let packets = access_units(&stream, |header| matches!(header & 31, 1 | 7));
         assert_eq!(packets.len(), FRAMES);
         Self { packets }
     }
@@ -156,6 +157,35 @@ impl Clip {
         Self {
             packets: starts.windows(2).map(image).collect(),
         }
+    }
+
+    /// The same as HEVC.
+    #[allow(dead_code, reason = "not every test that has this module needs it")]
+    pub fn hevc() -> Self {
+        let raw: Vec<u8> = (0..FRAMES).flat_map(planes).collect();
+        let size = format!("{WIDTH}x{HEIGHT}");
+        let input = [
+            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-i", "-",
+        ];
+        let options = format!(
+            "log-level=none:keyint={KEYS_EVERY}:min-keyint={KEYS_EVERY}:bframes=0:repeat-headers=1:scenecut=0"
+        );
+        let coder = [
+            "-c:v",
+            "libx265",
+            "-preset",
+            "ultrafast",
+            "-x265-params",
+            &options,
+            "-f",
+            "hevc",
+            "-",
+        ];
+        let stream = ffmpeg(&[&input[..], &coder].concat(), raw);
+        // VPS, or the only slice of a picture that depends on others.
+        let packets = access_units(&stream, |header| matches!(header >> 1 & 63, 32 | 0 | 1));
+        assert_eq!(packets.len(), FRAMES);
+        Self { packets }
     }
 
     /// Bytes that mean nothing.
@@ -226,9 +256,9 @@ pub fn keep(picture: &[[u8; 3]], name: &str) -> String {
     file
 }
 
-/// A stream cut before each access unit, which begins with SPS or with a slice: there is one slice a picture.
-fn access_units(stream: &[u8]) -> Vec<Vec<u8>> {
-    let begins = |window: &[u8]| window[..3] == [0, 0, 1] && matches!(window[3] & 31, 1 | 7);
+/// A stream cut before each access unit, known by the header of the NAL unit with which it begins.
+fn access_units(stream: &[u8], first: fn(u8) -> bool) -> Vec<Vec<u8>> {
+    let begins = |window: &[u8]| window[..3] == [0, 0, 1] && first(window[3]);
     let starts = stream.windows(4).enumerate();
     let starts = starts.filter(|(_, window)| begins(window));
     // Four bytes of start code.
