@@ -80,7 +80,7 @@
 //!
 //! Each file imports from its own module and from the layers below it. Modules of one layer do not know each other, and no files
 //! import each other in a circle. `tests/structure.rs` has the list of layers and checks this: `use` lines and paths that are written
-//! out, those of tests and of `simulation` (whose files know each other in a circle) left out.
+//! out, those of tests left out. `simulation`, which is compiled into tests only, has no layer, and no circle either.
 //!
 //! ```text
 //! main

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::vec::Vec;
 
 use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
+use super::clock;
 use super::random::Random;
 use super::world;
 use crate::client::{Next, PacketConsumer, Start};
@@ -54,7 +55,7 @@ impl Consumer {
     pub(super) fn new(socket: Rc<[u8]>, manner: Manner, random: Random) -> Self {
         Self {
             socket,
-            next: world::BEGIN + manner.after,
+            next: clock::BEGIN + manner.after,
             manner,
             state: State::Away,
             looks: 0,
@@ -68,7 +69,7 @@ impl Consumer {
     /// One that comes now and does not leave.
     pub(super) fn watching(socket: Rc<[u8]>, now: u64) -> Self {
         let manner = Manner {
-            after: now - world::BEGIN,
+            after: now - clock::BEGIN,
             interval: 50 * MS,
             start: Start::Key,
             leaves_after: u64::MAX,

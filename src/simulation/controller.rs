@@ -4,6 +4,7 @@ use rustix::fd::OwnedFd;
 use std::rc::Rc;
 
 use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
+use super::clock;
 use super::random::Random;
 use super::world;
 use crate::control::message::{Change, Message};
@@ -38,7 +39,7 @@ impl Controller {
     pub(super) fn new(socket: Rc<[u8]>, manner: Manner, random: Random) -> Self {
         Self {
             socket,
-            next: world::BEGIN + manner.after,
+            next: clock::BEGIN + manner.after,
             manner,
             asked: None,
             changes: 0,

@@ -4,9 +4,9 @@
 //! fragments, drops, lies. Knows nothing of the engine.
 
 mod controls;
-mod fate;
 mod nature;
 mod output;
+mod work;
 
 use core::any::Any;
 
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub(super) use nature::{Crop, Mischief, Nature, Stops};
-use output::{Coded, Work};
+use work::{Coded, Work};
 
 use super::format::{Raw, queue_of, request};
 use super::queue::{Holder, Queue, Queued};

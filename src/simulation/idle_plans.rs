@@ -2,8 +2,8 @@
 //!
 //! What each seed's judge checks holds here, too (`watching.rs`).
 
-use super::actors::Event;
 use super::consumer::Manner;
+use super::event::Event;
 use super::runner::{Report, run};
 use super::scenario::{CAMERA, ENCODER, Plan};
 use crate::client::Start;
@@ -208,7 +208,7 @@ fn a_driver_that_does_not_stop_or_start_once_is_recovered() {
                 node,
                 call,
                 errno: Errno::IO,
-                from: super::world::BEGIN + 500 * MS,
+                from: super::clock::BEGIN + 500 * MS,
                 until: u64::MAX,
                 skip: 0,
                 times: 1,

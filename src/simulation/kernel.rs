@@ -13,13 +13,13 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::camera::{Camera, CameraNature};
+use super::clock;
 use super::encoder::Encoder;
 use super::faults::{self, Faults, OPEN};
 use super::memory::{Handle, inode, watched};
 use super::node::{Kind, Node, describe};
 use super::random::Random;
 use super::shared::{Place, Shared};
-use super::world;
 use crate::v4l2::abi::{self, Capability, ExtControl, Plane};
 
 #[derive(Debug)]
@@ -189,7 +189,7 @@ impl Kernel {
 
     fn spend(&mut self, ns: u64) {
         self.spent_ns += ns;
-        world::advance(ns);
+        clock::advance(ns);
     }
 
     /// Which open file a descriptor is of; `None` when it is none of the world's.

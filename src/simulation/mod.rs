@@ -9,14 +9,17 @@
 
 mod actors;
 mod camera;
+mod clock;
 mod coded;
 mod consumer;
 mod controller;
 mod drawing;
 mod encoder;
+mod event;
 mod exam;
 mod faults;
 mod format;
+mod frames;
 #[cfg(test)]
 mod idle_plans;
 mod judge;
@@ -35,6 +38,7 @@ mod runner;
 mod scenario;
 mod shared;
 mod shrink;
+mod stage;
 mod stranger;
 mod supervisor;
 #[cfg(test)]
@@ -56,27 +60,27 @@ use crate::v4l2::abi::{ExtControl, Plane};
 
 /// The virtual time, ns; `None` where this thread has no world.
 pub(crate) fn now() -> Option<u64> {
-    world::now()
+    clock::now()
 }
 
 /// Sleeps for `ns` in virtual time. False where this thread has no world.
 pub(crate) fn pause(ns: u64) -> bool {
     let simulated = now().is_some();
     if simulated {
-        world::advance(ns);
+        clock::advance(ns);
     }
     simulated
 }
 
 /// What the next descriptor that is added to the set is waited for.
 pub(crate) fn waits_for(flags: PollFlags) {
-    world::waits_for(flags);
+    stage::waits_for(flags);
 }
 
 /// ppoll(2): a bit for each place of `set` at which something happened.
 pub(crate) fn wait(set: &mut [PollFd<'_>], deadline_ns: u64) -> Option<io::Result<u64>> {
     now()?;
-    Some(world::wait(set, deadline_ns))
+    Some(stage::wait(set, deadline_ns))
 }
 
 /// open(2) of a device node.

@@ -1,12 +1,12 @@
 //! Devices and producers as a seed makes them.
 
 use super::camera::CameraNature;
+use super::clock::BEGIN;
 use super::encoder::{Crop, Mischief, Nature, Stops};
 use super::format::Terms;
 use super::node::{Kind, Node};
 use super::producer;
 use super::random::Random;
-use super::world::BEGIN;
 use crate::control::message::FormatRequest;
 use crate::media::fourcc::Fourcc;
 use crate::time::MS;

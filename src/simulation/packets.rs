@@ -4,7 +4,7 @@ use rustix::fd::OwnedFd;
 use std::vec::Vec;
 
 use super::coded::{self, KEY, ODD};
-use super::judge::Frame;
+use super::frames::Frame;
 use super::kernel::Kernel;
 use super::shared::Shared;
 use crate::limits::TURN_BUDGET;

@@ -4,13 +4,13 @@
 
 use rustix::io::Errno;
 
-use super::actors::Event;
+use super::clock::BEGIN;
 use super::controller;
 use super::encoder::Nature;
+use super::event::Event;
 use super::faults::Fault;
 use super::runner::{Report, run};
 use super::scenario::{CAMERA, ENCODER, Plan};
-use super::world::BEGIN;
 use crate::limits::CAMERA_WAIT_MS_DEFAULT;
 use crate::shm::stats::Counter;
 use crate::time::MS;

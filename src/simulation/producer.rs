@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::vec::Vec;
 
 use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
+use super::clock;
 use super::drawing::{commit, draw};
 use super::memory::{pages, watched};
 use super::random::Random;
@@ -76,7 +77,7 @@ impl Producer {
     pub(super) fn new(socket: Rc<[u8]>, manner: Manner, random: Random) -> Self {
         Self {
             socket,
-            next: world::BEGIN + manner.after,
+            next: clock::BEGIN + manner.after,
             state: State::Away,
             number: 0,
             left: 0,

@@ -12,6 +12,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::actors::Actor;
+use super::clock;
 use super::consumer::Consumer;
 use super::controller::Controller;
 use super::encoder::Stops;
@@ -22,9 +23,10 @@ use super::packets::Packets;
 use super::producer::Producer;
 use super::random::Random;
 use super::scenario::{ENCODER, Plan};
+use super::stage::{self, Stage};
 use super::stranger::Stranger;
 use super::supervisor::{self, Heard, Supervisor};
-use super::world::{self, Stage};
+use super::world;
 use crate::command::run::run as framemill_run;
 use crate::exit::Exit;
 use crate::limits::{COUNTERS, PACKET_RING_MIN};
@@ -104,10 +106,10 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         idles: plan.idle_ms.is_some(),
         told: 0,
     };
-    world::install(kernel, stage);
+    stage::install(kernel, stage);
     let result = catch_unwind(AssertUnwindSafe(|| framemill_run(&options, &environment)));
-    let virtual_ns = world::now().unwrap_or(0) - world::BEGIN;
-    let mut stage = world::take_stage();
+    let virtual_ns = clock::now().unwrap_or(0) - clock::BEGIN;
+    let mut stage = stage::take();
     let judged = match result {
         Ok(result) => {
             let exit = result.map_or_else(|failure| failure.exit, |()| Exit::Success);
@@ -122,8 +124,8 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
     // Clients give back what they had.
     drop(stage);
     let heard = heard.take();
-    let kernel = world::take_kernel();
-    world::forget();
+    let kernel = world::take();
+    clock::forget();
     let Some(mut kernel) = kernel else {
         return Err(Wrong {
             what: "the world is gone".to_string(),

@@ -6,14 +6,14 @@ use std::{format, vec};
 
 use rustix::io::Errno;
 
-use super::actors::Event;
 use super::camera::CameraNature;
+use super::clock::BEGIN;
 use super::encoder::{Crop, Nature, Stops};
+use super::event::Event;
 use super::faults::{self, Fault, Faults};
 use super::natures::{NV12, YU12, YUYV, encoder, eyes, maker, node};
 use super::node::{Kind, Node};
 use super::random::Random;
-use super::world::BEGIN;
 use super::{consumer, controller, producer, stranger};
 use crate::client::Start;
 use crate::control::message::FormatRequest;

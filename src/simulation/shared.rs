@@ -10,9 +10,9 @@ use std::rc::Rc;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::judge::{Frames, Liberties};
+use super::clock;
+use super::frames::{Frames, Liberties};
 use super::memory::Handle;
-use super::world;
 use crate::shm::region::Region;
 
 /// Lines of the trace that are kept.
@@ -50,7 +50,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn now(&self) -> u64 {
-        world::now().unwrap_or(0)
+        clock::now().unwrap_or(0)
     }
 
     pub(super) fn violated(&mut self, what: fmt::Arguments<'_>) {

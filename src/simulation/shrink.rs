@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::string::String;
 use std::vec::Vec;
 
-use super::actors::Event;
 use super::encoder::{Mischief, Nature};
+use super::event::Event;
 use super::node::Kind;
 use super::runner::run;
 use super::scenario::{ENCODER, Plan};

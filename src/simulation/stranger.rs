@@ -5,8 +5,8 @@ use rustix::net::{SendFlags, send as send_bytes};
 use std::rc::Rc;
 
 use super::actors::{Actor, dial, is_quiet, since, trace, violated, waited};
+use super::clock;
 use super::random::Random;
-use super::world;
 use crate::control::message::{Change, FormatRequest, Message};
 use crate::control::socket::{Descriptors, Received, receive, send};
 use crate::limits::HELLO_MS;
@@ -68,7 +68,7 @@ impl Stranger {
             given: None,
             lied: false,
             since: (0, 0),
-            next: world::BEGIN + random.range(100, 3000) * MS,
+            next: clock::BEGIN + random.range(100, 3000) * MS,
             random,
         }
     }

@@ -14,7 +14,7 @@ use std::vec::Vec;
 use std::{format, process};
 
 use super::actors::Actor;
-use super::world;
+use super::clock;
 use crate::time::MS;
 
 /// The supervisor expects a message within so long.
@@ -45,7 +45,7 @@ impl Supervisor {
             socket,
             heard,
             pause,
-            next: world::BEGIN,
+            next: clock::BEGIN,
         };
         (this, std::boxed::Box::leak(name.into_boxed_c_str()))
     }
@@ -69,7 +69,7 @@ impl Actor for Supervisor {
 /// Its last look, when the engine has ended.
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.step(world::now().unwrap_or(0));
+        self.step(clock::now().unwrap_or(0));
     }
 }
 

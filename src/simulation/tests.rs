@@ -8,8 +8,8 @@ use std::time::Instant;
 use std::vec::Vec;
 use std::{eprintln, print, println};
 
-use super::actors::Event;
 use super::encoder::Stops;
+use super::event::Event;
 use super::runner::{Report, run};
 use super::scenario::{ENCODER, Plan};
 use super::shrink::shrink;

@@ -22,11 +22,19 @@ pub struct File {
 
 /// The product's files, as `mod` items reach them from lib.rs and main.rs. `read` gives a file's text.
 pub fn product(read: &dyn Fn(&str) -> Option<String>) -> Vec<File> {
-    let mut files = Vec::new();
-    let mut open = vec![
+    let roots = [
         ("lib.rs".to_string(), vec![]),
         ("main.rs".to_string(), vec!["main".to_string()]),
     ];
+    reached(roots.into(), read)
+}
+
+/// These files, and those that `mod` items reach from them.
+fn reached(
+    mut open: Vec<(String, Vec<String>)>,
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Vec<File> {
+    let mut files = Vec::new();
     while let Some((path, module)) = open.pop() {
         let Some(text) = read(&path) else { continue };
         let file = File::new(path, module, &text);
@@ -54,10 +62,21 @@ pub fn product(read: &dyn Fn(&str) -> Option<String>) -> Vec<File> {
     files
 }
 
+/// The text of a file below src.
+fn below_src(path: &str) -> Option<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    fs::read_to_string(src.join(path)).ok()
+}
+
 /// The product's files on disk.
 pub fn on_disk() -> Vec<File> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    product(&|path| fs::read_to_string(src.join(path)).ok())
+    product(&below_src)
+}
+
+/// The files of the simulated kernel, which are compiled into tests only.
+pub fn of_the_simulation() -> Vec<File> {
+    let root = "simulation/mod.rs".to_string();
+    reached(vec![(root, vec!["simulation".to_string()])], &below_src)
 }
 
 /// The words of every file below src but one, those of tests, too.

@@ -6,38 +6,11 @@ use std::vec::Vec;
 use super::super::coded::{self, KEY, ODD, Record};
 use super::super::queue::{Done, Queued};
 use super::super::shared::Shared;
-use super::fate::Fate;
+use super::work::{Coded, Fate, Work};
 use super::{Encoder, Stops};
 use crate::v4l2::abi::{
     BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, BUF_FLAG_TIMESTAMP_COPY, Plane, RawBuffer,
 };
-
-/// A frame inside.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Work {
-    slot: u32,
-    stamp: u64,
-    /// Its timestamp, us.
-    time: u64,
-    coded_at: u64,
-    return_at: u64,
-    returned: bool,
-    fate: Fate,
-    key: bool,
-    length: u64,
-}
-
-/// A buffer's worth of coded bytes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Coded {
-    bytes: Vec<u8>,
-    flags: u32,
-    time: u64,
-    /// What is said of index, bytes and offset, where that is wrong.
-    claimed: Option<u32>,
-    bytesused: Option<u32>,
-    data_offset: u32,
-}
 
 impl Encoder {
     /// QBUF of a raw frame.
@@ -75,7 +48,7 @@ impl Encoder {
         }
         let stamp = slot.pieces[0].stamp();
         shared.frames.queued(stamp, &mut shared.violation);
-        let fate = self.fate(shared);
+        let fate = Fate::next(&self.nature.mischief, &mut self.random, shared);
         let now = shared.now();
         let latency = self
             .random
