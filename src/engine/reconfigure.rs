@@ -419,7 +419,7 @@ impl<'a> Engine<'a> {
                 self.memory.clear();
                 if imports {
                     // It may be their fault: the next try does without.
-                    closed.buffers = Buffers::Driver(self.stage.session.options.memory);
+                    closed.buffers = self.stage.fresh_buffers();
                 }
                 self.stage.close_again(closed);
                 if imports {

@@ -139,13 +139,22 @@ impl<'a> Stage<'a> {
             .is_some_and(|encoder| encoder.slots() != 0 && !encoder.imports())
     }
 
+    /// What the OUTPUT queue is made of where nobody has a buffer: the memory that a camera uses is settled when it is attached.
+    #[must_use]
+    pub fn fresh_buffers(&self) -> Buffers {
+        match self.session.options.camera {
+            Some(_) => Buffers::Unbound,
+            None => Buffers::Driver(self.session.options.memory),
+        }
+    }
+
     /// Closes the device, which frees everything that its driver holds, even where that does not answer any more. Dma-bufs that were
     /// imported are kept. Gives whether there are any.
     pub fn close(&mut self, retry: Retry, error: Option<IoctlError>) -> bool {
-        let memory = self.session.options.memory;
+        let fresh = self.fresh_buffers();
         let (agreed, mut buffers) = match &mut self.state {
             State::Up(encoder) => {
-                let buffers = imported(encoder).unwrap_or(Buffers::Driver(memory));
+                let buffers = imported(encoder).unwrap_or(Buffers::Unbound);
                 (*encoder.agreed(), buffers)
             }
             State::Down(closed) => {
@@ -155,7 +164,7 @@ impl<'a> Stage<'a> {
         };
         let imports = matches!(buffers, Buffers::Imported(..));
         if !imports {
-            buffers = Buffers::Driver(memory);
+            buffers = fresh;
         }
         self.state = State::Down(Closed {
             retry,

@@ -14,6 +14,7 @@ use super::scenario::{CAMERA, ENCODER, Plan};
 use crate::limits::CAMERA_WAIT_MS_DEFAULT;
 use crate::shm::stats::Counter;
 use crate::time::MS;
+use crate::types::memory::MemoryChoice;
 use crate::v4l2::abi;
 
 const EVER: u64 = u64::MAX;
@@ -200,6 +201,21 @@ fn a_poll_that_fails_while_the_encoder_is_away_is_survived() {
     let report = report(&plan.at(2000, Event::Return(ENCODER)));
     assert_eq!(report.exit, 0);
     assert_eq!(counted(&report, Counter::Reopens), 1);
+}
+
+/// A camera's buffers are insisted on, and the encoder has none that could be exported instead.
+#[test]
+fn an_encoder_that_comes_back_while_memory_is_short_takes_the_cameras_buffers_later() {
+    let plan = patient().with_encoder(|nature| nature.exports = false);
+    let mut plan = plan.with_camera(|_| {}).lasting(10_000);
+    plan.memory = MemoryChoice::Export;
+    let plan = plan
+        .at(1000, Event::Remove(ENCODER))
+        .at(1100, Event::Memory(0));
+    let plan = plan.at(1200, Event::Return(ENCODER));
+    let report = report(&plan.at(3000, Event::Memory(1 << 30)));
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    assert!(counted(&report, Counter::FramesPublished) > 100);
 }
 
 #[test]
