@@ -5,7 +5,8 @@
 
 use rustix::io::{Errno, Result};
 use rustix::process::{
-    Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid,
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal,
+    waitpid,
 };
 use syscalls::{Sysno, syscall};
 
@@ -22,6 +23,7 @@ impl Child {
     /// Those of clone(2).
     pub fn start(work: impl FnOnce() -> u8) -> Result<Self> {
         const SIGCHLD: usize = 17;
+        let parent = getpid();
         // SAFETY: without flags the child has a copy of everything, this stack included, and goes on here as the only thread.
         let answer = unsafe { syscall!(Sysno::clone, SIGCHLD, 0usize, 0usize, 0usize, 0usize) };
         let number = answer.map_err(|errno| Errno::from_raw_os_error(errno.into_raw()))?;
@@ -29,6 +31,10 @@ impl Child {
             return Ok(Self(pid));
         }
         let _ = set_parent_process_death_signal(Some(Signal::TERM));
+        if getppid() != Some(parent) {
+            // It has ended already.
+            terminate(getpid());
+        }
         let code = work();
         loop {
             // SAFETY: exit_group does not return, and touches no memory of ours.
@@ -43,10 +49,15 @@ impl Child {
         clock(((!self.0.as_raw_pid() << 3) | CPUCLOCK_SCHED) as usize)
     }
 
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.0
+    }
+
     /// Asks it to end.
     pub fn terminate(&self) {
-        // One that has ended hears nothing.
-        let _ = kill_process(self.0, Signal::TERM);
+        terminate(self.0);
     }
 
     /// Waits for its end. Gives its exit code, or 128 and the signal's number.
@@ -63,6 +74,12 @@ impl Child {
             }
         }
     }
+}
+
+/// Asks a process to end.
+pub fn terminate(process: Pid) {
+    // One that has ended hears nothing.
+    let _ = kill_process(process, Signal::TERM);
 }
 
 #[cfg(test)]

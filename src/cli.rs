@@ -22,14 +22,13 @@ mod wants;
 
 use core::ffi::CStr;
 
-pub use choices::{
-    Action, Container, Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps,
-};
+pub use choices::{Action, Container, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
 pub use options::{
     Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, SinkOptions, StatOptions,
     TapOptions, Topic,
 };
 
+pub use crate::types::mux::Mux;
 use parse::parse_options;
 use rules::check;
 use table::{COMMANDS, Entry};

@@ -46,6 +46,35 @@ pub enum Exit {
     Internal = 70,
 }
 
+impl Exit {
+    const ALL: [Self; 18] = [
+        Self::Success,
+        Self::Usage,
+        Self::NoDevice,
+        Self::Refused,
+        Self::Device,
+        Self::DeviceLost,
+        Self::Stalled,
+        Self::DrainTimeout,
+        Self::Socket,
+        Self::Rejected,
+        Self::Input,
+        Self::Output,
+        Self::Missed,
+        Self::Resource,
+        Self::Timeout,
+        Self::Stuck,
+        Self::Selftest,
+        Self::Internal,
+    ];
+
+    /// The code of another process of this program; `None`: a signal ended it.
+    #[must_use]
+    pub fn of(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|&exit| exit as u8 == code)
+    }
+}
+
 /// When a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -128,29 +157,9 @@ mod tests {
 
     #[test]
     fn the_table_lists_each_code_once_in_ascending_order() {
-        use Exit::*;
-        let codes = [
-            Success,
-            Usage,
-            NoDevice,
-            Refused,
-            Device,
-            DeviceLost,
-            Stalled,
-            DrainTimeout,
-            Socket,
-            Rejected,
-            Input,
-            Output,
-            Missed,
-            Resource,
-            Timeout,
-            Stuck,
-            Selftest,
-            Internal,
-        ];
         let numbers = EXIT_CODES.lines().map(|line| line[..4].trim().parse());
-        assert!(numbers.eq(codes.map(|exit| Ok(exit as u8))));
+        assert!(numbers.eq(Exit::ALL.map(|exit| Ok(exit as u8))));
         assert!(EXIT_CODES.lines().all(|line| line[4..].starts_with("  ")));
+        assert_eq!((Exit::of(70), Exit::of(137)), (Some(Exit::Internal), None));
     }
 }

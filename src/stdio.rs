@@ -9,6 +9,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 use rustix::fs::{FileType, fstat};
 use rustix::io::{FdFlags, Result, dup2, fcntl_getfd, fcntl_setfd};
@@ -39,6 +40,16 @@ pub fn secure() -> Result<()> {
 #[must_use]
 pub fn is_terminal(fd: impl AsFd) -> bool {
     rustix::termios::isatty(fd)
+}
+
+/// Whether nobody is at the other end of a pipe or socket any more.
+#[must_use]
+pub fn has_ended(fd: impl AsFd) -> bool {
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut [PollFd::new(&fd, PollFlags::empty())], Some(&at_once)) == Ok(1)
 }
 
 /// Whether a descriptor is that of a file or block device: what is read or written there is never waited for.

@@ -226,3 +226,39 @@ fn what_is_no_encoder_is_named_with_its_code_by_each_command() {
         assert!(text.lines().all(named), "{words}: {text}");
     }
 }
+
+#[test]
+fn an_engine_with_a_reader_is_one_process_to_its_caller() {
+    // Its code is the engine's, its sentence is said once, and standard output belongs to the packets.
+    let output = framemill()
+        .args(["run", "--device", "/dev/null", "--stdout", "--mux", "ts"])
+        .output()
+        .unwrap();
+    let alone = framemill()
+        .args(["run", "--device", "/dev/null"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), alone.status.code(), "{output:?}");
+    assert_eq!(
+        (&output.stderr, &output.stdout),
+        (&alone.stderr, &alone.stdout)
+    );
+    let output = shell("$0 run --stdout --ready-fd 3 3>/dev/null");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    // script(1) of util-linux gives the program a terminal.
+    let line = format!(
+        "{} run --device /dev/null --stdout",
+        program::program().display()
+    );
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("framemill: --stdout: standard output is a terminal; give it a reader"),
+        "{said}"
+    );
+}

@@ -17,8 +17,9 @@ _framemill() {
         --repeat-headers) words="on off" ;;
         --memory) words="auto export copy" ;;
         --color-range) words="full limited" ;;
+        --mux) words="annexb ts mp4 packets" ;;
         --log-to) words="stderr kmsg" ;;
-        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
+        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --stdout --mux --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
         esac
         ;;
     push)

@@ -108,20 +108,6 @@ pub enum Peer<'a> {
     Udp(SocketAddr),
 }
 
-/// How `tap` writes packets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mux {
-    /// The coded bytes as they are.
-    #[default]
-    Annexb,
-    /// An MPEG transport stream.
-    Ts,
-    /// Fragmented MP4.
-    Mp4,
-    /// A header of 32 bytes before each packet's bytes.
-    Packets,
-}
-
 /// Which packet `tap` begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StartAt {

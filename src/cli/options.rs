@@ -4,13 +4,12 @@
 
 use core::ffi::CStr;
 
-use super::choices::{
-    Action, Container, Mux, Pace, PushMemory, Source, StartAt, Target, Timestamps,
-};
+use super::choices::{Action, Container, Pace, PushMemory, Source, StartAt, Target, Timestamps};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::media::memsink::SinkLayout;
 use crate::types::devices::DeviceChoice;
+use crate::types::mux::Mux;
 use crate::types::run_options::RunOptions;
 use crate::types::segments::SegmentLimit;
 use crate::types::size::Size;
@@ -162,6 +161,8 @@ pub struct TapOptions<'a> {
     pub segment: Option<SegmentLimit>,
     /// Delete the oldest of these files where there are more bytes.
     pub keep: Option<u64>,
+    /// The command ends when nobody reads its standard output any more, and that is no failure (`run --stdout`).
+    pub ends_with_reader: bool,
 }
 
 /// Options of `framemill sink`.

@@ -1,8 +1,9 @@
 //! Rules that need more than one option to be broken. Each has its whole sentence.
 
-use super::choices::{Container, Mux, Pace, Peer, Source, Target, Timestamps};
+use super::choices::{Container, Pace, Peer, Source, Target, Timestamps};
 use super::options::{Command, CtlOptions, PushOptions, SinkOptions, TapOptions};
 use super::usage_error::Mistake;
+use crate::types::mux::Mux;
 use crate::types::run_options::RunOptions;
 use crate::types::segments::{SegmentLimit, SegmentPattern};
 use crate::types::socket_name::SocketName;
@@ -36,6 +37,9 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
                 "--progressive goes with a camera; give --camera PATH (or push --progressive)",
             );
         }
+    }
+    if options.mux.is_some() && !options.stdout {
+        return Some("--mux goes with --stdout (or tap --mux)");
     }
     let of_file = options.socket_mode.or(options.socket_group);
     if let (SocketName::Abstract(_), Some(_)) = (options.socket, of_file) {

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use ::log::LevelFilter;
 
-use super::choices::{Mux, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
 use super::number::{Numbers, Unit, decimal, nearest_size, sides, split};
 use super::recording;
 use super::wants::Wants;
@@ -25,6 +25,7 @@ use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, Co
 use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
+use crate::types::mux::Mux;
 use crate::types::run_options::LogTarget;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;

@@ -71,6 +71,7 @@ pub fn begin() -> Result<(), Failure> {
 
 fn dispatch(command: &Command<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
     match command {
+        Command::Run(options) if options.stdout => run::piped::run_piped(options),
         Command::Run(options) => run::run(options, environment),
         Command::Push(options) => push::push(options),
         Command::Tap(options) => tap::tap(options),

@@ -40,8 +40,8 @@ struct Port<'a> {
     target: Target<'a>,
     /// `None` is standard output.
     file: Option<OwnedFd>,
-    /// What is written is text for whoever wants to read it: that nobody does any more is no failure.
-    text: bool,
+    /// What is written is for whoever wants to read it: that nobody does any more is no failure.
+    ends_quietly: bool,
     /// Standard output may be a blocking pipe, and not ours to change: bytes that one write(2) can be given without waiting. Of
     /// datagrams, the bytes of one.
     piece: Option<usize>,
@@ -65,7 +65,7 @@ enum Trouble {
 }
 
 impl<'a> Output<'a> {
-    /// Standard output, for text: a reader that has seen enough (`framemill probe | head`) ends the command with `Exit::Success`
+    /// Standard output, for those who may stop reading: one that has seen enough (`framemill probe | head`) ends the command with `Exit::Success`
     /// and without a sentence.
     pub(super) fn stdout(stop: &'a Stop) -> Self {
         let waits = stop.watches() && !is_stored(stdout()).unwrap_or(false);
@@ -74,7 +74,7 @@ impl<'a> Output<'a> {
             port: Port {
                 target: Target::Stdout,
                 file: None,
-                text: true,
+                ends_quietly: true,
                 piece: waits.then_some(PIPE_BYTES),
                 again_ms: None,
                 trouble: None,
@@ -89,7 +89,7 @@ impl<'a> Output<'a> {
     pub(super) fn files(target: Target<'a>, segments: Segments<'a>, stop: &'a Stop) -> Self {
         let mut output = Self::stdout(stop);
         let port = &mut output.port;
-        port.text = false;
+        port.ends_quietly = false;
         port.target = target;
         port.piece = None;
         port.segments = Some(segments);
@@ -110,7 +110,7 @@ impl<'a> Output<'a> {
     ) -> Result<Self, Failure> {
         let mut output = Self::stdout(stop);
         let port = &mut output.port;
-        port.text = false;
+        port.ends_quietly = false;
         port.target = target;
         match target {
             Target::Stdout => {}
@@ -248,7 +248,7 @@ impl Port<'_> {
         match self.trouble {
             None => Ok(()),
             Some(Trouble::Errno(_)) if self.again_ms.is_some() => Ok(()),
-            Some(Trouble::Errno(Errno::PIPE)) if self.text => Err(Failure {
+            Some(Trouble::Errno(Errno::PIPE)) if self.ends_quietly => Err(Failure {
                 exit: Exit::Success,
             }),
             Some(Trouble::Errno(errno)) if self.is_peer() => {

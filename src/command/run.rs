@@ -3,6 +3,7 @@
 
 mod edid;
 pub(super) mod handed;
+pub(super) mod piped;
 mod source;
 
 use core::ffi::CStr;

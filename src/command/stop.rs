@@ -10,7 +10,9 @@ use arrayvec::ArrayVec;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
+use rustix::process::Pid;
 
+use crate::child::{Child, terminate};
 use crate::errno::name::Named;
 use crate::error::Failure;
 use crate::error::failure;
@@ -20,7 +22,7 @@ use crate::signals::Signals;
 use crate::time::{MS, now, timespec};
 
 /// Most descriptors that a command waits for, the signals' left out.
-const DESCRIPTORS: usize = 2;
+const DESCRIPTORS: usize = 3;
 
 /// The end of a command that a signal asked to finish, where there was nothing to finish: no failure, and without a sentence.
 pub(super) const STOPPED: Failure = Failure {
@@ -45,6 +47,8 @@ pub(super) struct Stop {
     signals: Option<Signals>,
     /// When a command that was asked to finish has to be done, `CLOCK_MONOTONIC` ns.
     deadline_ns: Cell<Option<u64>>,
+    /// The engine that is asked instead, and how long it takes at most, ms: the command finishes when the engine has.
+    engine: Cell<Option<(Pid, u32)>>,
 }
 
 impl Stop {
@@ -57,8 +61,13 @@ impl Stop {
             .map_err(|errno| failure!(Exit::Resource, "signalfd failed: {}", Named(errno)))?;
         Ok(Self {
             signals: Some(signals),
-            deadline_ns: Cell::new(None),
+            ..Self::default()
         })
+    }
+
+    /// From now on signals are passed on to an engine that takes at most so many ms to end.
+    pub(super) fn pass_on_to(&self, engine: &Child, drain_ms: u32) {
+        self.engine.set(Some((engine.pid(), drain_ms)));
     }
 
     /// Whether a signal is waited for: then no call may wait but `wait`.
@@ -77,7 +86,7 @@ impl Stop {
     /// As `wait`.
     pub(super) fn asked(&self) -> Result<bool, Failure> {
         self.wait(&[], Some(0))?;
-        Ok(self.deadline_ns.get().is_some())
+        Ok(self.deadline_ns.get().is_some() && self.engine.get().is_none())
     }
 
     /// Waits for one of the descriptors, at most `timeout_ns`; without a limit for `None`.
@@ -114,7 +123,10 @@ impl Stop {
                 }
             }
             if signals.is_some_and(Signals::take) {
-                return self.signalled(time, deadline);
+                match self.signalled(time, deadline)? {
+                    Some(woken) => return Ok(woken),
+                    None => continue,
+                }
             }
             let ready = set[..descriptors.len()]
                 .iter()
@@ -123,7 +135,8 @@ impl Stop {
             if deadline.is_some_and(|at| at <= time) {
                 return Err(failure!(
                     Exit::DrainTimeout,
-                    "asked to finish by a signal, and not done after {STOP_MS} ms"
+                    "asked to finish by a signal, and not done after {} ms",
+                    self.limit_ms()
                 ));
             }
             if ready {
@@ -135,7 +148,17 @@ impl Stop {
         }
     }
 
-    fn signalled(&self, time: u64, deadline: Option<u64>) -> Result<Woken, Failure> {
+    /// How long a command that was asked to finish may take.
+    fn limit_ms(&self) -> u32 {
+        let engine = self.engine.get();
+        STOP_MS + engine.map_or(0, |(_, drain_ms)| drain_ms)
+    }
+
+    fn signalled(&self, time: u64, deadline: Option<u64>) -> Result<Option<Woken>, Failure> {
+        let engine = self.engine.get();
+        if let Some((engine, _)) = engine {
+            terminate(engine);
+        }
         if deadline.is_some() {
             return Err(failure!(
                 Exit::DrainTimeout,
@@ -145,8 +168,8 @@ impl Stop {
         // Those that came together with the first one are one request.
         while self.signals.as_ref().is_some_and(Signals::take) {}
         self.deadline_ns
-            .set(Some(time.saturating_add(u64::from(STOP_MS) * MS)));
-        Ok(Woken::Asked)
+            .set(Some(time.saturating_add(u64::from(self.limit_ms()) * MS)));
+        Ok(engine.is_none().then_some(Woken::Asked))
     }
 
     /// The same for a command that has nothing to finish while it waits: the first signal ends it.

@@ -19,6 +19,7 @@ use crate::log;
 use crate::log::note;
 use crate::sandbox;
 use crate::shm::layout::flag;
+use crate::stdio::{has_ended, stdout};
 use crate::time::MS;
 use crate::types::socket_name::SocketName;
 use sinks::Sinks;
@@ -41,9 +42,13 @@ struct Count {
 pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
     // Standard error cannot fail to open.
     let _ = log::start(LevelFilter::Info, false);
-    let stop = Stop::on_signals()?;
+    packets(options, &Stop::on_signals()?)
+}
+
+/// Takes packets until the stream ends, a signal asks for the end, or nobody reads any more; logs what was taken.
+pub(super) fn packets(options: &TapOptions<'_>, stop: &Stop) -> Result<(), Failure> {
     let mut count = Count::default();
-    let result = consume(options, &stop, &mut count);
+    let result = consume(options, stop, &mut count);
     if count.connected || result == Err(STOPPED) {
         note!(
             info,
@@ -129,7 +134,7 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
         let mut memory = packet_memory(&consumer)?;
         if !core::mem::replace(&mut shut, true) {
             let folder = sinks.segments().map(|segments| segments.folder());
-            sandbox::enter_tap(folder, again.is_some());
+            sandbox::enter_tap(folder, again.is_some(), options.ends_with_reader);
         }
         loop {
             let end = take(options, stop, &mut consumer, sinks, &mut memory, count);
@@ -239,11 +244,17 @@ fn take(
             }
             Next::Empty if gone => return Ok(End::Engine(Gone::Vanished)),
             Next::Empty => {
-                let engine = [
+                let reader = options.ends_with_reader;
+                let all = [
                     (consumer.event(), PollFlags::IN),
                     (consumer.socket(), PollFlags::IN),
+                    (stdout(), PollFlags::empty()),
                 ];
-                if stop.wait(&engine, sinks.sync()?)? == Woken::Ready {
+                let waited = &all[..2 + usize::from(reader)];
+                if stop.wait(waited, sinks.sync()?)? == Woken::Ready {
+                    if reader && has_ended(stdout()) {
+                        return Err(STOPPED);
+                    }
                     match consumer.wait(Some(0)) {
                         Ok(wait) => gone = wait == Wait::Gone,
                         Err(error) => return Ok(End::Engine(Gone::Failed(error))),

@@ -6,7 +6,7 @@ use rustix::io::Result;
 
 use super::calls::{ARCHITECTURES, CALLS, Call, NO_CALLS, Rule};
 use super::kernel::{self, Instruction};
-use super::tap::{LOOP, RECONNECT};
+use super::tap::{self, LOOP, RECONNECT};
 
 /// Whose filter it is.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub(super) enum Whose {
     Tap,
     /// `tap` that connects again.
     TapAgain,
+    /// `tap` whose child the engine is.
+    TapOfChild,
 }
 
 /// Puts the filter into force.
@@ -28,6 +30,7 @@ pub(super) fn install(whose: Whose) -> Result<()> {
         Whose::Engine => &ENGINE,
         Whose::Tap => &TAP,
         Whose::TapAgain => &TAP_AGAIN,
+        Whose::TapOfChild => &TAP_OF_CHILD,
     })
 }
 
@@ -63,10 +66,12 @@ const fn argument(number: u8) -> u32 {
 const ENGINE_PROGRAM: Program = program(CALLS, &[], OURS % ARCHITECTURES.len());
 const TAP_PROGRAM: Program = program(LOOP, &[], OURS % ARCHITECTURES.len());
 const TAP_AGAIN_PROGRAM: Program = program(LOOP, RECONNECT, OURS % ARCHITECTURES.len());
+const TAP_OF_CHILD_PROGRAM: Program = program(LOOP, tap::ENGINE, OURS % ARCHITECTURES.len());
 
 static ENGINE: [Instruction; ENGINE_PROGRAM.length] = exact(&ENGINE_PROGRAM);
 static TAP: [Instruction; TAP_PROGRAM.length] = exact(&TAP_PROGRAM);
 static TAP_AGAIN: [Instruction; TAP_AGAIN_PROGRAM.length] = exact(&TAP_AGAIN_PROGRAM);
+static TAP_OF_CHILD: [Instruction; TAP_OF_CHILD_PROGRAM.length] = exact(&TAP_OF_CHILD_PROGRAM);
 
 const fn exact<const N: usize>(program: &Program) -> [Instruction; N] {
     let mut exact = [program.instructions[0]; N];
@@ -248,7 +253,8 @@ mod tests {
     #[test]
     fn a_calls_number_is_that_of_its_name() {
         for (architecture, (name, _)) in ARCHITECTURES.into_iter().enumerate() {
-            for call in CALLS.iter().chain(LOOP).chain(RECONNECT) {
+            let lists = CALLS.iter().chain(LOOP).chain(RECONNECT);
+            for call in lists.chain(tap::ENGINE) {
                 let found = call.numbers[architecture];
                 let mut names = call
                     .names
@@ -367,6 +373,25 @@ mod tests {
             ("fcntl", &[3, 8], false),
         ] {
             everywhere(name, arguments, expected);
+        }
+    }
+
+    #[test]
+    fn tap_may_ask_its_child_to_end_and_no_more() {
+        for (architecture, (name, caller)) in ARCHITECTURES.into_iter().enumerate() {
+            let filter = program(LOOP, tap::ENGINE, architecture);
+            for (call, arguments, expected) in [
+                ("kill", &[1, 15][..], true),
+                ("kill", &[1, 9], false),
+                ("wait4", &[], true),
+                ("write", &[1], true),
+                ("connect", &[], false),
+                ("clone", &[], false),
+            ] {
+                let number = number(architecture, call).expect("a call of the kernel's");
+                let found = decides(&filter, caller, number, arguments);
+                assert_eq!(found, expected, "{call} {arguments:?} on {name}");
+            }
         }
     }
 

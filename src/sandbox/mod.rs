@@ -15,7 +15,10 @@ use core::fmt;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, chownat, fstat, open, stat};
 use rustix::io::{Errno, Result};
-use rustix::process::{Gid, Resource, Rlimit, Uid, setrlimit};
+use rustix::process::{
+    Gid, Resource, Rlimit, Uid, parent_process_death_signal, set_parent_process_death_signal,
+    setrlimit,
+};
 use rustix::thread::{set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use filter::Whose;
@@ -68,9 +71,9 @@ pub fn enter(
 }
 
 /// The same for `tap`, when its outputs are open: files can be made, and removed, in the `folder` of a recording alone. With
-/// `reconnects` it can connect to sockets.
+/// `reconnects` it can connect to sockets; where the engine is its `child`, ask it to end.
 #[inline(never)]
-pub fn enter_tap(folder: Option<BorrowedFd<'_>>, reconnects: bool) {
+pub fn enter_tap(folder: Option<BorrowedFd<'_>>, reconnects: bool, child: bool) {
     let files = set_no_new_privs(true).and_then(|()| {
         let ruleset = kernel::Ruleset::new()?;
         if let Some(folder) = folder {
@@ -78,9 +81,10 @@ pub fn enter_tap(folder: Option<BorrowedFd<'_>>, reconnects: bool) {
         }
         ruleset.restrict()
     });
-    let whose = match reconnects {
-        true => Whose::TapAgain,
-        false => Whose::Tap,
+    let whose = match (reconnects, child) {
+        (true, _) => Whose::TapAgain,
+        (false, true) => Whose::TapOfChild,
+        (false, false) => Whose::Tap,
     };
     warn_unless_whole(files, filter::install(whose));
 }
@@ -116,10 +120,13 @@ fn become_user(user: User, socket: Option<&CStr>, group: u32) -> Result<()> {
         let group = Some(Gid::from_raw(group));
         chownat(CWD, path, Some(uid), group, AtFlags::SYMLINK_NOFOLLOW)?;
     }
+    // Who becomes somebody else does not hear any more that its parent ended, unless it says so again.
+    let parents_end = parent_process_death_signal()?;
     // One thread: that these calls are its own affair, and not the process's, makes no difference.
     set_thread_groups(&[])?;
     set_thread_res_gid(gid, gid, gid)?;
-    set_thread_res_uid(uid, uid, uid)
+    set_thread_res_uid(uid, uid, uid)?;
+    set_parent_process_death_signal(parents_end)
 }
 
 /// Leaves nothing of the file system but the nodes in the devices' folders, to open and use, and the removal of the socket's

@@ -58,6 +58,13 @@ pub(super) const RECONNECT: &[Call] = &[
     call("mmap mmap2", [222, 192, 9], Without(2, PROT_EXEC)),
 ];
 
+/// With `run --stdout`: the engine, its child, is asked to end, and its end is waited for.
+pub(super) const ENGINE: &[Call] = &[
+    call("kill", [129, 37, 62], OneOf(1, &[SIGTERM])),
+    call("wait4", [260, 114, 61], Any),
+];
+
+const SIGTERM: u32 = 15;
 const AF_UNIX: u32 = 1;
 const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;

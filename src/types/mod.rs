@@ -6,6 +6,7 @@ pub mod control_setting;
 pub mod devices;
 pub mod frame_rate;
 pub mod memory;
+pub mod mux;
 pub mod run_options;
 pub mod segments;
 pub mod size;

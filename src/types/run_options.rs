@@ -14,6 +14,7 @@ use crate::types::control_setting::{BitrateMode, ControlSetting};
 use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
+use crate::types::mux::Mux;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
 use crate::types::users::{User, Users};
@@ -51,6 +52,8 @@ pub struct RunOptions<'a> {
     pub controls: ArrayVec<ControlSetting<'a>, CONTROLS>,
     /// Where to listen.
     pub socket: SocketName<'a>,
+    /// The user named the socket.
+    pub names_socket: bool,
     /// Mode of the socket's file, `0..=0o777`; `None` is `DEFAULT_SOCKET_MODE`, or an abstract name, which has none.
     pub socket_mode: Option<u32>,
     /// Group of the socket's file; `None` is the engine's.
@@ -91,6 +94,10 @@ pub struct RunOptions<'a> {
     pub idle_ms: Option<u32>,
     /// End after the first producer's end of stream instead of waiting for the next producer.
     pub once: bool,
+    /// Packets are written to standard output, too, and the engine ends with its reader.
+    pub stdout: bool,
+    /// In what form; `None` is `annexb`.
+    pub mux: Option<Mux>,
     /// Whom the engine becomes when everything is open; `None` stays who it is.
     pub user: Option<User>,
     /// Give up files and system calls that the loop does not need.
@@ -126,6 +133,7 @@ impl RunOptions<'_> {
             repeat_headers: None,
             controls: ArrayVec::new_const(),
             socket: SocketName::DEFAULT,
+            names_socket: false,
             socket_mode: None,
             socket_group: None,
             ready_fd: None,
@@ -146,6 +154,8 @@ impl RunOptions<'_> {
             frames: None,
             idle_ms: None,
             once: false,
+            stdout: false,
+            mux: None,
             user: None,
             sandbox: true,
             realtime: None,

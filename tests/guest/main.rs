@@ -69,6 +69,7 @@ mod live;
 mod memsink;
 mod model;
 mod newcomers;
+mod piped;
 mod planes;
 mod process;
 mod producers;

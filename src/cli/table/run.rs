@@ -17,7 +17,7 @@ use crate::types::users::Users;
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 42] = [
+pub(super) static RUN: [CliOption; 44] = [
     option(
         "--size",
         "WxH",
@@ -121,7 +121,10 @@ pub(super) static RUN: [CliOption; 42] = [
         "PATH|@NAME",
         "listen here, 1 to 107 bytes, @NAME is abstract; default /run/framemill.sock",
         Takes::Text,
-        set!(Run, options, value => options.socket = value::socket(value.text)?),
+        set!(Run, options, value => {
+            options.socket = value::socket(value.text)?;
+            options.names_socket = true;
+        }),
     ),
     option(
         "--socket-mode",
@@ -262,6 +265,20 @@ pub(super) static RUN: [CliOption; 42] = [
         "end when the first producer has ended",
         Takes::Nothing,
         set!(Run, options, _ => options.once = true),
+    ),
+    option(
+        "--stdout",
+        "",
+        "write the packets to standard output, too, and end with its reader",
+        Takes::Nothing,
+        set!(Run, options, _ => options.stdout = true),
+    ),
+    option(
+        "--mux",
+        "annexb|ts|mp4|packets",
+        "with --stdout: the form of the packets, as tap --mux; annexb if not given",
+        Takes::Text,
+        set!(Run, options, value => options.mux = Some(value::mux(value.bytes())?)),
     ),
     option(
         "--ready-fd",

@@ -56,6 +56,7 @@ fn each_mistake_gets_its_own_sentence() {
             "run --watch=5",
             "--watch is an option of stat, not of run; see framemill run --help",
         ),
+        ("run --mux ts", "--mux goes with --stdout (or tap --mux)"),
         (
             "run --idle",
             "--idle wants stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s; its value is missing",

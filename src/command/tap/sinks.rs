@@ -73,6 +73,7 @@ impl<'a> Sinks<'a> {
                 let segments = Segments::open(pattern, limit, options.keep)?;
                 Output::files(options.to, segments, stop)
             }
+            _ if options.ends_with_reader => Output::stdout(stop),
             _ => Output::to(options.to, options.reconnect_ms, stop)?,
         };
         let container = matches!(form, Form::Ts(_) | Form::Mp4(_));
