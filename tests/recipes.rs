@@ -215,8 +215,8 @@ fn a_listener_of_mediamtx_gets_a_stream_of_its_own_each_time() {
 fn a_command_of_go2rtc_prints_a_stream_and_ends_with_its_reader() {
     let kitchen = Kitchen::new();
     let config = text::blocks("go2rtc")[0];
-    let words = config.split("exec:").nth(1).expect("a command");
-    let mut words = words.split_whitespace();
+    let command = config.split("shared: exec:").nth(1);
+    let mut words = command.expect("a command").split_whitespace();
     let mut command = kitchen.command(&kitchen.path(words.next().unwrap()));
     let mut recipe = Running::spawn(command.args(words).stdout(Stdio::piped()));
     let mut pipe = recipe.0.stdout.take().unwrap();

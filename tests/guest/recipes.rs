@@ -1,10 +1,11 @@
-//! A recipe of `src/command/README.md` with the real engine, as it stands there: all of them run on the host (tests/recipes.rs).
+//! Recipes of `src/command/README.md` with the real engine, as they stand there: most of them run on the host (tests/recipes.rs).
 
 #[path = "../recipes/text.rs"]
 mod text;
 
 use std::process::Command;
 
+use crate::camera::CAMERA;
 use crate::frames::Picture;
 use crate::support::Guest;
 
@@ -58,4 +59,48 @@ fn ffmpeg_writes_a_file_of_what_the_engine_encodes() {
     let ms: Vec<f64> = ms.map(|seconds| seconds * 1000.0).collect();
     let late = |pair: &[f64]| (pair[1] - pair[0] - 100.0).abs() > 1.01;
     assert!(!ms.windows(2).any(late), "{ms:?}");
+}
+
+/// go2rtc starts what stands behind `exec:`, reads it, and closes the pipe in the end.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn an_engine_of_go2rtc_ends_with_its_reader() {
+    let guest = Guest::h264("recipes-go2rtc");
+    let config = text::blocks("go2rtc")[0];
+    let command = config
+        .split("camera: exec:")
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    // The guest's camera has another number.
+    let command = command
+        .expect("a command")
+        .replace("/dev/video0", "/dev/video4");
+    let outcome = guest.run(&format!(
+        "{CAMERA}
+        {{ {command} 2>/tmp/log; echo ended=$? >/tmp/code; }} | head -c 4000000 >/host/taken.ts
+        until_true [ -s /tmp/code ]
+        cat /tmp/code
+        "
+    ));
+    assert_eq!(outcome.number("ended"), 0, "{}", outcome.story());
+    let output = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-show_entries",
+            "stream=codec_name,width,height",
+            "-of",
+            "csv=p=0",
+        ])
+        .arg(outcome.path("taken.ts"))
+        .output()
+        .expect("ffprobe is installed; scripts/test installs it");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.starts_with("h264,1280,720"),
+        "{said}{}",
+        outcome.story()
+    );
 }
