@@ -73,7 +73,7 @@ pub(super) fn offered(
 }
 
 /// The first pair that needs no copy, then the first that needs one.
-fn pair(gives: FormatSet, takes: FormatSet) -> Option<RawFormats> {
+pub(super) fn pair(gives: FormatSet, takes: FormatSet) -> Option<RawFormats> {
     for alike in [true, false] {
         for encoder in takes.iter() {
             for camera in gives.iter() {

@@ -1,8 +1,8 @@
 //! `framemill probe`: which memory-to-memory devices there are, what they can do, and what Framemill would choose.
 //!
-//! Asks, and changes nothing: another process that uses a device does not notice. The page names every node; of the JSON, one object a
-//! line, nodes that are no memory-to-memory devices are left out. The names are stable; both forms have the same. New ones may be added.
-//! Strings are ASCII, with a question mark for every other byte.
+//! Asks, and changes nothing: another process that uses a device does not notice. Of all devices the page is short (`table`), of one it has
+//! everything. JSON has everything of all, one object a line; nodes that are of no use are left out. The names are stable; both forms have
+//! the same. New ones may be added. Strings are ASCII, with a question mark for every other byte.
 //!
 //! | name | meaning |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | `driver`, `card`, `bus` | names that the driver gives itself |
 //! | `api` | `single-planar` or `multi-planar` |
 //! | `role` | `encoder` (raw in, coded out), `decoder` (coded in), `converter` (raw to raw) or `camera` |
+//! | `stateless` | of a decoder: `true` where each frame's headers have to be parsed for it |
 //! | `camera` | of a camera, which has none of the names below: what `run --camera` takes; `card:` and the card is taken, too |
 //! | `choice` | of an encoder, what `framemill run` would best be told: |
 //! | … `format`, `codec` | four-character codes; empty when there is none that Framemill can use |
@@ -25,6 +26,8 @@
 //! | … `name`, `id` | as `run --control` takes them |
 //! | … `min`, `max`, `step`, `default` | values |
 //! | … `items` | of a menu only: values and names, `0 Baseline, 2 Main`; `--control` takes either |
+
+mod table;
 
 use core::fmt::{self, Display, Write as _};
 
@@ -81,9 +84,11 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
             Err(reason) => Err(failure!(Exit::NoDevice, "{}", Useless(node, reason))),
         };
     }
-    let mut found = false;
-    let mut unopened = Unopened::default();
-    for (node, device) in scan() {
+    let (mut found, mut unopened) = (false, Unopened::default());
+    if !options.json {
+        (found, unopened) = table::table(&mut report);
+    }
+    for (node, device) in scan().take_while(|_| options.json) {
         let node = node.as_c_str().to_bytes();
         match &device {
             Ok(device) => {
@@ -93,10 +98,7 @@ pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
             Err(NotUsable::NotM2m(capability)) if is_camera(capability.node_caps()) => {
                 describe_camera(&mut report, node, capability);
             }
-            Err(reason) => {
-                unopened.count(reason);
-                report.remark(&Useless(node, reason));
-            }
+            Err(reason) => unopened.count(reason),
         }
     }
     let result = report.finish();
@@ -142,12 +144,7 @@ fn describe_camera(report: &mut Report, node: &[u8], capability: &Capability) {
 fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
     let output = formats(None, device, Queue::Output);
     let capture = formats(None, device, Queue::Capture);
-    let encoder = output.raw && capture.coded;
-    let role: &[u8] = match output.coded {
-        _ if encoder => b"encoder",
-        true => b"decoder",
-        false => b"converter",
-    };
+    let role = Role::of(&output, &capture);
     let api: &[u8] = match device.api {
         Api::Single => b"single-planar",
         Api::Multi => b"multi-planar",
@@ -159,8 +156,11 @@ fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
     report.text("card", capability.card_name());
     report.text("bus", capability.bus_name());
     report.text("api", api);
-    report.text("role", role);
-    if encoder {
+    report.text("role", role.name().as_bytes());
+    if role == Role::Decoder {
+        report.value(b"stateless", &output.stateless);
+    }
+    if role == Role::Encoder {
         report.open("choice", b'{');
         report.string("format", &output.best);
         report.string("codec", &capture.best);
@@ -236,10 +236,49 @@ fn usable(queue: Queue, code: Fourcc, flags: u32) -> bool {
     }
 }
 
+/// What a device is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Encoder,
+    Decoder,
+    Converter,
+}
+
+impl Role {
+    fn of(output: &Offer, capture: &Offer) -> Self {
+        match output.coded {
+            _ if output.raw && capture.coded => Self::Encoder,
+            true => Self::Decoder,
+            false => Self::Converter,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Decoder => "decoder",
+            Self::Converter => "converter",
+        }
+    }
+}
+
+/// Coded formats of stateless decoders, in which a frame's headers are not: H.264, HEVC, MPEG-2, VP8, VP9, AV1 and FWHT.
+const STATELESS: [Fourcc; 7] = [
+    Fourcc::new(*b"S264"),
+    Fourcc::new(*b"S265"),
+    Fourcc::new(*b"MG2S"),
+    Fourcc::new(*b"VP8F"),
+    Fourcc::new(*b"VP9F"),
+    Fourcc::new(*b"AV1F"),
+    Fourcc::new(*b"SFWH"),
+];
+
 /// What a queue's formats come to.
 struct Offer {
     raw: bool,
     coded: bool,
+    /// One of the coded ones is a stateless decoder's.
+    stateless: bool,
     /// The usable format that is preferred, or the first; blank when there is none.
     best: Fourcc,
 }
@@ -250,6 +289,7 @@ fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queue: Queue) -
     let mut offer = Offer {
         raw: false,
         coded: false,
+        stateless: false,
         best: Fourcc::new(*b"    "),
     };
     let mut least = usize::MAX;
@@ -258,6 +298,7 @@ fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queue: Queue) -
         let usable = usable(queue, code, format.flags);
         if format.flags & FMT_FLAG_COMPRESSED != 0 {
             offer.coded = true;
+            offer.stateless |= STATELESS.contains(&code);
         } else {
             offer.raw = true;
         }

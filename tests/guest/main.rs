@@ -71,6 +71,7 @@ mod model;
 mod newcomers;
 mod piped;
 mod planes;
+mod probe;
 mod process;
 mod producers;
 mod programs;
