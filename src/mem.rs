@@ -184,27 +184,41 @@ pub unsafe fn copy_overlapping(from: *const u8, to: *mut u8, mut count: usize) {
     }
 }
 
-/// Sets `count` bytes.
+/// Sets `count` bytes, eight words at a time where there are so many.
 ///
 /// # Safety
 /// They are mapped, writable and the caller's alone.
 #[inline]
 pub unsafe fn set(mut to: *mut u8, byte: u8, count: usize) {
     const WORD: usize = size_of::<usize>();
+    type Line = [usize; 8];
     let end = to.wrapping_add(count);
-    // Not an array of bytes, which would be set by this function.
-    let words = usize::MAX / 0xff * usize::from(byte);
+    let mut word = usize::MAX / 0xff * usize::from(byte);
+    // SAFETY: no instruction. What the compiler does not know to be one byte again and again it does not set by this function.
+    unsafe { core::arch::asm!("/* {0} */", inout(reg) word, options(nostack, preserves_flags)) };
+    while to != end && !to.addr().is_multiple_of(WORD) {
+        opaque();
+        // SAFETY: one of the `count` bytes.
+        unsafe { *to = byte };
+        to = to.wrapping_add(1);
+    }
+    while end.addr() - to.addr() >= size_of::<Line>() {
+        opaque();
+        // SAFETY: eight words of the `count` bytes, and aligned.
+        unsafe { *to.cast::<Line>() = [word, word, word, word, word, word, word, word] };
+        to = to.wrapping_add(size_of::<Line>());
+    }
+    while end.addr() - to.addr() >= WORD {
+        opaque();
+        // SAFETY: a word of the `count` bytes, and aligned.
+        unsafe { *to.cast::<usize>() = word };
+        to = to.wrapping_add(WORD);
+    }
     while to != end {
         opaque();
-        if to.addr().is_multiple_of(WORD) && end.addr() - to.addr() >= WORD {
-            // SAFETY: a word of the `count` bytes, and aligned.
-            unsafe { *to.cast::<usize>() = words };
-            to = to.wrapping_add(WORD);
-        } else {
-            // SAFETY: one of the `count` bytes.
-            unsafe { *to = byte };
-            to = to.wrapping_add(1);
-        }
+        // SAFETY: one of the `count` bytes.
+        unsafe { *to = byte };
+        to = to.wrapping_add(1);
     }
 }
 

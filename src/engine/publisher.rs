@@ -102,11 +102,10 @@ impl<'a> Publisher<'a> {
             return published;
         }
         // The part that is looked into is copied first, so that the driver's memory is read once.
-        let mut scan = [0; BITSTREAM_SCAN_BYTES];
-        let first = &mut scan[..payload.len().min(BITSTREAM_SCAN_BYTES)];
-        // It lies within, and so does the rest.
-        let _ = payload.copy_out(0, first);
-        let first = &*first;
+        let mut first = ArrayVec::<u8, BITSTREAM_SCAN_BYTES>::new();
+        payload.append_start_to(&mut first);
+        let first = &first[..];
+        // It lies within.
         let rest = payload
             .part(first.len(), payload.len() - first.len())
             .unwrap_or(payload);

@@ -12,6 +12,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 use syscalls::{Sysno, syscall};
@@ -76,6 +77,18 @@ impl<'a> SharedBytes<'a> {
         // SAFETY: so many bytes are in view, as just checked; `target` is ours alone.
         unsafe { mem::copy(from.as_ptr(), target.as_mut_ptr(), target.len()) };
         true
+    }
+
+    /// Appends bytes from the start to `target`, as many as it has room for; gives how many. Nothing is cleared before.
+    pub fn append_start_to<const N: usize>(&self, target: &mut ArrayVec<u8, N>) -> usize {
+        let count = self.length.min(target.remaining_capacity());
+        let length = target.len();
+        let to = target.as_mut_ptr().wrapping_add(length);
+        // SAFETY: so many bytes are in view, and `target`, which is ours alone, has room for them behind those that it has.
+        unsafe { mem::copy(self.start.as_ptr(), to, count) };
+        // SAFETY: as many were just written.
+        unsafe { target.set_len(length + count) };
+        count
     }
 
     /// Copies `source` in at `offset`. False, and nothing copied, where it does not fit or the bytes are read-only.
@@ -232,6 +245,15 @@ mod tests {
                 assert_eq!(back[..length], source[from..from + length]);
             }
         }
+    }
+
+    #[test]
+    fn a_list_takes_as_many_of_the_first_bytes_as_it_has_room_for() {
+        let mut list = ArrayVec::<u8, 10>::from_iter([9, 9]);
+        assert_eq!(SharedBytes::from(&[1, 2, 3]).append_start_to(&mut list), 3);
+        assert_eq!(SharedBytes::from(&[4; 9]).append_start_to(&mut list), 5);
+        assert_eq!(SharedBytes::from(&[5]).append_start_to(&mut list), 0);
+        assert_eq!(list[..], [9, 9, 1, 2, 3, 4, 4, 4, 4, 4]);
     }
 
     #[test]
