@@ -31,6 +31,10 @@ pub(super) struct Input<'a> {
     base: u64,
     /// Where in the file the first frame begins.
     start: u64,
+    /// Where in the file it ended when it was opened; 0 where it has no end.
+    end: u64,
+    /// How far it was read, the bytes that were read ahead included.
+    taken: u64,
     header: Option<Y4mHeader>,
     /// How long to wait for more bytes before `Filled::Idle`, ms; `None`, as it is after that, waits without limit.
     pub(super) patience_ms: Option<u32>,
@@ -80,6 +84,8 @@ impl<'a> Input<'a> {
             ahead: ArrayVec::new(),
             base: 0,
             start: 0,
+            end: 0,
+            taken: 0,
             header: None,
             patience_ms: None,
             bounce: false,
@@ -88,7 +94,8 @@ impl<'a> Input<'a> {
         };
         // A pipe has no position.
         input.base = seek(input.fd(), SeekFrom::Current(0)).unwrap_or(0);
-        input.start = input.base;
+        (input.start, input.taken) = (input.base, input.base);
+        input.end = input.base + input.size().unwrap_or(0);
         input.waits = input.live();
         let y4m = match container {
             Container::Y4m => true,
@@ -149,6 +156,7 @@ impl<'a> Input<'a> {
     /// Goes back to the first frame.
     pub(super) fn rewind(&mut self) -> Result<(), Failure> {
         self.ahead.clear();
+        self.taken = self.start;
         seek(self.fd(), SeekFrom::Start(self.start))
             .map(|_| ())
             .map_err(|errno| {
@@ -173,7 +181,8 @@ impl<'a> Input<'a> {
     /// input the end is found by reading.
     pub(super) fn next_frame(&mut self) -> Result<bool, Failure> {
         if self.header.is_none() {
-            return Ok(!self.peek(1)?.is_empty());
+            // Of a file it is known before: what it had when it was opened is read in one go.
+            return Ok(self.taken < self.end || !self.peek(1)?.is_empty());
         }
         let mut line = [0; y4m::LINE_BYTES];
         let Some(length) = self.line(&mut line)? else {
@@ -237,7 +246,7 @@ impl<'a> Input<'a> {
 
     /// So many of the bytes that were read ahead are done with.
     fn took(&mut self, count: usize) {
-        self.ahead = self.ahead.iter().skip(count).copied().collect();
+        drop(self.ahead.drain(..count));
     }
 
     /// Takes a line; gives its length, or `None` at the input's end.
@@ -270,29 +279,23 @@ impl<'a> Input<'a> {
     }
 
     fn read(&mut self, target: SharedBytes<'_>) -> Result<usize, Failure> {
-        let mut bounce = [0; BOUNCE_BYTES];
         if self.waits {
             self.wait()?;
         }
         loop {
-            let direct = !self.bounce;
-            let room = target.len().min(BOUNCE_BYTES);
-            let into = if direct {
-                target
-            } else {
-                (&mut bounce[..room]).into()
+            let answer = match self.bounce {
+                false => target.read_from(self.fd()),
+                true => self.read_bounced(target),
             };
-            match into.read_from(self.fd()) {
+            match answer {
                 Ok(count) => {
-                    if !direct {
-                        let _ = target.copy_in(0, &bounce[..count]);
-                    }
+                    self.taken += count as u64;
                     return Ok(count);
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.wait()?,
                 // Some file systems (9p) pin the memory that they read into, and a device's cannot be pinned.
-                Err(Errno::FAULT) if direct => self.bounce = true,
+                Err(Errno::FAULT) if !self.bounce => self.bounce = true,
                 Err(errno) => {
                     return Err(failure!(
                         Exit::Input,
@@ -302,5 +305,15 @@ impl<'a> Input<'a> {
                 }
             }
         }
+    }
+
+    /// Reads by way of the stack. Apart, because whoever has such a buffer clears it.
+    #[inline(never)]
+    fn read_bounced(&self, target: SharedBytes<'_>) -> rustix::io::Result<usize> {
+        let mut bounce = [0; BOUNCE_BYTES];
+        let room = target.len().min(BOUNCE_BYTES);
+        let count = SharedBytes::from(&mut bounce[..room]).read_from(self.fd())?;
+        let _ = target.copy_in(0, &bounce[..count]);
+        Ok(count)
     }
 }
