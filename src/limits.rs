@@ -384,15 +384,16 @@ pub const OUTPUT_BYTES: usize = 3 * DATAGRAM_BYTES;
 /// Longest row of a colour plane, bytes: the widest picture with four bytes a pixel. A row is drawn on the stack before it is copied.
 pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;
 
-/// Bytes of input that are read ahead: at least a line of Y4M.
-pub const INPUT_BYTES: usize = 512;
+/// Most bytes of input that are read ahead, so that short rows take no call each.
+pub const INPUT_BYTES: usize = 32 * 1024;
+/// The same to see what the input is: at least a line of Y4M.
+pub const INPUT_HEAD_BYTES: usize = 512;
+/// From so many bytes on they are read straight into a slot: to copy fewer takes less than the call.
+pub const INPUT_DIRECT_BYTES: usize = 4096;
 
 /// `push` keeps the first frames of a raw pipe back while the next one comes within this time, ms: a writer that has them ready
 /// writes at once, and a live one is delayed once, by no more.
 pub const INPUT_HOLD_MS: u32 = 200;
-
-/// Bytes of input that are read at a time where they cannot be read into a slot directly: on the stack.
-pub const BOUNCE_BYTES: usize = 16 * 1024;
 
 /// A client that a signal asked to finish is done within so long, ms: as the engine's drain. Container runtimes kill after 10 s.
 pub const STOP_MS: u32 = DRAIN_MS_DEFAULT;

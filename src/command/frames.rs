@@ -52,20 +52,25 @@ pub(super) fn read<E: From<Failure>>(
 ) -> Result<(), E> {
     let layout = *producer.layout();
     let format = lookup(producer.format()).unwrap_or(source.format);
-    let rows = (source.rows(format, &layout)).map_err(|error| failure!(Exit::Input, "{error}"))?;
+    let mut rows =
+        (source.rows(format, &layout)).map_err(|error| failure!(Exit::Input, "{error}"))?;
     let mut run = [0; SPREAD_BYTES];
+    let frame_bytes = source.layout.frame_bytes();
     let mut done = 0;
-    for target in rows {
+    while let Some((target, count, pitch)) = rows.next_rows() {
         let bytes = target.bytes as usize;
         let run = &mut run[..bytes.min(SPREAD_BYTES)];
         let mut at = 0;
         loop {
             let memory = producer.held_plane(slot, target.memory_plane as usize);
-            let rest = match target.step {
-                1 => memory.part(target.offset as usize + at, bytes - at),
-                _ => run.get_mut(at..).map(Into::into),
+            let left = frame_bytes.saturating_sub(done + at as u64);
+            let filled = if target.step == 1 {
+                let place = (target.offset as usize, bytes, pitch as usize);
+                input.fill_rows(memory, place, count as usize, at, left)
+            } else {
+                input.fill(run.get_mut(at..).unwrap_or_default().into(), left)
             };
-            match input.fill(rest.unwrap_or_else(|| (&[]).into()))? {
+            match filled? {
                 Filled::Whole => break,
                 Filled::Short(count) => {
                     return Err(source.cut_short(frame, done + (at + count) as u64).into());
@@ -79,10 +84,10 @@ pub(super) fn read<E: From<Failure>>(
             // The target was checked against the layout, so it fits.
             let _ = scatter(run, &target, memory);
         }
-        done += u64::from(target.bytes);
+        done += u64::from(target.bytes) * u64::from(count);
         let padding = done + u64::from(target.skip);
         while done < padding {
-            match input.skip(padding - done)? {
+            match input.skip(padding - done, frame_bytes.saturating_sub(done))? {
                 Filled::Whole => done = padding,
                 Filled::Short(count) => {
                     return Err(source.cut_short(frame, done + count as u64).into());
@@ -107,7 +112,8 @@ pub(super) fn read<E: From<Failure>>(
 
 /// Reads a frame of the input that goes nowhere.
 pub(super) fn skip(input: &mut Input<'_>, source: &InputFrame, frame: u64) -> Result<(), Failure> {
-    match input.skip(source.layout.frame_bytes())? {
+    let bytes = source.layout.frame_bytes();
+    match input.skip(bytes, bytes)? {
         Filled::Short(count) => Err(source.cut_short(frame, count as u64)),
         // Where frames go nowhere, nothing is waited for with patience.
         Filled::Whole | Filled::Idle(_) => Ok(()),

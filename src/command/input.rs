@@ -1,6 +1,7 @@
 //! Reading frames' bytes from a file or a pipe. Knows bytes, ends of files and Y4M's lines; knows no slots.
 
-use arrayvec::ArrayVec;
+mod ahead;
+
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, fstat, open, seek};
@@ -12,7 +13,7 @@ use crate::errno::name::Explained;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
-use crate::limits::{BOUNCE_BYTES, INPUT_BYTES};
+use crate::limits::{INPUT_DIRECT_BYTES, INPUT_HEAD_BYTES};
 use crate::log::note;
 use crate::media::magic;
 use crate::media::y4m::{self, Y4mHeader};
@@ -20,13 +21,14 @@ use crate::shm::bytes::SharedBytes;
 use crate::stdio::{is_stored, stdin};
 use crate::text::Escaped;
 use crate::time::{MS, timespec};
+use ahead::Ahead;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
     /// `None` is standard input.
     file: Option<OwnedFd>,
-    ahead: ArrayVec<u8, INPUT_BYTES>,
+    ahead: Ahead,
     /// Where in the file the input begins: elsewhere than at 0 only where standard input was read from before.
     base: u64,
     /// Where in the file the first frame begins.
@@ -38,7 +40,7 @@ pub(super) struct Input<'a> {
     header: Option<Y4mHeader>,
     /// How long to wait for more bytes before `Filled::Idle`, ms; `None`, as it is after that, waits without limit.
     pub(super) patience_ms: Option<u32>,
-    /// This file system cannot read into a device's memory.
+    /// This file system cannot read into a device's memory: everything is read ahead.
     bounce: bool,
     /// It may have to be waited for: a pipe, a socket or a device, and a signal may be waited for, too.
     waits: bool,
@@ -81,7 +83,7 @@ impl<'a> Input<'a> {
         };
         let mut input = Self {
             file,
-            ahead: ArrayVec::new(),
+            ahead: Ahead::NONE,
             base: 0,
             start: 0,
             end: 0,
@@ -192,61 +194,104 @@ impl<'a> Input<'a> {
         Ok(true)
     }
 
-    /// Reads until `target` is full or the input ends.
-    pub(super) fn fill(&mut self, target: SharedBytes<'_>) -> Result<Filled, Failure> {
-        let mut done = self.ahead.len().min(target.len());
-        let _ = target.copy_in(0, &self.ahead[..done]);
-        self.took(done);
-        while let Some(rest) = target.part(done, target.len() - done)
-            && !rest.is_empty()
-        {
-            if let Some(ms) = self.patience_ms
-                && !self.ready(ms)
-            {
-                self.patience_ms = None;
+    /// Reads until `target` is full or the input ends. Of what follows, `left` bytes with those of `target` may be read, too: a frame's
+    /// bytes are read before the next frame's time.
+    pub(super) fn fill(&mut self, target: SharedBytes<'_>, left: u64) -> Result<Filled, Failure> {
+        let mut done = 0;
+        loop {
+            let rest = target.part(done, target.len() - done);
+            let rest = rest.unwrap_or_else(|| (&[]).into());
+            done += self.ahead.take_into(rest);
+            let Some(rest) = target
+                .part(done, target.len() - done)
+                .filter(|one| !one.is_empty())
+            else {
+                return Ok(Filled::Whole);
+            };
+            if !self.patient() {
                 return Ok(Filled::Idle(done));
             }
-            match self.read(rest)? {
+            let direct = (rest.len() >= INPUT_DIRECT_BYTES).then_some(rest);
+            let most = left.saturating_sub(done as u64).max(rest.len() as u64);
+            match self.read(direct, most)? {
                 0 => return Ok(Filled::Short(done)),
-                count => done += count,
+                count if self.ahead.is_empty() => done += count,
+                _ => {}
             }
+        }
+    }
+
+    /// The same for so many rows of `memory`, the first one at `offset` with so many `bytes`, each `pitch` bytes behind the one before. The
+    /// first `done` bytes of them are there; gives how many more came.
+    pub(super) fn fill_rows(
+        &mut self,
+        memory: SharedBytes<'_>,
+        (offset, bytes, pitch): (usize, usize, usize),
+        rows: usize,
+        done: usize,
+        left: u64,
+    ) -> Result<Filled, Failure> {
+        let (mut row, mut column) = (done / bytes.max(1), done % bytes.max(1));
+        while row < rows {
+            let (place, wanted) = (offset + row * pitch + column, bytes - column);
+            if let Some(ahead) = self.ahead.get().get(..wanted) {
+                // It lies within, as the layout was checked.
+                let _ = memory.copy_in(place, ahead);
+                self.ahead.take(wanted);
+            } else {
+                let before = row * bytes + column - done;
+                let target = memory.part(place, wanted);
+                let left = left.saturating_sub(before as u64);
+                match self.fill(target.unwrap_or_else(|| (&[]).into()), left)? {
+                    Filled::Whole => {}
+                    Filled::Short(count) => return Ok(Filled::Short(before + count)),
+                    Filled::Idle(count) => return Ok(Filled::Idle(before + count)),
+                }
+            }
+            (row, column) = (row + 1, 0);
         }
         Ok(Filled::Whole)
     }
 
-    /// Reads so many bytes that are not wanted, or until the input ends.
-    pub(super) fn skip(&mut self, bytes: u64) -> Result<Filled, Failure> {
-        let mut unwanted = [0; BOUNCE_BYTES];
+    /// Reads so many bytes that are not wanted, or until the input ends. `left` is as in `fill`.
+    pub(super) fn skip(&mut self, bytes: u64, left: u64) -> Result<Filled, Failure> {
         let mut done = 0;
-        while done < bytes {
-            let count = (bytes - done).min(BOUNCE_BYTES as u64) as usize;
+        loop {
+            let wanted = usize::try_from(bytes - done).unwrap_or(usize::MAX);
+            done += self.ahead.take(wanted) as u64;
+            if done == bytes {
+                return Ok(Filled::Whole);
+            }
             // A frame has fewer bytes than an address space.
-            match self.fill((&mut unwanted[..count]).into())? {
-                Filled::Whole => done += count as u64,
-                Filled::Short(count) => return Ok(Filled::Short(done as usize + count)),
-                Filled::Idle(count) => return Ok(Filled::Idle(done as usize + count)),
+            if !self.patient() {
+                return Ok(Filled::Idle(done as usize));
+            }
+            let most = left.saturating_sub(done).max(bytes - done);
+            if self.read(None, most)? == 0 {
+                return Ok(Filled::Short(done as usize));
             }
         }
-        Ok(Filled::Whole)
+    }
+
+    /// False, once, when nothing came for `patience_ms`.
+    fn patient(&mut self) -> bool {
+        let patient = self.patience_ms.is_none_or(|ms| self.ready(ms));
+        if !patient {
+            self.patience_ms = None;
+        }
+        patient
     }
 
     /// The next bytes, without taking them: `count` of them, fewer at the input's end.
     fn peek(&mut self, count: usize) -> Result<&[u8], Failure> {
-        while self.ahead.len() < count {
-            let mut bytes = [0; INPUT_BYTES];
-            let room = self.ahead.remaining_capacity();
-            let got = self.read((&mut bytes[..room]).into())?;
-            if got == 0 {
+        while self.ahead.get().len() < count {
+            let room = INPUT_HEAD_BYTES.saturating_sub(self.ahead.get().len());
+            if self.read(None, room as u64)? == 0 {
                 break;
             }
-            self.ahead.extend(bytes[..got].iter().copied());
         }
-        Ok(&self.ahead[..self.ahead.len().min(count)])
-    }
-
-    /// So many of the bytes that were read ahead are done with.
-    fn took(&mut self, count: usize) {
-        drop(self.ahead.drain(..count));
+        let ahead = self.ahead.get();
+        Ok(&ahead[..ahead.len().min(count)])
     }
 
     /// Takes a line; gives its length, or `None` at the input's end.
@@ -260,7 +305,7 @@ impl<'a> Input<'a> {
             .map_err(|error| failure!(Exit::Input, "{error}"))?
             .ok_or_else(cut_short)?;
         target[..length].copy_from_slice(&ahead[..length]);
-        self.took(length);
+        self.ahead.take(length);
         Ok(Some(length))
     }
 
@@ -278,24 +323,36 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn read(&mut self, target: SharedBytes<'_>) -> Result<usize, Failure> {
+    /// Reads into `direct`, where that is possible, or else at most `most` bytes ahead. Gives how many; 0 at the end.
+    fn read(&mut self, direct: Option<SharedBytes<'_>>, most: u64) -> Result<usize, Failure> {
         if self.waits {
             self.wait()?;
         }
         loop {
-            let answer = match self.bounce {
-                false => target.read_from(self.fd()),
-                true => self.read_bounced(target),
+            let direct = direct.filter(|_| !self.bounce);
+            let fd = match &self.file {
+                Some(file) => file.as_fd(),
+                None => stdin(),
+            };
+            let answer = match direct {
+                Some(target) => target.read_from(fd),
+                None => {
+                    let most = usize::try_from(most).unwrap_or(usize::MAX);
+                    SharedBytes::from(self.ahead.room(most)).read_from(fd)
+                }
             };
             match answer {
                 Ok(count) => {
                     self.taken += count as u64;
+                    if direct.is_none() {
+                        self.ahead.put(count);
+                    }
                     return Ok(count);
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => self.wait()?,
                 // Some file systems (9p) pin the memory that they read into, and a device's cannot be pinned.
-                Err(Errno::FAULT) if !self.bounce => self.bounce = true,
+                Err(Errno::FAULT) if direct.is_some() => self.bounce = true,
                 Err(errno) => {
                     return Err(failure!(
                         Exit::Input,
@@ -305,15 +362,5 @@ impl<'a> Input<'a> {
                 }
             }
         }
-    }
-
-    /// Reads by way of the stack. Apart, because whoever has such a buffer clears it.
-    #[inline(never)]
-    fn read_bounced(&self, target: SharedBytes<'_>) -> rustix::io::Result<usize> {
-        let mut bounce = [0; BOUNCE_BYTES];
-        let room = target.len().min(BOUNCE_BYTES);
-        let count = SharedBytes::from(&mut bounce[..room]).read_from(self.fd())?;
-        let _ = target.copy_in(0, &bounce[..count]);
-        Ok(count)
     }
 }

@@ -232,6 +232,21 @@ fn phase(from: Content, to: Content) -> Option<u64> {
     }
 }
 
+impl Rows {
+    /// As `next`, but all rows of a plane at once where they differ in nothing but their place: gives the first one, how many there are,
+    /// and how far apart they begin, bytes. Nothing lies between them in the source; the first one's `skip` follows the last.
+    pub fn next_rows(&mut self) -> Option<(RowTarget, u32, u32)> {
+        let parts = self.parts.get_mut(self.current..self.count)?;
+        let part = parts.first_mut()?;
+        if part.step != 1 || part.done != 0 || part.skip_row != 0 || part.is_run() {
+            return Some((self.next()?, 1, 0));
+        }
+        self.current += 1;
+        let target = part.target(part.next_row, part.row_bytes.into(), part.skip_end)?;
+        Some((target, part.rows_left, part.bytesperline))
+    }
+}
+
 impl Iterator for Rows {
     type Item = RowTarget;
 

@@ -58,6 +58,34 @@ fn chroma_goes_where_the_destination_has_it() {
 }
 
 #[test]
+fn rows_that_come_at_once_are_those_that_come_one_by_one() {
+    for (source, destination) in [(b"YU12", b"YU12"), (b"YU12", b"NV12"), (b"YUYV", b"YUYV")] {
+        let format = |code: &[u8; 4]| lookup(Fourcc::new(*code)).unwrap();
+        let (source, destination) = (format(source), format(destination));
+        let mut layout = destination.tight(640, 480).unwrap();
+        for plane in &mut layout.planes {
+            plane.bytesperline += 64;
+            plane.offset *= 2;
+        }
+        layout.memory_length[0] *= 2;
+        let alone = Rows::new(source, destination, &layout).unwrap();
+        let mut together = alone.clone();
+        let mut singles = Vec::new();
+        let mut calls = 0;
+        while let Some((first, rows, pitch)) = together.next_rows() {
+            calls += 1;
+            singles.extend((0..rows).map(|row| RowTarget {
+                offset: first.offset + row * pitch,
+                skip: if row + 1 == rows { first.skip } else { 0 },
+                ..first
+            }));
+        }
+        assert_eq!(singles, alone.collect::<Vec<_>>());
+        assert!(calls < singles.len());
+    }
+}
+
+#[test]
 fn rows_that_must_be_spread_come_in_pieces_that_fit_the_buffer() {
     let wide = tight(b"NV12", 16384, 2);
     assert_eq!(
