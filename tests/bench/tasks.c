@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * A plugin for QEMU that counts what each task of an arm64 Linux guest executes: its own instructions, the kernel's for it, system calls,
- * context switches and page faults. Exact, and the guest needs nothing for it. Knows the kernel's symbols; knows no program.
+ * context switches and page faults; not interrupts. Exact, and the guest needs nothing for it. Knows the kernel's symbols; knows no program.
  *
  *   -plugin file=tasks.so,symbols=FILE,out=FILE
  *
@@ -46,7 +46,7 @@ enum { GROUPS = 16, OTHER = 14, KERNEL = 15, TASKS = 1 << 14 };
 
 /* Of one group. */
 struct counts {
-	uint64_t user, kernel, switches, faults;
+	uint64_t user, kernel, interrupts, switches, faults;
 };
 
 /* A function of the kernel's: what groups executed of it, and, where it is a system call, how often and how much that took in all. */
@@ -54,6 +54,8 @@ struct function {
 	uint64_t address;
 	char *name;
 	bool call, fault;
+	/* How many interrupts more are being handled from here on. */
+	int interrupts;
 	uint64_t entries, own[GROUPS], calls[GROUPS], inside[GROUPS];
 };
 
@@ -68,7 +70,7 @@ struct block {
 /* A task, known by where the kernel keeps its registers. */
 struct task {
 	uint64_t key;
-	int group;
+	int group, interrupts;
 	struct function *call;
 	/* Executed since it entered the kernel, before it is known what for. */
 	uint64_t entering;
@@ -124,9 +126,18 @@ static void executed(unsigned cpu, void *data)
 		if (task->group == KERNEL)
 			task->group = OTHER;
 		task->call = NULL;
-		task->entering = 0;
+		task->entering = task->interrupts = 0;
 		counts[task->group].user += block->instructions;
 		block->runs[task->group]++;
+		return;
+	}
+	/* Whom an interrupt finds has not asked for it, and ticks would make runs differ. */
+	if (block->entry && function->interrupts > 0)
+		task->interrupts++;
+	if (task->interrupts) {
+		counts[task->group].interrupts += block->instructions;
+		if (block->entry && function->interrupts < 0)
+			task->interrupts--;
 		return;
 	}
 	counts[task->group].kernel += block->instructions;
@@ -190,8 +201,8 @@ static void dump(int label)
 {
 	fprintf(out, "dump %d\n", label);
 	for (int group = 0; group < GROUPS; group++)
-		fprintf(out, "group %d user %lu kernel %lu switches %lu faults %lu\n", group, counts[group].user, counts[group].kernel,
-			counts[group].switches, counts[group].faults);
+		fprintf(out, "group %d user %lu kernel %lu interrupts %lu switches %lu faults %lu\n", group, counts[group].user,
+			counts[group].kernel, counts[group].interrupts, counts[group].switches, counts[group].faults);
 	memset(counts, 0, sizeof(counts));
 	for (struct function *one = functions; one < functions + function_count; one++) {
 		/* The model of the encoder is asked once a frame. */
@@ -286,6 +297,7 @@ static bool load_symbols(const char *path)
 			.name = strdup(call ? name + strlen(prefix) : name),
 			.call = call,
 			.fault = !strcmp(name, "do_page_fault"),
+			.interrupts = !strcmp(name, "el1h_64_irq") + !strcmp(name, "el0t_64_irq") - !strcmp(name, "ret_to_kernel"),
 		};
 	}
 	fclose(file);
