@@ -117,7 +117,9 @@ impl<'a> Engine<'a> {
     pub(crate) fn wait(&self, now_ns: u64) -> Ready {
         let mut set = PollSet::new(now_ns);
         set.add(SIGNALS, self.signals.as_fd(), PollFlags::IN);
-        self.stage.add_to(&mut set, self.pipeline.busy(), now_ns);
+        let flows = self.run_state.takes_frames() && !self.source.is_silent();
+        self.stage
+            .add_to(&mut set, self.pipeline.needs_slots(flows), now_ns);
         self.clients.add_to(&mut set, now_ns);
         if let Source::Camera(camera) = &self.source
             && self.run_state.takes_frames()
@@ -209,7 +211,7 @@ impl<'a> Engine<'a> {
     fn serve_stage(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
         // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
         if !ready.at(ENCODER) || !self.stage.streams() {
-            return self.stage.woke(ready, false, now_ns);
+            return self.stage.not_ready(ready, &mut self.pipeline, now_ns);
         }
         let mut published = 0;
         let taken = self.take_coded(&mut published, now_ns);
@@ -245,15 +247,18 @@ impl<'a> Engine<'a> {
             };
             brought = true;
             let coded = buffer.coded;
-            let payload = buffer.payload();
-            *published += self.sink.take(&coded, payload, now_ns, &mut self.pipeline);
+            *published += (self.sink).take(&coded, buffer.payload(), now_ns, &mut self.pipeline);
             if coded.last {
                 if let Drain::Draining { .. } = self.run_state.drain() {
                     self.run_state.drained();
                 }
                 break;
             }
+            let more = coded.full || self.pipeline.inside() > 0 || !self.run_state.takes_frames();
             buffer.requeue()?;
+            if !more {
+                break; // Should there be another one all the same, the next wait tells.
+            }
         }
         Ok(brought)
     }

@@ -198,8 +198,8 @@ impl<'a> Stage<'a> {
         self.state = State::Down(closed);
     }
 
-    /// Adds what is waited for. `busy`: the encoder has slots to give back.
-    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, busy: bool, now_ns: u64) {
+    /// Adds what is waited for; `slots`: also those that the encoder gives back.
+    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, slots: bool, now_ns: u64) {
         match &self.state {
             State::Down(closed) => set.until(Some(closed.retry.next_ns())),
             State::Up(encoder) if !encoder.streams() => {}
@@ -207,7 +207,7 @@ impl<'a> Stage<'a> {
                 if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
                     return set.until(Some(quiet));
                 }
-                let events = if busy {
+                let events = if slots {
                     PollFlags::IN | PollFlags::OUT
                 } else {
                     PollFlags::IN
@@ -230,12 +230,32 @@ impl<'a> Stage<'a> {
             return Ok(false);
         };
         for returned in 0..encoder.slots() {
+            // The queue is not asked for what it does not have.
+            if !pipeline.busy() {
+                return Ok(returned > 0);
+            }
             match encoder.dequeue_frame()? {
                 Some(slot) => pipeline.returned(slot, now_ns),
                 None => return Ok(returned > 0),
             }
         }
         Ok(encoder.slots() > 0)
+    }
+
+    /// The encoder did not wake the loop. When nobody did, slots that came back and were not waited for are taken: they are signs of life.
+    ///
+    /// # Errors
+    /// As `take_returned` and `woke`.
+    pub fn not_ready(
+        &mut self,
+        ready: Ready,
+        pipeline: &mut Pipeline<'_>,
+        now_ns: u64,
+    ) -> Result<(), IoctlError> {
+        if ready.nothing() {
+            self.take_returned(pipeline, now_ns)?;
+        }
+        self.woke(ready, false, now_ns)
     }
 
     /// Notes what a wake-up by the encoder brought.

@@ -96,6 +96,12 @@ impl Link {
         self.holders.iter().filter(|&&one| one == holders).count()
     }
 
+    /// Whether these hold any slot.
+    #[must_use]
+    pub fn holds_any(&self, holders: Holders) -> bool {
+        self.holders.contains(&holders)
+    }
+
     /// A new source: its frames are counted from zero.
     pub fn attach(&mut self) {
         self.attachment = self.attachment.wrapping_add(1);

@@ -337,7 +337,7 @@ impl<'a> Pipeline<'a> {
     /// Whether the encoder has a slot.
     #[must_use]
     pub fn busy(&self) -> bool {
-        self.link.held_by(Holders::STAGE) > 0
+        self.link.holds_any(Holders::STAGE)
     }
 
     /// Whether the encoder has slots, and all their frames are accounted for.

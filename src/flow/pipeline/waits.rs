@@ -6,6 +6,9 @@ use super::{Holders, Pipeline};
 use crate::limits::{FLUSH_AFTER_MS, MUTE_FRAMES, MUTE_FRAMES_HELD};
 use crate::time::MS;
 
+/// A source that has so many slots waits for none: a camera fills one while it has another.
+const SLOTS_ENOUGH: usize = 3;
+
 impl Pipeline<'_> {
     /// When `expire` has something to do next, `CLOCK_MONOTONIC` ns.
     #[must_use]
@@ -45,6 +48,14 @@ impl Pipeline<'_> {
     #[must_use]
     pub fn stalls(&self, limit: u64) -> Option<u64> {
         (self.busy() && self.owes()).then(|| self.progress.saturating_add(limit))
+    }
+
+    /// Whether a slot that the encoder gives back is waited for. Where frames flow, the source has enough of them, no frame waits to be
+    /// queued and a packet is still to come, it is taken when the packet comes: a turn less for each frame.
+    #[must_use]
+    pub fn needs_slots(&self, flows: bool) -> bool {
+        let enough = self.held_by_source() >= SLOTS_ENOUGH && self.filled() == 0;
+        self.busy() && !(flows && enough && self.inside() > 0)
     }
 
     /// Whether frames are on their way and the encoder, for all that is known, may hold them back until others come.
