@@ -34,9 +34,42 @@ unsafe fn run(count: usize, argv: *const *const c_char) -> u8 {
     // The first word is the program's name. There may be none at all: execve allows that.
     // SAFETY: a null pointer ends argv, and the environment begins behind it.
     let environment = unsafe { argv.add(count + 1) };
+    #[cfg(target_pointer_width = "64")]
+    // SAFETY: behind the environment lies what the kernel has to say, as it left it.
+    unsafe {
+        find_vdso(environment)
+    };
     // SAFETY: as for argv; and the environment is never changed.
     let variable = |name: &str| unsafe { variable(environment, name) };
     command::main(words.get(1..).unwrap_or_default(), &variable)
+}
+
+/// Looks behind the environment for the kernel's image (the auxiliary vector), by which clocks are read without a call.
+///
+/// # Safety
+/// `environment` is as the kernel left it: pointers up to a null pointer, then pairs of words up to a zero.
+#[cfg(target_pointer_width = "64")]
+unsafe fn find_vdso(mut environment: *const *const c_char) {
+    const AT_SYSINFO_EHDR: usize = 33;
+    // SAFETY: the caller's promise; the null pointer is not passed.
+    while !unsafe { *environment }.is_null() {
+        // SAFETY: there is a next one, because this one was not null.
+        environment = unsafe { environment.add(1) };
+    }
+    // SAFETY: the pairs begin behind the null pointer.
+    let mut pair = unsafe { environment.add(1) }.cast::<[*const u8; 2]>();
+    loop {
+        // SAFETY: the caller's promise; the pair with the zero is not passed.
+        let [kind, value] = unsafe { *pair };
+        match kind.addr() {
+            0 => return,
+            AT_SYSINFO_EHDR if value.is_null() => return,
+            // SAFETY: this is where the kernel says that its image is.
+            AT_SYSINFO_EHDR => return unsafe { framemill::internals::time::use_vdso(value) },
+            // SAFETY: there is a next pair, because this one was not the last.
+            _ => pair = unsafe { pair.add(1) },
+        }
+    }
 }
 
 /// The value of a variable.

@@ -91,6 +91,8 @@ mod not_loom {
     }
     pub mod time {
         pub use crate::time::now;
+        #[cfg(target_pointer_width = "64")]
+        pub use crate::time::use_vdso;
     }
     pub mod types {
         pub mod control_setting {

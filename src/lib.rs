@@ -185,3 +185,5 @@ mod time;
 mod types;
 #[cfg(not(loom))]
 mod v4l2;
+#[cfg(target_pointer_width = "64")]
+mod vdso;

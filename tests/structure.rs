@@ -20,7 +20,7 @@ use source::{File, functions, of, of_the_simulation, on_disk};
 /// The modules in their layers, the lowest first. A file imports from its own module and from layers below it. Modules of one layer do
 /// not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["limits", "mem"],
+    &["limits", "mem", "vdso"],
     &["nearest", "text", "time"],
     &["errno", "stdio"],
     &["child", "exit", "free_memory", "log", "schedule", "signals"],
