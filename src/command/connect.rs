@@ -18,6 +18,10 @@ use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::socket_name::SocketName;
 
+/// The first pause, ms; each is twice as long as the one before, up to `CONNECT_RETRY_MS`: an engine that is started together with its
+/// clients listens some milliseconds later.
+const CONNECT_FIRST_RETRY_MS: u32 = 1;
+
 /// How long a client waits for an engine.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Patience {
@@ -40,6 +44,7 @@ pub(super) fn connect<T>(
         Patience::Ms(ms) => now().saturating_add(u64::from(ms) * MS),
         Patience::Every(_) => u64::MAX,
     };
+    let mut pause_ms = CONNECT_FIRST_RETRY_MS;
     loop {
         match attempt(&EngineAddress {
             socket: *socket,
@@ -47,8 +52,9 @@ pub(super) fn connect<T>(
             stop: stop.descriptor(),
         }) {
             Ok(connection) => return Ok(connection),
-            Err(error) => try_again(socket, patience, stop, deadline, error)?,
+            Err(error) => try_again(socket, patience, stop, (deadline, pause_ms), error)?,
         }
+        pause_ms = (2 * pause_ms).min(CONNECT_RETRY_MS);
     }
 }
 
@@ -86,7 +92,7 @@ fn try_again(
     socket: &SocketName<'_>,
     patience: Patience,
     stop: &Stop,
-    deadline: u64,
+    (deadline, pause_ms): (u64, u32),
     error: ClientError,
 ) -> Result<(), Failure> {
     if stop.asked()? {
@@ -107,7 +113,7 @@ fn try_again(
             "{}: {error}, for {wait_ms} ms",
             Name(socket)
         )),
-        Patience::Ms(1..) if may_change => stop.pause(CONNECT_RETRY_MS),
+        Patience::Ms(1..) if may_change => stop.pause(pause_ms),
         Patience::Every(ms) if may_change => stop.pause(ms),
         _ => Err(lost(socket, error)),
     }
