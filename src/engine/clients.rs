@@ -14,7 +14,8 @@ use crate::control::message::{Change, FormatRequest, Message, Offer, Outcome, Re
 use crate::control::socket::{
     Descriptors, Listener, Received, peer_uid, receive, receive_plain, send, trusted,
 };
-use crate::engine::poll::{FILLED, FIRST_CLIENT, LISTENER, PollSet, Ready};
+use crate::engine::poll::{FILLED, FIRST_CLIENT, LISTENER, PollSet, Ready, TOKENS};
+use crate::engine::rare::Rare;
 use crate::errno::name::Explained;
 use crate::flow::log_limit::LogLimit;
 use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
@@ -68,6 +69,8 @@ pub struct Clients<'a> {
     pub table: Table,
     /// How often the log speaks of what clients do.
     pub log_limit: LogLimit,
+    /// What is waited for by way of one descriptor.
+    pub rare: Rare<TOKENS>,
     listener: Listener<'a>,
     /// The memfd of the packet ring, for consumers.
     packets: OwnedFd,
@@ -85,6 +88,7 @@ impl<'a> Clients<'a> {
         Self {
             table: Table::new(),
             log_limit: LogLimit::default(),
+            rare: Rare::new(),
             listener,
             packets,
             rights,
@@ -96,22 +100,16 @@ impl<'a> Clients<'a> {
 
     /// Adds what is waited for.
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, now_ns: u64) {
-        if self.accept_again_ns <= now_ns {
-            set.add(LISTENER, self.listener.as_fd(), PollFlags::IN);
-        } else {
-            set.until(Some(self.accept_again_ns));
-        }
+        let accepts = self.accept_again_ns <= now_ns;
+        set.add_fixed(LISTENER, self.listener.as_fd(), accepts);
+        set.until(Some(self.accept_again_ns).filter(|_| !accepts));
         if let Some((_, filled)) = self.table.producer() {
             set.add(FILLED, filled.as_fd(), PollFlags::IN);
         }
         for (index, client) in self.table.list().iter().enumerate() {
             let throttled = client.throttled_until > now_ns;
-            let events = if throttled {
-                PollFlags::empty()
-            } else {
-                PollFlags::IN
-            };
-            set.add(FIRST_CLIENT + index, client.socket.as_fd(), events);
+            let (token, socket) = (FIRST_CLIENT + index, client.socket.as_fd());
+            set.add_rare(token, socket, !throttled, &client.registered);
             set.until(client.hello_deadline());
             set.until(throttled.then_some(client.throttled_until));
         }

@@ -18,7 +18,6 @@
 //! What a call on the driver takes is the driver's affair. In the loop no failure but the loss of a device ends the engine. The parts do not
 //! know each other: they give events, and what one part's event means to another is decided here and in `reconfigure`.
 
-use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
@@ -115,8 +114,8 @@ impl<'a> Engine<'a> {
 
     /// Waits for the next event or deadline. Nothing here blocks but the one ppoll.
     pub(crate) fn wait(&self, now_ns: u64) -> Ready {
-        let mut set = PollSet::new(now_ns);
-        set.add(SIGNALS, self.signals.as_fd(), PollFlags::IN);
+        let mut set = PollSet::new(now_ns, &self.clients.rare);
+        set.add_fixed(SIGNALS, self.signals.as_fd(), true);
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
         self.stage
             .add_to(&mut set, self.pipeline.needs_slots(flows), now_ns);

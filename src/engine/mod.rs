@@ -21,6 +21,7 @@ pub mod error;
 mod idle;
 pub mod poll;
 pub mod publisher;
+mod rare;
 mod reconfigure;
 pub mod request;
 pub mod ring_source;

@@ -1,4 +1,4 @@
-//! Waiting: one ppoll over everything, with one deadline. Knows descriptors, their tokens and times. Knows no meaning: each part adds what it
+//! Waiting: one ppoll over everything, with one deadline. What rarely happens stands behind one of its descriptors (`rare`). Knows descriptors, their tokens and times. Knows no meaning: each part adds what it
 //! waits for, and looks for its own tokens afterwards.
 
 use arrayvec::ArrayVec;
@@ -6,6 +6,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
+use crate::engine::rare::{Rare, Registered};
 use crate::limits::{CLIENTS, HEARTBEAT_MS};
 use crate::time::{MS, timespec};
 
@@ -19,10 +20,13 @@ pub const LISTENER: usize = 2;
 pub const FILLED: usize = 3;
 /// Token of the camera's events.
 pub const CAMERA_EVENT: usize = 4;
+/// Token of what rarely happens.
+const RARE: usize = 5;
 /// Token of the first client's socket; the others follow.
-pub const FIRST_CLIENT: usize = 5;
+pub const FIRST_CLIENT: usize = 6;
 
-const TOKENS: usize = FIRST_CLIENT + CLIENTS;
+/// How many tokens there are.
+pub const TOKENS: usize = FIRST_CLIENT + CLIENTS;
 const _: () = assert!(TOKENS <= 64, "each token has a bit in `Ready`");
 
 /// What is waited for, and until when. A source that is not there is not added.
@@ -30,6 +34,7 @@ const _: () = assert!(TOKENS <= 64, "each token has a bit in `Ready`");
 pub struct PollSet<'a> {
     set: ArrayVec<PollFd<'a>, TOKENS>,
     tokens: ArrayVec<usize, TOKENS>,
+    rare: &'a Rare<TOKENS>,
     deadline: u64,
 }
 
@@ -75,14 +80,43 @@ impl Ready {
 }
 
 impl<'a> PollSet<'a> {
-    /// No sources; the latest time to wake up is a heartbeat after `now`.
+    /// No sources but those that are registered in `rare`; the latest time to wake up is a heartbeat after `now`.
     #[must_use]
-    pub fn new(now: u64) -> Self {
-        Self {
+    pub fn new(now: u64, rare: &'a Rare<TOKENS>) -> Self {
+        let mut set = Self {
             set: ArrayVec::new(),
             tokens: ArrayVec::new(),
+            rare,
             deadline: now.saturating_add(u64::from(HEARTBEAT_MS) * MS),
+        };
+        if let Some(fd) = rare.as_fd() {
+            set.add(RARE, fd, PollFlags::IN);
         }
+        set
+    }
+
+    /// Waits for a source where something rarely happens. It stays registered until it is closed, and has to be added each time all the same:
+    /// `listens` and the token may be others.
+    pub fn add_rare(
+        &mut self,
+        token: usize,
+        fd: BorrowedFd<'a>,
+        listens: bool,
+        registered: &Registered,
+    ) {
+        if !self.rare.register(token, fd, listens, registered) {
+            let flags = if listens {
+                PollFlags::IN
+            } else {
+                PollFlags::empty()
+            };
+            self.add(token, fd, flags);
+        }
+    }
+
+    /// The same for one that stays open to the end.
+    pub fn add_fixed(&mut self, token: usize, fd: BorrowedFd<'a>, listens: bool) {
+        self.add_rare(token, fd, listens, &self.rare.fixed[token]);
     }
 
     /// Waits for a source too.
@@ -125,6 +159,9 @@ impl<'a> PollSet<'a> {
         for (fd, token) in self.set.iter().zip(&self.tokens) {
             bits |= u64::from(!fd.revents().is_empty()) << token;
             polled |= 1 << token;
+        }
+        if bits >> RARE & 1 == 1 {
+            bits = bits & !(1 << RARE) | self.rare.happened();
         }
         Ok(Ready { bits, polled })
     }

@@ -74,6 +74,9 @@ pub(super) const CALLS: &[Call] = &[
     call("fcntl fcntl64", [25, 221, 72], OneOf(1, &[F_ADD_SEALS])),
     // The loop's one wait, and whether a log line would have to wait.
     call("ppoll ppoll_time64", [73, 414, 271], Any),
+    // What of that rarely happens: who is waited for, and who it was.
+    call("epoll_ctl", [21, 251, 233], Any),
+    call("epoll_pwait", [22, 346, 281], Any),
     // A moment's rest when that wait fails; the kernel's own call in its place, after the process was stopped.
     call("nanosleep clock_nanosleep_time64", [101, 407, 35], Any),
     call("restart_syscall", [128, 0, 219], Any),
@@ -117,6 +120,9 @@ pub(super) const NO_CALLS: [u32; 2] = [u32::MAX, u16::MAX as u32];
 
 /// The ioctls that the running loop issues. One that is issued in the loop and is not here ends the process.
 const IOCTLS: &[u32] = &[
+    // Frames and packets. They come first: where the kernel interprets the filter, each comparison counts.
+    abi::VIDIOC_DQBUF,
+    abi::VIDIOC_QBUF,
     // A device is reopened.
     abi::VIDIOC_QUERYCAP,
     abi::VIDIOC_G_INPUT,
@@ -133,9 +139,6 @@ const IOCTLS: &[u32] = &[
     abi::VIDIOC_STREAMON,
     abi::VIDIOC_STREAMOFF,
     abi::VIDIOC_ENCODER_CMD,
-    // Frames and packets.
-    abi::VIDIOC_QBUF,
-    abi::VIDIOC_DQBUF,
     // Controls, at a set-up or for a client.
     abi::VIDIOC_QUERY_EXT_CTRL,
     abi::VIDIOC_G_EXT_CTRLS,

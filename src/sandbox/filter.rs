@@ -318,7 +318,7 @@ mod tests {
             // By number, every one there is: a mistake in a jump would let one through.
             let permitted = (0..1024).filter(|&number| allowed(architecture, number, &[]));
             // Without arguments these are refused: ioctl, futex, getsockopt, socketpair, fcntl.
-            assert_eq!(permitted.count(), 30 - 5);
+            assert_eq!(permitted.count(), 32 - 5);
         }
     }
 

@@ -9,6 +9,7 @@ use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
 };
 
+use crate::engine::rare::Registered;
 use crate::flow::wake_cost::{Meter, WakeCost};
 use crate::limits::{CLIENTS, COSTLY_PAUSE_MS, COSTLY_USERS, HELLO_MS};
 use crate::time::{MS, processor_time};
@@ -44,6 +45,8 @@ pub enum Role {
 pub struct Client {
     /// Its socket.
     pub socket: OwnedFd,
+    /// How the loop waits for it.
+    pub registered: Registered,
     /// Its role.
     pub role: Role,
     /// When it connected, `CLOCK_MONOTONIC` ns.
@@ -93,6 +96,7 @@ impl Table {
     pub fn add(&mut self, socket: OwnedFd, now: u64) -> Result<(), OwnedFd> {
         let client = Client {
             socket,
+            registered: Registered::default(),
             role: Role::New,
             since: now,
             throttled_until: 0,
