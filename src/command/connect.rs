@@ -18,9 +18,9 @@ use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::socket_name::SocketName;
 
-/// The first pause, ms; each is twice as long as the one before, up to `CONNECT_RETRY_MS`: an engine that is started together with its
-/// clients listens some milliseconds later.
-const CONNECT_FIRST_RETRY_MS: u32 = 1;
+/// The first pauses, ms, and how many: an engine that is started together with its clients listens some milliseconds later.
+const CONNECT_FIRST_RETRY_MS: u32 = 2;
+const CONNECT_FIRST_RETRIES: u32 = 20;
 
 /// How long a client waits for an engine.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub(super) fn connect<T>(
         Patience::Ms(ms) => now().saturating_add(u64::from(ms) * MS),
         Patience::Every(_) => u64::MAX,
     };
-    let mut pause_ms = CONNECT_FIRST_RETRY_MS;
+    let mut tries = 0;
     loop {
         match attempt(&EngineAddress {
             socket: *socket,
@@ -52,9 +52,15 @@ pub(super) fn connect<T>(
             stop: stop.descriptor(),
         }) {
             Ok(connection) => return Ok(connection),
-            Err(error) => try_again(socket, patience, stop, (deadline, pause_ms), error)?,
+            Err(error) => {
+                let pause_ms = match tries {
+                    0..CONNECT_FIRST_RETRIES => CONNECT_FIRST_RETRY_MS,
+                    _ => CONNECT_RETRY_MS,
+                };
+                tries = tries.saturating_add(1);
+                try_again(socket, patience, stop, (deadline, pause_ms), error)?;
+            }
         }
-        pause_ms = (2 * pause_ms).min(CONNECT_RETRY_MS);
     }
 }
 

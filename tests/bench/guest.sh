@@ -137,7 +137,7 @@ latency() {
 # start NAME: engine, producer and consumer begin together, one frame goes through; how long until its bytes are there, and what all of it takes.
 joint_start() {
     name=$1 pids=''
-    knob encode_us 5000
+    knob encode_us 0
     input 640x480
     mark
     meter now >/host/$name.begin
