@@ -4,7 +4,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::slots::mapping;
-use super::wait::{check_wake, clear, wait};
+use super::wait::{check_wake, clear, hear, wait};
 use super::{ClientError, EngineAddress, Next, Start};
 use crate::control::message::{Change, Message};
 use crate::control::socket::{Descriptors, send};
@@ -252,7 +252,16 @@ impl PacketConsumer {
     /// # Errors
     /// When poll(2) fails, or the engine disconnected this consumer.
     pub fn wait(&self, timeout: Option<u64>) -> Result<Wait, ClientError> {
-        match wait(&self.event, &self.socket, timeout) {
+        self.waited(wait(&self.event, &self.socket, timeout))
+    }
+
+    /// The same after a wait of one's own: what it found at `event` and at `socket`.
+    pub(crate) fn heard(&self, wakes: bool, says: bool) -> Result<Wait, ClientError> {
+        self.waited(hear(&self.event, &self.socket, wakes, says))
+    }
+
+    fn waited(&self, answer: Result<bool, ClientError>) -> Result<Wait, ClientError> {
+        match answer {
             Ok(true) => Ok(Wait::Ready),
             Ok(false) => Ok(Wait::TimedOut),
             Err(ClientError::Gone) => Ok(Wait::Gone),

@@ -44,11 +44,25 @@ pub(super) fn wait(
         Err(Errno::INTR) => return Ok(true),
         Err(errno) => return Err(ClientError::System(Step::Polling, errno)),
     }
+    let [wakes, says] = [0, 1].map(|at: usize| !set[at].revents().is_empty());
+    hear(wake, socket, wakes, says)
+}
+
+/// The same after a wait of one's own, which found that the wake socket was written to, or that the engine says something. Always true.
+///
+/// # Errors
+/// As `wait`.
+pub(super) fn hear(
+    wake: &OwnedFd,
+    socket: &OwnedFd,
+    wakes: bool,
+    says: bool,
+) -> Result<bool, ClientError> {
     // The connection first, whenever it has something: a wake socket that never falls silent must not hide the end.
-    if !set[1].revents().is_empty() {
+    if says {
         listen(socket)?;
     }
-    if set[0].revents().is_empty() || clear(wake)? {
+    if !wakes || clear(wake)? {
         return Ok(true);
     }
     // The engine closes both together, and its reason, if any, before the wake socket.

@@ -328,7 +328,7 @@ impl Port<'_> {
         loop {
             match self.stop.wait(&[(self.fd(), PollFlags::OUT)], limit) {
                 Ok(Woken::Asked) => {}
-                Ok(Woken::Ready) => return,
+                Ok(Woken::Ready(_)) => return,
                 Ok(Woken::TimedOut) => {
                     self.trouble = Some(Trouble::Errno(Errno::TIMEDOUT));
                     return;

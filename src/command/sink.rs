@@ -140,8 +140,8 @@ impl Sink {
                 match stop.wait(&engine, Some(LOOK_NS))? {
                     Woken::TimedOut => {}
                     Woken::Asked => return Ok(End::Asked),
-                    Woken::Ready if ended(observer.header()) => return Ok(End::Stream),
-                    Woken::Ready => return Ok(End::Gone),
+                    Woken::Ready(_) if ended(observer.header()) => return Ok(End::Stream),
+                    Woken::Ready(_) => return Ok(End::Gone),
                 }
             }
             let uid = options.engine_uid;
@@ -190,8 +190,8 @@ impl Sink {
                         (consumer.event(), PollFlags::IN),
                         (consumer.socket(), PollFlags::IN),
                     ];
-                    if stop.wait(&engine, Some(REQUEST_NS))? == Woken::Ready {
-                        gone = match consumer.wait(Some(0)) {
+                    if let Woken::Ready(bits) = stop.wait(&engine, Some(REQUEST_NS))? {
+                        gone = match consumer.heard(bits & 1 != 0, bits & 2 != 0) {
                             Ok(wait) => wait == Wait::Gone,
                             Err(error) if options.reconnect_ms.is_some() => {
                                 note!(warn, "{error}");

@@ -21,6 +21,9 @@ use crate::limits::STOP_MS;
 use crate::signals::Signals;
 use crate::time::{MS, now, timespec};
 
+/// How often a loop goes round until it asks whether a signal came.
+const ROUNDS: u8 = 16;
+
 /// Most descriptors that a command waits for, the signals' left out.
 const DESCRIPTORS: usize = 3;
 
@@ -32,8 +35,8 @@ pub(super) const STOPPED: Failure = Failure {
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Woken {
-    /// A descriptor has an event.
-    Ready,
+    /// Descriptors have an event: a bit for each.
+    Ready(u8),
     /// The time is up.
     TimedOut,
     /// The first signal came. Said once.
@@ -86,7 +89,23 @@ impl Stop {
     /// As `wait`.
     pub(super) fn asked(&self) -> Result<bool, Failure> {
         self.wait(&[], Some(0))?;
-        Ok(self.deadline_ns.get().is_some() && self.engine.get().is_none())
+        Ok(self.was_asked())
+    }
+
+    /// The same in a loop that waits in each round or takes little time for it: asks the kernel in one of so many rounds.
+    ///
+    /// # Errors
+    /// As `wait`.
+    pub(super) fn asked_in_round(&self, round: &mut u8) -> Result<bool, Failure> {
+        *round = (*round + 1) % ROUNDS;
+        match *round {
+            0 => self.asked(),
+            _ => Ok(self.was_asked()),
+        }
+    }
+
+    fn was_asked(&self) -> bool {
+        self.deadline_ns.get().is_some() && self.engine.get().is_none()
     }
 
     /// Waits for one of the descriptors, at most `timeout_ns`; without a limit for `None`.
@@ -122,15 +141,16 @@ impl Stop {
                     return Err(failure!(Exit::Resource, "poll failed: {}", Named(errno)));
                 }
             }
-            if signals.is_some_and(Signals::take) {
+            let happened =
+                |(at, one): (usize, &PollFd<'_>)| u8::from(!one.revents().is_empty()) << at;
+            let bits: u8 = set.iter().enumerate().map(happened).sum();
+            let ready = bits & !(u8::MAX << descriptors.len());
+            if bits != ready && signals.is_some_and(Signals::take) {
                 match self.signalled(time, deadline)? {
                     Some(woken) => return Ok(woken),
                     None => continue,
                 }
             }
-            let ready = set[..descriptors.len()]
-                .iter()
-                .any(|one| !one.revents().is_empty());
             let time = now();
             if deadline.is_some_and(|at| at <= time) {
                 return Err(failure!(
@@ -139,8 +159,8 @@ impl Stop {
                     self.limit_ms()
                 ));
             }
-            if ready {
-                return Ok(Woken::Ready);
+            if ready != 0 {
+                return Ok(Woken::Ready(ready));
             }
             if until.is_some_and(|at| at <= time) {
                 return Ok(Woken::TimedOut);
@@ -182,7 +202,7 @@ impl Stop {
         timeout_ns: Option<u64>,
     ) -> Result<bool, Failure> {
         match self.wait(descriptors, timeout_ns)? {
-            Woken::Ready => Ok(true),
+            Woken::Ready(_) => Ok(true),
             Woken::TimedOut => Ok(false),
             Woken::Asked => Err(STOPPED),
         }

@@ -214,7 +214,10 @@ fn take(
     count: &mut Count,
 ) -> Result<End, Failure> {
     let mut gone = false;
-    while options.frames.is_none_or(|limit| count.packets < limit) && !stop.asked()? {
+    let mut round = 0;
+    while options.frames.is_none_or(|limit| count.packets < limit)
+        && !stop.asked_in_round(&mut round)?
+    {
         match consumer.next(buffer) {
             Next::Packet(packet) => {
                 let after_loss = count.losses.packet();
@@ -251,11 +254,11 @@ fn take(
                     (stdout(), PollFlags::empty()),
                 ];
                 let waited = &all[..2 + usize::from(reader)];
-                if stop.wait(waited, sinks.sync()?)? == Woken::Ready {
+                if let Woken::Ready(bits) = stop.wait(waited, sinks.sync()?)? {
                     if reader && has_ended(stdout()) {
                         return Err(STOPPED);
                     }
-                    match consumer.wait(Some(0)) {
+                    match consumer.heard(bits & 1 != 0, bits & 2 != 0) {
                         Ok(wait) => gone = wait == Wait::Gone,
                         Err(error) => return Ok(End::Engine(Gone::Failed(error))),
                     }

@@ -175,7 +175,7 @@ impl<'a> Engine<'a> {
         self.run_timers(now_ns)?;
         if ready.nothing() {
             // Perhaps because a wake-up was lost for want of memory, and its reader sleeps. One too many harms nobody.
-            self.clients.table.notify_consumers(now_ns);
+            self.clients.table.notify_consumers_again(now_ns);
             self.clients.table.notify_producer(now_ns);
         }
         self.give_slots(now_ns);

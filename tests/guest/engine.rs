@@ -62,7 +62,7 @@ both_apis! {
         assert!(calls[..first].iter().any(|call| call == "mmap"), "it maps before");
         let allowed = [
             "ppoll", "ioctl", "read", "write", "accept4", "recvfrom", "sendmsg", "futex", "close", "socketpair", "sendto",
-            "clock_gettime", "recvmsg", "getsockopt", "geteuid", "shutdown", "fallocate",
+            "clock_gettime", "recvmsg", "getsockopt", "geteuid", "shutdown", "fallocate", "epoll_ctl", "epoll_pwait",
         ];
         for call in &calls[first..last] {
             assert!(allowed.contains(&call.as_str()), "{call} in the loop");

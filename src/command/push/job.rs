@@ -136,7 +136,10 @@ impl<'a> Job<'a> {
         hold: &mut Hold,
     ) -> Result<(), Ended> {
         let options = self.options;
-        while options.frames.is_none_or(|limit| self.frame < limit) && !self.stop.asked()? {
+        let mut round = 0;
+        while options.frames.is_none_or(|limit| self.frame < limit)
+            && !self.stop.asked_in_round(&mut round)?
+        {
             if let Some(input) = input
                 && hold.waits()
                 && !input.ready(INPUT_HOLD_MS)

@@ -73,6 +73,8 @@ pub struct Table {
     pub meter: Meter,
     /// Where the reference's wake-up goes: nobody polls it.
     reference: Option<(OwnedFd, OwnedFd)>,
+    /// A consumer was not signalled, for want of memory.
+    owes: bool,
     /// What it has cost to wake the consumers that sleep on the futex word, who cannot be told apart.
     sleepers_cost: WakeCost,
     /// Users who are refused for what their clients cost, and until when, `CLOCK_MONOTONIC` ns.
@@ -164,8 +166,16 @@ impl Table {
         let allowed = self.meter.allows(now, 1);
         for client in &mut self.list {
             if let Role::Consumer(Some(wake)) = &client.role {
-                charged(&mut client.cost, allowed, || signal(wake));
+                let told = charged(&mut client.cost, allowed, || signal(wake));
+                self.owes |= !told;
             }
+        }
+    }
+
+    /// Signals them again when a wake-up was lost for want of memory, and its reader sleeps.
+    pub fn notify_consumers_again(&mut self, now: u64) {
+        if core::mem::take(&mut self.owes) {
+            self.notify_consumers(now);
         }
     }
 
@@ -277,10 +287,16 @@ pub fn new_wake() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((read, write))
 }
 
-/// Wakes whoever polls the other end.
-pub fn signal(wake: &OwnedFd) {
-    // AGAIN: there is no room, so the other side is awake or does not care. PIPE: it is gone.
-    let _ = send(wake, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+/// Wakes whoever polls the other end. False when that has to be tried again.
+pub fn signal(wake: &OwnedFd) -> bool {
+    let sent = send(wake, &[1], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    // AGAIN: there is no room, so the other side is awake or does not care. PIPE, CONNRESET: it is gone.
+    !sent.is_err_and(|errno| {
+        !matches!(
+            errno,
+            io::Errno::AGAIN | io::Errno::PIPE | io::Errno::CONNRESET
+        )
+    })
 }
 
 #[cfg(test)]
