@@ -385,11 +385,9 @@ pub const OUTPUT_BYTES: usize = 3 * DATAGRAM_BYTES;
 pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;
 
 /// Most bytes of input that are read ahead, so that short rows take no call each.
-pub const INPUT_BYTES: usize = 32 * 1024;
+pub const INPUT_BYTES: usize = 16 * 1024;
 /// The same to see what the input is: at least a line of Y4M.
 pub const INPUT_HEAD_BYTES: usize = 512;
-/// From so many bytes on they are read straight into a slot: to copy fewer takes less than the call.
-pub const INPUT_DIRECT_BYTES: usize = 4096;
 
 /// `push` keeps the first frames of a raw pipe back while the next one comes within this time, ms: a writer that has them ready
 /// writes at once, and a live one is delayed once, by no more.

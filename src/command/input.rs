@@ -13,7 +13,7 @@ use crate::errno::name::Explained;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
-use crate::limits::{INPUT_DIRECT_BYTES, INPUT_HEAD_BYTES};
+use crate::limits::INPUT_HEAD_BYTES;
 use crate::log::note;
 use crate::media::magic;
 use crate::media::y4m::{self, Y4mHeader};
@@ -21,14 +21,17 @@ use crate::shm::bytes::SharedBytes;
 use crate::stdio::{is_stored, stdin};
 use crate::text::Escaped;
 use crate::time::{MS, timespec};
-use ahead::Ahead;
+pub(super) use ahead::Ahead;
+
+/// From so many bytes on a piece of a frame is read straight into its slot: to copy fewer takes less time than the call.
+const INPUT_DIRECT_BYTES: usize = 4096;
 
 /// A file or pipe that is read from, with the bytes that were read ahead.
 #[derive(Debug)]
 pub(super) struct Input<'a> {
     /// `None` is standard input.
     file: Option<OwnedFd>,
-    ahead: Ahead,
+    ahead: &'a mut Ahead,
     /// Where in the file the input begins: elsewhere than at 0 only where standard input was read from before.
     base: u64,
     /// Where in the file the first frame begins.
@@ -64,6 +67,7 @@ impl<'a> Input<'a> {
         source: Source<'_>,
         container: Container,
         stop: &'a Stop,
+        ahead: &'a mut Ahead,
     ) -> Result<Self, Failure> {
         let (file, named_y4m) = match source {
             Source::File(path) => {
@@ -83,7 +87,7 @@ impl<'a> Input<'a> {
         };
         let mut input = Self {
             file,
-            ahead: Ahead::NONE,
+            ahead,
             base: 0,
             start: 0,
             end: 0,

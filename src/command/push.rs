@@ -12,7 +12,7 @@ use ::log::LevelFilter;
 use crate::cli::{Pace, PushOptions, Source, Timestamps};
 use crate::client::{ClientError, FrameProducer, Step};
 use crate::command::connect::lost;
-use crate::command::input::Input;
+use crate::command::input::{Ahead, Input};
 use crate::command::pace::Timing;
 use crate::command::stop::{STOPPED, Stop};
 use crate::control::message::Refusal;
@@ -38,9 +38,10 @@ pub(super) fn push(options: &PushOptions<'_>) -> Result<(), Failure> {
 /// Opens the input, pushes its frames, and reports what came of them.
 fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
     // The input first: a mistake in it should not occupy the engine.
+    let mut ahead = Ahead::NONE;
     let mut frames = match options.from {
         Source::Pattern => None,
-        source => Some(Input::open(source, options.container, stop)?),
+        source => Some(Input::open(source, options.container, stop, &mut ahead)?),
     };
     let mut requested = requested(options, frames.as_ref())?;
     let timing = timing(options, frames.as_ref());

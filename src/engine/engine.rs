@@ -117,8 +117,7 @@ impl<'a> Engine<'a> {
         let mut set = PollSet::new(now_ns, &self.clients.rare);
         set.add_fixed(SIGNALS, self.signals.as_fd(), true);
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
-        self.stage
-            .add_to(&mut set, self.pipeline.needs_slots(flows), now_ns);
+        (self.stage).add_to(&mut set, self.pipeline.needs_slots(flows), now_ns);
         self.clients.add_to(&mut set, now_ns);
         if let Source::Camera(camera) = &self.source
             && self.run_state.takes_frames()
@@ -126,9 +125,7 @@ impl<'a> Engine<'a> {
             camera.add_to(&mut set, self.may_attach(), now_ns);
         }
         let stall_ns = self.stage.stall_ns;
-        set.until(self.pipeline.stalls(stall_ns));
-        set.until(self.pipeline.expires(stall_ns));
-        set.until(self.pipeline.mute(stall_ns));
+        set.until(self.pipeline.waits(stall_ns));
         set.until(self.drains_at());
         set.until(self.stops_at());
         set.until(self.sink.expires());
@@ -220,8 +217,7 @@ impl<'a> Engine<'a> {
         let wanted = &self.stage.wanted;
         self.colour
             .inspect(&mut self.sink, wanted, self.stage.session.path);
-        let mut brought = taken?;
-        brought |= self.stage.take_returned(&mut self.pipeline, now_ns)?;
+        let brought = taken? | self.stage.take_returned(&mut self.pipeline, now_ns)?;
         self.stage.woke(ready, brought, now_ns)
     }
 

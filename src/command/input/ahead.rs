@@ -7,34 +7,34 @@ use crate::shm::bytes::SharedBytes;
 
 /// The bytes, in order.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(in crate::command) struct Ahead {
     bytes: [u8; INPUT_BYTES],
     start: usize,
     end: usize,
 }
 
 impl Ahead {
-    pub(super) const NONE: Self = Self {
+    pub(in crate::command) const NONE: Self = Self {
         bytes: [0; INPUT_BYTES],
         start: 0,
         end: 0,
     };
 
     /// All of them.
-    pub(super) fn get(&self) -> &[u8] {
+    pub(in crate::command) fn get(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::command) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::command) fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
     }
 
     /// So many of the first ones are done with; gives how many there were.
-    pub(super) fn take(&mut self, count: usize) -> usize {
+    pub(in crate::command) fn take(&mut self, count: usize) -> usize {
         let count = count.min(self.end - self.start);
         self.start += count;
         if self.is_empty() {
@@ -44,7 +44,7 @@ impl Ahead {
     }
 
     /// Moves as many as `target` has room for to its start; gives how many.
-    pub(super) fn take_into(&mut self, target: SharedBytes<'_>) -> usize {
+    pub(in crate::command) fn take_into(&mut self, target: SharedBytes<'_>) -> usize {
         let count = target.len().min(self.end - self.start);
         // As many as fit.
         let _ = target.copy_in(0, &self.bytes[self.start..self.start + count]);
@@ -52,7 +52,7 @@ impl Ahead {
     }
 
     /// Where the next ones go: room for `most`, or as many as there is room for.
-    pub(super) fn room(&mut self, most: usize) -> &mut [u8] {
+    pub(in crate::command) fn room(&mut self, most: usize) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
@@ -62,7 +62,7 @@ impl Ahead {
     }
 
     /// So many were put where `room` said.
-    pub(super) fn put(&mut self, count: usize) {
+    pub(in crate::command) fn put(&mut self, count: usize) {
         self.end = (self.end + count).min(INPUT_BYTES);
     }
 }

@@ -16,6 +16,13 @@ impl Pipeline<'_> {
         self.pending.expires(limit)
     }
 
+    /// When the first of `expires`, `mute` and `stalls` has something to do, `CLOCK_MONOTONIC` ns.
+    #[must_use]
+    pub fn waits(&self, limit: u64) -> Option<u64> {
+        let waits = [self.expires(limit), self.mute(limit), self.stalls(limit)];
+        waits.into_iter().flatten().min()
+    }
+
     /// When an encoder that returned slots and gave no packet is to be taken for stalled, `CLOCK_MONOTONIC` ns.
     #[must_use]
     pub fn mute(&self, limit: u64) -> Option<u64> {
