@@ -118,7 +118,7 @@ fn wait_until_ready(ready: &OwnedFd, stop: &Stop) -> Result<(), Failure> {
             (ready.as_fd(), PollFlags::IN),
             (stdout(), PollFlags::empty()),
         ];
-        if stop.wait(&either, None)? != Woken::Ready {
+        if !matches!(stop.wait(&either, None)?, Woken::Ready(_)) {
             continue;
         }
         return match read(ready, &mut [0]) {
