@@ -138,16 +138,15 @@ def main():
             print(address, flush=True)
             open_browser(address)
 
-    for target in (
-        lambda: server.serve_forever(),
-        lambda: read_packets(guest.stdout, packets, ready),
-        lambda: read_lines(guest.stderr, lines, last),
-    ):
-        threading.Thread(target=target, daemon=True).start()
+    reader = threading.Thread(target=read_lines, args=(guest.stderr, lines, last), daemon=True)
+    reader.start()
+    threading.Thread(target=read_packets, args=(guest.stdout, packets, ready), daemon=True).start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         status = guest.wait()
+        reader.join()
         said = b"".join(last).decode(errors="replace")
-        sys.exit(f"view: the guest ended with {status}; it said at last:\n{said}")
+        sys.exit(f"view: the guest ended with {status}; it said at last:\n{said}".rstrip())
     finally:
         if guest.poll() is None:
             guest.terminate()

@@ -115,4 +115,18 @@ fn browser_shows_what_the_engine_in_the_guest_encodes() {
     };
     let left = fs::read_dir("/proc").unwrap().flatten().any(machine);
     assert!(!left, "the guest has ended");
+    script_says_why_there_is_nothing_to_see();
+}
+
+/// Not beside the other one: they have one folder.
+fn script_says_why_there_is_nothing_to_see() {
+    let output = Command::new(root().join("scripts/view"))
+        .args(["--port", "0", "--size", "4000x4000"])
+        .env("FRAMEMILL_BIN", built("aarch64"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("does not take 4000x4000"), "{said}");
+    assert!(output.stdout.is_empty());
 }
