@@ -29,12 +29,21 @@ mark() {
     label=$((label + 1))
 }
 
+# rest SECONDS: in many sleeps. While a program waits for a file of the host's, the guest is idle, and its clock runs on to the end of a sleep.
+rest() {
+    naps=$(($1 * 20))
+    while [ $naps -gt 0 ]; do
+        sleep 0.05
+        naps=$((naps - 1))
+    done
+}
+
 # scene NAME WARM SECONDS COMMAND…: the command starts programs; WARM seconds later what they execute is counted for so long.
 scene() {
     name=$1 warm=$2 seconds=$3 pids='' engine=''
     shift 3
     "$@"
-    sleep $warm
+    rest $warm
     [ -z "$engine" ] || memory
     mark
     sleep $seconds
@@ -125,7 +134,7 @@ latency() {
     name=$1 pids='' engine='' stamped=1 consumers=$2
     shift 2
     mill_frames 640x480 30 5000 $consumers "$@"
-    sleep 6
+    sleep 17
     # The engine's end ends the others, the pipe's reader last.
     pids=$engine
     finish

@@ -50,14 +50,17 @@ gst_camera() {
 ustreamer_camera() {
     knob encode_us $3
     pace $1 $2
-    as 1 /host/ustreamer --device /dev/video4 --format YUYV --resolution $1 --desired-fps $2 --buffers 6 --workers 1 --h264-sink bench.h264 \
+    cp -r /host/ustreamer /host/ustreamer-dump /host/lib /tmp/ 2>/dev/null
+    export LD_LIBRARY_PATH=/tmp/lib
+    as 1 /tmp/ustreamer --device /dev/video4 --format YUYV --resolution $1 --desired-fps $2 --buffers 6 --workers 1 --h264-sink bench.h264 \
         --h264-sink-rm --h264-bitrate 4000 --h264-gop 60 --h264-boost --h264-m2m-device /dev/video11 --host 127.0.0.1 --port 8080 >log 2>&1
     until [ -e /dev/shm/bench.h264 ]; do sleep 0.05; done
     consumers=$4 group=3
     while [ $consumers -gt 0 ]; do
-        as $group /host/ustreamer-dump --sink bench.h264 --output /dev/null >/dev/null 2>&1
+        as $group /tmp/ustreamer-dump --sink bench.h264 --output /dev/null >/dev/null 2>&1
         consumers=$((consumers - 1)) group=4
     done
+    unset LD_LIBRARY_PATH
 }
 
 # What a start takes: one frame, ended by itself.

@@ -67,6 +67,8 @@ def latencies(host):
         lines = [line.split() for line in path.read_text().splitlines()[1:]]
         packets = [[int(word) for word in words[5:9]] + [int(words[1])] for words in lines if int(words[1])]
         reads, out, end = [], [], 0
+        # While consumers come, the engine measures what they cost, for ten seconds.
+        settled = packets[0][0] + 12e9
         for line in path.with_suffix(".stamps").read_text().splitlines():
             time, count = map(int, line.split())
             end += count
@@ -80,10 +82,10 @@ def latencies(host):
                 out.append(reads[at][1])
         # The last packet comes while everybody leaves; what it waits is a figure of its own.
         found[path.stem] = {
-            "commit to QBUF": percentiles([p[1] - p[0] for p in packets[:-1]]),
-            "DQBUF to published": percentiles([p[3] - p[2] for p in packets[:-1]]),
-            "published to out": percentiles([o - p[3] for o, p in zip(out[:-1], packets)]),
-            "commit to out": percentiles([o - p[0] for o, p in zip(out[:-1], packets)]),
+            "commit to QBUF": percentiles([p[1] - p[0] for p in packets[:-1] if p[0] > settled]),
+            "DQBUF to published": percentiles([p[3] - p[2] for p in packets[:-1] if p[0] > settled]),
+            "published to out": percentiles([o - p[3] for o, p in zip(out[:-1], packets) if p[0] > settled]),
+            "commit to out": percentiles([o - p[0] for o, p in zip(out[:-1], packets) if p[0] > settled]),
             "last published to out": {"max": (out[-1] - packets[-1][3]) / 1000} if len(out) == len(packets) else None,
         }
     return found

@@ -12,13 +12,14 @@ want() {
 if want gate quick full; then
     scene floor 1 4 floor_frames 640x480 30 5000 none
     scene mill 2 4 mill_frames 640x480 30 5000 1
-    scene mill-16 2 4 mill_frames 640x480 30 5000 16
+    # The engine measures for ten seconds what wake-ups take after a long turn, as those are in which consumers come.
+    scene mill-16 13 4 mill_frames 640x480 30 5000 16
     scene mill-camera 2 4 mill_camera 640x480 25 5000
 fi
 if want quick full; then
     scene floor-camera 1 4 floor_camera 640x480 25 5000
     scene floor-480 1 4 floor_frames 640x480 30 5000 file
-    scene mill-4 2 4 mill_frames 640x480 30 5000 4
+    scene mill-4 13 4 mill_frames 640x480 30 5000 4
     # Both queues answer at different times, as a board's do: the frame is really coded.
     knob null_mode N
     scene floor-coded 1 3 floor_frames 320x240 30 0 none
