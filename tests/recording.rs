@@ -77,11 +77,30 @@ fn ending(output: Output) -> (Option<i32>, String) {
     (output.status.code(), said)
 }
 
-/// The same after SIGTERM.
-fn terminated(child: Child) -> (Option<i32>, String) {
-    let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    ending(child.wait_with_output().unwrap())
+/// A `tap` that runs. A test that fails leaves nobody behind.
+struct Running(Option<Child>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn start(engine: &Engine, words: &str, to: &Path) -> Running {
+    Running(Some(command(engine, words, to).spawn().unwrap()))
+}
+
+impl Running {
+    /// Ends it with SIGTERM: its exit code, and what it said.
+    fn terminate(mut self) -> (Option<i32>, String) {
+        let child = self.0.take().unwrap();
+        let id = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        ending(child.wait_with_output().unwrap())
+    }
 }
 
 /// What is in a folder: names and bytes.
@@ -347,11 +366,9 @@ fn the_past_begins_with_a_key_frame_that_is_old_enough() {
         assert!(said.contains(said_so), "{from}: {said}");
     }
     let engine = Engine::start();
-    let child = command(&engine, "--from -10s", &path("none"))
-        .spawn()
-        .unwrap();
+    let tap = start(&engine, "--from -10s", &path("none"));
     engine.client();
-    let (code, said) = terminated(child);
+    let (code, said) = tap.terminate();
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("no key frame yet"), "{said}");
 }
@@ -362,7 +379,7 @@ fn the_next_engine_and_another_generation_begin_another_segment() {
     let mut first = stream(&engine);
     let folder = folder();
     let words = "--from oldest --segment 1h --mux packets --reconnect 20";
-    let child = command(&engine, words, &folder.join("%n")).spawn().unwrap();
+    let tap = start(&engine, words, &folder.join("%n"));
     first.gop(&engine, 3);
     first.generation = 2;
     first.gop(&engine, 2);
@@ -377,7 +394,7 @@ fn the_next_engine_and_another_generation_begin_another_segment() {
     engine = engine.leave();
     stream(&engine).gop(&engine, 0);
     until(|| size("000004") == 1032);
-    let (code, said) = terminated(child);
+    let (code, said) = tap.terminate();
     assert_eq!(code, Some(0), "{said}");
     let sizes: Vec<_> = files(&folder).values().map(Vec::len).collect();
     assert_eq!(sizes, [4 * 1032, 3 * 1032, 2 * 1032, 1032], "{said}");
@@ -456,7 +473,7 @@ fn a_full_disk_costs_the_oldest_segment_and_no_byte_of_the_others() {
     for mux in ["annexb", "ts", "packets"] {
         let engine = Engine::start();
         let mut stream = stream(&engine);
-        // 400,000 bytes for a disk of 96 KiB, and a remainder in each page.
+        // 400,000 bytes for a disk of 100 KiB: 25 pages, and three for a segment, so that it gets full in the middle of a write.
         for _ in 0..40 {
             stream.gop(&engine, 9);
         }
@@ -466,7 +483,7 @@ fn a_full_disk_costs_the_oldest_segment_and_no_byte_of_the_others() {
         let oldest = format!("--from oldest --mux {mux}");
         assert_eq!(tap(&engine, &oldest, &single).0, Some(0));
         let single = fs::read(single).unwrap();
-        let (code, said, files) = fill(&engine, &words, 96);
+        let (code, said, files) = fill(&engine, &words, 100);
         assert_eq!(code, Some(0), "{said}");
         assert!(said.contains("rec-000001.x (the disk is full)"), "{said}");
         let bytes = all_bytes(&files);
@@ -486,6 +503,7 @@ fn a_full_disk_is_the_end_where_nothing_may_be_deleted() {
     for _ in 0..40 {
         stream.gop(&engine, 9);
     }
+    stream.publish(&engine, flag::END, 0);
     let (code, said, files) = fill(&engine, "--segment 1s", 96);
     assert_eq!(code, Some(12), "{said}");
     assert!(files.contains_key("rec-000001.x"), "{said}");
@@ -522,14 +540,13 @@ fn what_a_killed_recording_wrote_can_be_read() {
         let mut stream = stream(&engine);
         let folder = folder();
         let words = "--from oldest --segment 1s --mux packets";
-        let mut child = command(&engine, words, &folder.join("%n")).spawn().unwrap();
+        let tap = start(&engine, words, &folder.join("%n"));
         engine.client();
         let until = Instant::now() + Duration::from_millis(5 + 7 * round);
         while Instant::now() < until && stream.number < 400 {
             stream.gop(&engine, 9);
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(tap);
         let files = files(&folder);
         let bytes = all_bytes(&files);
         // Whole records, numbered one by one; of the last one perhaps a part.
