@@ -229,17 +229,16 @@ impl<'a> Stage<'a> {
         let Some(encoder) = self.encoder() else {
             return Ok(false);
         };
-        for returned in 0..encoder.slots() {
-            // The queue is not asked for what it does not have.
-            if !pipeline.busy() {
-                return Ok(returned > 0);
-            }
-            match encoder.dequeue_frame()? {
-                Some(slot) => pipeline.returned(slot, now_ns),
-                None => return Ok(returned > 0),
-            }
+        let mut returned = 0;
+        // The queue is not asked for what it does not have.
+        while returned < encoder.slots()
+            && pipeline.busy()
+            && let Some(slot) = encoder.dequeue_frame()?
+        {
+            pipeline.returned(slot, now_ns);
+            returned += 1;
         }
-        Ok(encoder.slots() > 0)
+        Ok(returned > 0)
     }
 
     /// The encoder did not wake the loop. When nobody did, slots that came back and were not waited for are taken: they are signs of life.
