@@ -94,13 +94,13 @@ fn worst_frame_waits_not_much_longer_than_the_usual_one_whatever_clients_do() {
             "{worst} of {usual}: {scenes:?}"
         );
     };
-    // As measured: 1.6 times; 1.3 times; 14.3 times, and more than 22 without a budget for messages.
+    // As measured: 1.5 times; 1.6 times; 19.7 times, which is 297 µs of 15. Without a budget for messages it was more than 440 µs.
     within(alone.0, alone.1, 18);
     within(crowd.0, crowd.1, 20);
-    within(flood.0, alone.1, 170);
-    // More consumers are more to poll, no more: 1.3 times.
-    within(crowd.1, alone.1, 20);
-    // 1.3 times. In the flood's time the producer may take the processor in between: there it is the usual frame that counts.
+    within(flood.0, alone.1, 230);
+    // More consumers are no more to poll: 1.01 times.
+    within(crowd.1, alone.1, 12);
+    // 1.4 times. In the flood's time the producer may take the processor in between: there it is the usual frame that counts.
     for [_, (worst, usual)] in &scenes[..2] {
         within(*worst, *usual, 30);
     }
