@@ -22,7 +22,9 @@ mod wants;
 
 use core::ffi::CStr;
 
-pub use choices::{Action, Container, Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
+pub use choices::{
+    Action, Container, Pace, Peer, Progress, PushMemory, Source, StartAt, Target, Timestamps,
+};
 pub use options::{
     Command, CtlOptions, ProbeOptions, PushOptions, SelftestOptions, SinkOptions, StatOptions,
     TapOptions, Topic,

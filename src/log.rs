@@ -4,6 +4,7 @@
 //! does not fit rather than splitting a line.
 
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -90,6 +91,24 @@ macro_rules! note {
 }
 pub(crate) use note;
 
+/// A line at the terminal stands where the next one belongs.
+static OPEN: AtomicBool = AtomicBool::new(false);
+
+/// Writes a line to a terminal in place of the one before (ECMA-48: CR, EL). The next line of the log takes its place.
+pub fn in_place(text: fmt::Arguments<'_>) {
+    let text = Text::new(format_args!("\r{text}\x1b[K"));
+    if has_room() {
+        OPEN.store(true, Relaxed);
+        let _ = rustix::io::write(stderr(), text.as_str().as_bytes());
+    }
+}
+
+/// Whether standard error takes a line: whoever reads it may have stopped. Also when the kernel does not say: no process ends silently.
+fn has_room() -> bool {
+    let mut set = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
+    poll(&mut set, Some(&timespec(0))) != Ok(0)
+}
+
 /// Writes one line in one write.
 fn write(prefix: &str, text: &fmt::Arguments<'_>) {
     #[cfg(test)]
@@ -106,15 +125,15 @@ fn write(prefix: &str, text: &fmt::Arguments<'_>) {
     .into_line();
     // A log that cannot be written is no reason to stop.
     let _ = match kmsg {
-        // Whoever reads it may have stopped: then the line is lost, not the time.
-        None => match poll(
-            &mut [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)],
-            Some(&timespec(0)),
-        ) {
-            Ok(0) => Ok(0),
-            // Also when the kernel does not say whether it would have to wait: no process ends silently.
-            _ => rustix::io::write(stderr(), &line),
-        },
+        None if has_room() => {
+            if OPEN.load(Relaxed) {
+                OPEN.store(false, Relaxed);
+                let _ = rustix::io::write(stderr(), b"\r\x1b[K");
+            }
+            rustix::io::write(stderr(), &line)
+        }
+        // The line is lost, not the time.
+        None => Ok(0),
         Some(kmsg) => rustix::io::write(kmsg, &line),
     };
 }

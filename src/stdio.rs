@@ -15,6 +15,8 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::{FdFlags, Result, dup2, fcntl_getfd, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::limits::TEXT_BYTES;
+
 /// Puts a pipe whose other end is closed in place of each standard descriptor that is closed: standard input is at its end, and
 /// writing to the others fails with `PIPE`. A pipe needs no file system, and takes no memory. Called first of all.
 ///
@@ -40,6 +42,14 @@ pub fn secure() -> Result<()> {
 #[must_use]
 pub fn is_terminal(fd: impl AsFd) -> bool {
     rustix::termios::isatty(fd)
+}
+
+/// Characters that a line of this terminal has room for.
+#[must_use]
+pub fn columns(fd: impl AsFd) -> usize {
+    let size = rustix::termios::tcgetwinsize(fd).map_or(0, |size| size.ws_col);
+    // The last column is the cursor's. Where the terminal does not know, a line is not cut.
+    usize::from(size).checked_sub(1).unwrap_or(TEXT_BYTES)
 }
 
 /// Whether nobody is at the other end of a pipe or socket any more.

@@ -147,3 +147,82 @@ fn a_terminal_shows_one_screen() {
     assert!(!screen.contains("stalls"), "{screens:?}");
     assert!(rest.contains("state: ended"), "{rest:?}");
 }
+
+/// What `tap` says on standard error while packets come, at a terminal or not.
+fn tap_says(words: &str, terminal: bool) -> String {
+    let engine = Engine::start();
+    let mut writer = engine.writer();
+    let program = env!("CARGO_BIN_EXE_framemill");
+    let line = format!(
+        "{program} tap {words} --to /dev/null --socket {}",
+        engine.socket()
+    );
+    let mut command = match terminal {
+        // script(1) of util-linux gives the program a terminal.
+        true => {
+            let mut command = Command::new("script");
+            command.args(["-qec", &line, "/dev/null"]);
+            command
+        }
+        false => {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{line} 2>&1")]);
+            command
+        }
+    };
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stats = stats(&engine);
+    for _ in 0..25 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let packet = Packet {
+            flags: flag::KEY,
+            committed: now(),
+            published: now(),
+            ..Packet::default()
+        };
+        engine.publish_packet(&mut writer, &[1; 100], &packet);
+        stats.add(Counter::FramesCommitted, 1);
+        stats.add(Counter::FramesPublished, 1);
+    }
+    let end = Packet {
+        flags: flag::END,
+        ..Packet::default()
+    };
+    engine.publish_packet(&mut writer, &[], &end);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn tap_shows_at_a_terminal_how_it_goes_in_one_line() {
+    let shown = tap_says("", true);
+    assert!(shown.matches(" fps  ").count() >= 2, "{shown:?}");
+    assert!(
+        shown.starts_with('\r') || shown.contains("\n\r"),
+        "{shown:?}"
+    );
+    // Each takes the place of the one before, and so does what is logged.
+    assert_eq!(
+        shown.matches("\x1b[K").count(),
+        shown.matches('\r').count() - 1
+    );
+    assert!(
+        shown.contains("\r\x1b[Kframemill: 25 packets taken"),
+        "{shown:?}"
+    );
+    for (words, terminal) in [("", false), ("--progress off", true)] {
+        let said = tap_says(words, terminal);
+        assert!(!said.contains("fps") && !said.contains('\x1b'), "{said:?}");
+    }
+    let lines = tap_says("--progress on", false);
+    assert!(!lines.contains('\x1b'), "{lines:?}");
+    let shown = lines
+        .lines()
+        .filter(|line| line.starts_with("framemill: ") && line.contains(" fps  "));
+    assert!(shown.count() >= 2, "{lines}");
+}

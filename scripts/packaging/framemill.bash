@@ -29,7 +29,8 @@ _framemill() {
         --color-range) words="full limited" ;;
         --fps) words="max" ;;
         --timestamps) words="header arrival" ;;
-        *) words="--socket --engine-uid --size --format --from --raw --y4m --stride --rows --pad --color-range --colorspace --progressive --fps --timestamps --live --frames --loop --memory --wait --help" ;;
+        --progress) words="auto on off" ;;
+        *) words="--socket --engine-uid --size --format --from --raw --y4m --stride --rows --pad --color-range --colorspace --progressive --fps --timestamps --live --frames --loop --memory --progress --wait --help" ;;
         esac
         ;;
     tap)
@@ -38,7 +39,8 @@ _framemill() {
         --engine-uid | --segment | --keep | --frames | --reconnect | --wait) return ;;
         --mux) words="annexb ts mp4 packets" ;;
         --from) words="oldest key live" ;;
-        *) words="--socket --engine-uid --to --segment --keep --mux --from --frames --index --pts --all --reconnect --wait --help" ;;
+        --progress) words="auto on off" ;;
+        *) words="--socket --engine-uid --to --segment --keep --mux --from --frames --index --pts --all --progress --reconnect --wait --help" ;;
         esac
         ;;
     sink)

@@ -108,6 +108,18 @@ pub enum Peer<'a> {
     Udp(SocketAddr),
 }
 
+/// Whether `push` and `tap` show what the engine does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// At a terminal.
+    #[default]
+    Auto,
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
 /// Which packet `tap` begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StartAt {

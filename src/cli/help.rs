@@ -93,11 +93,11 @@ mod tests {
         ),
         (
             Topic::Push,
-            "[--socket PATH|@NAME] [--engine-uid UID] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--stride BYTES] [--rows N] [--pad] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--size WxH] [--format FOURCC] [--from FILE|-|pattern] [--raw] [--y4m] [--stride BYTES] [--rows N] [--pad] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--fps N[/D]|max] [--timestamps header|arrival] [--live] [--frames N] [--loop] [--memory KIND] [--progress auto|on|off] [--wait MS]",
         ),
         (
             Topic::Tap,
-            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--segment TIME|SIZE] [--keep SIZE] [--mux annexb|ts|mp4|packets] [--from oldest|key|live|-AGE] [--frames N] [--index FILE] [--pts FILE] [--all] [--reconnect MS] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--segment TIME|SIZE] [--keep SIZE] [--mux annexb|ts|mp4|packets] [--from oldest|key|live|-AGE] [--frames N] [--index FILE] [--pts FILE] [--all] [--progress auto|on|off] [--reconnect MS] [--wait MS]",
         ),
         (
             Topic::Sink,

@@ -4,7 +4,9 @@
 
 use core::ffi::CStr;
 
-use super::choices::{Action, Container, Pace, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{
+    Action, Container, Pace, Progress, PushMemory, Source, StartAt, Target, Timestamps,
+};
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::media::memsink::SinkLayout;
@@ -128,6 +130,8 @@ pub struct PushOptions<'a> {
     pub repeat: bool,
     /// What memory it draws in.
     pub memory: PushMemory,
+    /// Whether a line a second says what the engine does.
+    pub progress: Progress,
     /// How long to wait for an engine, milliseconds; 0 does not wait.
     pub wait_ms: u32,
 }
@@ -161,6 +165,8 @@ pub struct TapOptions<'a> {
     pub segment: Option<SegmentLimit>,
     /// Delete the oldest of these files where there are more bytes.
     pub keep: Option<u64>,
+    /// Whether a line a second says what the engine does.
+    pub progress: Progress,
     /// The command ends when nobody reads its standard output any more, and that is no failure (`run --stdout`).
     pub ends_with_reader: bool,
 }

@@ -4,6 +4,7 @@
 //! field to `options` and its line to `table/run` or `table/clients`. Knows no bytes: `value` reads them.
 
 mod clients;
+mod devices;
 mod run;
 mod sink;
 
@@ -105,7 +106,7 @@ pub(super) static COMMANDS: [Entry; 8] = [
         name: "probe",
         summary: "the encoders here and what they can do",
         required: "",
-        options: &clients::PROBE,
+        options: &devices::PROBE,
         defaults: || Command::Probe(ProbeOptions::default()),
     },
     Entry {
@@ -113,7 +114,7 @@ pub(super) static COMMANDS: [Entry; 8] = [
         name: "selftest",
         summary: "whether the encoder does what is needed, for a report",
         required: "",
-        options: &clients::SELFTEST,
+        options: &devices::SELFTEST,
         defaults: || Command::Selftest(SelftestOptions::default()),
     },
 ];

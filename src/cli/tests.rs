@@ -171,9 +171,10 @@ fn every_client_option_arrives() {
         frames: Some(u32::MAX.into()),
         repeat: true,
         memory: PushMemory::Udmabuf,
+        progress: Progress::Off,
         wait_ms: 9,
     };
-    let line = "push --socket /tmp/s --from a.y4m --raw --stride 832 --rows 368 --pad --color-range full --colorspace rec709 --progressive --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --wait 9 --size 320x240 --format NV12";
+    let line = "push --socket /tmp/s --from a.y4m --raw --stride 832 --rows 368 --pad --color-range full --colorspace rec709 --progressive --fps max --timestamps arrival --live --frames 4294967295 --loop --memory udmabuf --progress off --wait 9 --size 320x240 --format NV12";
     with(line, |p| assert_eq!(p.unwrap(), Command::Push(push)));
     let tap = TapOptions {
         socket: SocketName::Path(c"/tmp/s"),
@@ -189,9 +190,10 @@ fn every_client_option_arrives() {
         reconnect_ms: Some(1500),
         segment: None,
         keep: None,
+        progress: Progress::On,
         ends_with_reader: false,
     };
-    let line = "tap --reconnect 1.5s --socket /tmp/s --to out.h264 --from oldest --frames 7 --mux MP4 --pts out.pts --index out.idx --all --wait 9";
+    let line = "tap --reconnect 1.5s --socket /tmp/s --to out.h264 --from oldest --frames 7 --mux MP4 --pts out.pts --index out.idx --all --progress ON --wait 9";
     with(line, |p| assert_eq!(p.unwrap(), Command::Tap(tap)));
     let stat = StatOptions {
         socket: SocketName::Path(c"/tmp/s"),
@@ -477,7 +479,7 @@ fn defaults_in_help_are_the_defaults() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 30);
+    assert_eq!(compared, 32);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 
 use ::log::LevelFilter;
 
-use super::choices::{Pace, Peer, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{Pace, Peer, Progress, PushMemory, Source, StartAt, Target, Timestamps};
 use super::number::{Numbers, Unit, decimal, nearest_size, sides, split};
 use super::recording;
 use super::wants::Wants;
@@ -92,6 +92,11 @@ pub(super) fn idle(text: &[u8]) -> Read<u32> {
     after_ms.ok_or(Wants::Text(
         "stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s",
     ))
+}
+
+pub(super) fn progress(text: &[u8]) -> Read<Progress> {
+    use Progress::{Auto, Off, On};
+    choice(text, "auto on off", [Auto, On, Off])
 }
 
 pub(super) fn timestamps(text: &[u8]) -> Read<Timestamps> {

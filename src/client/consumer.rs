@@ -13,6 +13,7 @@ use crate::shm::circle::Circle;
 use crate::shm::layout::PacketHeader;
 use crate::shm::map::PacketMap;
 use crate::shm::packet_ring::{Payload, Reader, load_codec_headers};
+use crate::shm::recent::{Recent, newest_first};
 use crate::shm::word::LoadOnly;
 use crate::time::{MS, now};
 
@@ -162,6 +163,11 @@ impl PacketConsumer {
     #[must_use]
     pub fn header(&self) -> &PacketHeader<LoadOnly> {
         self.map.header()
+    }
+
+    /// The packets that are still described, the newest one first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = Recent> {
+        newest_first(&self.header().cursors, self.map.ring().descriptors)
     }
 
     /// Bytes of the largest packet there can be.

@@ -16,6 +16,7 @@ mod output;
 mod pace;
 mod peer;
 mod probe;
+mod progress;
 mod push;
 mod report;
 pub(crate) mod run;

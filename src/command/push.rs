@@ -56,6 +56,7 @@ fn push_input(options: &PushOptions<'_>, stop: &Stop) -> Result<(), Failure> {
         };
         // Not taken apart: the process ends with it, or the engine's slots are gone.
         let mut producer = ManuallyDrop::new(producer);
+        job.observe();
         let result = job.push_all(&mut producer, &mut frames);
         // Whatever ended it: what was committed is waited for, and reported.
         let finished = finish(&mut producer, stop);
@@ -140,7 +141,7 @@ fn timing(options: &PushOptions<'_>, input: Option<&Input<'_>>) -> Timing {
 /// Says that no more frames come, and waits until each that was committed is accounted for.
 fn finish(producer: &mut FrameProducer, stop: &Stop) -> Result<(), Ended> {
     while !producer.finish(Some(0)).map_err(Ended::Lost)? {
-        wait(producer, stop)?;
+        wait(producer, stop, None)?;
     }
     Ok(())
 }

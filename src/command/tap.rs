@@ -6,10 +6,11 @@ mod sinks;
 use ::log::LevelFilter;
 use rustix::event::PollFlags;
 
-use crate::cli::{StartAt, TapOptions};
+use crate::cli::{StartAt, TapOptions, Target};
 use crate::client::{ClientError, Next, PacketConsumer, Start, Wait};
 use crate::command::connect::{self, Patience, lost, packet_memory};
 use crate::command::loss::Losses;
+use crate::command::progress::Progress;
 use crate::command::segments::Count as Files;
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::error::Failure;
@@ -19,7 +20,7 @@ use crate::log;
 use crate::log::note;
 use crate::sandbox;
 use crate::shm::layout::flag;
-use crate::stdio::{has_ended, stdout};
+use crate::stdio::{has_ended, is_terminal, stdout};
 use crate::time::MS;
 use crate::types::socket_name::SocketName;
 use sinks::Sinks;
@@ -36,6 +37,8 @@ struct Count {
     files: Files,
     /// There was an engine.
     connected: bool,
+    /// What is shown meanwhile.
+    progress: Progress,
 }
 
 #[inline(never)]
@@ -47,7 +50,11 @@ pub(super) fn tap(options: &TapOptions<'_>) -> Result<(), Failure> {
 
 /// Takes packets until the stream ends, a signal asks for the end, or nobody reads any more; logs what was taken.
 pub(super) fn packets(options: &TapOptions<'_>, stop: &Stop) -> Result<(), Failure> {
-    let mut count = Count::default();
+    let busy = options.to == Target::Stdout && is_terminal(stdout());
+    let mut count = Count {
+        progress: Progress::new(options.progress, busy),
+        ..Count::default()
+    };
     let result = consume(options, stop, &mut count);
     if count.connected || result == Err(STOPPED) {
         note!(
@@ -111,6 +118,7 @@ fn consume(options: &TapOptions<'_>, stop: &Stop, count: &mut Count) -> Result<(
         let uid = options.engine_uid;
         let mut consumer = connect::consume(&options.socket, uid, patience, stop, start)?;
         count.connected = true;
+        count.progress.begin(consumer.header());
         let sinks = match &mut opened {
             Some(sinks) => {
                 sinks.resume(&consumer)?;
@@ -218,6 +226,8 @@ fn take(
     while options.frames.is_none_or(|limit| count.packets < limit)
         && !stop.asked_in_round(&mut round)?
     {
+        let progress = &mut count.progress;
+        progress.tick(consumer.header(), || consumer.newest_first());
         match consumer.next(buffer) {
             Next::Packet(packet) => {
                 let after_loss = count.losses.packet();
@@ -254,7 +264,8 @@ fn take(
                     (stdout(), PollFlags::empty()),
                 ];
                 let waited = &all[..2 + usize::from(reader)];
-                if let Woken::Ready(bits) = stop.wait(waited, sinks.sync()?)? {
+                let due = sinks.sync()?.into_iter().chain(count.progress.left_ns());
+                if let Woken::Ready(bits) = stop.wait(waited, due.min())? {
                     if reader && has_ended(stdout()) {
                         return Err(STOPPED);
                     }

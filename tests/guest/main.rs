@@ -75,6 +75,7 @@ mod probe;
 mod process;
 mod producers;
 mod programs;
+mod progress;
 mod python_clients;
 mod rates;
 mod recipes;

@@ -1,4 +1,4 @@
-//! The options of the commands that are clients of an engine, and of `framemill probe`.
+//! The options of the commands that are clients of an engine.
 
 use crate::cli::choices::{Action, Container};
 use crate::cli::option::{
@@ -10,7 +10,6 @@ use crate::limits::{
     CHECK_MS_DEFAULT, CONNECT_RETRY_MS, DEADLINE_MS_MAX, DEADLINE_MS_MIN, INPUT_ROWS_MAX,
     INPUT_STRIDE_MAX, WAIT_MS_MAX, WATCH_MS_DEFAULT, WATCH_MS_MIN,
 };
-use crate::types::devices::DeviceChoice;
 
 pub(super) const SOCKET: CliOption = option(
     "--socket",
@@ -66,7 +65,23 @@ pub(super) const RECONNECT: CliOption = option(
     },
 );
 
-pub(super) static PUSH: [CliOption; 20] = [
+const PROGRESS: CliOption = option(
+    "--progress",
+    "auto|on|off",
+    "the line of stat --watch on standard error, once a second; default auto, at a terminal",
+    Takes::Text,
+    |command, value| {
+        let progress = value::progress(value.bytes())?;
+        match command {
+            Command::Push(options) => options.progress = progress,
+            Command::Tap(options) => options.progress = progress,
+            _ => {}
+        }
+        Ok(())
+    },
+);
+
+pub(super) static PUSH: [CliOption; 21] = [
     SOCKET,
     ENGINE_UID,
     option(
@@ -188,10 +203,11 @@ pub(super) static PUSH: [CliOption; 20] = [
         Takes::Text,
         set!(Push, options, value => options.memory = value::push_memory(value.bytes())?),
     ),
+    PROGRESS,
     WAIT,
 ];
 
-pub(super) static TAP: [CliOption; 13] = [
+pub(super) static TAP: [CliOption; 14] = [
     SOCKET,
     ENGINE_UID,
     option(
@@ -257,6 +273,7 @@ pub(super) static TAP: [CliOption; 13] = [
         Takes::Nothing,
         set!(Tap, options, _ => options.all = true),
     ),
+    PROGRESS,
     RECONNECT,
     WAIT,
 ];
@@ -340,48 +357,4 @@ pub(super) static CTL: [CliOption; 8] = [
     SOCKET,
     ENGINE_UID,
     WAIT,
-];
-
-pub(super) static SELFTEST: [CliOption; 3] = [
-    option(
-        "--device",
-        "PATH|auto",
-        "the encoder; default auto, the first for H264",
-        Takes::Text,
-        set!(Selftest, options, value => options.device = value::device(value.text)?),
-    ),
-    option(
-        "--size",
-        "WxH",
-        "this picture size only; without it 640x480, 1280x720 and 1920x1080",
-        Takes::Text,
-        set!(Selftest, options, value => options.size = Some(value::size(value.bytes())?)),
-    ),
-    option(
-        "--json",
-        "",
-        "print JSON",
-        Takes::Nothing,
-        set!(Selftest, options, _ => options.json = true),
-    ),
-];
-
-pub(super) static PROBE: [CliOption; 2] = [
-    option(
-        "--device",
-        "PATH",
-        "this device only; default all",
-        Takes::Text,
-        set!(Probe, options, value => options.device = match value::device(value.text)? {
-            DeviceChoice::Path(path) => Some(path),
-            DeviceChoice::Auto => None,
-        }),
-    ),
-    option(
-        "--json",
-        "",
-        "print JSON",
-        Takes::Nothing,
-        set!(Probe, options, _ => options.json = true),
-    ),
 ];

@@ -7,12 +7,15 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use crate::cli::PushOptions;
-use crate::client::{ClientError, FormatRequest, FrameProducer, SlotGuard, Step};
+use crate::client::{
+    ClientError, EngineAddress, FormatRequest, FrameProducer, Observer, SlotGuard, Step,
+};
 use crate::command::frames::{draw, read, skip};
 use crate::command::geometry::InputFrame;
 use crate::command::hold::Hold;
 use crate::command::input::Input;
 use crate::command::pace::{Cause, Pacer, Timing};
+use crate::command::progress::Progress;
 use crate::command::push::attach::check;
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::error::{Failure, failure};
@@ -51,6 +54,9 @@ pub(super) struct Job<'a> {
     /// Its times, once a slot was asked for: waiting for one does not change them.
     times: Option<Times>,
     pacer: Pacer,
+    pub(super) progress: Progress,
+    /// The engine, where progress is shown.
+    pub(super) engine: Option<Observer>,
 }
 
 /// When a frame is pushed, `CLOCK_MONOTONIC` ns but for the timestamp.
@@ -79,7 +85,33 @@ impl<'a> Job<'a> {
             begun: false,
             times: None,
             pacer: Pacer::new(timing, FrameRate::DEFAULT),
+            progress: Progress::new(options.progress, false),
+            engine: None,
         }
+    }
+
+    /// Where progress is shown, the engine is observed. One that has no place for that is not.
+    pub(super) fn observe(&mut self) {
+        if !self.progress.is_on() {
+            return;
+        }
+        let address = EngineAddress {
+            socket: self.options.socket,
+            uid: self.options.engine_uid,
+            stop: self.stop.descriptor(),
+        };
+        self.engine = Observer::connect(address).ok();
+        if let Some(engine) = &self.engine {
+            self.progress.begin(engine.header());
+        }
+    }
+
+    /// Shows how it goes, if that is due. Gives how long nothing is, ns.
+    pub(super) fn show(&mut self) -> Option<u64> {
+        let engine = self.engine.as_ref()?;
+        self.progress
+            .tick(engine.header(), || engine.newest_first());
+        self.progress.left_ns()
     }
 
     /// Frames of the input that went nowhere, because no slot was free at their time.
@@ -140,6 +172,7 @@ impl<'a> Job<'a> {
         while options.frames.is_none_or(|limit| self.frame < limit)
             && !self.stop.asked_in_round(&mut round)?
         {
+            let left_ns = self.show();
             if let Some(input) = input
                 && hold.waits()
                 && !input.ready(INPUT_HOLD_MS)
@@ -168,7 +201,7 @@ impl<'a> Job<'a> {
                 } else {
                     // The engine may be waiting for these.
                     hold.release(producer).map_err(Ended::Lost)?;
-                    wait(producer, self.stop)?;
+                    wait(producer, self.stop, left_ns)?;
                 }
                 continue;
             };
@@ -303,7 +336,14 @@ fn endless(input: Option<&Input>) -> bool {
 }
 
 /// Waits until the engine has something for the producer, or a signal came.
-pub(super) fn wait(producer: &FrameProducer, stop: &Stop) -> Result<Woken, Failure> {
+pub(super) fn wait(
+    producer: &FrameProducer,
+    stop: &Stop,
+    timeout_ns: Option<u64>,
+) -> Result<Woken, Failure> {
     let (socket, free) = producer.descriptors();
-    stop.wait(&[(socket, PollFlags::IN), (free, PollFlags::IN)], None)
+    stop.wait(
+        &[(socket, PollFlags::IN), (free, PollFlags::IN)],
+        timeout_ns,
+    )
 }

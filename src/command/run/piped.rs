@@ -12,7 +12,7 @@ use rustix::stdio::dup2_stdout;
 
 use super::run;
 use crate::child::Child;
-use crate::cli::{StartAt, TapOptions};
+use crate::cli::{Progress, StartAt, TapOptions};
 use crate::command::stop::{STOPPED, Stop, Woken};
 use crate::command::tap;
 use crate::errno::name::Explained;
@@ -65,6 +65,7 @@ pub(crate) fn run_piped(options: &RunOptions<'_>) -> Result<(), Failure> {
                 mux: options.mux.unwrap_or_default(),
                 start: StartAt::Oldest,
                 ends_with_reader: true,
+                progress: Progress::Off,
                 ..TapOptions::default()
             },
             &stop,
