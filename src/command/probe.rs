@@ -27,6 +27,7 @@
 //! | … `min`, `max`, `step`, `default` | values |
 //! | … `items` | of a menu only: values and names, `0 Baseline, 2 Main`; `--control` takes either |
 
+mod offer;
 mod table;
 
 use core::fmt::{self, Display, Write as _};
@@ -40,31 +41,13 @@ use crate::command::stop::Stop;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
-use crate::media::format::lookup;
-use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::types::devices::CameraChoice;
-use crate::v4l2::abi::{
-    Api, CTRL_FLAG_DISABLED, Capability, FMT_FLAG_COMPRESSED, FrmSize, Memory, QueryExtCtrl, Queue,
-};
+use crate::v4l2::abi::{Api, CTRL_FLAG_DISABLED, Capability, Memory, QueryExtCtrl, Queue};
 use crate::v4l2::camera::is_camera;
 use crate::v4l2::device::{Device, NotUsable, scan};
 use crate::v4l2::{controls, ioctl, menu};
-
-/// What is chosen where a device has several: raw formats that every program can make, and codecs that every player can play.
-const PREFERRED: [Fourcc; 8] = [
-    Fourcc::new(*b"YU12"),
-    Fourcc::new(*b"NV12"),
-    Fourcc::new(*b"YUYV"),
-    Fourcc::H264,
-    Fourcc::HEVC,
-    Fourcc::MJPG,
-    Fourcc::JPEG,
-    Fourcc::FWHT,
-];
-
-/// Sizes that are shown of a format: more fill the screen and tell nothing new.
-const SIZES: u32 = 16;
+use offer::{Role, formats};
 
 #[inline(never)]
 pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
@@ -228,127 +211,6 @@ fn has(device: &Device, queue: Queue, memory: Memory) -> bool {
     ioctl::reqbufs(device, device.queue(queue), memory, 0).is_ok()
 }
 
-/// Whether Framemill can do something with a format of this queue of an encoder.
-fn usable(queue: Queue, code: Fourcc, flags: u32) -> bool {
-    match queue {
-        Queue::Output => lookup(code).is_some(),
-        Queue::Capture => flags & FMT_FLAG_COMPRESSED != 0,
-    }
-}
-
-/// What a device is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Encoder,
-    Decoder,
-    Converter,
-}
-
-impl Role {
-    fn of(output: &Offer, capture: &Offer) -> Self {
-        match output.coded {
-            _ if output.raw && capture.coded => Self::Encoder,
-            true => Self::Decoder,
-            false => Self::Converter,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-            Self::Converter => "converter",
-        }
-    }
-}
-
-/// Coded formats of stateless decoders, in which a frame's headers are not: H.264, HEVC, MPEG-2, VP8, VP9, AV1 and FWHT.
-const STATELESS: [Fourcc; 7] = [
-    Fourcc::new(*b"S264"),
-    Fourcc::new(*b"S265"),
-    Fourcc::new(*b"MG2S"),
-    Fourcc::new(*b"VP8F"),
-    Fourcc::new(*b"VP9F"),
-    Fourcc::new(*b"AV1F"),
-    Fourcc::new(*b"SFWH"),
-];
-
-/// What a queue's formats come to.
-struct Offer {
-    raw: bool,
-    coded: bool,
-    /// One of the coded ones is a stateless decoder's.
-    stateless: bool,
-    /// The usable format that is preferred, or the first; blank when there is none.
-    best: Fourcc,
-}
-
-/// Reports a queue's formats, if there is a report, and sums them up.
-#[inline(never)]
-fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queue: Queue) -> Offer {
-    let mut offer = Offer {
-        raw: false,
-        coded: false,
-        stateless: false,
-        best: Fourcc::new(*b"    "),
-    };
-    let mut least = usize::MAX;
-    for format in device.formats(queue) {
-        let code = format.pixelformat;
-        let usable = usable(queue, code, format.flags);
-        if format.flags & FMT_FLAG_COMPRESSED != 0 {
-            offer.coded = true;
-            offer.stateless |= STATELESS.contains(&code);
-        } else {
-            offer.raw = true;
-        }
-        let rank = PREFERRED.iter().position(|&preferred| preferred == code);
-        let rank = rank.unwrap_or(PREFERRED.len());
-        if usable && rank < least {
-            (least, offer.best) = (rank, code);
-        }
-        if let Some(report) = &mut report {
-            report.open("", b'{');
-            report.string("format", &code);
-            report.value(b"usable", &usable);
-            report.string("sizes", &Sizes(device, code));
-            report.text("description", format.description());
-            report.close(b'}');
-        }
-    }
-    offer
-}
-
-/// A format's sizes, as far as the driver tells.
-struct Sizes<'a>(&'a Device, Fourcc);
-
-impl Display for Sizes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for index in 0..SIZES {
-            let Ok(Some(entry)) = ioctl::enum_framesizes(self.0, self.1, index) else {
-                break;
-            };
-            match entry.size() {
-                FrmSize::Discrete(size) => {
-                    let gap = if index > 0 { " " } else { "" };
-                    pair(f, gap, size.width, size.height)?;
-                }
-                FrmSize::Stepwise(range) => {
-                    pair(f, "", range.min_width, range.min_height)?;
-                    pair(f, "-", range.max_width, range.max_height)?;
-                    return pair(f, "/", range.step_width, range.step_height);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-#[inline(never)]
-fn pair(f: &mut fmt::Formatter<'_>, sign: &str, width: u32, height: u32) -> fmt::Result {
-    write!(f, "{sign}{width}x{height}")
-}
-
 /// A control's name as `v4l2-ctl` writes it: lower case, and everything between letters and digits as one underscore.
 struct Folded<'a>(&'a [u8]);
 
@@ -386,15 +248,5 @@ mod tests {
         ] {
             assert_eq!(Folded(name.as_bytes()).to_string(), folded);
         }
-    }
-
-    #[test]
-    fn raw_formats_are_usable_when_their_layout_is_known_and_coded_ones_when_they_come_out() {
-        let raw = Fourcc::new(*b"YU12");
-        assert!(usable(Queue::Output, raw, 0));
-        assert!(!usable(Queue::Output, Fourcc::H264, FMT_FLAG_COMPRESSED));
-        assert!(!usable(Queue::Output, Fourcc::new(*b"SAND"), 0));
-        assert!(usable(Queue::Capture, Fourcc::H264, FMT_FLAG_COMPRESSED));
-        assert!(!usable(Queue::Capture, raw, 0));
     }
 }

@@ -6,7 +6,7 @@ use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
 
-use super::{Offer, Role, formats};
+use super::offer::{Offer, Role, formats};
 use crate::command::devices::Unopened;
 use crate::command::formats::{RawFormats, pair};
 use crate::command::report::Report;
