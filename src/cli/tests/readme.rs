@@ -48,8 +48,8 @@ fn each_option_that_is_named_exists() {
             .next()
             .unwrap_or_default();
         let begins = !README[..at].ends_with(letter) && word.len() > 3;
-        // BusyBox's.
-        if !begins || word == "--install" {
+        // BusyBox's and VLC's.
+        if !begins || ["--install", "--demux"].contains(&word) {
             continue;
         }
         let mut options = COMMANDS.iter().flat_map(|entry| entry.options);
