@@ -82,6 +82,11 @@ impl SlotMemory {
         self.layout = encoder.agreed().layout;
     }
 
+    /// Gives the dma-bufs of the encoder's buffers away, to a camera that fills them. The slots stay what they are.
+    pub fn lend(&mut self) -> ArrayVec<OwnedFd, OUTPUT_PLANES> {
+        core::mem::take(&mut self.exported)
+    }
+
     /// The slots are a camera's buffers, with rows where `layout` says, and are copied. There are none before.
     ///
     /// # Errors

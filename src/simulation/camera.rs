@@ -14,8 +14,8 @@ use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MONOTONIC, DvTimings,
-    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FmtDesc, Format, Fract, Plane,
-    Queue as Side, RawBuffer, RequestBuffers, StreamParm,
+    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FmtDesc, Format, Fract, Memory,
+    Plane, Queue as Side, RawBuffer, RequestBuffers, StreamParm,
 };
 
 /// What kind of camera it is, and what it does wrong: out of 1000 frames so many.
@@ -27,6 +27,9 @@ pub(super) struct CameraNature {
     pub(super) interval: u64,
     pub(super) buffers: (u32, u32),
     pub(super) exports: bool,
+    /// It fills dma-bufs of others, and looks at them before.
+    pub(super) borrows: bool,
+    pub(super) prepares: bool,
     /// It follows a signal, and has events.
     pub(super) bridge: bool,
     /// The mischief ends then, virtual ns.
@@ -103,6 +106,9 @@ impl Camera {
         }
         if let Some(request) = argument.downcast_mut::<RequestBuffers>() {
             self.check(request.type_)?;
+            if request.memory == Memory::Dmabuf as u32 && !self.nature.borrows {
+                return Err(Errno::INVAL);
+            }
             let count = match request.count {
                 0 => 0,
                 count => count.min(self.nature.buffers.1).max(self.nature.buffers.0),
@@ -204,16 +210,26 @@ impl Camera {
         match number {
             abi::VIDIOC_QUERYBUF => self.queue.query(raw, planes),
             abi::VIDIOC_DQBUF => self.queue.dequeue(raw, planes).map(|_| ()),
-            abi::VIDIOC_QBUF => match self.queue.queue(raw, planes, |_, _| Err(Errno::INVAL)) {
-                Queued::Taken(_) => Ok(()),
-                Queued::Refused(errno) => Err(errno),
-                Queued::NotHeld(index) => {
-                    shared.violated(format_args!(
-                        "camera buffer {index} queued, which the camera has"
-                    ));
-                    Err(Errno::INVAL)
+            abi::VIDIOC_PREPARE_BUF if !self.nature.prepares => Err(Errno::NOTTY),
+            abi::VIDIOC_QBUF | abi::VIDIOC_PREPARE_BUF => {
+                match self
+                    .queue
+                    .queue(raw, planes, |fd, length| shared.import(fd, length))
+                {
+                    Queued::Taken(index) if number == abi::VIDIOC_PREPARE_BUF => {
+                        self.queue.only_prepared(index);
+                        Ok(())
+                    }
+                    Queued::Taken(_) => Ok(()),
+                    Queued::Refused(errno) => Err(errno),
+                    Queued::NotHeld(index) => {
+                        shared.violated(format_args!(
+                            "camera buffer {index} queued, which the camera has"
+                        ));
+                        Err(Errno::INVAL)
+                    }
                 }
-            },
+            }
             _ => Err(Errno::NOTTY),
         }
     }

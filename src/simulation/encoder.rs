@@ -278,9 +278,7 @@ impl Encoder {
             .queue(raw, planes, |fd, length| shared.import(fd, length))
         {
             Queued::Taken(index) => {
-                // Looked at, and not queued.
-                self.output.waiting.retain(|&other| other != index);
-                self.output.slots[index as usize].holder = Holder::User;
+                self.output.only_prepared(index);
                 Ok(())
             }
             Queued::Refused(errno) => Err(errno),

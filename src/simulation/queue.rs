@@ -241,6 +241,14 @@ impl Queue {
         Queued::Taken(raw.index)
     }
 
+    /// What was just taken was looked at only, and not queued.
+    pub(super) fn only_prepared(&mut self, index: u32) {
+        self.waiting.retain(|&other| other != index);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.holder = Holder::User;
+        }
+    }
+
     /// The driver is done with a buffer.
     pub(super) fn complete(&mut self, done: Done) {
         self.waiting.retain(|&index| index != done.index);

@@ -3,6 +3,7 @@
 //! Knows the capture device's side: format, buffers, streaming, events. Knows no encoder and never waits: the device is
 //! opened non-blocking, and whoever owns it polls.
 
+mod buffers;
 mod picture;
 
 use core::ffi::CStr;
@@ -11,7 +12,6 @@ use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use self::picture::Picture;
 use super::abi::{
     Api, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
     CAP_VIDEO_OUTPUT_MPLANE, Capability, DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_NONE,
@@ -19,16 +19,14 @@ use super::abi::{
 };
 use super::device::{NotUsable, open_node};
 use super::encoder::OUTPUT_PLANES;
-use super::ioctl::{self, Buffer, Dequeued, Result};
-use super::memory::map_buffer;
+use super::ioctl::{self, Result};
 use super::negotiate::{Refused, Wanted, layout, raw_format};
 use crate::errno::call::{Call, IoctlError};
-use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
+use crate::limits::{PLANES, TURN_BUDGET};
 use crate::media::colour::Colour;
 use crate::media::edid::{BLOCK, BLOCKS};
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
-use crate::shm::region::Region;
 
 /// A camera with its buffers.
 #[derive(Debug)]
@@ -38,6 +36,10 @@ pub struct Camera {
     pub capability: Capability,
     queue: BufferType,
     slots: u32,
+    /// Whose memory the buffers are.
+    memory: Memory,
+    /// The dma-bufs that are its buffers, where they are not its own: buffer after buffer, each with its memory planes.
+    lent: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     /// Memory planes of a buffer.
     planes: u32,
     /// The timings of the signal, where there are any.
@@ -89,6 +91,8 @@ impl Camera {
             capability,
             queue: BufferType::new(Queue::Capture, api),
             slots: 0,
+            memory: Memory::Mmap,
+            lent: ArrayVec::new(),
             planes: 1,
             timings: DvTimings::default(),
             payload: [0; PLANES],
@@ -275,48 +279,6 @@ impl Camera {
         Ok(layout)
     }
 
-    /// Allocates buffers.
-    ///
-    /// # Errors
-    /// When memory is short: a camera with fewer than it must keep and one more would lose every picture.
-    pub fn allocate(&mut self, slots: u32) -> Result<()> {
-        let least = CAMERA_RESERVE as u32 + 1;
-        let failed = |errno| IoctlError::new(Call::ReqBufsCamera, errno);
-        let granted = ioctl::reqbufs(self.as_fd(), self.queue, Memory::Mmap, slots.max(least))
-            .map_err(|error| failed(error.errno))?;
-        if granted.count < least {
-            return Err(failed(Errno::NOMEM));
-        }
-        self.slots = granted.count.min(FRAME_SLOTS_MAX);
-        Ok(())
-    }
-
-    /// The dma-bufs of all buffers, buffer after buffer, each with its memory planes.
-    ///
-    /// # Errors
-    /// When they cannot be exported.
-    pub fn export(&self, exported: &mut ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<()> {
-        for slot in 0..self.slots {
-            for plane in 0..self.planes {
-                exported.push(ioctl::expbuf(self.as_fd(), self.queue, slot, plane)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Mappings of all buffers in the same order, to read from. The device stays open for as long as one is there.
-    ///
-    /// # Errors
-    /// When they cannot be mapped.
-    pub fn map(&self, mapped: &mut ArrayVec<Region, OUTPUT_PLANES>) -> Result<()> {
-        for slot in 0..self.slots {
-            for plane in 0..self.planes as usize {
-                mapped.push(map_buffer(self.as_fd(), self.queue, slot, plane)?);
-            }
-        }
-        Ok(())
-    }
-
     /// Number of buffers.
     #[must_use]
     pub fn slots(&self) -> u32 {
@@ -337,33 +299,6 @@ impl Camera {
     /// When the driver refuses.
     pub fn stop(&self) -> Result<()> {
         ioctl::streamoff(self.as_fd(), self.queue)
-    }
-
-    /// Gives a buffer to the camera, to be filled.
-    ///
-    /// # Errors
-    /// When the driver refuses it.
-    pub fn queue(&self, slot: u32) -> Result<()> {
-        let mut buffer = Buffer::new(self.queue, Memory::Mmap, slot);
-        buffer.set_plane_count(self.planes as usize);
-        ioctl::qbuf(self.as_fd(), &mut buffer)
-    }
-
-    /// The next picture, if there is one.
-    ///
-    /// # Errors
-    /// When the stream failed or ended (EPIPE), a picture does not begin where its buffer does (EPROTO), or a buffer comes
-    /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
-    /// a stream whose USB transfers failed: nothing comes after it, and nothing else tells.
-    pub fn dequeue(&self) -> Result<Option<Picture>> {
-        let mut buffer = Buffer::new(self.queue, Memory::Mmap, 0);
-        let failed = |errno| Err(IoctlError::new(Call::DqBuf, errno));
-        match ioctl::dqbuf(self.as_fd(), &mut buffer)? {
-            Dequeued::Nothing => return Ok(None),
-            Dequeued::Drained => return failed(Errno::PIPE),
-            Dequeued::Buffer => {}
-        }
-        Picture::of(&buffer, &self.payload[..self.planes as usize]).map(Some)
     }
 }
 

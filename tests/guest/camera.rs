@@ -37,7 +37,7 @@ pub const CAMERA: &str = r"
 pub fn only_the_picture(outcome: &Outcome, picture: &Picture) -> usize {
     let json = outcome.text("stat.json");
     assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
-    assert!(json.contains("\"memory\":\"import\""), "{json}");
+    assert!(json.contains("\"memory\":\"export\""), "{json}");
     every_frame_is(outcome, picture)
 }
 
@@ -256,11 +256,53 @@ fn rows_of_the_camera_lie_as_the_encoder_wants_them() {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn memory_that_the_encoder_cannot_read_costs_one_copy() {
+fn camera_whose_memory_the_encoder_cannot_read_fills_the_encoders() {
+    let guest = Guest::h264("camera-fills").append("vivid.allocators=0");
+    let line = "/dev/video4: fills the encoder's buffers, no frame is copied";
+    for format in ["YUYV", "UYVY", "NV12", "YU12"] {
+        let outcome = guest.run(&format!(
+            "{CAMERA}
+            picture 640 360 {format}
+            camera --size 640x360 --format {format} --fps 25
+            until_true reached packets 5
+            over"
+        ));
+        outcome.succeeded(&["run", "tap"]);
+        only_the_picture(&outcome, &Picture::new(format, 640, 360));
+        let log = outcome.text("run.log");
+        assert_eq!(log.matches(line).count(), 1, "{log}");
+    }
+    // Its pixels are converted by the encoder: they are those of copies.
+    let outcome = guest.run(&format!(
+        "{CAMERA}{}",
+        r"
+        camera --size 640x360 --format RGB3 --fps 25
+        until_true reached packets 5
+        over
+        cp /host/coded /host/filled; cp /host/stat.json /host/filled.json
+        camera --size 640x360 --format RGB3 --fps 25 --memory copy
+        until_true reached packets 5
+        over
+        "
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    let json = outcome.text("filled.json");
+    assert!(json.contains("\"memory\":\"export\""), "{json}");
+    assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
+    let frame = 640 * 360 * 3 / 2;
+    let (filled, copied) = (outcome.decoded("filled"), outcome.decoded("coded"));
+    assert_eq!(filled[..frame], copied[..frame]);
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn memory_that_neither_end_can_lend_the_other_costs_one_copy() {
     let guest = Guest::h264("camera-copy").append("vivid.allocators=0");
     let outcome = guest.run(&format!(
         "{CAMERA}{}",
         r"
+        # EXPBUF has no answer.
+        knob false_answers 1
         picture 640 360 YUYV
         camera --size 640x360 --format YUYV --fps 25
         until_true reached packets 5
@@ -298,7 +340,7 @@ fn begins_with_the_reference(outcome: &Outcome) {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
+fn memory_planes_of_a_camera_are_filled_in_place_or_put_together_by_a_copy() {
     let guest = Guest::h264("camera-planes").append("vivid.multiplanar=2");
     let outcome = guest.run(&format!(
         "{CAMERA}{}",
@@ -314,8 +356,8 @@ fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
             wait $tap || give_up tap $@
         }
         one --format NV12
-        say imported $(grep -c '.memory.:.import' /host/stat.json)
-        cp /host/coded /host/imported
+        say filled $(grep -c '.memory.:.export' /host/stat.json)
+        cp /host/coded /host/filled
         one --format NV12 --camera-format NM12 --fps 25
         cp run.log /host
         # Its pictures begin somewhere in the buffer: nothing that could be used.
@@ -324,9 +366,9 @@ fn memory_planes_of_a_camera_are_imported_or_put_together_by_a_copy() {
         ",
     ));
     let picture = Picture::new("NV12", 640, 480);
-    assert_eq!(outcome.number("imported"), 1, "{}", outcome.story());
+    assert_eq!(outcome.number("filled"), 1, "{}", outcome.story());
     let expected = picture.subsampled(&outcome.bytes("picture"));
-    let decoded = outcome.decoded("imported");
+    let decoded = outcome.decoded("filled");
     assert!(
         decoded
             .chunks(expected.len())

@@ -66,7 +66,7 @@ fn raw_frames_are_not_copied_and_coded_bytes_once_with_no_call_that_touches_memo
         ("export", "export", 0),
         ("copy", "copy", 8 * 640 * 360 * 3 / 2),
         ("cma-heap", "import", 0),
-        ("camera", "import", 0),
+        ("camera", "export", 0),
     ] {
         let json = outcome.text(&format!("{name}.stat"));
         assert!(

@@ -2,7 +2,7 @@
 //! export` insists.
 
 use crate::accounting::stat;
-use crate::camera::CAMERA;
+use crate::camera::{CAMERA, only_the_picture};
 use crate::frames::Picture;
 use crate::support::{Guest, Outcome};
 
@@ -69,6 +69,26 @@ fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() {
     }
 }
 
+/// As uvcvideo: the buffers are tried by queueing them.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn camera_without_a_call_that_prepares_fills_the_encoders_buffers() {
+    let guest = Guest::h264("fallbacks-unprepared").append("vivid.allocators=0");
+    guest.compile("tests/vm/refuse.c", "refuse");
+    let outcome = guest.run(&format!(
+        "{CAMERA}
+        cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
+        picture 320 180 YUYV
+        start run ./refuse {PREPARE_BUF} {ENOTTY} framemill run $encoder --camera /dev/video4 --size 320x180 --format YUYV
+        until_true grep -q 'running: ' run.log
+        start tap framemill tap --from oldest --all --to /host/coded --index /host/index
+        until_true reached packets 5
+        over"
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    only_the_picture(&outcome, &Picture::new("YUYV", 320, 180));
+}
+
 /// Without a call that only checks memory, it is the first frame that the driver refuses.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
@@ -77,6 +97,7 @@ fn memory_that_is_refused_only_when_it_is_queued_is_copied_unless_export_is_want
     guest.compile("tests/vm/refuse.c", "refuse");
     let outcome = guest.run(&format!(
         "{CAMERA}{ONE}
+        knob false_answers 1
         picture 320 180 YUYV
         one queued {PREPARE_BUF} {ENOTTY}"
     ));
@@ -150,6 +171,8 @@ fn camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wa
     let outcome = guest.run(&format!(
         "{CAMERA}{}",
         r"
+        # The encoder's buffers cannot be exported: it imports the camera's.
+        knob false_answers 1
         camera --size 320x180 --fps 30
         until_true reached packets 5
         knob qbuf_errno 22

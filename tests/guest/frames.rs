@@ -87,9 +87,14 @@ impl Picture {
                     out.extend(chroma.iter().step_by(2));
                     out.extend(chroma.iter().skip(1).step_by(2));
                 }
-                "YUYV" => {
-                    out.extend(frame.iter().step_by(2));
-                    for part in [1, 3] {
+                format @ ("YUYV" | "UYVY") => {
+                    let (luma, chroma) = if format == "YUYV" {
+                        (0, [1, 3])
+                    } else {
+                        (1, [0, 2])
+                    };
+                    out.extend(frame.iter().skip(luma).step_by(2));
+                    for part in chroma {
                         for pair in frame.chunks_exact(4 * w) {
                             let (above, below) = pair.split_at(2 * w);
                             out.extend((part..2 * w).step_by(4).map(|at| {

@@ -252,8 +252,11 @@ fn attach<'a>(
         _ => [0; PLANES],
     };
     let layout = camera.negotiate(config.format, wanted, &strides)?;
-    camera.allocate(setup.stage.session.slots)?;
-    let mut slots = import(setup, camera, config, wanted, &layout, alike)?;
+    let mut slots = lend(setup, camera, config, wanted, &layout)?;
+    if slots.is_none() {
+        camera.allocate(setup.stage.session.slots)?;
+        slots = import(setup, camera, config, wanted, &layout, alike)?;
+    }
     if slots.is_none() {
         let outputs = unbound(setup, wanted)?;
         if let Some(encoder) = setup.stage.encoder() {
@@ -266,6 +269,49 @@ fn attach<'a>(
     slots
         .filter(|&slots| slots > CAMERA_RESERVE as u32)
         .ok_or_else(|| IoctlError::new(Call::ReqBufs, Errno::NOMEM).into())
+}
+
+/// Makes the encoder's buffers the camera's, which then writes its pictures where the encoder reads them; a camera behind USB has no memory
+/// that an encoder without an IOMMU could read. `None` where that cannot be: there are other ways.
+fn lend<'a>(
+    setup: &mut Setup<'_, 'a>,
+    camera: &mut Camera,
+    config: CameraConfig<'_>,
+    wanted: &Wanted,
+    layout: &FrameLayout,
+) -> Result<Option<u32>, NotAttached<'a>> {
+    let choice = setup.stage.session.options.memory;
+    let encoder = setup.stage.encoder();
+    let fits = encoder.is_some_and(|one| one.agreed().layout.placement() == layout.placement());
+    if choice == MemoryChoice::Copy || !config.format.has_layout_of(wanted.format) || !fits {
+        return Ok(None);
+    }
+    let mut buffers = match setup.stage.has_own_buffers() {
+        true => Buffers::Kept(MemoryChoice::Export),
+        false => Buffers::Driver(MemoryChoice::Export),
+    };
+    let answer = setup.set_up(wanted, &mut buffers);
+    let answer = answer.map(|slots| (slots, camera.borrow(setup.memory.lend())));
+    match answer {
+        Ok((slots, Ok(()))) => {
+            note!(
+                info,
+                "{config}: fills the encoder's buffers, no frame is copied"
+            );
+            Ok(Some(slots))
+        }
+        Ok((_, Err(error))) => {
+            note!(
+                info,
+                "{config}: does not fill the encoder's buffers ({error})"
+            );
+            Ok(None)
+        }
+        Err(error) => {
+            setup.stage.log(error);
+            Ok(None)
+        }
+    }
 }
 
 /// Makes the camera's buffers the encoder's. `None` where they have to be copied, which is logged in one line. With
