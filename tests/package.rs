@@ -73,6 +73,7 @@ fn a_program_without_std_can_use_it() {
             "build",
             "--quiet",
             "--offline",
+            "--locked",
             "--manifest-path",
             "tests/no_std_user/Cargo.toml",
             "--target-dir",
@@ -81,6 +82,16 @@ fn a_program_without_std_can_use_it() {
             features,
         ])
     };
+    // Its versions are ours: others may not have been fetched.
+    let (ours, its) = (
+        include_str!("../Cargo.lock"),
+        include_str!("no_std_user/Cargo.lock"),
+    );
+    let versions = |lock: &'static str| lock.split("\n\n").filter(|one| one.contains("checksum"));
+    let ours: Vec<_> = versions(ours).map(str::trim).collect();
+    for one in versions(its).map(str::trim) {
+        assert!(ours.contains(&one), "not in Cargo.lock: {one}");
+    }
     let output = build("");
     assert!(output.status.success(), "{}", complaint(&output));
     // It would be noticed.
