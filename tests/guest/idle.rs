@@ -89,7 +89,15 @@ fn camera_that_nobody_watches_stops_and_the_first_consumer_starts_it() {
         );
     }
     let json = outcome.text("stat.json");
-    for name in ["stalls", "restarts", "reopens", "frames_dropped"] {
+    // A busy machine drops some because the encoder is behind.
+    for name in [
+        "stalls",
+        "restarts",
+        "reopens",
+        "frames_dropped_idle",
+        "frames_dropped_encoder",
+        "frames_dropped_restart",
+    ] {
         assert_eq!(stat(&json, name), 0, "{name}: {json}");
     }
     let log = outcome.text("run.log");
