@@ -6,6 +6,8 @@
 #   fetch_packages DIR PKG…  unpack packages into DIR without installing them
 #   fetch_packages_of CODENAME DIR PKG…
 #                            the same from the archive of another Debian; DIR/versions has the versions
+#   packages_sources OWN CODENAME
+#                            print sources.list of Debian CODENAME, as this machine, which is OWN, has it
 #   with_dependencies ARCH "PKG…" PKG…
 #                            print PKG:ARCH for the latter packages and all that they depend on, but
 #                            not for the former ones, what only they need, and those without ARCH
@@ -167,6 +169,12 @@ fetch_packages() {
 _packages_archive() {
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
         sed -n "s/^\([^ ]*\) $1\$/\1/p" | sort -u | head -n 1
+}
+
+# What stands in sources.list of Debian $2, as this machine has it for its own one, $1: updates and security, too.
+packages_sources() {
+    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+        sed -n "s/ $1\(-updates\|-security\)\? / $2\1 /p" | sort -u
 }
 
 fetch_packages_of() {
