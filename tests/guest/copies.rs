@@ -6,12 +6,14 @@ use crate::machine::usual_name;
 use crate::support::{Api, Guest};
 
 /// The calls of a running engine. None of them maps, unmaps or allocates memory.
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 18] = [
     "ppoll",
     "ioctl",
     "read",
     "write",
     "accept4",
+    "epoll_ctl",
+    "epoll_pwait",
     "recvfrom",
     "sendmsg",
     "futex",
