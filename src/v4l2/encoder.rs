@@ -111,12 +111,13 @@ impl Encoder {
                 count => break (outputs.min(FRAME_SLOTS_MAX), count?),
             }
         };
-        self.outputs = outputs;
         self.agreed = agreed;
         for index in 0..count.min(CAPTURE_BUFFERS_MAX as u32) {
             let region = self.map(Queue::Capture, index, 0)?;
             self.captures.push(region);
         }
+        // Only now: who asks whether there are buffers is not to keep some of them.
+        self.outputs = outputs;
         Ok(())
     }
 
