@@ -163,8 +163,10 @@ fn frames_that_are_accounted_for_are_no_failure_when_the_engine_ended_meanwhile(
     guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
     let outcome = guest.run(
         r"
+        # While the guest waits for the host its clock runs on.
+        cp /host/in .
         engine run --size 320x240
-        rest() { cat /host/in; until [ -e /tmp/over ]; do sleep 0.1; done; }
+        rest() { cat in; until [ -e /tmp/over ]; do sleep 0.1; done; }
         rest | framemill push --from - 2>push.log &
         push=$!
         until_true reached frames_published 8
@@ -186,8 +188,9 @@ fn once_is_over_when_the_producer_does_not_attach_again() {
     guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
     let outcome = guest.run(
         r"
+        cp /host/in .
         engine run --size 320x240 --memory export --once
-        rest() { cat /host/in; until [ -e /tmp/over ]; do sleep 0.1; done; }
+        rest() { cat in; until [ -e /tmp/over ]; do sleep 0.1; done; }
         rest | framemill push --from - 2>push.log &
         until_true reached frames_published 8
         knob away 1; sleep 0.2; knob away 0
