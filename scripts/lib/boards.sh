@@ -13,7 +13,7 @@ _board_tests=(
     accounting::drain_on_a_signal_loses_no_committed_frame::multi_planar
     away::poll_that_fails_while_the_encoder_is_away_is_survived
     camera::camera_reaches_the_stream_without_a_copy
-    camera_trouble::encoder_that_is_reopened_imports_the_camera_again
+    camera_trouble::encoder_that_is_reopened_has_its_new_buffers_filled_by_the_camera
     consumers::consumers_miss_nothing_while_others_stop_or_die::multi_planar
     ctl::bitrate_gop_and_controls_change_without_a_teardown
     engine::running_engine_makes_no_call_that_changes_its_memory::single_planar

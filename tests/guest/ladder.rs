@@ -18,11 +18,12 @@ fn said_at(outcome: &Outcome, words: &str) -> Vec<u64> {
         .collect()
 }
 
-/// That a step took at least `least` ms, and no more than what the machine adds.
+/// That a step took at least `least` ms, and no more than what the machine adds. The engine counts from the time at which its turn began,
+/// and strace makes the line of that turn a few ms late.
 fn within(what: &str, took: u64, least: u64) {
     println!("{what}: {took} ms, of {least}");
     assert!(
-        (least..least + 60).contains(&took),
+        (least - 5..least + 60).contains(&took),
         "{what}: {took} ms, not {least}"
     );
 }

@@ -93,7 +93,7 @@ fn no_page_fault_in_hundreds_of_frames_of_any_memory() {
         ("export", "export"),
         ("copy", "copy"),
         ("import", "import"),
-        ("camera", "import"),
+        ("camera", "export"),
     ] {
         let said = |what| outcome.said(&format!("{name}.{what}"));
         assert_eq!(said("memory"), memory, "{}", outcome.story());
