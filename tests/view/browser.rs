@@ -8,13 +8,21 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
 /// The member of an element's object that names it (WebDriver, 11.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// One browser at a time: several that start at once on two processors run into the driver's own time limits.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A browser may not start, for reasons of its own. It is not what is tested.
+const STARTS: u32 = 3;
+
 pub struct Browser {
+    _turn: Option<MutexGuard<'static, ()>>,
     driver: Child,
     /// Its standard output, which it may write to.
     _said: BufReader<ChildStdout>,
@@ -25,8 +33,10 @@ pub struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // This ends the browser; a driver that is killed leaves it behind.
-        let _ = self.ask("DELETE", "", &Value::Null);
+        if !self.session.is_empty() {
+            // This ends the browser; a driver that is killed leaves it behind.
+            let _ = self.ask("DELETE", "", &Value::Null);
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
         let _ = fs::remove_dir_all(&self.profile);
@@ -36,6 +46,22 @@ impl Drop for Browser {
 impl Browser {
     /// Starts it. The name `framemill.test` is this machine, but no secure context.
     pub fn start() -> Self {
+        let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = Value::Null;
+        for _ in 0..STARTS {
+            match Self::try_to_start() {
+                Ok(mut browser) => {
+                    browser._turn = Some(turn);
+                    return browser;
+                }
+                Err(refusal) => answer = refusal,
+            }
+        }
+        panic!("Chromium does not start: {answer}");
+    }
+
+    /// The driver's answer when the browser does not start.
+    fn try_to_start() -> Result<Self, Value> {
         static PROFILES: AtomicU32 = AtomicU32::new(0);
         let number = PROFILES.fetch_add(1, Ordering::Relaxed);
         let profile =
@@ -58,6 +84,7 @@ impl Browser {
                 port.trim_end_matches('.').parse().ok()
             });
         let mut browser = Self {
+            _turn: None,
             driver,
             _said: said,
             port: port.expect("chromedriver names its port"),
@@ -83,11 +110,11 @@ impl Browser {
         let options = json!({ "binary": "/usr/bin/chromium", "args": arguments });
         let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options, "pageLoadStrategy": "eager" } } });
         let begun = browser.ask("POST", "/session", &wanted);
-        browser.session = begun["sessionId"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{begun}"))
-            .into();
-        browser
+        let Some(session) = begun["sessionId"].as_str() else {
+            return Err(begun);
+        };
+        browser.session = session.into();
+        Ok(browser)
     }
 
     /// One request to the driver; gives `value` of the answer.
