@@ -13,10 +13,17 @@ trap 'rm -f "$_stage_log"' EXIT
 _stage_passed=0 _stage_failed=0 _stage_bad=''
 
 stage() {
-    local name=$1 began=$SECONDS status=0 results passed failed end="done"
+    local name=$1 began=$SECONDS status=0 tee results passed failed end="done"
     shift
     printf '\n== %s\n' "$name"
-    "$@" 2>&1 | tee "$_stage_log" || status=$?
+    { ("$@") || status=$?; } > >(exec tee "$_stage_log") 2>&1
+    tee=$!
+    # Processes that a stage left behind have its output open, perhaps for good.
+    for _ in $(seq 300); do
+        kill -0 "$tee" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill "$tee" 2>/dev/null || true
     read -r results passed failed < <(sed -n \
         's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed;.*/\1 \2/p' "$_stage_log" |
         awk '{ p += $1; f += $2 } END { print NR, p + 0, f + 0 }')
