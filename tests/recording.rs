@@ -127,7 +127,7 @@ fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A stream of packets that are told apart by their bytes: ten a second.
+/// A stream of packets that differ in their bytes: ten a second.
 struct Stream<B: Bytes> {
     writer: Writer<'static, B>,
     number: u64,

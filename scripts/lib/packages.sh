@@ -2,7 +2,7 @@
 # Debian packages for the scripts. Sourced, not run.
 #
 #   need_packages PKG…       make sure that each package is installed, or say how
-#   renew_packages PKG…      the newest version of each, from lists that are fetched anew
+#   renew_packages PKG…      the newest version of each, from lists that are fetched again
 #   fetch_packages DIR PKG…  unpack packages into DIR without installing them
 #   fetch_packages_of CODENAME DIR PKG…
 #                            the same from the archive of another Debian; DIR/versions has the versions

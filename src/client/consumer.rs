@@ -249,7 +249,7 @@ impl PacketConsumer {
 
     /// Resets the descriptor that `event` gives.
     pub fn clear(&self) {
-        // What it is instead, if it cannot be emptied, the next wait tells.
+        // What it is instead, if it cannot be emptied, the next wait shows.
         let _ = clear(&self.event);
     }
 

@@ -20,7 +20,7 @@
 //! | … `formats` | list of the formats that it takes or gives: |
 //! | … … `format` | four-character code |
 //! | … … `usable` | OUTPUT: Framemill knows how the raw frame lies in memory; CAPTURE: the format is coded |
-//! | … … `sizes` | as far as the driver tells: `640x480 1280x720`, or least, greatest and step: `32x32-1920x1920/2x2` |
+//! | … … `sizes` | as far as the driver says: `640x480 1280x720`, or least, greatest and step: `32x32-1920x1920/2x2` |
 //! | … … `description` | the driver's words |
 //! | `controls` | list of the controls that hold a number: |
 //! | … `name`, `id` | as `run --control` takes them |

@@ -252,7 +252,7 @@ impl<'a> Engine<'a> {
             let more = coded.full || self.pipeline.inside() > 0 || !self.run_state.takes_frames();
             buffer.requeue()?;
             if !more {
-                break; // Should there be another one all the same, the next wait tells.
+                break; // Should there be another one all the same, the next wait shows it.
             }
         }
         Ok(brought)

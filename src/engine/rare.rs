@@ -67,7 +67,7 @@ impl<const TOKENS: usize> Rare<TOKENS> {
         };
         registered.0.set(wanted.filter(|_| done.is_ok()));
         if done.is_err() {
-            // If it is registered otherwise, it would go on waking the loop as it was told to.
+            // If it is registered otherwise, it would go on waking the loop.
             let _ = epoll::delete(epoll, fd);
         }
         done.is_ok()

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(plan.number(), 4);
         assert!(!plan.is_due(7, 1) && !plan.is_due(2 * SECOND + 6, 1));
         assert!(plan.is_due(2 * SECOND + 7, 1) && plan.is_due(u64::MAX, 1));
-        // Another size, or the encoder began anew.
+        // Another size, or the encoder began again.
         assert!(plan.is_due(8, 2));
         plan.end();
         assert!(plan.is_due(8, 1) && plan.number() == 0);

@@ -4,25 +4,12 @@
 
 use super::consumer::Manner;
 use super::event::Event;
-use super::runner::{Report, run};
+use super::runner::{Report, counted, report};
 use super::scenario::{CAMERA, ENCODER, Plan};
 use crate::client::Start;
 use crate::shm::stats::Counter;
 use crate::time::MS;
 use std::vec::Vec;
-
-/// Runs a plan that has to be judged as right.
-#[expect(clippy::panic, reason = "how a test fails")]
-fn report(plan: &Plan) -> Report {
-    match run(plan, true) {
-        Ok(report) => report,
-        Err(wrong) => panic!("{}\n{}", wrong.what, wrong.trace.join("\n")),
-    }
-}
-
-fn counted(report: &Report, counter: Counter) -> u64 {
-    report.counters[counter as usize]
-}
 
 /// The states that the supervisor heard, in their order, but those that lead from one to the next.
 fn states(report: &Report) -> Vec<&str> {

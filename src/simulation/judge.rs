@@ -115,7 +115,7 @@ impl Judge {
         };
         world::with(|kernel| self.idle.turn(look, now, kernel));
         if look.state == State::Idle as u32 {
-            self.packets.begins_anew = true;
+            self.packets.begins_again = true;
         }
     }
 

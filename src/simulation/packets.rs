@@ -31,7 +31,7 @@ pub(super) struct Packets {
     /// The start of the encoder that the latest packet of ours follows, and its generation.
     stream: (u64, u16),
     /// The engine was idle: the next packet is of a new generation, and a key frame.
-    pub(super) begins_anew: bool,
+    pub(super) begins_again: bool,
     /// Whose the latest frame was.
     producer: Option<u32>,
     /// Frames that were dropped by the end of the turn before, and by the end of the one with the latest packet.
@@ -52,7 +52,7 @@ impl Packets {
             last: None,
             last_serial: 0,
             stream: (0, 0),
-            begins_anew: false,
+            begins_again: false,
             producer: None,
             drops: (0, 0),
             count: 0,
@@ -119,12 +119,12 @@ impl Packets {
             self.ended = true;
             return;
         }
-        let anew = core::mem::take(&mut self.begins_anew);
+        let again = core::mem::take(&mut self.begins_again);
         let same = self
             .last
             .is_some_and(|last| last.generation == packet.generation);
         let starts = packet.flags & flag::KEY != 0 || !shared.liberties.none();
-        if anew && (same || !starts) {
+        if again && (same || !starts) {
             shared.violated(format_args!("the first after idle times: {packet:?}"));
         }
         self.count += 1;

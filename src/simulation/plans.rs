@@ -9,7 +9,7 @@ use super::controller;
 use super::encoder::Nature;
 use super::event::Event;
 use super::faults::Fault;
-use super::runner::{Report, run};
+use super::runner::{Report, counted, report};
 use super::scenario::{CAMERA, ENCODER, Plan};
 use crate::limits::CAMERA_WAIT_MS_DEFAULT;
 use crate::shm::stats::Counter;
@@ -18,19 +18,6 @@ use crate::types::memory::MemoryChoice;
 use crate::v4l2::abi;
 
 const EVER: u64 = u64::MAX;
-
-/// Runs a plan that has to be judged as right.
-#[expect(clippy::panic, reason = "how a test fails")]
-fn report(plan: &Plan) -> Report {
-    match run(plan, true) {
-        Ok(report) => report,
-        Err(wrong) => panic!("{}\n{}", wrong.what, wrong.trace.join("\n")),
-    }
-}
-
-fn counted(report: &Report, counter: Counter) -> u64 {
-    report.counters[counter as usize]
-}
 
 /// That the engine ended with this code, and before so many ms.
 fn ended(report: &Report, exit: u8, before: u64) {

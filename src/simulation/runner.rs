@@ -256,3 +256,18 @@ fn message(panic: &(dyn core::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default()
 }
+
+/// Runs a plan that has to be judged as right.
+#[cfg(test)]
+#[expect(clippy::panic, reason = "how a test fails")]
+pub(super) fn report(plan: &Plan) -> Report {
+    match run(plan, true) {
+        Ok(report) => report,
+        Err(wrong) => panic!("{}\n{}", wrong.what, wrong.trace.join("\n")),
+    }
+}
+
+#[cfg(test)]
+pub(super) fn counted(report: &Report, counter: crate::shm::stats::Counter) -> u64 {
+    report.counters[counter as usize]
+}

@@ -10,7 +10,7 @@ use std::{eprintln, print, println};
 
 use super::encoder::Stops;
 use super::event::Event;
-use super::runner::{Report, run};
+use super::runner::{Report, counted, report, run};
 use super::scenario::{ENCODER, Plan};
 use super::shrink::shrink;
 use super::stranger::Manner as Stranger;
@@ -51,19 +51,6 @@ fn the_engine_keeps_its_promises_in_every_seed() {
     for seed in 0..SEEDS {
         check(seed);
     }
-}
-
-/// Runs a plan; gives how the engine ended, and its counters.
-#[expect(clippy::panic, reason = "how a test fails")]
-fn report(plan: &Plan) -> Report {
-    match run(plan, true) {
-        Ok(report) => report,
-        Err(wrong) => panic!("{}\n{}", wrong.what, wrong.trace.join("\n")),
-    }
-}
-
-fn counted(report: &Report, counter: Counter) -> u64 {
-    report.counters[counter as usize]
 }
 
 #[test]

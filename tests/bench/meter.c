@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * In the guest: tells the plugin `tasks` which program is which, and when to write its counts out. Knows the two pages that the plugin
+ * In the guest: says to the plugin `tasks` which program is which, and when to write its counts out. Knows the two pages that the plugin
  * watches; knows nothing of what is counted.
  *
  *   meter mark N            writes all counts out under label N; they begin at zero again

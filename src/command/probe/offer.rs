@@ -117,7 +117,7 @@ pub(super) fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queu
     offer
 }
 
-/// A format's sizes, as far as the driver tells.
+/// A format's sizes, as far as the driver says.
 struct Sizes<'a>(&'a Device, Fourcc);
 
 impl Display for Sizes<'_> {

@@ -298,10 +298,10 @@ impl<'a> Sinks<'a> {
             };
             let stream = &consumer.header().stream;
             let size = (stream.width.load(Relaxed), stream.height.load(Relaxed));
-            let anew = self.described != Some(packet.generation);
+            let again = self.described != Some(packet.generation);
             let output = &mut self.output;
-            if let Some(description) = mp4.begin(sets, size, anew, &mut |part| output.push(part)) {
-                if !anew || self.generation != Some(packet.generation) {
+            if let Some(description) = mp4.begin(sets, size, again, &mut |part| output.push(part)) {
+                if !again || self.generation != Some(packet.generation) {
                     note!(info, "mp4: {description}");
                 }
                 self.described = Some(packet.generation);

@@ -1,5 +1,5 @@
-//! Camera and encoder are brought together: one format and size, rows in the same places, and the camera's buffers imported
-//! into the encoder; or, where that cannot be, one copy of each frame, which the log names.
+//! Camera and encoder are brought together: one format and size, rows in the same places, and one set of buffers, the encoder's or the
+//! camera's; or, where that cannot be, one copy of each frame, which the log names.
 //!
 //! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
@@ -252,7 +252,7 @@ fn attach<'a>(
         _ => [0; PLANES],
     };
     let layout = camera.negotiate(config.format, wanted, &strides)?;
-    let mut slots = lend(setup, camera, config, wanted, &layout)?;
+    let mut slots = lend(setup, camera, config, wanted, &layout, alike)?;
     if slots.is_none() {
         camera.allocate(setup.stage.session.slots)?;
         slots = import(setup, camera, config, wanted, &layout, alike)?;
@@ -279,11 +279,12 @@ fn lend<'a>(
     config: CameraConfig<'_>,
     wanted: &Wanted,
     layout: &FrameLayout,
+    alike: bool,
 ) -> Result<Option<u32>, NotAttached<'a>> {
     let choice = setup.stage.session.options.memory;
     let encoder = setup.stage.encoder();
     let fits = encoder.is_some_and(|one| one.agreed().layout.placement() == layout.placement());
-    if choice == MemoryChoice::Copy || !config.format.has_layout_of(wanted.format) || !fits {
+    if choice == MemoryChoice::Copy || !alike || !fits {
         return Ok(None);
     }
     let mut buffers = match setup.stage.has_own_buffers() {

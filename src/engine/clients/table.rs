@@ -166,8 +166,8 @@ impl Table {
         let allowed = self.meter.allows(now, 1);
         for client in &mut self.list {
             if let Role::Consumer(Some(wake)) = &client.role {
-                let told = charged(&mut client.cost, allowed, || signal(wake));
-                self.owes |= !told;
+                let woken = charged(&mut client.cost, allowed, || signal(wake));
+                self.owes |= !woken;
             }
         }
     }
