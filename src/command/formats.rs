@@ -10,7 +10,7 @@ use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::{BufferType, Queue};
-use crate::v4l2::camera::Camera;
+use crate::v4l2::camera::{Camera, PictureFormat};
 use crate::v4l2::device::Device;
 use crate::v4l2::ioctl;
 
@@ -47,7 +47,7 @@ pub(super) fn raw_formats(
     let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
     let mut first = None;
     while let Some(pair) = pair(gives, takes) {
-        if camera.takes(pair.camera, size) {
+        if camera.takes(PictureFormat::Raw(pair.camera), size) {
             return Ok(Some(pair));
         }
         // None in this size: the first will say so.

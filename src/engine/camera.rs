@@ -28,6 +28,7 @@ use crate::shm::stats::{Counter, Stats};
 use crate::time::MS;
 use crate::types::devices::CameraChoice;
 use crate::v4l2::camera::Camera;
+use crate::v4l2::capture::CaptureQueue;
 use identity::Identity;
 
 /// How a camera is used, whenever it is attached.
@@ -239,7 +240,7 @@ impl<'a> CameraSource<'a> {
         let Some(camera) = &self.camera else {
             return Ok((taken, false));
         };
-        let rounds = if ready { camera.slots() } else { 0 };
+        let rounds = if ready { camera.pictures.slots() } else { 0 };
         for _ in 0..rounds {
             let Some(picture) = camera.dequeue()? else {
                 break;
@@ -278,7 +279,7 @@ impl<'a> CameraSource<'a> {
                 }
             }
         }
-        give_slots(camera, pipeline, now_ns)?;
+        give_slots(&camera.pictures, pipeline, now_ns)?;
         Ok((taken, false))
     }
 
@@ -340,10 +341,14 @@ fn report_clock(stats: Stats<'_>, config: CameraConfig<'_>, checked: &Checked) {
     }
 }
 
-/// Gives the camera every free slot.
-fn give_slots(camera: &Camera, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<(), IoctlError> {
+/// Gives every free slot to be filled.
+fn give_slots(
+    pictures: &CaptureQueue,
+    pipeline: &mut Pipeline<'_>,
+    now_ns: u64,
+) -> Result<(), IoctlError> {
     while let Some(slot) = pipeline.acquire(now_ns) {
-        camera.queue(slot)?;
+        pictures.queue(slot)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::media::layout::FrameLayout;
 use crate::shm::layout::copy_slot_bytes;
 use crate::shm::memfd::sealed_memfd;
 use crate::shm::region::Region;
-use crate::v4l2::camera::Camera;
+use crate::v4l2::capture::CaptureQueue;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
 
 /// Where frames are copied from.
@@ -53,7 +53,7 @@ impl Copying {
     ///
     /// # Errors
     /// When buffers of either side cannot be mapped.
-    pub fn from_camera(encoder: &Encoder, camera: &Camera) -> Result<Self, IoctlError> {
+    pub fn from_camera(encoder: &Encoder, camera: &CaptureQueue) -> Result<Self, IoctlError> {
         let mut buffers = ArrayVec::new();
         camera.map(&mut buffers)?;
         Self::new(encoder, From::Camera(buffers))

@@ -13,7 +13,7 @@ use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::layout::SlotMemory as Kind;
 use crate::types::memory::MemoryChoice;
-use crate::v4l2::camera::Camera;
+use crate::v4l2::capture::CaptureQueue;
 use crate::v4l2::encoder::{Encoder, OUTPUT_PLANES};
 use crate::v4l2::negotiate::Wanted;
 
@@ -94,7 +94,7 @@ impl SlotMemory {
     pub fn copy_camera(
         &mut self,
         encoder: &Encoder,
-        camera: &Camera,
+        camera: &CaptureQueue,
         layout: &FrameLayout,
         choice: MemoryChoice,
     ) -> Result<(), IoctlError> {

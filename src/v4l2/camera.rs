@@ -3,49 +3,63 @@
 //! Knows the capture device's side: format, buffers, streaming, events. Knows no encoder and never waits: the device is
 //! opened non-blocking, and whoever owns it polls.
 
-mod buffers;
 mod picture;
 
 use core::ffi::CStr;
 
-use arrayvec::ArrayVec;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
+pub use picture::Picture;
+
 use super::abi::{
-    Api, BufferType, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
+    Api, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
     CAP_VIDEO_OUTPUT_MPLANE, Capability, DvTimings, EVENT_SOURCE_CHANGE, FIELD_ANY, FIELD_NONE,
-    Fract, Memory, Queue, StreamParm,
+    Format, Fract, StreamParm,
 };
+use super::capture::CaptureQueue;
 use super::device::{NotUsable, open_node};
-use super::encoder::OUTPUT_PLANES;
-use super::ioctl::{self, Result};
-use super::negotiate::{Refused, Wanted, layout, raw_format};
+use super::ioctl::{self, Dequeued, Result};
+use super::negotiate::{Refused, Wanted, coded_format, layout, raw_format};
 use crate::errno::call::{Call, IoctlError};
 use crate::limits::{PLANES, TURN_BUDGET};
 use crate::media::colour::Colour;
 use crate::media::edid::{BLOCK, BLOCKS};
 use crate::media::format::RawFormat;
+use crate::media::fourcc::Fourcc;
 use crate::media::layout::FrameLayout;
 
 /// A camera with its buffers.
 #[derive(Debug)]
 pub struct Camera {
-    fd: OwnedFd,
+    /// Its queue.
+    pub pictures: CaptureQueue,
     /// What QUERYCAP said.
     pub capability: Capability,
-    queue: BufferType,
-    slots: u32,
-    /// Whose memory the buffers are.
-    memory: Memory,
-    /// The dma-bufs that are its buffers, where they are not its own: buffer after buffer, each with its memory planes.
-    lent: ArrayVec<OwnedFd, OUTPUT_PLANES>,
-    /// Memory planes of a buffer.
-    planes: u32,
     /// The timings of the signal, where there are any.
     timings: DvTimings,
-    /// Bytes that a whole frame has at least in each memory plane.
-    payload: [u32; PLANES],
+}
+
+/// What a camera's pictures are asked to be.
+#[derive(Clone, Copy, Debug)]
+pub enum PictureFormat {
+    /// Samples.
+    Raw(&'static RawFormat),
+    /// Coded by the camera, such as MJPG.
+    #[allow(dead_code, reason = "the source of coded pictures comes next")]
+    Coded(Fourcc),
+}
+
+impl PictureFormat {
+    /// Its name.
+    #[must_use]
+    #[allow(dead_code, reason = "the source of coded pictures comes next")]
+    pub fn fourcc(self) -> Fourcc {
+        match self {
+            Self::Raw(raw) => raw.fourcc,
+            Self::Coded(coded) => coded,
+        }
+    }
 }
 
 /// What a device says of the signal that comes in.
@@ -87,22 +101,10 @@ impl Camera {
             _ => {}
         }
         Ok(Self {
-            fd,
+            pictures: CaptureQueue::new(fd, api),
             capability,
-            queue: BufferType::new(Queue::Capture, api),
-            slots: 0,
-            memory: Memory::Mmap,
-            lent: ArrayVec::new(),
-            planes: 1,
             timings: DvTimings::default(),
-            payload: [0; PLANES],
         })
-    }
-
-    /// Its queue, to ask for its formats.
-    #[must_use]
-    pub fn queue_type(&self) -> BufferType {
-        self.queue
     }
 
     /// Sets the input's EDID, unless it has the same one: each VIDIOC_S_EDID makes the source stop for a while. Returns whether it was
@@ -174,7 +176,7 @@ impl Camera {
     /// # Errors
     /// When it does not say.
     pub fn size(&self) -> Result<(u32, u32)> {
-        Ok(ioctl::g_fmt(self.as_fd(), self.queue)?.size())
+        Ok(ioctl::g_fmt(self.as_fd(), self.pictures.kind())?.size())
     }
 
     /// Frames per second, numerator and denominator, that come in this format and size: those of the signal, where there is
@@ -183,7 +185,7 @@ impl Camera {
     #[inline(never)]
     pub fn rate(
         &self,
-        raw: &RawFormat,
+        format: PictureFormat,
         size: (u32, u32),
         requested: (u32, u32),
     ) -> Option<(u64, u64)> {
@@ -191,11 +193,10 @@ impl Camera {
             return Some(rate);
         }
         // Whether it takes them is seen when they are negotiated.
-        let (fd, queue) = (self.as_fd(), self.queue);
-        let _ = raw_format(fd, queue, raw, size, &[0; PLANES], Colour::UNKNOWN);
+        let _ = self.set(format, size, &[0; PLANES]);
         let answer = self.set_rate(requested);
         // Without the call there may be a rate all the same: that of a television standard.
-        let interval = answer.or_else(|_| ioctl::g_parm(self.as_fd(), self.queue));
+        let interval = answer.or_else(|_| ioctl::g_parm(self.as_fd(), self.pictures.kind()));
         let interval = interval.ok()?.timeperframe();
         let (n, d) = (interval.denominator, interval.numerator);
         (n != 0 && d != 0).then_some((n.into(), d.into()))
@@ -207,24 +208,37 @@ impl Camera {
             numerator: denominator,
             denominator: numerator,
         };
-        ioctl::s_parm(self.as_fd(), self.queue, interval)
+        ioctl::s_parm(self.as_fd(), self.pictures.kind(), interval)
+    }
+
+    /// Sets a format and a size, with so many bytes from one row to the next in each memory plane (0: its own). Gives what the
+    /// driver made of it.
+    ///
+    /// # Errors
+    /// When the camera has no such format, or the driver fails.
+    fn set(
+        &self,
+        format: PictureFormat,
+        size: (u32, u32),
+        bytesperline: &[u32; PLANES],
+    ) -> core::result::Result<Format, Refused> {
+        let (fd, queue) = (self.as_fd(), self.pictures.kind());
+        match format {
+            PictureFormat::Raw(raw) => {
+                raw_format(fd, queue, raw, size, bytesperline, Colour::UNKNOWN)
+            }
+            PictureFormat::Coded(coded) => coded_format(fd, queue, coded, size, 0),
+        }
     }
 
     /// Whether it takes pictures of this size in this format; it is set to it then.
     #[must_use]
-    pub fn takes(&self, raw: &RawFormat, size: (u32, u32)) -> bool {
-        raw_format(
-            self.as_fd(),
-            self.queue,
-            raw,
-            size,
-            &[0; PLANES],
-            Colour::UNKNOWN,
-        )
-        .is_ok_and(|given| given.size() == size)
+    pub fn takes(&self, format: PictureFormat, size: (u32, u32)) -> bool {
+        self.set(format, size, &[0; PLANES])
+            .is_ok_and(|given| given.size() == size)
     }
 
-    /// What its frames mean in this format and size, which are set for this. Only before buffers are allocated.
+    /// What its pictures mean in this format and size, which are set for this. Only before buffers are allocated.
     ///
     /// # Errors
     /// When the camera does not take this size or format, and when its frames are interlaced, unless they are to be taken as
@@ -232,12 +246,11 @@ impl Camera {
     #[inline(never)]
     pub fn colour(
         &self,
-        raw: &RawFormat,
+        format: PictureFormat,
         size: (u32, u32),
         progressive: bool,
     ) -> core::result::Result<Colour, Refused> {
-        let (fd, queue) = (self.as_fd(), self.queue);
-        let given = raw_format(fd, queue, raw, size, &[0; PLANES], Colour::UNKNOWN)?;
+        let given = self.set(format, size, &[0; PLANES])?;
         if given.size() != size {
             return Err(Refused::Size(size, given.size()));
         }
@@ -248,57 +261,49 @@ impl Camera {
     }
 
     /// Sets format, size and rate, and asks for so many bytes from one row to the next in each memory plane (0: its
-    /// own). Gives where the rows lie.
+    /// own). Gives where the rows of a raw picture lie; `None` for a coded one.
     ///
     /// # Errors
     /// When the camera does not take this size or format.
     #[inline(never)]
     pub fn negotiate(
         &mut self,
-        raw: &RawFormat,
+        format: PictureFormat,
         wanted: &Wanted,
         bytesperline: &[u32; PLANES],
-    ) -> core::result::Result<FrameLayout, Refused> {
+    ) -> core::result::Result<Option<FrameLayout>, Refused> {
         let size = (wanted.width, wanted.height);
-        let given = raw_format(
-            self.as_fd(),
-            self.queue,
-            raw,
-            size,
-            bytesperline,
-            Colour::UNKNOWN,
-        )?;
+        let given = self.set(format, size, bytesperline)?;
         if given.size() != size {
             return Err(Refused::Size(size, given.size()));
         }
         // Again, because a format that was set may have reset it. A camera with a rate of its own keeps that.
         let _ = self.set_rate(wanted.rate);
-        self.planes = raw.memory_plane_count();
-        let layout = layout(raw, size, &given).map_err(Refused::Layout)?;
-        self.payload = layout.visible_ends();
-        Ok(layout)
+        match format {
+            PictureFormat::Raw(raw) => {
+                let layout = layout(raw, size, &given).map_err(Refused::Layout)?;
+                self.pictures.hold(raw, &layout);
+                Ok(Some(layout))
+            }
+            PictureFormat::Coded(_) => {
+                self.pictures.hold_coded();
+                Ok(None)
+            }
+        }
     }
 
-    /// Number of buffers.
-    #[must_use]
-    pub fn slots(&self) -> u32 {
-        self.slots
-    }
-
-    /// Starts the stream. Buffers are given by `queue`, before or after.
+    /// The next picture, if there is one.
     ///
     /// # Errors
-    /// When the driver refuses.
-    pub fn start(&self) -> Result<()> {
-        ioctl::streamon(self.as_fd(), self.queue)
-    }
-
-    /// Stops the stream; all buffers come back.
-    ///
-    /// # Errors
-    /// When the driver refuses.
-    pub fn stop(&self) -> Result<()> {
-        ioctl::streamoff(self.as_fd(), self.queue)
+    /// When the stream failed or ended (EPIPE), a picture does not begin where its buffer does (EPROTO), or a buffer comes
+    /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
+    /// a stream whose USB transfers failed: nothing comes after it, and nothing else tells.
+    pub fn dequeue(&self) -> Result<Option<Picture>> {
+        match self.pictures.dequeue()? {
+            (Dequeued::Nothing, _) => Ok(None),
+            (Dequeued::Drained, _) => Err(IoctlError::new(Call::DqBuf, Errno::PIPE)),
+            (Dequeued::Buffer, buffer) => Picture::of(&buffer, self.pictures.payload()).map(Some),
+        }
     }
 }
 
@@ -313,6 +318,6 @@ pub fn is_camera(caps: u32) -> bool {
 
 impl AsFd for Camera {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.pictures.as_fd()
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod abi;
 pub mod camera;
+pub mod capture;
 pub mod controls;
 mod crop;
 pub mod device;

@@ -156,15 +156,10 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     wanted.format.check_size((wanted.width, wanted.height))?;
 
     // 1. CAPTURE first: it decides which codec the rest is about.
-    let mut format = Format::new(device.queue(Queue::Capture));
-    format.set_size(wanted.width, wanted.height);
-    format.set_pixelformat(wanted.codec);
-    format.set_planes(1);
-    format.set_sizeimage(0, CAPTURE_BYTES.max(wanted.width * wanted.height / 2));
-    let capture = ioctl::s_fmt(device.as_fd(), &format)?;
-    if capture.pixelformat() != wanted.codec {
-        return Err(Refused::Format(wanted.codec, capture.pixelformat()));
-    }
+    let size = (wanted.width, wanted.height);
+    let bytes = CAPTURE_BYTES.max(size.0 * size.1 / 2);
+    let queue = device.queue(Queue::Capture);
+    coded_format(device.as_fd(), queue, wanted.codec, size, bytes)?;
 
     // 2. and 4. OUTPUT.
     let (coded, layout, colour) = output(device, wanted, &[0; PLANES])?;
@@ -254,6 +249,31 @@ pub(super) fn raw_format(
     let given = ioctl::s_fmt(fd, &format)?;
     if given.pixelformat() != raw.fourcc {
         return Err(Refused::Format(raw.fourcc, given.pixelformat()));
+    }
+    Ok(given)
+}
+
+/// Sets a queue's coded format, with buffers of so many bytes at least (0: as the driver likes). Gives what the driver made of it.
+///
+/// # Errors
+/// When the driver fails, or replaces the format with another.
+#[inline(never)]
+pub(super) fn coded_format(
+    fd: BorrowedFd<'_>,
+    queue: BufferType,
+    coded: Fourcc,
+    size: (u32, u32),
+    bytes: u32,
+) -> Result<Format, Refused> {
+    let mut format = Format::new(queue);
+    format.set_size(size.0, size.1);
+    format.set_pixelformat(coded);
+    format.set_planes(1);
+    format.set_field(FIELD_NONE);
+    format.set_sizeimage(0, bytes);
+    let given = ioctl::s_fmt(fd, &format)?;
+    if given.pixelformat() != coded {
+        return Err(Refused::Format(coded, given.pixelformat()));
     }
     Ok(given)
 }

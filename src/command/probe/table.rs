@@ -77,7 +77,7 @@ pub(super) fn table(report: &mut Report<'_>) -> (bool, Unopened) {
 
 /// The raw formats that a camera gives, as far as they are known here.
 fn gives(camera: &Camera) -> Option<FormatSet> {
-    ioctl::raw_formats(camera.as_fd(), camera.queue_type()).ok()
+    ioctl::raw_formats(camera.as_fd(), camera.pictures.kind()).ok()
 }
 
 /// What `run` takes, behind its options.

@@ -21,7 +21,7 @@ use crate::time::MS;
 use crate::types::devices::CameraChoice;
 use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::Queue;
-use crate::v4l2::camera::Camera;
+use crate::v4l2::camera::{Camera, PictureFormat};
 use crate::v4l2::device::{Device, NodePath};
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::Wanted;
@@ -75,7 +75,7 @@ impl<'a> Found<'a> {
         if size.0 == 0 {
             size = camera.size().map_err(failed)?;
         }
-        let queue = camera.queue_type();
+        let queue = camera.pictures.kind();
         let gives = offered(camera.as_fd(), queue, options.camera_format).map_err(failed)?;
         Ok(Self {
             camera: Some((camera, choice)),
@@ -140,7 +140,14 @@ impl<'a> Found<'a> {
     pub(super) fn wanted(&self, raw: RawFormats, options: &RunOptions<'_>) -> Wanted {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
-            rate = source_rate(camera, choice, raw.camera, self.size, rate, rate);
+            rate = source_rate(
+                camera,
+                choice,
+                PictureFormat::Raw(raw.camera),
+                self.size,
+                rate,
+                rate,
+            );
             if let Some((width, height)) = oblong(camera.as_fd(), self.size) {
                 note!(
                     warn,

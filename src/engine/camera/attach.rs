@@ -14,7 +14,6 @@ use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
 use crate::limits::{CAMERA_PAUSE_MS, CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::log::note;
-use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::NoSignal;
@@ -22,7 +21,7 @@ use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
-use crate::v4l2::camera::{Camera, Signal};
+use crate::v4l2::camera::{Camera, PictureFormat, Signal};
 use crate::v4l2::negotiate::{Refused, Wanted};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
@@ -31,7 +30,7 @@ use crate::v4l2::negotiate::{Refused, Wanted};
 pub fn source_rate(
     camera: &Camera,
     name: impl core::fmt::Display,
-    format: &RawFormat,
+    format: PictureFormat,
     size: (u32, u32),
     requested: FrameRate,
     present: FrameRate,
@@ -188,8 +187,8 @@ impl<'a> CameraSource<'a> {
     ) -> Result<(), NotAttached<'a>> {
         let slots = attach(setup, camera, self.config, wanted)?;
         pipeline.replace_slots(slots);
-        give_slots(camera, pipeline, now())?;
-        Ok(camera.start()?)
+        give_slots(&camera.pictures, pipeline, now())?;
+        Ok(camera.pictures.start()?)
     }
 
     /// What is to be encoded of a camera that has a signal, or needs none.
@@ -204,7 +203,14 @@ impl<'a> CameraSource<'a> {
         };
         let size = (wanted.width, wanted.height);
         let (config, requested) = (self.config, options.frame_rate);
-        let rate = source_rate(camera, config, config.format, size, requested, present);
+        let rate = source_rate(
+            camera,
+            config,
+            PictureFormat::Raw(config.format),
+            size,
+            requested,
+            present,
+        );
         wanted.rate = (rate.numerator, rate.denominator);
         wanted
     }
@@ -236,7 +242,7 @@ fn attach<'a>(
         return Err(Refused::Size(size, size).into());
     }
     let options = setup.stage.session.options;
-    let colour = camera.colour(config.format, size, options.progressive)?;
+    let colour = camera.colour(PictureFormat::Raw(config.format), size, options.progressive)?;
     let wanted = &Wanted {
         colour: colour.overridden_by(options.colour),
         ..*wanted
@@ -251,10 +257,11 @@ fn attach<'a>(
         Some(encoder) if alike => encoder.agreed().layout.placement().bytesperline,
         _ => [0; PLANES],
     };
-    let layout = camera.negotiate(config.format, wanted, &strides)?;
+    let layout = camera.negotiate(PictureFormat::Raw(config.format), wanted, &strides)?;
+    let layout = layout.unwrap_or_default();
     let mut slots = lend(setup, camera, config, wanted, &layout, alike)?;
     if slots.is_none() {
-        camera.allocate(setup.stage.session.slots)?;
+        camera.pictures.allocate(setup.stage.session.slots)?;
         slots = import(setup, camera, config, wanted, &layout, alike)?;
     }
     if slots.is_none() {
@@ -262,9 +269,9 @@ fn attach<'a>(
         if let Some(encoder) = setup.stage.encoder() {
             setup
                 .memory
-                .copy_camera(encoder, camera, &layout, options.memory)?;
+                .copy_camera(encoder, &camera.pictures, &layout, options.memory)?;
         }
-        slots = Some(outputs.min(camera.slots()));
+        slots = Some(outputs.min(camera.pictures.slots()));
     }
     slots
         .filter(|&slots| slots > CAMERA_RESERVE as u32)
@@ -292,7 +299,7 @@ fn lend<'a>(
         false => Buffers::Driver(MemoryChoice::Export),
     };
     let answer = setup.set_up(wanted, &mut buffers);
-    let answer = answer.map(|slots| (slots, camera.borrow(setup.memory.lend())));
+    let answer = answer.map(|slots| (slots, camera.pictures.borrow(setup.memory.lend())));
     match answer {
         Ok((slots, Ok(()))) => {
             note!(
@@ -344,7 +351,7 @@ fn import<'a>(
         return Ok(None);
     }
     let mut planes = ArrayVec::new();
-    if let Err(error) = camera.export(&mut planes) {
+    if let Err(error) = camera.pictures.export(&mut planes) {
         if insists {
             return Err(error.into());
         }
@@ -355,7 +362,7 @@ fn import<'a>(
         );
         return Ok(None);
     }
-    let mut buffers = Buffers::Imported(camera.slots(), layout.placement(), planes);
+    let mut buffers = Buffers::Imported(camera.pictures.slots(), layout.placement(), planes);
     match setup.set_up(wanted, &mut buffers) {
         Ok(slots) => Ok(Some(slots)),
         Err(error) if insists => Err(NotAttached::Encoder(error)),

@@ -55,7 +55,7 @@ impl<'a> CameraSource<'a> {
         now_ns: u64,
     ) -> Result<(), IoctlError> {
         if let Some(camera) = &self.camera {
-            camera.stop()?;
+            camera.pictures.stop()?;
         }
         pipeline.reclaim();
         self.health = Health::Stopped(now_ns);
@@ -70,8 +70,8 @@ impl<'a> CameraSource<'a> {
         self.discontinuity = true;
         self.health = Health::Streaming;
         if let Some(camera) = &self.camera {
-            give_slots(camera, pipeline, now_ns)?;
-            camera.start()?;
+            give_slots(&camera.pictures, pipeline, now_ns)?;
+            camera.pictures.start()?;
         }
         self.tried = None;
         Ok(())

@@ -15,6 +15,9 @@ pub struct Picture {
     pub slot: u32,
     /// The camera's timestamp, us; `None` when it is not of `CLOCK_MONOTONIC`.
     pub micros: Option<u64>,
+    /// Bytes in its first memory plane: all of a coded picture.
+    #[allow(dead_code, reason = "the source of coded pictures comes next")]
+    pub bytes: u32,
     /// `v4l2_buffer::sequence`: the camera's count.
     pub sequence: u32,
     /// `V4L2_BUF_FLAG_ERROR`, or fewer bytes than a frame has: it is not to be shown.
@@ -40,6 +43,7 @@ impl Picture {
         let micros = buffer.timestamp();
         Ok(Self {
             slot: buffer.index(),
+            bytes: buffer.bytesused(0),
             micros: (clock == BUF_FLAG_TIMESTAMP_MONOTONIC && micros != 0).then_some(micros),
             sequence: buffer.sequence(),
             damaged: error
