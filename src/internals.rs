@@ -61,6 +61,9 @@ mod not_loom {
         pub mod h264 {
             pub use crate::media::h264::{level, max_bitrate, profile};
         }
+        pub mod jpeg {
+            pub use crate::media::jpeg::{Jpeg, JpegError, Sampling, inspect};
+        }
         pub mod layout {
             pub use crate::media::layout::{FrameLayout, PlaneLayout, copy_rows};
         }

@@ -12,6 +12,7 @@ pub mod fourcc;
 pub mod gop;
 pub mod h264;
 pub mod hevc;
+pub mod jpeg;
 pub mod layout;
 pub mod magic;
 pub mod memsink;
