@@ -62,6 +62,7 @@ mod hammer;
 mod hostile;
 mod idle;
 mod import;
+mod initscript;
 mod kept;
 mod ladder;
 mod latency;
