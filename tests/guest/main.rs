@@ -4,6 +4,7 @@
 //! them; so does `cargo test --test guest -- --test-threads=2` once `scripts/build` has been run.
 
 mod frames;
+mod jpegs;
 mod machine;
 mod support;
 

@@ -3,9 +3,10 @@
 
 use crate::accounting::{index, stat};
 use crate::camera::{CAMERA, ended};
+use crate::jpegs::{pictures, put, without_tables};
 use crate::support::{Guest, Outcome};
 
-const WEBCAM: &str = r"
+pub const WEBCAM: &str = r"
     # plug OPTION…: until uvcvideo has made its node, $node.
     plug() {
         /host/webcam $@ 2>/tmp/webcam.log &
@@ -26,7 +27,7 @@ const WEBCAM: &str = r"
     cp /host/webcam /tmp/webcam && chmod +x /tmp/webcam || give_up webcam
 ";
 
-fn guest(name: &str) -> Guest {
+pub fn guest(name: &str) -> Guest {
     let guest = Guest::h264(name).steady();
     guest.compile("tests/vm/webcam.c", "webcam");
     guest
@@ -197,4 +198,82 @@ fn start_that_sleeps_in_the_kernel_does_not_starve_clients() {
     let [hung, served] = ["hung", "served"].map(|name| outcome.number(name));
     println!("hung {hung}, served {served}");
     assert!(hung > 400 && served > hung / 10 * 8, "{}", outcome.story());
+}
+
+/// What the imitated webcam promises to the other tests: its JPEGs arrive byte for byte, and damaged as it was told to, without a mark.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn motion_jpeg_of_the_imitated_webcam_arrives_as_it_was_sent() {
+    let guest = guest("webcam-mjpg");
+    let sizes = [(640, 480), (1280, 720), (1920, 1080)];
+    let mut sets = sizes.map(|size| pictures(size, 3));
+    sets[0][1] = without_tables(&sets[0][1]);
+    let mut names = String::new();
+    for (set, (width, _)) in sets.iter().zip(sizes) {
+        names += &put(&guest, &width.to_string(), set);
+    }
+    let outcome = guest.run(&format!(
+        "{WEBCAM}\nnames='{names}'\n{}",
+        r#"
+        # take FILE SIZE COUNT
+        take() {
+            try v4l2-ctl v4l2-ctl -d $node --set-fmt-video=$2,pixelformat=MJPG \
+                --stream-mmap --stream-count=$3 --stream-to=/tmp/$1
+            cp /tmp/$1 /host/$1
+        }
+        for way in '' bulk; do
+            plug $way $names
+            for size in 640,480 1280,720 1920,1080; do
+                take good$way-${size%,*} width=${size%,*},height=${size#*,} 5
+            done
+            unplug
+        done
+        plug cut=1/4 hole=2 lost=3 $names
+        take bad width=640,height=480 5
+        unplug
+
+        # Somebody keeps the old node: the same camera comes back as another one.
+        plug unplug=2 $names
+        old=$node
+        exec 3<>$node
+        v4l2-ctl -d $node --set-fmt-video=width=640,height=480,pixelformat=MJPG --stream-mmap --stream-count=9 >/dev/null 2>&1
+        until_true [ ! -e $old ]
+        wait $webcam
+        plug $names
+        say another $([ $node != $old ] && echo yes)
+        exec 3>&-
+        unplug
+        "#
+    ));
+    outcome.succeeded(&["v4l2-ctl"]);
+    let sent = |set: usize, number: usize| &sets[set][number % 3][..];
+    for way in ["", "bulk"] {
+        for (set, (width, _)) in sizes.iter().enumerate() {
+            let name = format!("good{way}-{width}");
+            let expected: Vec<_> = (0..5).map(|number| sent(set, number)).collect();
+            assert!(
+                outcome.bytes(&name) == expected.concat(),
+                "{name}: {}",
+                outcome.story()
+            );
+        }
+    }
+    // 0, a half of 1, 2 without the payload in its middle, 4, a half of 5; 3 never arrives.
+    let half = |number| &sent(0, number)[..sent(0, number).len() / 2];
+    let (whole, payload) = (sent(0, 2), 3070);
+    let at = whole.len() / 2 / payload * payload;
+    let expected = [
+        sent(0, 0),
+        half(1),
+        &whole[..at],
+        &whole[at + payload..],
+        sent(0, 4),
+        half(5),
+    ];
+    assert!(
+        outcome.bytes("bad") == expected.concat(),
+        "{}",
+        outcome.story()
+    );
+    assert_eq!(outcome.said("another"), "yes");
 }

@@ -1,13 +1,19 @@
-// An imitated USB webcam for the guest: USB Video Class 1.1, YUYV 320x240 at 30 frames/s, isochronous, driven by the kernel's own
-// uvcvideo. It plugs itself into USB/IP's virtual host controller (vhci_hcd) through a socket pair; ended, it is unplugged.
+// An imitated USB webcam for the guest: USB Video Class 1.1, YUYV 320x240 and Motion-JPEG at 30 frames/s, isochronous or bulk, driven by
+// the kernel's own uvcvideo. It plugs itself into USB/IP's virtual host controller (vhci_hcd) through a socket pair; ended, it is unplugged.
 //
-//   webcam [urb=N] [hang=N] [cut=N] [lost=N]
+//   webcam [bulk] [unplug=N] [urb=N] [hang=N] [cut=N[/EVERY]] [hole=N[/EVERY]] [lost=N[/EVERY]] [JPEG…]
+//     JPEG    a file with a picture; those of one size are the frames of that size, one after the other, and again from the first. Without
+//             files there is no Motion-JPEG
+//     bulk    bulk transfers
+//     unplug=N  it is unplugged before frame N of a stream
 //     urb=N   at frame N of the first stream all waiting transfers fail (EPROTO), as when a cable is bad
 //     hang=N  the N-th request to start a stream gets no answer, so that STREAMON sleeps for five seconds and fails
 //     cut=N   frame N of each stream ends in the middle
-//     lost=N  frame N of each stream is marked as damaged
+//     hole=N  a payload in the middle of frame N of each stream never arrives
+//     lost=N  frame N of each stream is marked as damaged: the driver keeps it to itself, and a number in `sequence` is missing
+//     /EVERY  and every EVERY frames from there on
 //
-// Frame n has luma x + y + 4n and chroma 128 + n, y (mod 256).
+// Frame n of YUYV has luma x + y + 4n and chroma 128 + n, y (mod 256).
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,17 +35,34 @@ enum {
 	WIDTH = 320,
 	HEIGHT = 240,
 	FRAME_BYTES = WIDTH * HEIGHT * 2,
+	YUYV = 1, // the formats, as descriptors number them
+	MJPG = 2,
+	SIZES = 4, // of Motion-JPEG, at most
+	PICTURES = 512,
 	INTERVAL = 333333, // 100 ns
 	CONTROL_INTERFACE = 0,
 	STREAM_INTERFACE = 1,
 	PAYLOAD_HEADER = 2,
 	PACKET_BYTES = 3 * 1024,
+	BULK_BYTES = 16384, // a payload: a transfer of uvcvideo's
 	MICROFRAME_NS = 125000,
 	PACKETS = 64,
 	URBS = 64,
 };
 
-static unsigned long fail_at = -1ul, hang_at, cut_at = -1ul, lost_at = -1ul, commits, streams;
+// A fault of a stream: at frame `at`, and every `every` frames from there on, if that is not 0.
+struct fault {
+	unsigned long at, every;
+};
+
+static struct fault cut = { -1ul, 0 }, hole = { -1ul, 0 }, lost = { -1ul, 0 };
+static unsigned long fail_at = -1ul, unplug_at = -1ul, hang_at, commits, streams;
+static int bulk;
+
+static int strikes(const struct fault *fault, unsigned long frame)
+{
+	return frame == fault->at || (fault->every && frame > fault->at && (frame - fault->at) % fault->every == 0);
+}
 
 static void die(const char *what)
 {
@@ -53,9 +77,58 @@ static int64_t now_ns(void)
 	return t.tv_sec * 1000000000ll + t.tv_nsec;
 }
 
+// Pictures of Motion-JPEG, and their sizes.
+
+static struct picture {
+	uint8_t *data;
+	size_t bytes;
+	unsigned size;
+} pictures[PICTURES];
+static unsigned picture_count;
+
+static struct {
+	unsigned width, height, count;
+} sizes[SIZES];
+static unsigned size_count;
+
+// The number of a picture's size, which SOF0 has.
+static unsigned size_of(const struct picture *p)
+{
+	for (size_t at = 2; at + 8 < p->bytes && p->data[at] == 0xff; at += 2 + (p->data[at + 2] << 8 | p->data[at + 3])) {
+		if (p->data[at + 1] != 0xc0)
+			continue;
+		unsigned height = p->data[at + 5] << 8 | p->data[at + 6], width = p->data[at + 7] << 8 | p->data[at + 8], i = 0;
+		while (i < size_count && (sizes[i].width != width || sizes[i].height != height))
+			i++;
+		if (i == size_count && size_count++ < SIZES)
+			sizes[i].width = width, sizes[i].height = height;
+		return i;
+	}
+	return SIZES;
+}
+
+static void load(const char *name)
+{
+	struct picture *p = &pictures[picture_count++];
+	struct stat about;
+	int file = open(name, O_RDONLY);
+	if (picture_count > PICTURES || file < 0 || fstat(file, &about))
+		die(name);
+	p->data = malloc(about.st_size + 1);
+	for (ssize_t n; p->bytes < (size_t)about.st_size; p->bytes += n)
+		if ((n = read(file, p->data + p->bytes, about.st_size - p->bytes)) <= 0)
+			die(name);
+	close(file);
+	if ((p->size = size_of(p)) == SIZES) {
+		fprintf(stderr, "%s: no baseline JPEG, or of one size too many\n", name);
+		exit(2);
+	}
+	sizes[p->size].count++;
+}
+
 // Descriptors.
 
-static uint8_t config[512];
+static uint8_t config[1024];
 static unsigned config_size;
 
 static void put(unsigned count, ...)
@@ -73,6 +146,12 @@ static void put(unsigned count, ...)
 static const uint8_t device[18] = { 18, 1, W(0x200), 0xef, 2, 1, 64, W(0x1d6b), W(0x0102), W(0x0100), 1, 2, 0, 1 };
 static const uint8_t qualifier[10] = { 10, 6, W(0x200), 0xef, 2, 1, 64, 1, 0 };
 
+static void put_frame(unsigned kind, unsigned number, unsigned width, unsigned height)
+{
+	uint32_t bytes = width * height * 2;
+	put(30, 30, 0x24, kind, number, 0, W(width), W(height), D(bytes * 8 * 10), D(bytes * 8 * 30), D(bytes), D(INTERVAL), 1, D(INTERVAL));
+}
+
 static void make_config(void)
 {
 	put(9, 9, 2, W(0), 2, 1, 0, 0x80, 250);
@@ -82,17 +161,28 @@ static void make_config(void)
 	put(17, 17, 0x24, 2, 1, W(0x201), 0, 0, W(0), W(0), W(0), 2, W(0)); // a camera without controls
 	put(9, 9, 0x24, 3, 2, W(0x101), 0, 1, 0); // USB streaming
 	// More than one alternate setting, and no endpoint in the first, make uvcvideo choose isochronous transfers.
-	put(9, 9, 4, STREAM_INTERFACE, 0, 0, 0x0e, 2, 0, 0);
-	unsigned header = config_size;
-	put(14, 14, 0x24, 1, 1, W(0), 0x81, 0, 2, 0, 0, 0, 1, 0);
+	put(9, 9, 4, STREAM_INTERFACE, 0, bulk, 0x0e, 2, 0, 0);
+	unsigned header = config_size, formats = picture_count ? 2 : 1;
+	put(13, 13 + formats, 0x24, 1, formats, W(0), 0x81, 0, 2, 0, 0, 0, 1);
+	for (unsigned i = 0; i < formats; i++)
+		put(1, 0);
 	put(27, 27, 0x24, 4, 1, 1, 'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71, 16, 1, 0, 0, 0, 0);
-	put(30, 30, 0x24, 5, 1, 0, W(WIDTH), W(HEIGHT), D(FRAME_BYTES * 8 * 10), D(FRAME_BYTES * 8 * 30), D(FRAME_BYTES), D(INTERVAL), 1,
-		D(INTERVAL));
+	put_frame(5, 1, WIDTH, HEIGHT);
 	put(6, 6, 0x24, 0x0d, 1, 1, 4); // BT.709 primaries and curve, SMPTE 170M matrix
+	if (picture_count) {
+		put(11, 11, 0x24, 6, MJPG, size_count, 0, 1, 0, 0, 0, 0);
+		for (unsigned i = 0; i < size_count; i++)
+			put_frame(7, i + 1, sizes[i].width, sizes[i].height);
+		put(6, 6, 0x24, 0x0d, 1, 1, 4);
+	}
 	unsigned streaming = config_size - header;
 	config[header + 4] = streaming, config[header + 5] = streaming >> 8;
-	put(9, 9, 4, STREAM_INTERFACE, 1, 1, 0x0e, 2, 0, 0);
-	put(7, 7, 5, 0x81, 5, W(2 << 11 | 1024), 1); // three packets in a microframe
+	if (bulk) {
+		put(7, 7, 5, 0x81, 2, W(512), 0);
+	} else {
+		put(9, 9, 4, STREAM_INTERFACE, 1, 1, 0x0e, 2, 0, 0);
+		put(7, 7, 5, 0x81, 5, W(2 << 11 | 1024), 1); // three packets in a microframe
+	}
 	config[2] = config_size, config[3] = config_size >> 8;
 }
 
@@ -124,16 +214,49 @@ static struct {
 } stream;
 
 static uint8_t pixels[FRAME_BYTES];
+static const uint8_t *bytes; // of the present frame
+static uint8_t probe[34], commit[34];
 
-static void begin_frame(void)
+// Frame n of the size that was chosen.
+static const struct picture *picture(unsigned long n)
 {
-	unsigned long n = stream.frame;
+	unsigned size = commit[3] - 1, left = n % sizes[size].count;
+	const struct picture *p = pictures;
+	while (p->size != size || left--)
+		p++;
+	return p;
+}
+
+static void draw(unsigned long n)
+{
 	for (unsigned y = 0; y < HEIGHT; y++)
 		for (unsigned x = 0; x < WIDTH; x += 2) {
 			uint8_t *p = pixels + (y * WIDTH + x) * 2;
 			p[0] = x + y + 4 * n, p[1] = 128 + n, p[2] = x + 1 + y + 4 * n, p[3] = y;
 		}
-	stream.size = n == cut_at ? FRAME_BYTES / 2 : FRAME_BYTES;
+}
+
+static void start_stream(void)
+{
+	stream.on = 1;
+	stream.frame = stream.busy = 0;
+	stream.next = now_ns();
+	streams++;
+}
+
+static void begin_frame(void)
+{
+	unsigned long n = stream.frame;
+	if (n == unplug_at)
+		exit(0);
+	if (commit[2] == MJPG) {
+		bytes = picture(n)->data, stream.size = picture(n)->bytes;
+	} else {
+		draw(n);
+		bytes = pixels, stream.size = FRAME_BYTES;
+	}
+	if (strikes(&cut, n))
+		stream.size /= 2;
 	stream.at = 0;
 	stream.busy = 1;
 	stream.next += INTERVAL * 100ll;
@@ -144,14 +267,16 @@ static void begin_frame(void)
 // The next payload: a header and a part of a frame.
 static size_t payload(uint8_t *to, size_t room)
 {
-	size_t part = stream.size - stream.at;
+	size_t part = stream.size - stream.at, before = stream.at, middle = stream.size / 2;
 	if (part > room - PAYLOAD_HEADER)
 		part = room - PAYLOAD_HEADER;
 	int last = stream.at + part == stream.size;
 	to[0] = PAYLOAD_HEADER;
-	to[1] = 0x80 | stream.frame_id | (last ? 2 : 0) | (last && stream.frame == lost_at ? 0x40 : 0);
-	memcpy(to + PAYLOAD_HEADER, pixels + stream.at, part);
+	to[1] = 0x80 | stream.frame_id | (last ? 2 : 0) | (last && strikes(&lost, stream.frame) ? 0x40 : 0);
+	memcpy(to + PAYLOAD_HEADER, bytes + stream.at, part);
 	stream.at += part;
+	if (!last && before <= middle && stream.at > middle && strikes(&hole, stream.frame))
+		return payload(to, room);
 	if (last) {
 		stream.frame_id ^= 1;
 		stream.frame++;
@@ -162,20 +287,23 @@ static size_t payload(uint8_t *to, size_t room)
 
 // Control requests.
 
-static uint8_t probe[34];
-
 static void put32(uint8_t *to, uint32_t value) { to[0] = value, to[1] = value >> 8, to[2] = value >> 16, to[3] = value >> 24; }
 
-// Whatever is proposed: there is one format, one size and one rate.
-static void settle(void)
+// Makes a proposal one that can be done: there is one rate.
+static void settle(uint8_t *proposal)
 {
-	memset(probe, 0, sizeof probe);
-	probe[2] = probe[3] = 1;
-	put32(probe + 4, INTERVAL);
-	put32(probe + 18, FRAME_BYTES);
-	put32(probe + 22, PACKET_BYTES);
-	put32(probe + 26, 1000000);
-	probe[30] = 3, probe[31] = probe[32] = probe[33] = 1;
+	uint8_t format = proposal[2], number = proposal[3];
+	if (format != MJPG || !picture_count)
+		format = YUYV;
+	if (number < 1 || number > (format == MJPG ? size_count : 1))
+		number = 1;
+	memset(proposal, 0, sizeof probe);
+	proposal[2] = format, proposal[3] = number;
+	put32(proposal + 4, INTERVAL);
+	put32(proposal + 18, format == MJPG ? sizes[number - 1].width * sizes[number - 1].height * 2 : FRAME_BYTES);
+	put32(proposal + 22, bulk ? BULK_BYTES : PACKET_BYTES);
+	put32(proposal + 26, 1000000);
+	proposal[30] = 3, proposal[31] = proposal[32] = proposal[33] = 1;
 }
 
 enum { STALL = -1, NO_ANSWER = -2 };
@@ -195,26 +323,32 @@ static int control(const struct usb_ctrlrequest *r, uint8_t *data)
 		return STALL;
 	case 0x8000: data[0] = data[1] = 0; return 2; // GET_STATUS
 	case 0x0009: return 0; // SET_CONFIGURATION
+	case 0x0201: // CLEAR_FEATURE of the endpoint: so uvcvideo ends a stream of bulk transfers
+		stream.on &= !bulk;
+		return 0;
 	case 0x010b: // SET_INTERFACE
-		if (interface == STREAM_INTERFACE) {
-			stream.on = value != 0;
-			stream.frame = stream.busy = 0;
-			stream.next = now_ns();
-			streams += stream.on;
+		if (interface == STREAM_INTERFACE && !bulk) {
+			stream.on = 0;
+			if (value)
+				start_stream();
 		}
 		return 0;
 	case 0x2101: // SET_CUR of probe or commit
-		if (interface != STREAM_INTERFACE)
+		if (interface != STREAM_INTERFACE || r->wLength > sizeof probe)
 			return STALL;
 		if (value >> 8 == 2 && ++commits == hang_at)
 			return NO_ANSWER;
+		memcpy(value >> 8 == 2 ? commit : probe, data, r->wLength);
+		settle(value >> 8 == 2 ? commit : probe);
+		if (value >> 8 == 2 && bulk)
+			start_stream();
 		return 0;
 	case 0xa181: case 0xa182: case 0xa183: case 0xa187: // GET_CUR, GET_MIN, GET_MAX, GET_DEF
 		if (interface == CONTROL_INTERFACE) {
 			data[0] = 6; // the error code: an invalid request
 			return 1;
 		}
-		memcpy(data, probe, sizeof probe);
+		memcpy(data, value >> 8 == 2 ? commit : probe, sizeof probe);
 		return sizeof probe;
 	}
 	return STALL;
@@ -234,7 +368,7 @@ struct pdu {
 struct iso_packet { uint32_t offset, length, actual, status; };
 
 struct urb {
-	uint32_t seqnum, start, packets;
+	uint32_t seqnum, start, packets, length;
 	struct iso_packet iso[PACKETS];
 };
 
@@ -267,11 +401,11 @@ static void complete(uint32_t seqnum, int status, uint32_t actual, const struct 
 {
 	struct pdu p = { .command = htonl(3), .seqnum = htonl(seqnum) };
 	p.u.done.status = htonl(status), p.u.done.actual = htonl(actual);
-	if (urb)
+	if (urb && !bulk)
 		p.u.done.packets = htonl(urb->packets), p.u.done.start = htonl(urb->start);
 	send_all(&p, sizeof p);
 	send_all(data, size);
-	if (urb)
+	if (urb && !bulk)
 		send_all(urb->iso, urb->packets * sizeof urb->iso[0]);
 }
 
@@ -295,6 +429,12 @@ static void fill(void)
 		return;
 	}
 	size_t size = 0;
+	if (bulk) {
+		if (!stream.busy)
+			begin_frame();
+		size = payload(buffer, u->length < BULK_BYTES ? u->length : BULK_BYTES);
+		u->packets = 0;
+	}
 	for (unsigned i = 0; i < u->packets; i++) {
 		if (!stream.busy && stream.next <= now_ns() && !(streams == 1 && stream.frame == fail_at))
 			begin_frame();
@@ -355,7 +495,8 @@ static void serve_host(void)
 		return;
 	}
 	struct urb *u = &urbs[urb_count];
-	u->seqnum = ntohl(p.seqnum), u->start = ntohl(p.u.submit.start), u->packets = ntohl(p.u.submit.packets);
+	u->seqnum = ntohl(p.seqnum), u->start = ntohl(p.u.submit.start), u->length = ntohl(p.u.submit.length);
+	u->packets = bulk ? 0 : ntohl(p.u.submit.packets);
 	if (u->packets > PACKETS || urb_count == URBS - 1)
 		exit(1);
 	receive_all(u->iso, u->packets * sizeof u->iso[0]);
@@ -377,27 +518,51 @@ static void plug(void)
 	close(pair[1]);
 }
 
+static int take_option(const char *word)
+{
+	struct fault *faults[] = { &cut, &hole, &lost };
+	static const char *const names[] = { "cut=%lu/%lu", "hole=%lu/%lu", "lost=%lu/%lu" };
+	for (unsigned i = 0; i < 3; i++)
+		if (sscanf(word, names[i], &faults[i]->at, &faults[i]->every) > 0)
+			return 1;
+	if (!strcmp(word, "bulk"))
+		return bulk = 1;
+	return sscanf(word, "urb=%lu", &fail_at) + sscanf(word, "hang=%lu", &hang_at) + sscanf(word, "unplug=%lu", &unplug_at) == 1;
+}
+
+// How long the first waiting transfer still takes, ns; less than 0: none waits, or it is not known.
+static int64_t wait_ns(int64_t *due)
+{
+	int64_t now = now_ns();
+	if (!stream.on || !urb_count)
+		return -1;
+	if (bulk)
+		return stream.busy || stream.next <= now ? 0 : stream.next - now;
+	if (*due < now - 100000000)
+		*due = now;
+	return *due <= now ? 0 : *due - now;
+}
+
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
-		if (sscanf(argv[i], "urb=%lu", &fail_at) + sscanf(argv[i], "hang=%lu", &hang_at) + sscanf(argv[i], "cut=%lu", &cut_at) +
-				sscanf(argv[i], "lost=%lu", &lost_at) != 1)
+	for (int i = 1; i < argc; i++) {
+		if (take_option(argv[i]))
+			continue;
+		if (strchr(argv[i], '='))
 			return 2;
-	settle();
+		load(argv[i]);
+	}
+	settle(probe);
+	settle(commit);
 	make_config();
 	plug();
-	int64_t due = 0; // when the first waiting URB is over: each packet takes a microframe
+	int64_t due = 0; // when the first waiting isochronous transfer is over: each packet takes a microframe
 	for (;;) {
-		int64_t now = now_ns(), wait = -1;
-		if (stream.on && urb_count) {
-			if (due < now - 100000000)
-				due = now;
-			if (due <= now) {
-				due += urbs[0].packets * (int64_t)MICROFRAME_NS;
-				fill();
-				continue;
-			}
-			wait = due - now;
+		int64_t wait = wait_ns(&due);
+		if (wait == 0) {
+			due += urbs[0].packets * (int64_t)MICROFRAME_NS;
+			fill();
+			continue;
 		}
 		struct pollfd set = { .fd = host, .events = POLLIN };
 		struct timespec t = { wait / 1000000000, wait % 1000000000 };

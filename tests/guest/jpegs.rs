@@ -1,0 +1,51 @@
+//! JPEG pictures for the imitated webcam, by FFmpeg's encoder: what it is to send, and what is to come of it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::Guest;
+
+/// The Huffman tables of most pictures, which webcams leave out.
+const TABLES: [u8; 4] = [0xff, 0xc4, 0x01, 0xa2];
+
+/// Pictures of one size, 4:2:2 as webcams send them, each another one. They use the standard's Huffman tables.
+pub fn pictures((width, height): (u32, u32), count: usize) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+        "jpegs-{width}x{height}-{count}-{}",
+        std::process::id()
+    ));
+    fs::create_dir_all(&folder).unwrap();
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i"])
+        .arg(format!("testsrc2=s={width}x{height}:r=30"))
+        .args(["-frames:v", &count.to_string(), "-q:v", "6"])
+        .args(["-pix_fmt", "yuvj422p", "-huffman", "default"])
+        .arg(folder.join("%d.jpg"))
+        .stdin(Stdio::null())
+        .status()
+        .expect("ffmpeg runs");
+    assert!(status.success());
+    let read = |number| fs::read(folder.join(format!("{number}.jpg"))).unwrap();
+    let pictures = (1..=count).map(read).collect();
+    let _ = fs::remove_dir_all(folder);
+    pictures
+}
+
+/// A picture without its Huffman tables.
+pub fn without_tables(picture: &[u8]) -> Vec<u8> {
+    let at = picture.windows(4).position(|bytes| bytes == TABLES);
+    let at = at.expect("standard tables");
+    [&picture[..at], &picture[at + 420..]].concat()
+}
+
+/// Puts pictures into the guest's folder. Gives their names there.
+pub fn put(guest: &Guest, name: &str, pictures: &[Vec<u8>]) -> String {
+    let mut names = String::new();
+    for (number, picture) in pictures.iter().enumerate() {
+        let name = format!("{name}-{number:03}.jpg");
+        guest.put(&name, picture);
+        names += &format!(" /host/{name}");
+    }
+    names
+}
