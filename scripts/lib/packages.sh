@@ -5,7 +5,8 @@
 #   renew_packages PKG…      the newest version of each, from lists that are fetched again
 #   fetch_packages DIR PKG…  unpack packages into DIR without installing them
 #   fetch_packages_of CODENAME DIR PKG…
-#                            the same from the archive of another Debian; DIR/versions has the versions
+#                            the newest of another Debian, security updates too, as that Debian itself would take them; DIR/versions
+#                            has the versions
 #   packages_sources OWN CODENAME
 #                            print sources.list of Debian CODENAME, as this machine, which is OWN, has it
 #   with_dependencies ARCH "PKG…" PKG…
@@ -178,13 +179,13 @@ packages_sources() {
 }
 
 fetch_packages_of() {
-    local codename=$1 dir=$2 archive state deb status=0
+    local codename=$1 dir=$2 sources state deb status=0
     shift 2
-    archive=$(_packages_archive "$(debian_codename "$(debian_release)")")
-    [ -n "$archive" ] || { echo "packages: apt has no list of this Debian's main archive; apt-get update may help" >&2; return 1; }
+    sources=$(packages_sources "$(debian_codename "$(debian_release)")" "$codename")
+    [ -n "$sources" ] || { echo "packages: apt has no list of this Debian's archive; apt-get update may help" >&2; return 1; }
     state=$(mktemp -d)
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/debs"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive $codename main" >"$state/sources.list"
+    sed 's|^deb |&[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] |' <<<"$sources" >"$state/sources.list"
     local options=(-o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
         -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" -o APT::Sandbox::User=root)
     _packages_apt "${options[@]}" update &&
