@@ -17,7 +17,7 @@ use crate::media::colour::Colour;
 use crate::media::edid::MODES;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
-use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
+use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice};
 use crate::types::memory::MemoryChoice;
 use crate::types::run_options::{LogTarget, RunOptions};
 use crate::types::segments::SegmentLimit;
@@ -113,7 +113,10 @@ fn every_run_option_arrives() {
             let times = (options.stall_ms, options.drain_ms, options.wait_device_ms);
             assert_eq!(times, (500, 600, 700));
             assert_eq!(options.camera, Some(CameraChoice::Path(c"/dev/video4")));
-            assert_eq!(options.camera_format, Some(Fourcc::new(*b"NM12")));
+            assert_eq!(
+                options.camera_format,
+                Some(CameraFormat::Raw(Fourcc::new(*b"NM12")))
+            );
             assert_eq!(options.edid, Some(EdidChoice::Mode(MODES[1])));
             assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));

@@ -22,7 +22,7 @@ use crate::media::memsink::{SINK_LAYOUTS, SINK_NAME_BYTES, SINK_VERSIONS, SinkLa
 use crate::media::{h264, names};
 use crate::text::{digits, place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
-use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
+use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
@@ -106,6 +106,13 @@ pub(super) fn timestamps(text: &[u8]) -> Read<Timestamps> {
 
 pub(super) fn raw_format(text: &[u8]) -> Read<Fourcc> {
     names::raw(text).ok_or(Wants::RawFormat)
+}
+
+/// A raw format, or a coded one that has a name: what a camera may give.
+pub(super) fn camera_format(text: &[u8]) -> Read<CameraFormat> {
+    let coded = || names::known_coded(text).map(CameraFormat::Coded);
+    let raw = names::raw(text).map(CameraFormat::Raw);
+    raw.or_else(coded).ok_or(Wants::CameraFormat)
 }
 
 pub(super) fn codec(text: &[u8]) -> Read<Fourcc> {

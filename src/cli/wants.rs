@@ -27,6 +27,8 @@ pub(super) enum Wants {
     FrameRate(&'static str),
     /// A raw format.
     RawFormat,
+    /// A raw format, or a coded one that has a name.
+    CameraFormat,
     /// A coded format.
     Codec,
     /// A control and its value.
@@ -49,7 +51,7 @@ impl Wants {
     pub(super) fn nearest(self, given: &[u8]) -> Option<Near> {
         match self {
             Self::Word(_, list) => nearest(given, words(list.as_bytes())).map(Near::Word),
-            Self::RawFormat => names::nearest_raw(given).map(Near::Word),
+            Self::RawFormat | Self::CameraFormat => names::nearest_raw(given).map(Near::Word),
             Self::Codec => names::nearest_coded(given).map(Near::Word),
             Self::Size => nearest_size(given).map(Near::Size),
             _ => None,
@@ -104,6 +106,9 @@ impl fmt::Display for Wants {
                 "{lead}frames per second, 1/{FRAME_RATE_MIN_DIVISOR} to {FRAME_RATE_MAX}, such as 25, 29.97 or 30000/1001"
             ),
             Self::RawFormat => f.write_str("a raw format, such as YU12, nv12 or yuyv422"),
+            Self::CameraFormat => {
+                f.write_str("a raw format, such as YUYV or nv12, or a coded one, such as mjpeg")
+            }
             Self::Codec => f.write_str("a coded format, such as h264 or mjpeg"),
             Self::Control => write!(
                 f,

@@ -73,7 +73,13 @@ pub fn raw(name: &[u8]) -> Option<Fourcc> {
 /// The coded format that a user names, likewise, or any four-character code, for the driver to judge. `None` for what is neither.
 #[must_use]
 pub fn coded(name: &[u8]) -> Option<Fourcc> {
-    listed(CODED, name).or_else(|| Fourcc::parse(name))
+    known_coded(name).or_else(|| Fourcc::parse(name))
+}
+
+/// The coded format that a user names, if it is one of those with a name.
+#[must_use]
+pub fn known_coded(name: &[u8]) -> Option<Fourcc> {
+    listed(CODED, name)
 }
 
 /// The name of a raw format nearest to a mistyped one.

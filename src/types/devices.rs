@@ -4,6 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use crate::media::edid::Mode;
+use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 
 /// Which encoder device.
@@ -25,6 +26,26 @@ pub enum CameraChoice<'a> {
     Bus(&'a [u8]),
     /// The one of this name: `card` of VIDIOC_QUERYCAP, 1 to 31 bytes.
     Card(&'a [u8]),
+}
+
+/// What a camera's frames are asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraFormat {
+    /// Samples.
+    Raw(Fourcc),
+    /// Coded by the camera, such as MJPG.
+    Coded(Fourcc),
+}
+
+impl CameraFormat {
+    /// The raw format, where it is one.
+    #[must_use]
+    pub fn raw(self) -> Option<Fourcc> {
+        match self {
+            Self::Raw(raw) => Some(raw),
+            Self::Coded(_) => None,
+        }
+    }
 }
 
 /// What a video source is to read of the display that it seems to have.

@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlSetting};
-use crate::types::devices::{CameraChoice, DeviceChoice, EdidChoice};
+use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
@@ -78,8 +78,8 @@ pub struct RunOptions<'a> {
     pub wait_device_ms: u32,
     /// The camera that is the producer; `None` waits for one at the socket.
     pub camera: Option<CameraChoice<'a>>,
-    /// Pixel format that the camera is asked for; `None` is the encoder's, or one with the same samples.
-    pub camera_format: Option<Fourcc>,
+    /// Format that the camera is asked for; `None` is the encoder's raw one, or one with the same samples.
+    pub camera_format: Option<CameraFormat>,
     /// What the samples mean, in place of what the source says; unknown parts are the source's.
     pub colour: Colour,
     /// Interlaced frames of the camera are encoded as if they were progressive.

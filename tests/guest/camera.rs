@@ -208,7 +208,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
             cat refused.log >>/host/refused
         }
         refused --camera-format YUYV --format YU12
-        refused --camera-format H264
+        refused --camera-format VP8F
         refused --camera-format NV24
         refused --camera-format NM12
         refused --format AR24
@@ -224,7 +224,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
     let refused = outcome.text("refused");
     for sentence in [
         "--camera-format YUYV cannot become --format YU12: only their memory planes may differ, nothing is converted",
-        "--camera-format wants a raw format, such as YU12, nv12 or yuyv422, not \"H264\"",
+        "--camera-format wants a raw format, such as YUYV or nv12, or a coded one, such as mjpeg, not \"VP8F\"",
         "the camera gives no raw format that /dev/video11 takes: they need one with the same samples",
         "/dev/video4: the driver does not take NM12: it offers YUYV instead",
         "/dev/video11: the driver does not take AR24: it offers YU12 instead",

@@ -206,9 +206,9 @@ pub(super) static RUN: [CliOption; 44] = [
     option(
         "--camera-format",
         "FOURCC",
-        "pixel format of the camera; --format if not given, or the first that both can",
+        "format of the camera, raw or coded as MJPG; --format if not given, or the first raw one that both can",
         Takes::Text,
-        set!(Run, options, value => options.camera_format = Some(value::raw_format(value.bytes())?)),
+        set!(Run, options, value => options.camera_format = Some(value::camera_format(value.bytes())?)),
     ),
     option(
         "--color-range",

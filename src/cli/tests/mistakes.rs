@@ -166,8 +166,8 @@ fn each_mistake_gets_its_own_sentence() {
             "--format wants a raw format, such as YU12, nv12 or yuyv422, not \"yuv421p\"; did you mean yuv420p?",
         ),
         (
-            "run --camera /dev/video4 --camera-format H264",
-            "--camera-format wants a raw format, such as YU12, nv12 or yuyv422, not \"H264\"",
+            "run --camera /dev/video4 --camera-format VP8F",
+            "--camera-format wants a raw format, such as YUYV or nv12, or a coded one, such as mjpeg, not \"VP8F\"",
         ),
         (
             "run --codec H264X",
@@ -351,11 +351,27 @@ fn what_users_of_other_programs_write_is_understood() {
     let line = "run --camera /dev/video4 --camera-format uyvy422 --format yuyv422";
     with(line, |parsed| match parsed {
         Ok(Command::Run(options)) => {
-            assert_eq!(options.camera_format, Some(Fourcc::new(*b"UYVY")));
+            assert_eq!(
+                options.camera_format,
+                Some(CameraFormat::Raw(Fourcc::new(*b"UYVY")))
+            );
             assert_eq!(options.format, Some(Fourcc::new(*b"YUYV")));
         }
         other => panic!("{other:?}"),
     });
+    for name in ["mjpeg", "MJPG", "Motion-JPEG"] {
+        let line = format!("run --camera /dev/video4 --camera-format {name} --codec {name}");
+        with(&line, |parsed| match parsed {
+            Ok(Command::Run(options)) => {
+                let coded = Some(CameraFormat::Coded(Fourcc::MJPG));
+                assert_eq!(
+                    (options.camera_format, options.codec),
+                    (coded, Fourcc::MJPG)
+                );
+            }
+            other => panic!("{other:?}"),
+        });
+    }
     with("push --format NV12 --wait 2s", |parsed| match parsed {
         Ok(Command::Push(options)) => {
             assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));

@@ -18,7 +18,7 @@ use crate::shm::layout::PacketHeader;
 use crate::shm::stats::Stats;
 use crate::signals::Signals;
 use crate::time::MS;
-use crate::types::devices::CameraChoice;
+use crate::types::devices::{CameraChoice, CameraFormat};
 use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::Queue;
 use crate::v4l2::camera::{Camera, PictureFormat};
@@ -47,7 +47,15 @@ impl<'a> Found<'a> {
         edid: Option<&'a [u8]>,
         signals: &Signals,
     ) -> Result<Self, Failure> {
-        if let (Some(given), Some(taken)) = (options.camera_format, options.format)
+        let raw = options.camera_format.and_then(CameraFormat::raw);
+        if let Some(CameraFormat::Coded(given)) = options.camera_format {
+            return Err(failure!(
+                Exit::Usage,
+                "--camera-format {given} with --codec {}: not supported yet",
+                options.codec
+            ));
+        }
+        if let (Some(given), Some(taken)) = (raw, options.format)
             && !fit(given, taken)
         {
             return Err(failure!(
@@ -76,7 +84,7 @@ impl<'a> Found<'a> {
             size = camera.size().map_err(failed)?;
         }
         let queue = camera.pictures.kind();
-        let gives = offered(camera.as_fd(), queue, options.camera_format).map_err(failed)?;
+        let gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
         Ok(Self {
             camera: Some((camera, choice)),
             edid,
