@@ -1,7 +1,7 @@
 //! A simulated camera: one open file of a capture device.
 //!
-//! It fills buffers at its pace, and does what its nature says: gaps in its count, damaged frames, clocks that step, an end of the stream
-//! without a word (as uvcvideo), a signal that is lost and comes again (as an HDMI bridge).
+//! It fills buffers at its pace, raw or coded, and does what its nature says: gaps in its count, damaged frames, clocks that step, an end of
+//! the stream without a word (as uvcvideo), a signal that is lost and comes again (as an HDMI bridge).
 
 use core::any::Any;
 
@@ -12,10 +12,12 @@ use super::format::{Raw, Terms, queue_of, request};
 use super::queue::{Done, Queue, Queued};
 use super::random::Random;
 use super::shared::{Place, Shared};
+use super::webcam::{self, Coding};
+use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MONOTONIC, DvTimings,
-    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FmtDesc, Format, Fract, Memory,
-    Plane, Queue as Side, RawBuffer, RequestBuffers, StreamParm,
+    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FMT_FLAG_COMPRESSED, FmtDesc,
+    Format, Fract, Memory, Plane, Queue as Side, RawBuffer, RequestBuffers, StreamParm,
 };
 
 /// What kind of camera it is, and what it does wrong: out of 1000 frames so many.
@@ -32,6 +34,10 @@ pub(super) struct CameraNature {
     pub(super) prepares: bool,
     /// It follows a signal, and has events.
     pub(super) bridge: bool,
+    /// It gives coded pictures, too.
+    pub(super) coding: Option<Coding>,
+    /// It has no raw formats.
+    pub(super) only_coded: bool,
     /// The mischief ends then, virtual ns.
     pub(super) until: u64,
     pub(super) gaps: u32,
@@ -48,6 +54,10 @@ pub(super) struct Camera {
     nature: Rc<CameraNature>,
     random: Random,
     raw: Raw,
+    /// It is set to coded pictures.
+    coded: bool,
+    /// The size of what it shows, where that is not what it was asked for.
+    shows: Option<(u32, u32)>,
     pub(super) queue: Queue,
     next: u64,
     sequence: u32,
@@ -66,6 +76,8 @@ impl Camera {
         Self {
             random,
             raw: Raw::new(terms, terms.raw[0], nature.size, [0; 3]),
+            coded: nature.only_coded,
+            shows: None,
             queue: Queue::new(Side::Capture, terms.api),
             nature: nature.clone(),
             next: 0,
@@ -90,19 +102,7 @@ impl Camera {
             return self.buffer(number, raw, planes, shared);
         }
         if let Some(format) = argument.downcast_mut::<Format>() {
-            self.check(format.type_)?;
-            let (fourcc, size, rows) = request(format);
-            if number != abi::VIDIOC_G_FMT {
-                let made = Raw::new(&self.nature.terms, fourcc, size, rows);
-                if number == abi::VIDIOC_S_FMT {
-                    if !self.queue.slots.is_empty() {
-                        return Err(Errno::BUSY);
-                    }
-                    self.raw = made;
-                }
-            }
-            self.raw.write(format);
-            return Ok(());
+            return self.format(number, format);
         }
         if let Some(request) = argument.downcast_mut::<RequestBuffers>() {
             self.check(request.type_)?;
@@ -113,7 +113,11 @@ impl Camera {
                 0 => 0,
                 count => count.min(self.nature.buffers.1).max(self.nature.buffers.0),
             };
-            let bytes = &self.raw.sizeimage[..self.raw.planes];
+            let coded = [self.coded_bytes()];
+            let bytes = match self.coded {
+                true => &coded,
+                false => &self.raw.sizeimage[..self.raw.planes],
+            };
             self.queue
                 .request(request, count, bytes, place.handle, place.space)?;
             request.count = count;
@@ -131,8 +135,15 @@ impl Camera {
         }
         if let Some(desc) = argument.downcast_mut::<FmtDesc>() {
             self.check(desc.type_)?;
-            let format = self.nature.terms.raw.get(desc.index as usize);
-            desc.pixelformat = *format.ok_or(Errno::INVAL)?;
+            let raw = match self.nature.only_coded {
+                true => &[],
+                false => self.nature.terms.raw,
+            };
+            let coded = self.nature.coding.map(|_| Fourcc::MJPG);
+            let mut formats = raw.iter().copied().chain(coded);
+            desc.pixelformat = formats.nth(desc.index as usize).ok_or(Errno::INVAL)?;
+            let coded = desc.pixelformat == Fourcc::MJPG;
+            desc.flags = if coded { FMT_FLAG_COMPRESSED } else { 0 };
             return Ok(());
         }
         if let Some(parm) = argument.downcast_mut::<StreamParm>() {
@@ -143,6 +154,37 @@ impl Camera {
             return Ok(());
         }
         self.signal_call(number, argument, shared)
+    }
+
+    fn format(&mut self, number: u32, format: &mut Format) -> Result<()> {
+        self.check(format.type_)?;
+        let (fourcc, size, rows) = request(format);
+        if number == abi::VIDIOC_S_FMT {
+            if !self.queue.slots.is_empty() {
+                return Err(Errno::BUSY);
+            }
+            self.raw = Raw::new(&self.nature.terms, fourcc, size, rows);
+            let asked = self.nature.coding.is_some() && fourcc == Fourcc::MJPG;
+            self.coded = asked || self.nature.only_coded;
+        }
+        self.raw.write(format);
+        if self.coded {
+            format.set_pixelformat(Fourcc::MJPG);
+            format.set_planes(1);
+            format.set_bytesperline(0, 0);
+            format.set_sizeimage(0, self.coded_bytes());
+        }
+        Ok(())
+    }
+
+    /// Bytes of a coded buffer: as uvcvideo has it, two for each pixel.
+    fn coded_bytes(&self) -> u32 {
+        self.raw.size.0 * self.raw.size.1 * 2
+    }
+
+    /// From now on it shows another size than it was asked for; `None`: that one again.
+    pub(super) fn show(&mut self, size: Option<(u32, u32)>) {
+        self.shows = size;
     }
 
     fn signal_call(&mut self, number: u32, argument: &mut dyn Any, shared: &Shared) -> Result<()> {
@@ -278,8 +320,17 @@ impl Camera {
             return;
         };
         let stamp = shared.frames.taken();
-        self.queue.slots[index as usize].pieces[0].write_stamp(stamp);
-        let whole = self.raw.sizeimage[0];
+        let piece = &self.queue.slots[index as usize].pieces[0];
+        let mut whole = self.raw.sizeimage[0];
+        if let (true, Some(coding)) = (self.coded, &nature.coding) {
+            let size = self.shows.unwrap_or(self.raw.size);
+            let coded = webcam::code(coding, &mut self.random, stamp, size, mischief);
+            piece.write(&coded.bytes);
+            whole = coded.bytes.len() as u32;
+            shared.liberties.lossy |= coded.bad;
+        } else {
+            piece.write_stamp(stamp);
+        }
         self.queue.complete(Done {
             index,
             bytesused: match (dies, short) {
@@ -294,6 +345,7 @@ impl Camera {
         });
         if damaged || short || dies {
             shared.liberties.lossy = true;
+            shared.frames.spoilt(stamp);
         }
         self.dead |= dies;
     }

@@ -15,6 +15,8 @@ pub(super) struct Frame {
     pub(super) timestamp: u64,
     committed: bool,
     queued: bool,
+    /// A device said that its picture is damaged.
+    spoilt: bool,
     pub(super) published: bool,
 }
 
@@ -41,6 +43,7 @@ impl Frames {
             timestamp,
             committed: false,
             queued: false,
+            spoilt: false,
             published: false,
         });
         self.list.len() as u64
@@ -60,6 +63,13 @@ impl Frames {
         stamp
     }
 
+    /// A device says that a picture is damaged.
+    pub(super) fn spoilt(&mut self, stamp: u64) {
+        if let Some(frame) = self.get(stamp) {
+            frame.spoilt = true;
+        }
+    }
+
     pub(super) fn get(&mut self, stamp: u64) -> Option<&mut Frame> {
         self.list
             .get_mut(usize::try_from(stamp.checked_sub(1)?).ok()?)
@@ -72,6 +82,7 @@ impl Frames {
             None => Some("a frame is queued that nobody drew"),
             Some(frame) if !frame.committed => Some("a frame is queued that nobody committed"),
             Some(frame) if frame.queued => Some("a frame is queued twice"),
+            Some(frame) if frame.spoilt => Some("a frame is queued that is damaged"),
             Some(_) if stamp < last => Some("a frame is queued after a later one"),
             Some(frame) => {
                 frame.queued = true;

@@ -14,19 +14,14 @@ use std::vec::Vec;
 
 use super::camera::{Camera, CameraNature};
 use super::clock;
-use super::encoder::Encoder;
+use super::device::Device;
 use super::faults::{self, Faults, OPEN};
 use super::memory::{Handle, inode, watched};
 use super::node::{Kind, Node, describe};
+use super::queue::{Queue, Slot};
 use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::v4l2::abi::{self, Capability, ExtControl, Plane};
-
-#[derive(Debug)]
-enum Context {
-    Encoder(Encoder),
-    Camera(Camera),
-}
 
 #[derive(Debug)]
 struct File {
@@ -36,9 +31,16 @@ struct File {
     number: i32,
     /// Where its memory ends, bytes.
     space: u64,
-    context: Context,
+    device: Device,
     /// The device was taken away.
     gone: bool,
+}
+
+/// The buffers that its driver reads or fills: queue and index of each. One that does not stream looks at them only.
+fn held(file: &File) -> impl Iterator<Item = ((u32, u32), &Slot)> {
+    let queues = file.device.queues().into_iter();
+    let running = queues.filter(|queue| queue.streaming && !queue.lied);
+    running.flat_map(Queue::held)
 }
 
 /// The kernel.
@@ -103,18 +105,13 @@ impl Kernel {
         }
         self.files.retain(|file| !file.handle.is_released());
         let (fd, handle) = watched(0);
-        let context = match &node.kind {
-            Kind::Encoder(nature) => Context::Encoder(Encoder::new(nature, self.random.fork())),
-            Kind::Camera(nature) => {
-                Context::Camera(Camera::new(nature, self.random.fork(), node.signal))
-            }
-        };
+        let device = Device::new(&node.kind, self.random.fork(), node.signal);
         self.files.push(File {
             node: at,
             handle,
             number: fd.as_raw_fd(),
             space: 0,
-            context,
+            device,
             gone: false,
         });
         Ok(fd)
@@ -168,12 +165,8 @@ impl Kernel {
                 space: &mut file.space,
             };
             let shared = &mut self.shared;
-            answer = match &mut file.context {
-                Context::Encoder(encoder) => {
-                    encoder.ioctl(number, argument, planes, control, place, shared)
-                }
-                Context::Camera(camera) => camera.ioctl(number, argument, planes, place, shared),
-            };
+            let device = &mut file.device;
+            answer = device.ioctl(number, argument, planes, control, place, shared);
         }
         if answer != Err(Errno::AGAIN) && !matches!(number, abi::VIDIOC_QUERY_EXT_CTRL) {
             let node = self.files[at].node;
@@ -184,7 +177,31 @@ impl Kernel {
                 faults::name(number)
             ));
         }
+        if matches!(number, abi::VIDIOC_QBUF | abi::VIDIOC_STREAMON) {
+            self.check_holders(at);
+        }
         Some(answer)
+    }
+
+    /// Memory that the driver of a file has is no other driver's, and no two buffers'.
+    fn check_holders(&mut self, at: usize) {
+        let mine: Vec<_> = held(&self.files[at]).collect();
+        for (of, file) in self.files.iter().enumerate().filter(|(_, file)| !file.gone) {
+            for (place, slot) in held(file) {
+                let same = |other: &(u32, u32)| of == at && *other == place;
+                let mut mine = mine.iter().filter(|(other, _)| !same(other));
+                let twice = mine.find(|(_, other)| other.is_memory_of(slot));
+                if let Some((other, _)) = twice
+                    && !file.handle.is_released()
+                {
+                    let (node, second) = (self.files[at].node, file.node);
+                    self.shared.violated(format_args!(
+                        "{other:?} of node {node} is the memory of {place:?} of node {second}: both drivers have it"
+                    ));
+                    return;
+                }
+            }
+        }
     }
 
     fn spend(&mut self, ns: u64) {
@@ -209,17 +226,7 @@ impl Kernel {
         if file.gone || node.poll_error_until > self.shared.now() {
             return true;
         }
-        let (readable, writable, urgent, error) = match &file.context {
-            Context::Encoder(encoder) => {
-                let (readable, writable, error) = encoder.ready();
-                (readable, writable, false, error)
-            }
-            Context::Camera(camera) => camera.ready(),
-        };
-        error
-            || readable && wanted.contains(PollFlags::IN)
-            || writable && wanted.contains(PollFlags::OUT)
-            || urgent && wanted.contains(PollFlags::PRI)
+        file.device.ready(wanted)
     }
 
     /// Devices do what is due.
@@ -229,10 +236,7 @@ impl Kernel {
             if file.gone || self.nodes[file.node].hangs_until > now {
                 continue;
             }
-            match &mut file.context {
-                Context::Encoder(encoder) => encoder.step(&mut self.shared),
-                Context::Camera(camera) => camera.step(&mut self.shared),
-            }
+            file.device.step(&mut self.shared);
         }
     }
 
@@ -247,10 +251,7 @@ impl Kernel {
             if hangs > now {
                 return Some(hangs);
             }
-            match &file.context {
-                Context::Encoder(encoder) => encoder.next(now),
-                Context::Camera(camera) => camera.next(now),
-            }
+            file.device.next(now)
         });
         times.min().unwrap_or(u64::MAX)
     }
@@ -282,27 +283,36 @@ impl Kernel {
     /// Cameras of a node do something of their own accord.
     pub(super) fn with_cameras(&mut self, node: usize, mut act: impl FnMut(&mut Camera)) {
         for file in self.files.iter_mut().filter(|file| file.node == node) {
-            if let Context::Camera(camera) = &mut file.context {
+            if let Device::Camera(camera) = &mut file.device {
                 act(camera);
             }
         }
     }
 
+    /// DECODER_CMD.
+    pub(super) fn decoder_command(&mut self, fd: BorrowedFd<'_>, command: u32) -> Result<()> {
+        let file = self.file(fd).ok_or(Errno::BADF)?;
+        match &mut self.files[file].device {
+            Device::Decoder(decoder) => decoder.command(command),
+            _ => Err(Errno::NOTTY),
+        }
+    }
+
     /// Whether the driver of an open encoder has a slot.
     pub(super) fn encoder_holds(&self, slot: u32) -> bool {
-        self.files.iter().any(|file| match &file.context {
-            Context::Encoder(encoder) => {
+        self.files.iter().any(|file| match &file.device {
+            Device::Encoder(encoder) => {
                 let holds = !file.gone && encoder.holds(slot) && !encoder.output.lied;
                 holds && !file.handle.is_released()
             }
-            Context::Camera(_) => false,
+            _ => false,
         })
     }
 
     /// CAPTURE buffers that the engine keeps, though it waits.
     pub(super) fn captures_missing(&self) -> usize {
-        let missing = self.files.iter().map(|file| match &file.context {
-            Context::Encoder(encoder) if !file.gone => match encoder.captures_missing() {
+        let missing = self.files.iter().map(|file| match &file.device {
+            Device::Encoder(encoder) if !file.gone => match encoder.captures_missing() {
                 0 => 0,
                 // The engine may have closed it.
                 _ if file.handle.is_released() => 0,
@@ -317,11 +327,8 @@ impl Kernel {
     pub(super) fn streaming(&self) -> usize {
         let here = |file: &&File| !file.gone && !file.handle.is_released();
         let queues = self.files.iter().filter(here).map(|file| {
-            let queues = match &file.context {
-                Context::Encoder(encoder) => [&encoder.output, &encoder.capture],
-                Context::Camera(camera) => [&camera.queue; 2],
-            };
-            queues.iter().filter(|queue| queue.streaming).count()
+            let queues = file.device.queues().into_iter();
+            queues.filter(|queue| queue.streaming).count()
         });
         queues.sum()
     }

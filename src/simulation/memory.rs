@@ -48,6 +48,13 @@ impl Handle {
     }
 }
 
+/// Memory behind somebody's descriptor, as a device that was given it sees it.
+#[derive(Debug)]
+pub(super) struct Imported {
+    pub(super) inode: u64,
+    pub(super) region: Region,
+}
+
 pub(super) fn inode(fd: impl AsFd) -> u64 {
     fstat(fd).unwrap().st_ino
 }

@@ -8,11 +8,20 @@
 //! what is judged is what other processes see, and the calls that the engine makes.
 
 mod actors;
+#[cfg(test)]
+mod bench;
 mod camera;
+mod chain;
+#[cfg(test)]
+mod chain_tests;
 mod clock;
 mod coded;
 mod consumer;
 mod controller;
+mod decoder;
+#[cfg(test)]
+mod decoder_tests;
+mod device;
 mod drawing;
 mod encoder;
 mod event;
@@ -22,6 +31,7 @@ mod format;
 mod frames;
 #[cfg(test)]
 mod idle_plans;
+mod jpeg;
 mod judge;
 mod kernel;
 mod ladder;
@@ -44,6 +54,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod watching;
+mod webcam;
 mod world;
 
 use core::any::Any;

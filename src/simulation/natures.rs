@@ -143,6 +143,8 @@ pub(super) fn eyes(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -> C
         borrows: r.chance(500),
         prepares: r.chance(700),
         bridge: r.chance(400),
+        coding: None,
+        only_coded: false,
         until: BEGIN + lasts,
         gaps,
         damages,

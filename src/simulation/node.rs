@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use std::rc::Rc;
 
 use super::camera::CameraNature;
+use super::decoder::DecoderNature;
 use super::encoder::Nature;
 use crate::v4l2::abi::{
     Api, CAP_DEVICE_CAPS, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE,
@@ -16,6 +17,7 @@ use crate::v4l2::abi::{
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Encoder(Rc<Nature>),
+    Decoder(Rc<DecoderNature>),
     Camera(Rc<CameraNature>),
 }
 
@@ -41,18 +43,18 @@ pub(super) struct Node {
 /// Answers QUERYCAP.
 pub(super) fn describe(kind: &Kind, capability: &mut Capability) {
     let (driver, card, bus, caps) = match kind {
-        Kind::Encoder(nature) => {
-            let caps = match nature.terms.api {
-                Api::Multi => CAP_VIDEO_M2M_MPLANE,
-                Api::Single => CAP_VIDEO_M2M,
-            };
-            (
-                nature.driver,
-                &b"simulated encoder"[..],
-                &b"platform:sim"[..],
-                caps,
-            )
-        }
+        Kind::Encoder(nature) => (
+            nature.driver,
+            &b"simulated encoder"[..],
+            &b"platform:sim"[..],
+            m2m(nature.terms.api),
+        ),
+        Kind::Decoder(nature) => (
+            nature.driver,
+            &b"simulated decoder"[..],
+            &b"platform:sim"[..],
+            m2m(nature.terms.api),
+        ),
         Kind::Camera(nature) => {
             let caps = match nature.terms.api {
                 Api::Multi => CAP_VIDEO_CAPTURE_MPLANE,
@@ -67,4 +69,11 @@ pub(super) fn describe(kind: &Kind, capability: &mut Capability) {
     put(&mut capability.bus_info, bus);
     capability.device_caps = caps | CAP_STREAMING;
     capability.capabilities = capability.device_caps | CAP_DEVICE_CAPS;
+}
+
+fn m2m(api: Api) -> u32 {
+    match api {
+        Api::Multi => CAP_VIDEO_M2M_MPLANE,
+        Api::Single => CAP_VIDEO_M2M,
+    }
 }

@@ -4,12 +4,13 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::vec;
 use std::vec::Vec;
 
 use rustix::fd::IntoRawFd;
 use rustix::io::{Errno, Result};
 
-use super::memory::{Handle, pages, stamp, watched};
+use super::memory::{Handle, Imported, pages, stamp, watched};
 use crate::shm::region::Region;
 use crate::v4l2::abi::{
     Api, BUF_FLAG_DONE, BUF_FLAG_MAPPED, BUF_FLAG_QUEUED, BufferType, ExportBuffer, Memory, Plane,
@@ -34,26 +35,62 @@ pub(super) struct Piece {
     pub(super) region: Option<Rc<Region>>,
     /// Dma-bufs that were made of it.
     exported: Vec<(Region, Handle)>,
+    /// The memory of somebody else that it is.
+    imported: Option<Rc<Imported>>,
     pub(super) bytesused: u32,
 }
 
 impl Piece {
+    /// Each way that leads to its memory.
+    fn regions(&self) -> impl Iterator<Item = &Region> {
+        let exported = self.exported.iter().map(|(region, _)| region);
+        let imported = self.imported.as_deref().map(|imported| &imported.region);
+        exported.chain(self.region.as_deref()).chain(imported)
+    }
+
+    /// Whether it is, or was exported as, the memory that the other one is or was exported as.
+    fn is_memory_of(&self, other: &Self) -> bool {
+        let inodes = |piece: &Self, inode: u64| {
+            let imported = piece.imported.as_ref();
+            imported.is_some_and(|imported| imported.inode == inode)
+                || piece
+                    .exported
+                    .iter()
+                    .any(|(_, handle)| handle.inode == inode)
+        };
+        let imported = self.imported.as_ref();
+        imported.is_some_and(|imported| inodes(other, imported.inode))
+            || self
+                .exported
+                .iter()
+                .any(|(_, handle)| inodes(other, handle.inode))
+    }
+
     /// The number of the frame that was written last, whichever way it was written: numbers rise.
     pub(super) fn stamp(&self) -> u64 {
-        let exported = self.exported.iter().map(|(region, _)| region);
-        let regions = exported.chain(self.region.as_deref());
-        regions.map(stamp).max().unwrap_or(0)
+        self.regions().map(stamp).max().unwrap_or(0)
     }
 
     /// Writes the number of a frame, to be seen whichever way it is read.
     pub(super) fn write_stamp(&self, number: u64) {
-        let exported = self.exported.iter().map(|(region, _)| region);
-        for region in exported.chain(self.region.as_deref()) {
-            assert!(
-                region.bytes().copy_in(0, &number.to_le_bytes()),
-                "a frame is larger"
-            );
+        self.write(&number.to_le_bytes());
+    }
+
+    /// Writes bytes, to be seen whichever way they are read.
+    pub(super) fn write(&self, bytes: &[u8]) {
+        for region in self.regions() {
+            assert!(region.bytes().copy_in(0, bytes), "a buffer is larger");
         }
+    }
+
+    /// What was put in, as the device's own mapping or the imported memory shows it.
+    pub(super) fn content(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.bytesused as usize];
+        let imported = self.imported.as_deref().map(|imported| &imported.region);
+        if let Some(region) = self.region.as_deref().or(imported) {
+            assert!(region.bytes().copy_out(0, &mut bytes), "it is mapped");
+        }
+        bytes
     }
 }
 
@@ -63,6 +100,16 @@ pub(super) struct Slot {
     pub(super) holder: Holder,
     pub(super) pieces: Vec<Piece>,
     pub(super) timestamp: u64,
+}
+
+impl Slot {
+    /// Whether both are the same memory, as far as anybody exported or imported it.
+    pub(super) fn is_memory_of(&self, other: &Self) -> bool {
+        let pieces = self.pieces.iter();
+        pieces
+            .zip(&other.pieces)
+            .any(|(one, two)| one.is_memory_of(two))
+    }
 }
 
 /// What a device gives back.
@@ -100,6 +147,8 @@ pub(super) struct Queue {
     pub(super) error: bool,
     /// The buffer marked LAST was dequeued: EPIPE from now on.
     pub(super) ended: bool,
+    /// EPIPE comes before the buffers that are done.
+    pub(super) cut: bool,
     /// DQBUF told a wrong index since the stream began: who holds what is not known to the engine.
     pub(super) lied: bool,
 }
@@ -115,6 +164,7 @@ impl Queue {
             done: VecDeque::new(),
             error: false,
             ended: false,
+            cut: false,
             lied: false,
         }
     }
@@ -208,7 +258,7 @@ impl Queue {
         &mut self,
         raw: &mut RawBuffer,
         planes: &[Plane],
-        mut import: impl FnMut(i32, u32) -> Result<Rc<Region>>,
+        mut import: impl FnMut(i32, u32) -> Result<Rc<Imported>>,
     ) -> Queued {
         let multi = self.is_multi();
         let imported = self.memory == Memory::Dmabuf as u32;
@@ -229,7 +279,7 @@ impl Queue {
             piece.bytesused = bytesused;
             if imported {
                 match import(word.to_u32().cast_signed(), piece.length) {
-                    Ok(region) => piece.region = Some(region),
+                    Ok(imported) => piece.imported = Some(imported),
                     Err(errno) => return Queued::Refused(errno),
                 }
             }
@@ -266,6 +316,9 @@ impl Queue {
         if self.error {
             return Err(Errno::IO);
         }
+        if self.cut {
+            return Err(Errno::PIPE);
+        }
         let Some(done) = self.done.pop_front() else {
             return Err(if self.ended {
                 Errno::PIPE
@@ -301,7 +354,14 @@ impl Queue {
         self.waiting.clear();
         self.done.clear();
         (self.streaming, self.error) = (false, false);
-        (self.ended, self.lied) = (false, false);
+        (self.ended, self.cut, self.lied) = (false, false, false);
+    }
+
+    /// The buffers that the driver has, or that wait to be dequeued, with type and index of each.
+    pub(super) fn held(&self) -> impl Iterator<Item = ((u32, u32), &Slot)> {
+        let slots = (0..).zip(&self.slots);
+        let held = slots.filter(|(_, slot)| slot.holder != Holder::User);
+        held.map(|(index, slot)| ((self.buffer_type as u32, index), slot))
     }
 
     /// Whether the driver or the queue of those that are done has any.

@@ -12,7 +12,7 @@ use std::vec::Vec;
 
 use super::clock;
 use super::frames::{Frames, Liberties};
-use super::memory::Handle;
+use super::memory::{Handle, Imported};
 use crate::shm::region::Region;
 
 /// Lines of the trace that are kept.
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     pub(super) frames: Frames,
     pub(super) liberties: Liberties,
     pub(super) dmabufs: HashSet<u64>,
-    pub(super) imports: HashMap<u64, Rc<Region>>,
+    pub(super) imports: HashMap<u64, Rc<Imported>>,
     /// Number of the latest packet of any encoder.
     pub(super) serial: u64,
     /// How often an encoder was started.
@@ -69,18 +69,21 @@ impl Shared {
     }
 
     /// The memory behind somebody's descriptor, which has so many bytes at least.
-    pub(super) fn import(&mut self, number: i32, length: u32) -> Result<Rc<Region>> {
+    pub(super) fn import(&mut self, number: i32, length: u32) -> Result<Rc<Imported>> {
         let path = format!("/proc/self/fd/{number}");
         let found = stat(&*path).map_err(|_| Errno::BADF)?;
         if (found.st_size as u64) < u64::from(length) {
             return Err(Errno::INVAL);
         }
-        if let Some(region) = self.imports.get(&found.st_ino) {
-            return Ok(region.clone());
+        if let Some(imported) = self.imports.get(&found.st_ino) {
+            return Ok(imported.clone());
         }
         let fd = open(&*path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-        let region = Rc::new(Region::map(&fd, length as usize, true)?);
-        self.imports.insert(found.st_ino, region.clone());
-        Ok(region)
+        let imported = Rc::new(Imported {
+            inode: found.st_ino,
+            region: Region::map(&fd, length as usize, true)?,
+        });
+        self.imports.insert(found.st_ino, imported.clone());
+        Ok(imported)
     }
 }
