@@ -104,7 +104,7 @@ mod not_loom {
             };
         }
         pub mod devices {
-            pub use crate::types::devices::DeviceChoice;
+            pub use crate::types::devices::{DeviceChoice, MiddleChoice};
         }
         pub mod frame_rate {
             pub use crate::types::frame_rate::FrameRate;

@@ -178,6 +178,25 @@ pub const QUEUE_ENTRIES: usize = 64;
 pub const QUEUE_ENTRIES: usize = 2;
 const _: () = assert!(cfg!(loom) || QUEUE_ENTRIES >= 2 * FRAME_SLOTS_MAX as usize);
 
+/// Buffers of a camera whose pictures are coded: each goes back as soon as the decoder has a copy.
+pub const CAMERA_CODED_SLOTS: u32 = 4;
+
+/// OUTPUT buffers asked of a decoder: one being decoded, one to go on with, one being filled. A picture that finds none is dropped, so that
+/// what a late viewer sees is never older than these.
+pub const CODED_BUFFERS: u32 = 3;
+
+/// Most OUTPUT buffers of a decoder that are used: a driver may insist on more.
+pub const CODED_BUFFERS_MAX: usize = 8;
+
+/// Coded pictures inside a decoder: those in its OUTPUT buffers, and those of which a raw one waits to be taken.
+pub const CODED_INSIDE: usize = CODED_BUFFERS_MAX + FRAME_SLOTS_MAX as usize;
+
+/// Pictures in a row of another size or kind than the camera promised are no accident any more.
+pub const UNFIT_PICTURES: u32 = 3;
+
+/// Smallest OUTPUT buffer asked of a decoder, bytes: a webcam's JPEG of 1080 rows seldom has more, and what does not fit is lost.
+pub const CODED_BYTES: u32 = 2 << 20;
+
 /// CAPTURE buffers asked of the driver: one being filled, one done, two of reserve while the loop does other work.
 pub const CAPTURE_BUFFERS: u32 = 4;
 

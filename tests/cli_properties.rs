@@ -17,7 +17,7 @@ use framemill::internals::media::h264;
 use framemill::internals::types::control_setting::{
     BitrateMode, ControlName, ControlSetting, ControlValue,
 };
-use framemill::internals::types::devices::DeviceChoice;
+use framemill::internals::types::devices::{DeviceChoice, MiddleChoice};
 use framemill::internals::types::frame_rate::FrameRate;
 use framemill::internals::types::memory::MemoryChoice;
 use framemill::internals::types::run_options::{LogTarget, RunOptions};
@@ -193,6 +193,7 @@ impl Wanted {
             wait_device_ms: self.times.2,
             camera: None,
             camera_format: None,
+            decoder: MiddleChoice::Auto,
             colour: Colour {
                 range: self.colour.0.unwrap_or(0),
                 colorspace: self.colour.1.unwrap_or(0),

@@ -73,7 +73,7 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 638),
     ("engine/reconfigure.rs", 557),
     // Every capacity stands in one file.
-    ("limits.rs", 439),
+    ("limits.rs", 460),
 ];
 
 /// Most lines of a function.

@@ -11,7 +11,7 @@ _framemill() {
     run)
         case $prev in
         --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --colorspace | --camera-wait | --frames | --idle | --ready-fd | --user | --realtime | --cpu | --log) return ;;
-        --device | --socket | --edid) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --device | --socket | --decoder | --edid) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --bitrate-mode) words="vbr cbr" ;;
         --level) words="auto" ;;
         --repeat-headers) words="on off" ;;
@@ -19,7 +19,7 @@ _framemill() {
         --color-range) words="full limited" ;;
         --mux) words="annexb ts mp4 packets" ;;
         --log-to) words="stderr kmsg" ;;
-        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --stdout --mux --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
+        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --decoder --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --stdout --mux --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
         esac
         ;;
     push)

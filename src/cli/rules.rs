@@ -3,6 +3,7 @@
 use super::choices::{Container, Pace, Peer, Source, Target, Timestamps};
 use super::options::{Command, CtlOptions, PushOptions, SinkOptions, TapOptions};
 use super::usage_error::Mistake;
+use crate::types::devices::MiddleChoice;
 use crate::types::mux::Mux;
 use crate::types::run_options::RunOptions;
 use crate::types::segments::{SegmentLimit, SegmentPattern};
@@ -28,6 +29,9 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
         }
         if options.camera_format.is_some() {
             return Some("--camera-format goes with a camera; give --camera CAMERA");
+        }
+        if options.decoder != MiddleChoice::Auto {
+            return Some("--decoder goes with a camera; give --camera CAMERA");
         }
         if options.edid.is_some() {
             return Some("--edid goes with a camera; give --camera CAMERA");

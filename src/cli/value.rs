@@ -22,7 +22,7 @@ use crate::media::memsink::{SINK_LAYOUTS, SINK_NAME_BYTES, SINK_VERSIONS, SinkLa
 use crate::media::{h264, names};
 use crate::text::{digits, place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
-use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice};
+use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice, MiddleChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
@@ -113,6 +113,15 @@ pub(super) fn camera_format(text: &[u8]) -> Read<CameraFormat> {
     let coded = || names::known_coded(text).map(CameraFormat::Coded);
     let raw = names::raw(text).map(CameraFormat::Raw);
     raw.or_else(coded).ok_or(Wants::CameraFormat)
+}
+
+/// A device between the camera and the encoder.
+pub(super) fn middle(text: &CStr) -> Read<MiddleChoice<'_>> {
+    match text.to_bytes() {
+        b"auto" => Ok(MiddleChoice::Auto),
+        b"off" => Ok(MiddleChoice::Off),
+        _ => path(text, "a device's path, auto or off").map(MiddleChoice::Path),
+    }
 }
 
 pub(super) fn codec(text: &[u8]) -> Read<Fourcc> {

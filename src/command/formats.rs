@@ -5,14 +5,16 @@
 
 use rustix::fd::{AsFd, BorrowedFd};
 
+use crate::limits::PLANES;
 use crate::media::format::RawFormat;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
+use crate::media::layout::FrameLayout;
 use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::{BufferType, Queue};
-use crate::v4l2::camera::{Camera, PictureFormat};
 use crate::v4l2::device::Device;
 use crate::v4l2::ioctl;
+use crate::v4l2::negotiate::output_rows;
 
 /// A format for each end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,30 +33,52 @@ impl RawFormats {
     }
 }
 
-/// What the user leaves open is chosen: the first of `FORMATS` that both offer, with the camera in this size where it has a
-/// choice. `None` when nothing fits.
+/// Where the rows of whoever fills the slots lie in a format, when it is asked for so many bytes from one to the next in each memory plane.
+pub(super) type RowsOf<'a> = dyn Fn(&'static RawFormat, &[u32; PLANES]) -> Option<FrameLayout> + 'a;
+
+/// What the user leaves open is chosen: the first of `FORMATS` that both offer and whose rows lie alike, with the camera in this size where
+/// it has a choice; then one whose rows do not, which is copied. `None` when nothing fits.
 ///
 /// # Errors
 /// When the encoder does not say what it takes.
 #[inline(never)]
 pub(super) fn raw_formats(
-    camera: &Camera,
+    rows: &RowsOf<'_>,
     mut gives: FormatSet,
     device: &Device,
     options: &RunOptions<'_>,
     size: (u32, u32),
 ) -> ioctl::Result<Option<RawFormats>> {
     let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
-    let mut first = None;
+    let (mut first, mut copied) = (None, None);
     while let Some(pair) = pair(gives, takes) {
-        if camera.takes(PictureFormat::Raw(pair.camera), size) {
-            return Ok(Some(pair));
+        match agree(rows, device, pair, size) {
+            Some(true) => return Ok(Some(pair)),
+            Some(false) => copied = copied.or(Some(pair)),
+            // None in this size: the first will say so.
+            None => first = first.or(Some(pair)),
         }
-        // None in this size: the first will say so.
-        first = first.or(Some(pair));
         gives.remove(pair.camera);
     }
-    Ok(first)
+    Ok(copied.or(first))
+}
+
+/// Whether both ends have rows that lie alike, or one of them does as the other; `None` when the camera has no pictures of this size.
+fn agree(rows: &RowsOf<'_>, device: &Device, pair: RawFormats, size: (u32, u32)) -> Option<bool> {
+    let mut given = rows(pair.camera, &[0; PLANES])?;
+    let own = |strides: &[u32; PLANES]| output_rows(device, pair.encoder, size, strides);
+    let Some(taken) = own(&[0; PLANES]) else {
+        return Some(false);
+    };
+    let strides = |layout: &FrameLayout| layout.placement().bytesperline;
+    if strides(&given) != strides(&taken)
+        && let Some(asked) = rows(pair.camera, &strides(&taken))
+    {
+        given = asked;
+    }
+    let alike = strides(&given) == strides(&taken)
+        || own(&strides(&given)).is_some_and(|layout| strides(&layout) == strides(&given));
+    Some(alike)
 }
 
 /// What is asked for, whether it is offered or not: the driver has the last word. Otherwise all that is offered.

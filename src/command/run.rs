@@ -1,6 +1,7 @@
 //! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
 //! runs, it stays.
 
+mod decoder;
 mod edid;
 pub(super) mod handed;
 pub(super) mod piped;
@@ -16,6 +17,7 @@ use crate::command::connect::Name;
 use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
+use crate::engine::camera::config::DecoderConfig;
 use crate::engine::camera::identity;
 use crate::engine::clients::Clients;
 use crate::engine::clients::rights::Rights;
@@ -68,10 +70,15 @@ use source::Found;
 pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
     let (signals, adopted, supervisor) = begin(options, environment)?;
     let mut edid = EdidBytes::new();
-    let source = Found::find(options, edid::load(options.edid, &mut edid)?, &signals)?;
+    let mut source = Found::find(options, edid::load(options.edid, &mut edid)?, &signals)?;
     let (device, found, raw) = source.find_encoder(options, &signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
     let wanted = source.wanted(raw, options);
+    let between = source.take_decoder();
+    let decoder = between.as_ref().map(|(path, coded)| DecoderConfig {
+        coded: *coded,
+        node: path.as_c_str(),
+    });
     let session = Session::new(&device, node, options, source.slots(options), wanted);
     let fails = |error: EngineError<'_>| failure!(error.exit(), "{}", error.at(path));
     let agreed = session.agree(&device, &wanted).map_err(fails)?;
@@ -90,7 +97,7 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let is_own = adopted.is_none();
     let listener = adopted.map_or_else(|| listen(options), Ok)?;
     let (socket, rights) = (listener.file(), rights(options, &listener));
-    let source = match source.camera(raw, options, stats, header) {
+    let source = match source.camera(raw, decoder, options, stats, header) {
         Some(camera) => Source::Camera(camera),
         None => {
             session.start(&encoder, &wanted).map_err(fails)?;
@@ -122,7 +129,8 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let wanted = engine.stage.wanted;
     warn_of_long_gop(options, engine.stage.encoder(), wanted.rate);
     let camera_shut = || options.camera.is_some_and(identity::is_shut);
-    sandbox::enter(options, node, socket, &camera_shut)?;
+    let middle = decoder.map(|one| one.node);
+    sandbox::enter(options, node, middle, socket, &camera_shut)?;
     log_running(path, &wanted, is_own.then_some(&options.socket));
     let result = engine.run().map_err(fails);
     engine.log_end();

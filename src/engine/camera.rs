@@ -1,59 +1,38 @@
-//! A camera as the source, in the engine's own loop: its buffers are the slots, and go round between camera and encoder.
+//! A camera as the source, in the engine's own loop: its pictures are the frames, those that it codes after a decoder made raw ones of them.
 //!
 //! The camera never starves: when the encoder holds so many buffers that fewer than `CAMERA_RESERVE` would be left to fill, the frame just
 //! captured is dropped, and counted. Knows the camera and which slots are free. Knows no encoder: what both have to agree on is `attach`'s.
 
 pub mod attach;
+mod buffers;
+pub mod config;
+mod decoding;
+mod flush;
+mod frames;
 pub mod identity;
 mod recovery;
-
-use core::fmt;
 
 use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use crate::engine::error::EngineError;
-use crate::engine::poll::{CAMERA_EVENT, FILLED, PollSet, Ready};
+use crate::engine::poll::{CAMERA_EVENT, DECODER, FILLED, PollSet, Ready};
 use crate::errno::call::{Call, IoctlError};
-use crate::flow::frame_clock::{Checked, Claimed, FrameClock};
+use crate::flow::frame_clock::FrameClock;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::wakeups::Wakeups;
-use crate::limits::{CAMERA_RESERVE, CAMERA_SETTLE_MS};
+use crate::limits::CAMERA_SETTLE_MS;
 use crate::log::note;
-use crate::media::format::RawFormat;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{NoSignal, PacketHeader};
-use crate::shm::stats::{Counter, Stats};
+use crate::shm::stats::Stats;
 use crate::time::MS;
-use crate::types::devices::CameraChoice;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::capture::CaptureQueue;
+use config::{CameraConfig, Fault, Part};
+use decoding::Decoding;
 use identity::Identity;
-
-/// How a camera is used, whenever it is attached.
-#[derive(Clone, Copy, Debug)]
-pub struct CameraConfig<'a> {
-    /// Which camera it is.
-    pub choice: CameraChoice<'a>,
-    /// Its raw format: the encoder's, or one with the same rows.
-    pub format: &'static RawFormat,
-    /// The EDID that it shows to its source.
-    pub edid: Option<&'a [u8]>,
-    /// No frame and no failure for so long, and it woke the loop for nothing: it has failed, ns.
-    pub stall_ns: u64,
-    /// How long a camera that is gone is waited for, ns.
-    pub patience_ns: u64,
-    /// The encoder refuses its buffers when they are queued, and not before: frames are copied.
-    pub copied: bool,
-}
-
-/// The camera's name, for sentences about it.
-impl fmt::Display for CameraConfig<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.choice.fmt(f)
-    }
-}
 
 /// How the camera is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +71,8 @@ pub struct CameraSource<'a> {
     stranger: Option<Identity>,
     /// The device, with its buffers; `None` while it is away.
     camera: Option<Camera>,
+    /// The decoder, where there is one, while the camera is attached.
+    decoding: Option<Decoding<'a>>,
     /// Frames to take; the end comes after them.
     frames: Option<u64>,
     /// The first failure since the latest frame, `CLOCK_MONOTONIC` ns; 0: none.
@@ -105,6 +86,8 @@ pub struct CameraSource<'a> {
     wakeups: Wakeups,
     /// A frame is missing since the latest one that was kept.
     discontinuity: bool,
+    /// The camera was stopped, and the decoder gives what it has.
+    flushing: bool,
     stats: Stats<'a>,
     header: &'a PacketHeader,
 }
@@ -124,6 +107,7 @@ impl<'a> CameraSource<'a> {
             identity: Identity::of(&camera.capability),
             stranger: None,
             camera: Some(camera),
+            decoding: None,
             frames,
             failed: 0,
             attached: 0,
@@ -131,6 +115,7 @@ impl<'a> CameraSource<'a> {
             clock: FrameClock::default(),
             wakeups: Wakeups::default(),
             discontinuity: false,
+            flushing: false,
             stats,
             header,
         }
@@ -152,7 +137,13 @@ impl<'a> CameraSource<'a> {
         } else if let Some(camera) = &self.camera {
             set.add(CAMERA_EVENT, camera.as_fd(), PollFlags::PRI);
             if self.due().is_none() {
-                set.add(FILLED, camera.as_fd(), PollFlags::IN);
+                // A queue that does not stream is an error to poll(2).
+                if !self.flushing {
+                    set.add(FILLED, camera.as_fd(), PollFlags::IN);
+                }
+                if let Some(decoding) = &self.decoding {
+                    decoding.add_to(set, self.config.stall_ns);
+                }
             }
         }
         if may_attach {
@@ -172,7 +163,7 @@ impl<'a> CameraSource<'a> {
         may_attach: bool,
         now_ns: u64,
     ) -> Result<CameraEvent, EngineError<'a>> {
-        let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT);
+        let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT) || ready.at(DECODER);
         if !woke && ready.quiet_at(CAMERA_EVENT) {
             self.wakeups.fine();
         }
@@ -189,26 +180,26 @@ impl<'a> CameraSource<'a> {
                         // What became of it is asked when it has settled.
                         return Ok(self.close(CAMERA_SETTLE_MS, now_ns));
                     }
-                    if let Err(error) = self.stop(pipeline, now_ns) {
-                        return self.lose(&error.into(), now_ns);
+                    if let Err(fault) = self.stop(pipeline, now_ns) {
+                        return self.lose(fault.of, &fault.error.into(), now_ns);
                     }
                 }
-                Err(error) => return self.lose(&error.into(), now_ns),
+                Err(error) => return self.lose(Part::Camera, &error.into(), now_ns),
             }
         }
         match self.due() {
-            None => match self.take_frames(pipeline, ready.at(FILLED), now_ns) {
+            None => match self.take_frames(pipeline, ready, now_ns) {
                 Ok((_, true)) => return Ok(CameraEvent::Done),
                 Ok((taken, false)) => brought |= taken,
-                Err(error) => return self.fail(error, pipeline, now_ns),
+                Err(fault) => return self.fail(fault, pipeline, now_ns),
             },
             Some(at) if at <= now_ns && may_attach => {
                 if !matches!(self.health, Health::Stopped(_)) {
                     return Ok(CameraEvent::Attach);
                 }
                 brought = true;
-                if let Err(error) = self.start(pipeline) {
-                    return self.lose(&error.into(), crate::time::now());
+                if let Err(fault) = self.start(pipeline) {
+                    return self.lose(fault.of, &fault.error.into(), crate::time::now());
                 }
             }
             Some(_) => {}
@@ -220,71 +211,22 @@ impl<'a> CameraSource<'a> {
             && self.wakeups.brought_nothing(now_ns, self.config.stall_ns)
         {
             // It did nothing else for a while.
-            let error = IoctlError::new(Call::Poll, Errno::IO);
+            let of = match ready.at(DECODER) && !ready.at(FILLED) && !ready.at(CAMERA_EVENT) {
+                true => Part::Decoder,
+                false => Part::Camera,
+            };
+            let fault = of.failed(IoctlError::new(Call::Poll, Errno::IO));
             return match self.due() {
-                None => self.fail(error, pipeline, now_ns),
-                Some(_) => self.lose(&error.into(), now_ns),
+                None => self.fail(fault, pipeline, now_ns),
+                Some(_) => self.lose(of, &fault.error.into(), now_ns),
             };
         }
         Ok(CameraEvent::None)
     }
 
-    /// Takes at most one round of frames. Whether there was any, and whether that was the last.
-    fn take_frames(
-        &mut self,
-        pipeline: &mut Pipeline<'_>,
-        ready: bool,
-        now_ns: u64,
-    ) -> Result<(bool, bool), IoctlError> {
-        let mut taken = false;
-        let Some(camera) = &self.camera else {
-            return Ok((taken, false));
-        };
-        let rounds = if ready { camera.pictures.slots() } else { 0 };
-        for _ in 0..rounds {
-            let Some(picture) = camera.dequeue()? else {
-                break;
-            };
-            taken = true;
-            let claimed = Claimed {
-                timestamp: picture.micros.map(|micros| micros.saturating_mul(1000)),
-                sequence: picture.sequence,
-            };
-            let checked = self.clock.check(claimed, now_ns);
-            let committed = pipeline.commit(picture.slot, checked.timestamp, now_ns, now_ns);
-            if committed.is_err() {
-                // Not one of those that it has: a driver that cannot count.
-                continue;
-            }
-            self.discontinuity |= checked.discontinuity;
-            report_clock(self.stats, self.config, &checked);
-            if picture.damaged {
-                pipeline.drop_newest(Counter::DroppedCamera);
-                self.discontinuity = true;
-            } else {
-                if core::mem::take(&mut self.failed) != 0 {
-                    note!(info, "{}: pictures come again", self.config);
-                }
-                if pipeline.held_by_source() < CAMERA_RESERVE {
-                    pipeline.drop_behind(now_ns);
-                    self.discontinuity = true;
-                } else if core::mem::take(&mut self.discontinuity) {
-                    pipeline.mark_newest();
-                }
-            }
-            if let Some(left) = &mut self.frames {
-                *left -= 1;
-                if *left == 0 {
-                    return Ok((taken, true));
-                }
-            }
-        }
-        give_slots(&camera.pictures, pipeline, now_ns)?;
-        Ok((taken, false))
-    }
-
     /// Closes the camera; it is reopened after `pause_ms`, when the encoder is done with its frames.
     pub fn close(&mut self, pause_ms: u32, now_ns: u64) -> CameraEvent {
+        self.decoding = None;
         self.camera = None;
         self.set_no_signal(NoSignal::No);
         self.health = Health::Away(now_ns.saturating_add(u64::from(pause_ms) * MS));
@@ -298,8 +240,8 @@ impl<'a> CameraSource<'a> {
         }
         match self.stop(pipeline, now_ns) {
             Ok(()) => CameraEvent::None,
-            Err(error) => {
-                note!(warn, "{}: {error}: closing it", self.config);
+            Err(Fault { of, error }) => {
+                note!(warn, "{}: {error}: closing it", of.name(self.config));
                 self.close(0, now_ns)
             }
         }
@@ -311,7 +253,13 @@ impl<'a> CameraSource<'a> {
     }
 
     /// Has a camera that is attached, or waits for a signal.
-    fn keep(&mut self, camera: Camera, health: Health, now_ns: u64) {
+    fn keep(
+        &mut self,
+        camera: Camera,
+        decoding: Option<Decoding<'a>>,
+        health: Health,
+        now_ns: u64,
+    ) {
         self.attached = now_ns;
         self.tried = None;
         if let Health::NoSignal(_) = health {
@@ -319,25 +267,9 @@ impl<'a> CameraSource<'a> {
             self.failed = 0;
         }
         self.camera = Some(camera);
+        self.decoding = decoding;
         self.health = health;
         self.clock.restart();
-    }
-}
-
-/// Counts what was wrong with a frame's time and number. A clock that steps on and on is not to fill the log: it is logged at
-/// the 1st, 2nd, 4th, 8th, … correction.
-fn report_clock(stats: Stats<'_>, config: CameraConfig<'_>, checked: &Checked) {
-    stats.add(Counter::LostCamera, checked.lost.into());
-    if !checked.corrected {
-        return;
-    }
-    stats.count(Counter::CameraTimestampsCorrected);
-    let corrected = stats.get(Counter::CameraTimestampsCorrected);
-    if corrected.is_power_of_two() {
-        note!(
-            warn,
-            "{config}: a timestamp steps back or is of the future: corrected, {corrected} so far"
-        );
     }
 }
 
@@ -351,4 +283,25 @@ fn give_slots(
         pictures.queue(slot)?;
     }
     Ok(())
+}
+
+/// Starts the camera; where there is a decoder, that first, so that nothing that comes finds it standing still.
+fn start(
+    camera: &Camera,
+    decoding: Option<&mut Decoding<'_>>,
+    pipeline: &mut Pipeline<'_>,
+    now_ns: u64,
+) -> Result<(), Fault> {
+    let failed = |error| Part::Camera.failed(error);
+    match decoding {
+        None => give_slots(&camera.pictures, pipeline, now_ns).map_err(failed)?,
+        Some(decoding) => {
+            let started = decoding.start(pipeline, now_ns);
+            started.map_err(|error| Part::Decoder.failed(error))?;
+            for slot in 0..camera.pictures.slots() {
+                camera.pictures.queue(slot).map_err(failed)?;
+            }
+        }
+    }
+    camera.pictures.start().map_err(failed)
 }

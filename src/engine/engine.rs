@@ -120,7 +120,7 @@ impl<'a> Engine<'a> {
         (self.stage).add_to(&mut set, self.pipeline.needs_slots(flows), now_ns);
         self.clients.add_to(&mut set, now_ns);
         if let Source::Camera(camera) = &self.source
-            && self.run_state.takes_frames()
+            && (self.run_state.takes_frames() || self.flushes())
         {
             camera.add_to(&mut set, self.may_attach(), now_ns);
         }
@@ -132,8 +132,7 @@ impl<'a> Engine<'a> {
         set.until(self.reattach_deadline());
         set.until(self.run_state.deadline_ns());
         set.until(self.supervisor.due_ns());
-        let stops =
-            matches!(self.run_state.drain(), Drain::Flushing { .. }) && self.pipeline.filled() == 0;
+        let stops = self.has_flushed();
         let feeds = self.run_state.queues_frames()
             && self.stage.may_queue(&self.pipeline)
             && self.pipeline.next().is_some();
@@ -292,7 +291,7 @@ impl<'a> Engine<'a> {
         match &mut self.source {
             Source::Ring(_) if ready.at(FILLED) => self.take_commits(now_ns),
             Source::Ring(_) => self.pipeline.nothing_committed(polled_ns),
-            Source::Camera(_) if !self.run_state.takes_frames() => {}
+            Source::Camera(_) if !self.run_state.takes_frames() => self.flush_camera(ready, now_ns),
             Source::Camera(camera) => {
                 let pipeline = &mut self.pipeline;
                 match camera.serve(ready, pipeline, may_attach, now_ns)? {
@@ -357,12 +356,11 @@ impl<'a> Engine<'a> {
                 _ => return Err(error),
             }
         }
+        let has_flushed = self.has_flushed();
         let Some(encoder) = self.stage.encoder() else {
             return Ok(());
         };
-        if let Drain::Flushing { .. } = self.run_state.drain()
-            && self.pipeline.filled() == 0
-        {
+        if has_flushed {
             let marked = encoder.drain()?;
             if !marked && self.run_state.only_drains() {
                 self.hold();

@@ -52,6 +52,10 @@ pub enum EngineError<'a> {
     Camera(CameraChoice<'a>, Refused),
     /// The camera did not come back within so many milliseconds.
     CameraLost(CameraChoice<'a>, u64, Refused),
+    /// The decoder of this path cannot be set up.
+    Decoder(Escaped<'a>, Refused),
+    /// The decoder of this path could not be brought to work again within so many milliseconds.
+    DecoderLost(Escaped<'a>, u64, Refused),
 }
 
 /// It is handed up from call to call.
@@ -94,6 +98,9 @@ impl<'a> EngineError<'a> {
             Self::Camera(_, Refused::Call(error)) if error.call == Call::ExpBuf => Exit::Refused,
             Self::Camera(_, refused) => refused.exit(),
             Self::CameraLost(..) => Exit::DeviceLost,
+            Self::Decoder(_, refused) => refused.exit(),
+            Self::DecoderLost(_, _, Refused::Call(error)) => exit_of(When::Running, error.errno),
+            Self::DecoderLost(..) => Exit::Stalled,
         }
     }
 
@@ -138,10 +145,21 @@ impl fmt::Display for ErrorAt<'_> {
                     "{camera}: the camera did not come back within {ms} ms: {refused}"
                 );
             }
+            E::Decoder(decoder, refused) => return write!(f, "{decoder}: {refused}"),
+            E::DecoderLost(decoder, ms, refused) => {
+                return write!(
+                    f,
+                    "{decoder}: the decoder does not work again within {ms} ms: {refused}"
+                );
+            }
             _ => write!(f, "{}: ", self.1)?,
         }
         match self.0 {
-            E::Call(_) | E::Camera(..) | E::CameraLost(..) => Ok(()),
+            E::Call(_)
+            | E::Camera(..)
+            | E::CameraLost(..)
+            | E::Decoder(..)
+            | E::DecoderLost(..) => Ok(()),
             E::NotAgreed(refused) | E::WrongEncoder(refused) => refused.fmt(f),
             E::Option(name, value, error) => write!(f, "{name} {value}: {error}"),
             E::Level(level, error) => {
@@ -302,6 +320,16 @@ mod tests {
                 EngineError::CameraLost(camera, 30_000, odd.into()),
                 Exit::DeviceLost,
                 "card:cam: the camera did not come back within 30000 ms: VIDIOC_G_PARM: EDOM",
+            ),
+            (
+                EngineError::Decoder(Escaped(b"/dev/video10"), Refused::Size((3, 4), (5, 6))),
+                Exit::Refused,
+                "/dev/video10: the driver does not take 3x4",
+            ),
+            (
+                EngineError::DecoderLost(Escaped(b"/dev/video10"), 30_000, odd.into()),
+                Exit::Stalled,
+                "/dev/video10: the decoder does not work again within 30000 ms: VIDIOC_G_PARM: EDOM",
             ),
         ] {
             let text = error.at(encoder).to_string();

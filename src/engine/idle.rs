@@ -7,6 +7,8 @@
 use crate::engine::camera::CameraEvent;
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
+use crate::engine::poll::Ready;
+use crate::flow::run_state::Drain;
 use crate::limits::CHANGE_DRAIN_MS;
 use crate::log::note;
 use crate::shm::stats::Counter;
@@ -24,6 +26,30 @@ impl<'a> Engine<'a> {
             self.run_state.drained();
         } else {
             self.run_state.run_again();
+        }
+    }
+
+    /// Whether every frame from before the drain is in the encoder, which can be drained.
+    pub(super) fn has_flushed(&self) -> bool {
+        matches!(self.run_state.drain(), Drain::Flushing { .. })
+            && self.pipeline.filled() == 0
+            && self.source.is_flushed()
+    }
+
+    /// Whether the source is to give what it still has.
+    pub(super) fn flushes(&self) -> bool {
+        matches!(self.run_state.drain(), Drain::Flushing { .. }) && !self.source.is_flushed()
+    }
+
+    /// What a decoder still has of the camera's pictures goes into the pipeline, before the encoder is drained.
+    pub(super) fn flush_camera(&mut self, ready: Ready, now_ns: u64) {
+        if !self.flushes() {
+            return;
+        }
+        if let Some(camera) = self.source.camera()
+            && camera.flush(ready, &mut self.pipeline, now_ns) == CameraEvent::Closed
+        {
+            self.lose_camera_slots();
         }
     }
 
@@ -57,7 +83,8 @@ impl<'a> Engine<'a> {
             };
         }
         if self.stops_at().is_some_and(|at| at <= now_ns) {
-            let empty = self.pipeline.in_flight() == 0 && !self.pipeline.busy();
+            let empty =
+                self.pipeline.in_flight() == 0 && !self.pipeline.busy() && self.source.is_flushed();
             let limit_ns = u64::from(CHANGE_DRAIN_MS) * MS;
             self.run_state.stop(empty, now_ns.saturating_add(limit_ns));
         }

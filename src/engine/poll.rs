@@ -20,10 +20,12 @@ pub const LISTENER: usize = 2;
 pub const FILLED: usize = 3;
 /// Token of the camera's events.
 pub const CAMERA_EVENT: usize = 4;
+/// Token of a decoder between the camera and the encoder.
+pub const DECODER: usize = 5;
 /// Token of what rarely happens.
-const RARE: usize = 5;
+const RARE: usize = 6;
 /// Token of the first client's socket; the others follow.
-pub const FIRST_CLIENT: usize = 6;
+pub const FIRST_CLIENT: usize = 7;
 
 /// How many tokens there are.
 pub const TOKENS: usize = FIRST_CLIENT + CLIENTS;

@@ -23,7 +23,7 @@ use crate::errno::call::{Call, IoctlError};
 use crate::flow::log_limit::LogLimit;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::recovery::Retry;
-use crate::flow::run_state::{Drain, Next};
+use crate::flow::run_state::Next;
 use crate::limits::{
     ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, RETURN_MS, SHORTAGE_PAUSE_MS,
 };
@@ -238,6 +238,7 @@ impl<'a> Engine<'a> {
         self.pipeline.restart(reason, now_ns);
         self.drain_commits(now_ns);
         self.pipeline.drop_filled(Counter::DroppedStopping);
+        self.source.abandon();
         self.give_slots(now_ns);
         self.set_state(State::Ended);
         self.sink.end(now_ns);
@@ -306,9 +307,7 @@ impl<'a> Engine<'a> {
 
     /// Where frames were lost on the way to the end, or to a change, there may be none left to wait for.
     fn finish_drain_if_empty(&mut self) {
-        if matches!(self.run_state.drain(), Drain::Flushing { .. })
-            && self.pipeline.in_flight() == 0
-        {
+        if self.has_flushed() && self.pipeline.inside() == 0 {
             // An encoder that was restarted, or is closed, is not started a second time for nobody.
             match self.run_state.only_drains() {
                 true => self.run_state.run_again(),

@@ -39,6 +39,22 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether nothing of it is still on its way to the pipeline: a decoder is empty, the camera stands still.
+    #[must_use]
+    pub fn is_flushed(&self) -> bool {
+        match self {
+            Self::Ring(_) => true,
+            Self::Camera(camera) => camera.is_flushed(),
+        }
+    }
+
+    /// The engine ends: what is still on its way to the pipeline is dropped.
+    pub fn abandon(&mut self) {
+        if let Self::Camera(camera) = self {
+            camera.abandon();
+        }
+    }
+
     /// Whether no frame follows those inside, for all that is known: the producer has left, the camera does not stream.
     #[must_use]
     pub fn is_silent(&self) -> bool {

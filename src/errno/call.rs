@@ -63,6 +63,10 @@ pub enum Call {
     StreamOff,
     /// `VIDIOC_ENCODER_CMD`
     EncoderCmd,
+    /// `VIDIOC_DECODER_CMD`
+    DecoderCmd,
+    /// `VIDIOC_G_SELECTION`
+    GSelection,
     /// `VIDIOC_SUBSCRIBE_EVENT`
     SubscribeEvent,
     /// `VIDIOC_DQEVENT`
@@ -99,6 +103,8 @@ pub enum Call {
     MemfdMap,
     /// `poll`, which reports something for ever while there is nothing to dequeue.
     Poll,
+    /// No call: a look at a camera's picture.
+    Picture,
     /// No call: a look at how much memory is free.
     FreeMemory,
 }
@@ -130,6 +136,8 @@ impl Call {
             Self::StreamOn => "VIDIOC_STREAMON",
             Self::StreamOff => "VIDIOC_STREAMOFF",
             Self::EncoderCmd => "VIDIOC_ENCODER_CMD",
+            Self::DecoderCmd => "VIDIOC_DECODER_CMD",
+            Self::GSelection => "VIDIOC_G_SELECTION",
             Self::SubscribeEvent => "VIDIOC_SUBSCRIBE_EVENT",
             Self::DqEvent => "VIDIOC_DQEVENT",
             Self::DmaBufSync => "DMA_BUF_IOCTL_SYNC",
@@ -143,6 +151,7 @@ impl Call {
             Self::GInput => "VIDIOC_G_INPUT",
             Self::CropCap => "VIDIOC_CROPCAP",
             Self::FreeMemory => "free memory",
+            Self::Picture => "pictures",
             Self::MemfdCreate => "memfd_create",
             Self::Poll => "poll",
             Self::MemfdSize => "ftruncate",
@@ -265,6 +274,17 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Some(Call::DqBuf),
         Errno::NODATA,
         "an empty buffer marked with an error: its transfer failed",
+    ),
+    (
+        Some(Call::GFmt),
+        Errno::PROTO,
+        "its pictures lie otherwise than agreed on",
+    ),
+    (Some(Call::Poll), Errno::TIMEDOUT, "no picture came in time"),
+    (
+        Some(Call::Picture),
+        Errno::PROTO,
+        "of another size or kind than agreed on",
     ),
     (None, Errno::NOTTY, "the driver does not have this call"),
     (

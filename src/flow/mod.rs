@@ -4,6 +4,7 @@
 //! Knows limits and counters. Knows no device, no socket and no client.
 
 pub mod allowance;
+pub mod coded_link;
 pub mod frame_clock;
 pub mod idle;
 pub mod key_frame;

@@ -315,6 +315,17 @@ impl<'a> Pipeline<'a> {
         self.drop_newest(Counter::DroppedBehind);
     }
 
+    /// A frame was dropped before it had a slot. Where the encoder has every slot, it is because of that.
+    pub fn is_behind(&mut self, now: u64) {
+        if self.link.held_by(Holders::STAGE) < self.link.slots() as usize {
+            return;
+        }
+        if !self.owes() {
+            self.progressed_at(now);
+        }
+        self.behind = true;
+    }
+
     /// Something is missing before the frame that was committed last.
     pub fn mark_newest(&mut self) {
         self.link.mark_last();

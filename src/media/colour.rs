@@ -6,6 +6,7 @@
 use core::fmt;
 
 use super::format::{Content, RawFormat};
+use super::fourcc::Fourcc;
 use super::sps::Sps;
 use crate::text::place;
 
@@ -28,6 +29,9 @@ const OPRGB: u8 = 9;
 const BT2020: u8 = 10;
 const RAW: u8 = 11;
 const DCI_P3: u8 = 12;
+
+/// `V4L2_YCBCR_ENC_601`.
+const MATRIX_601: u8 = 1;
 
 /// `V4L2_QUANTIZATION_FULL_RANGE`.
 pub const FULL_RANGE: u8 = 1;
@@ -71,6 +75,20 @@ impl Colour {
             transfer: known(transfer, TRANSFERS),
             matrix: known(matrix, MATRICES),
             range: known(range, RANGES),
+        }
+    }
+
+    /// The same for pictures coded so: those of JFIF are of the full range and the matrix of BT.601, whatever the driver says of the bytes
+    /// (V4L2_COLORSPACE_JPEG).
+    #[must_use]
+    pub fn of_coded(self, coded: Fourcc) -> Self {
+        match coded {
+            Fourcc::MJPG | Fourcc::JPEG => Self {
+                matrix: MATRIX_601,
+                range: FULL_RANGE,
+                ..self
+            },
+            _ => self,
         }
     }
 

@@ -139,6 +139,8 @@ const IOCTLS: &[u32] = &[
     abi::VIDIOC_STREAMON,
     abi::VIDIOC_STREAMOFF,
     abi::VIDIOC_ENCODER_CMD,
+    abi::VIDIOC_DECODER_CMD,
+    abi::VIDIOC_G_SELECTION,
     // Controls, at a set-up or for a client.
     abi::VIDIOC_QUERY_EXT_CTRL,
     abi::VIDIOC_G_EXT_CTRLS,

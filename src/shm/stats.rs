@@ -133,6 +133,14 @@ counters! {
     SlotBytesRetained = "slot_bytes_retained",
     /// Frames that came while the engine was idle, because it had no consumer (`run --idle`).
     DroppedIdle = "frames_dropped_idle",
+    /// Coded pictures of a camera of which the decoder made no raw one, or a damaged one; and those inside when it was restarted.
+    DroppedDecoder = "frames_dropped_decoder",
+    /// Times that the decoder was restarted, or opened again.
+    DecoderRestarts = "decoder_restarts",
+    /// Coded bytes that were copied from the camera to the decoder: each once.
+    CameraBytesCopied = "camera_bytes_copied",
+    /// JPEG pictures of a camera that had no Huffman tables, and got the standard ones.
+    JpegTablesAdded = "jpeg_tables_added",
 }
 
 const _: () = assert!(
@@ -151,6 +159,7 @@ pub const DROPS: &[Counter] = &[
     Counter::DroppedCamera,
     Counter::DroppedBehind,
     Counter::DroppedIdle,
+    Counter::DroppedDecoder,
 ];
 
 /// The stages of a frame's way whose latency is kept.
@@ -208,6 +217,12 @@ impl Stats<'_> {
     /// Adds one to a counter.
     pub fn count(&self, counter: Counter) {
         self.add(counter, 1);
+    }
+
+    /// Counts a frame that was dropped before it had a slot.
+    pub fn lost(&self, reason: Counter) {
+        self.count(Counter::FramesCommitted);
+        self.count(reason);
     }
 
     /// Takes one from a counter that counted too early.

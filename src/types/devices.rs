@@ -17,6 +17,18 @@ pub enum DeviceChoice<'a> {
     Path(&'a CStr),
 }
 
+/// Which device between the camera and the encoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MiddleChoice<'a> {
+    /// The first one that does what is needed.
+    #[default]
+    Auto,
+    /// None.
+    Off,
+    /// This one.
+    Path(&'a CStr),
+}
+
 /// Which camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CameraChoice<'a> {
@@ -38,6 +50,15 @@ pub enum CameraFormat {
 }
 
 impl CameraFormat {
+    /// The coded format, where it is one.
+    #[must_use]
+    pub fn coded(self) -> Option<Fourcc> {
+        match self {
+            Self::Raw(_) => None,
+            Self::Coded(coded) => Some(coded),
+        }
+    }
+
     /// The raw format, where it is one.
     #[must_use]
     pub fn raw(self) -> Option<Fourcc> {

@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlSetting};
-use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice};
+use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice, MiddleChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
@@ -80,6 +80,8 @@ pub struct RunOptions<'a> {
     pub camera: Option<CameraChoice<'a>>,
     /// Format that the camera is asked for; `None` is the encoder's raw one, or one with the same samples.
     pub camera_format: Option<CameraFormat>,
+    /// The decoder of the camera's coded pictures.
+    pub decoder: MiddleChoice<'a>,
     /// What the samples mean, in place of what the source says; unknown parts are the source's.
     pub colour: Colour,
     /// Interlaced frames of the camera are encoded as if they were progressive.
@@ -147,6 +149,7 @@ impl RunOptions<'_> {
             wait_device_ms: 0,
             camera: None,
             camera_format: None,
+            decoder: MiddleChoice::Auto,
             colour: Colour::UNKNOWN,
             progressive: false,
             edid: None,

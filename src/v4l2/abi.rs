@@ -25,8 +25,8 @@ pub use format::Format;
 pub use layout::{Constant, Layout, WIDTH};
 pub use pix::{PixFormat, PixFormatMplane, PlanePixFormat};
 pub use stream::{
-    BtTimings, CaptureParm, CropCap, DvTimings, Edid, EncoderCmd, Event, EventSubscription, Fract,
-    OutputParm, Rect, Selection, StreamParm, TimeSpec,
+    BtTimings, CaptureParm, CropCap, DecoderCmd, DvTimings, Edid, EncoderCmd, Event,
+    EventSubscription, Fract, OutputParm, Rect, Selection, StreamParm, TimeSpec,
 };
 
 use layout::widths;
@@ -102,6 +102,7 @@ pub const LAYOUTS: &[Layout] = &[
     QueryMenu::LAYOUT,
     ExtControl::LAYOUT,
     ExtControls::LAYOUT,
+    DecoderCmd::LAYOUT,
     EncoderCmd::LAYOUT,
     EventSubscription::LAYOUT,
     TimeSpec::LAYOUT,
@@ -255,6 +256,8 @@ ioctls! {
     VIDIOC_S_EDID = IOWR(b'V', 41, Edid), 0xc028_5629 | 0xc024_5629;
     VIDIOC_DQEVENT = IOR(b'V', 89, Event), 0x8088_5659;
     VIDIOC_SUBSCRIBE_EVENT = IOW(b'V', 90, EventSubscription), 0x4020_565a;
+    VIDIOC_G_SELECTION = IOWR(b'V', 94, Selection), 0xc040_565e;
+    VIDIOC_DECODER_CMD = IOWR(b'V', 96, DecoderCmd), 0xc048_5660;
     VIDIOC_S_SELECTION = IOWR(b'V', 95, Selection), 0xc040_565f;
     VIDIOC_QUERY_EXT_CTRL = IOWR(b'V', 103, QueryExtCtrl), 0xc0e8_5667;
     DMA_BUF_IOCTL_SYNC = IOW(b'b', 0, DmaBufSync), 0x4008_6200;

@@ -46,20 +46,7 @@ pub enum PictureFormat {
     /// Samples.
     Raw(&'static RawFormat),
     /// Coded by the camera, such as MJPG.
-    #[allow(dead_code, reason = "the source of coded pictures comes next")]
     Coded(Fourcc),
-}
-
-impl PictureFormat {
-    /// Its name.
-    #[must_use]
-    #[allow(dead_code, reason = "the source of coded pictures comes next")]
-    pub fn fourcc(self) -> Fourcc {
-        match self {
-            Self::Raw(raw) => raw.fourcc,
-            Self::Coded(coded) => coded,
-        }
-    }
 }
 
 /// What a device says of the signal that comes in.
@@ -231,11 +218,17 @@ impl Camera {
         }
     }
 
-    /// Whether it takes pictures of this size in this format; it is set to it then.
+    /// Where the rows of its pictures of this size lie in this format, when it is asked for so many bytes from one to the next in
+    /// each memory plane (0: its own). It is set to it then. `None` when it gives none.
     #[must_use]
-    pub fn takes(&self, format: PictureFormat, size: (u32, u32)) -> bool {
-        self.set(format, size, &[0; PLANES])
-            .is_ok_and(|given| given.size() == size)
+    pub fn rows(
+        &self,
+        raw: &'static RawFormat,
+        size: (u32, u32),
+        bytesperline: &[u32; PLANES],
+    ) -> Option<FrameLayout> {
+        let given = self.set(PictureFormat::Raw(raw), size, bytesperline).ok()?;
+        (given.size() == size).then(|| layout(raw, size, &given).ok())?
     }
 
     /// What its pictures mean in this format and size, which are set for this. Only before buffers are allocated.

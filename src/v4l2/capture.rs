@@ -105,6 +105,22 @@ impl CaptureQueue {
         Ok(())
     }
 
+    /// Bytes of a buffer's first memory plane: the most that a coded picture has.
+    ///
+    /// # Errors
+    /// When there is no buffer.
+    pub fn buffer_bytes(&self) -> Result<u32> {
+        ioctl::querybuf(self.as_fd(), self.kind, Memory::Mmap, 0).map(|buffer| buffer.length(0))
+    }
+
+    /// The mapping of a buffer's first memory plane: all of a coded picture.
+    ///
+    /// # Errors
+    /// When it cannot be mapped.
+    pub fn map_one(&self, slot: u32) -> Result<Region> {
+        map_buffer(self.as_fd(), self.kind, slot, 0)
+    }
+
     /// Mappings of all buffers in the same order, to read from. The device stays open for as long as one is there.
     ///
     /// # Errors
@@ -120,14 +136,16 @@ impl CaptureQueue {
 
     /// Takes these dma-bufs for its buffers: buffer after buffer, each with its memory planes. There are no buffers before.
     ///
+    /// Gives how many it needs, where those are more: then it has none of them, and no buffers.
+    ///
     /// # Errors
-    /// When the driver cannot fill them, or not so many; then it has none of them, and no buffers.
-    pub fn borrow(&mut self, buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<()> {
+    /// When the driver cannot fill them, or not so many; then the same holds.
+    pub fn borrow(&mut self, buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<Option<u32>> {
         self.memory = Memory::Dmabuf;
         self.slots = buffers.len() as u32 / self.planes.max(1);
         self.lent = buffers;
         let answer = self.take_lent();
-        if answer.is_err() {
+        if !matches!(answer, Ok(None)) {
             let _ = ioctl::reqbufs(self.as_fd(), self.kind, Memory::Dmabuf, 0);
             self.lent.clear();
             (self.memory, self.slots) = (Memory::Mmap, 0);
@@ -135,10 +153,13 @@ impl CaptureQueue {
         answer
     }
 
-    fn take_lent(&self) -> Result<()> {
+    fn take_lent(&self) -> Result<Option<u32>> {
         let granted = ioctl::reqbufs(self.as_fd(), self.kind, Memory::Dmabuf, self.slots)?;
         if granted.count < self.slots {
             return Err(IoctlError::new(Call::ReqBufsDmabuf, Errno::NOMEM));
+        }
+        if granted.count > self.slots {
+            return Ok(Some(granted.count));
         }
         // Refused now, and not with the first picture. uvcvideo, for one, does not have the call: it is tried with a buffer that it gets
         // and gives back.
@@ -148,7 +169,7 @@ impl CaptureQueue {
                 answer => answer?,
             }
         }
-        self.stop()
+        self.stop().map(|()| None)
     }
 
     /// A buffer, with its memory.

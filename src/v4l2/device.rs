@@ -82,6 +82,11 @@ impl Device {
         BufferType::new(queue, self.api)
     }
 
+    /// Its descriptor, for whoever knows what it is.
+    pub(super) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// The formats of a queue, in the driver's order; bounded, whatever the driver says. Ends at the first refusal.
     pub fn formats(&self, queue: Queue) -> impl Iterator<Item = FmtDesc> {
         let buffer_type = self.queue(queue);

@@ -30,7 +30,7 @@ use request::*;
 
 use super::abi::{
     BufferType, Capability, CropCap, DMA_BUF_SYNC_END, DMA_BUF_SYNC_START, DMA_BUF_SYNC_WRITE,
-    DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription,
+    DecoderCmd, DmaBufSync, DmaHeapAllocationData, DvTimings, EncoderCmd, Event, EventSubscription,
     ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Fract, FrmSizeEnum, Memory,
     QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
 };
@@ -113,6 +113,12 @@ pub fn s_parm(fd: impl AsFd, queue: BufferType, interval: Fract) -> Result<Strea
 pub fn s_selection(fd: impl AsFd, queue: BufferType, target: u32, rect: Rect) -> Result<Rect> {
     let mut selection = Selection::new(queue, target, rect);
     ask::<VIDIOC_S_SELECTION>(Call::SSelection, fd.as_fd(), &mut selection).map(|()| selection.r)
+}
+
+/// VIDIOC_G_SELECTION: the queue's rectangle for a `SEL_TGT_*`.
+pub fn g_selection(fd: impl AsFd, queue: BufferType, target: u32) -> Result<Rect> {
+    let mut selection = Selection::new(queue, target, Rect::default());
+    ask::<VIDIOC_G_SELECTION>(Call::GSelection, fd.as_fd(), &mut selection).map(|()| selection.r)
 }
 
 /// VIDIOC_QUERY_EXT_CTRL: what a control is, or `None` when the device does not have it. With `CTRL_FLAG_NEXT_*` in `id`: the one after.
@@ -251,7 +257,12 @@ pub fn streamoff(fd: impl AsFd, queue: BufferType) -> Result<()> {
 
 /// VIDIOC_ENCODER_CMD: an `ENC_CMD_*`, with no flags.
 pub fn encoder_cmd(fd: impl AsFd, cmd: u32) -> Result<()> {
-    ask::<VIDIOC_ENCODER_CMD>(Call::EncoderCmd, fd.as_fd(), &mut EncoderCmd::new(cmd, 0))
+    ask::<VIDIOC_ENCODER_CMD>(Call::EncoderCmd, fd.as_fd(), &mut EncoderCmd::new(cmd))
+}
+
+/// VIDIOC_DECODER_CMD: a `DEC_CMD_*`, with no flags.
+pub fn decoder_cmd(fd: impl AsFd, cmd: u32) -> Result<()> {
+    ask::<VIDIOC_DECODER_CMD>(Call::DecoderCmd, fd.as_fd(), &mut DecoderCmd::new(cmd))
 }
 
 /// VIDIOC_G_INPUT: the number of the video input that is chosen.

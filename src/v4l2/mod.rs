@@ -5,6 +5,7 @@ pub mod camera;
 pub mod capture;
 pub mod controls;
 mod crop;
+pub mod decoder;
 pub mod device;
 pub mod encoder;
 pub mod ioctl;

@@ -40,6 +40,28 @@ pub struct Wanted {
     pub codec: Fourcc,
     /// What the samples mean, as far as the source or the user says.
     pub colour: Colour,
+    /// How the source's rows lie, where the driver does not come to it by itself.
+    pub rows: Rows,
+}
+
+/// How rows lie in memory, beyond what follows from size and format. Zero: as the driver likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// How many there are, those of padding included: 1088 of a decoder for 1080.
+    pub count: u32,
+    /// From one row to the next in each memory plane, bytes.
+    pub bytesperline: [u32; PLANES],
+}
+
+impl Rows {
+    /// Those of a layout.
+    #[must_use]
+    pub fn of(layout: &FrameLayout) -> Self {
+        Self {
+            count: layout.planes[0].allocated_rows,
+            bytesperline: layout.placement().bytesperline,
+        }
+    }
 }
 
 impl Wanted {
@@ -162,7 +184,7 @@ pub fn negotiate(device: &Device, wanted: &Wanted) -> Result<Agreed, Refused> {
     coded_format(device.as_fd(), queue, wanted.codec, size, bytes)?;
 
     // 2. and 4. OUTPUT.
-    let (coded, layout, colour) = output(device, wanted, &[0; PLANES])?;
+    let (coded, layout, colour) = output(device, wanted, &wanted.rows.bytesperline)?;
 
     // 3. The rate, as an interval. Drivers without rate control do not know the call.
     let declared = declared(wanted.rate, device.quirks.rate_min);
@@ -203,7 +225,7 @@ pub fn output(
         device.as_fd(),
         device.queue(Queue::Output),
         wanted.format,
-        visible,
+        (visible.0, visible.1.max(wanted.rows.count)),
         bytesperline,
         wanted.colour,
     )?;
@@ -220,6 +242,20 @@ pub fn output(
 
     let layout = layout(wanted.format, visible, &output).map_err(Refused::Layout)?;
     Ok((coded, layout, output.colour()))
+}
+
+/// Where the rows of frames of this size lie in an encoder's OUTPUT buffers, when it is asked for so many bytes from one to the next in
+/// each memory plane (0: its own). It is set to it then. `None` when it takes none.
+#[must_use]
+pub fn output_rows(
+    device: &Device,
+    raw: &RawFormat,
+    size: (u32, u32),
+    bytesperline: &[u32; PLANES],
+) -> Option<FrameLayout> {
+    let (fd, queue) = (device.as_fd(), device.queue(Queue::Output));
+    let given = raw_format(fd, queue, raw, size, bytesperline, Colour::UNKNOWN).ok()?;
+    layout(raw, size, &given).ok()
 }
 
 /// Sets a queue's raw format and colour, progressive, with at least these bytes from one row to the next in each memory plane. Gives

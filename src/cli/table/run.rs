@@ -17,7 +17,7 @@ use crate::types::users::Users;
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 44] = [
+pub(super) static RUN: [CliOption; 45] = [
     option(
         "--size",
         "WxH",
@@ -209,6 +209,13 @@ pub(super) static RUN: [CliOption; 44] = [
         "format of the camera, raw or coded as MJPG; --format if not given, or the first raw one that both can",
         Takes::Text,
         set!(Run, options, value => options.camera_format = Some(value::camera_format(value.bytes())?)),
+    ),
+    option(
+        "--decoder",
+        "PATH|auto|off",
+        "the decoder of a camera's coded pictures; the first that takes them if not given",
+        Takes::Text,
+        set!(Run, options, value => options.decoder = value::middle(value.text)?),
     ),
     option(
         "--color-range",

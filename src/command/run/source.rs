@@ -4,16 +4,19 @@
 
 use rustix::fd::AsFd;
 
+use super::decoder::{self, FoundDecoder};
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
+use crate::engine::camera::CameraSource;
 use crate::engine::camera::attach::source_rate;
-use crate::engine::camera::{CameraConfig, CameraSource};
+use crate::engine::camera::config::{CameraConfig, DecoderConfig};
 use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
-use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, SIZE_DEFAULT};
+use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, PLANES, SIZE_DEFAULT};
 use crate::log::note;
 use crate::media::format_set::FormatSet;
+use crate::media::fourcc::Fourcc;
 use crate::shm::layout::PacketHeader;
 use crate::shm::stats::Stats;
 use crate::signals::Signals;
@@ -24,7 +27,7 @@ use crate::v4l2::abi::Queue;
 use crate::v4l2::camera::{Camera, PictureFormat};
 use crate::v4l2::device::{Device, NodePath};
 use crate::v4l2::ioctl;
-use crate::v4l2::negotiate::Wanted;
+use crate::v4l2::negotiate::{Rows, Wanted};
 use crate::v4l2::pixel_aspect::oblong;
 
 /// The source, found and asked.
@@ -33,7 +36,9 @@ pub(super) struct Found<'a> {
     camera: Option<(Camera, CameraChoice<'a>)>,
     /// What it shows to its source.
     edid: Option<&'a [u8]>,
-    /// The formats that the camera gives.
+    /// The decoder of its pictures, where they are coded.
+    decoder: Option<FoundDecoder<'a>>,
+    /// The raw formats that the camera gives, or its decoder.
     gives: FormatSet,
     /// Width and height: the user's, the camera's present ones, or those for the time until a producer brings its own.
     size: (u32, u32),
@@ -48,7 +53,9 @@ impl<'a> Found<'a> {
         signals: &Signals,
     ) -> Result<Self, Failure> {
         let raw = options.camera_format.and_then(CameraFormat::raw);
-        if let Some(CameraFormat::Coded(given)) = options.camera_format {
+        if let Some(CameraFormat::Coded(given)) = options.camera_format
+            && given == options.codec
+        {
             return Err(failure!(
                 Exit::Usage,
                 "--camera-format {given} with --codec {}: not supported yet",
@@ -71,6 +78,7 @@ impl<'a> Found<'a> {
             return Ok(Self {
                 camera: None,
                 edid,
+                decoder: None,
                 gives: FormatSet::default(),
                 size,
             });
@@ -84,9 +92,18 @@ impl<'a> Found<'a> {
             size = camera.size().map_err(failed)?;
         }
         let queue = camera.pictures.kind();
-        let gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
+        let mut gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
+        let decoder = match options.camera_format.and_then(CameraFormat::coded) {
+            None => None,
+            Some(coded) => {
+                let found = decoder::find(options.decoder, coded, size, choice, gives)?;
+                gives = found.gives().map_err(|error| found.failed(error))?;
+                Some(found)
+            }
+        };
         Ok(Self {
             camera: Some((camera, choice)),
+            decoder,
             edid,
             gives,
             size,
@@ -136,7 +153,18 @@ impl<'a> Found<'a> {
         options: &RunOptions<'_>,
     ) -> ioctl::Result<Option<RawFormats>> {
         match &self.camera {
-            Some((camera, _)) => raw_formats(camera, self.gives, device, options, self.size),
+            Some((camera, _)) => {
+                let size = self.size;
+                let of_camera = |raw, strides: &[u32; PLANES]| camera.rows(raw, size, strides);
+                match &self.decoder {
+                    None => raw_formats(&of_camera, self.gives, device, options, size),
+                    // Rows that it is asked for are lost when the stream changes.
+                    Some(found) => {
+                        let of_decoder = |raw, _: &[u32; PLANES]| found.decoder.gives(raw, size);
+                        raw_formats(&of_decoder, self.gives, device, options, size)
+                    }
+                }
+            }
             None => {
                 let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
                 Ok(takes.preferred().map(RawFormats::both))
@@ -170,6 +198,7 @@ impl<'a> Found<'a> {
             format: raw.encoder,
             codec: options.codec,
             colour: options.colour,
+            rows: Rows::default(),
         }
     }
 
@@ -182,10 +211,16 @@ impl<'a> Found<'a> {
         options.frame_slots.unwrap_or(default)
     }
 
-    /// The camera as the engine takes it over.
+    /// The decoder's path, to open it: the engine opens it for itself.
+    pub(super) fn take_decoder(&mut self) -> Option<(NodePath<'a>, Fourcc)> {
+        self.decoder.take().map(|found| (found.path, found.coded))
+    }
+
+    /// The camera as the engine takes it over, with the decoder of its pictures.
     pub(super) fn camera(
         self,
         raw: RawFormats,
+        decoder: Option<DecoderConfig<'a>>,
         options: &RunOptions<'a>,
         stats: Stats<'a>,
         header: &'a PacketHeader,
@@ -194,6 +229,7 @@ impl<'a> Found<'a> {
         let config = CameraConfig {
             choice,
             format: raw.camera,
+            decoder,
             edid: self.edid,
             stall_ns: u64::from(options.stall_ms) * MS,
             patience_ns: u64::from(options.camera_wait_ms) * MS,

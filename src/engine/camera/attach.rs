@@ -1,28 +1,32 @@
-//! Camera and encoder are brought together: one format and size, rows in the same places, and one set of buffers, the encoder's or the
-//! camera's; or, where that cannot be, one copy of each frame, which the log names.
+//! Camera, encoder, and the decoder between them where there is one, are brought together: one format and size, rows in the same places, and
+//! one set of buffers.
 //!
 //! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
-use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
-use super::{CameraConfig, CameraSource, Health, give_slots};
+use super::buffers::{NotAttached, bring_together, decoder, has_rows, unbound};
+use super::config::{CameraConfig, DecoderConfig, Part};
+use super::decoding::Decoding;
+use super::{CameraSource, Health, start};
 use crate::engine::error::EngineError;
 use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
-use crate::limits::{CAMERA_PAUSE_MS, CAMERA_RESERVE, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
+use crate::limits::{CAMERA_CODED_SLOTS, CAMERA_PAUSE_MS, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::NoSignal;
 use crate::shm::stats::Counter;
+use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
-use crate::types::memory::MemoryChoice;
 use crate::v4l2::camera::{Camera, PictureFormat, Signal};
-use crate::v4l2::negotiate::{Refused, Wanted};
+use crate::v4l2::decoder::Decoder;
+use crate::v4l2::device::NotUsable;
+use crate::v4l2::negotiate::{Refused, Rows, Wanted};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
 /// The requested one when the camera does not say. Logged when it is neither the requested one nor `present`.
@@ -47,20 +51,6 @@ pub fn source_rate(
         );
     }
     rate
-}
-
-/// Why a camera is not attached.
-enum NotAttached<'a> {
-    /// The camera refused.
-    Camera(Refused),
-    /// The encoder refused.
-    Encoder(EngineError<'a>),
-}
-
-impl<T: Into<Refused>> From<T> for NotAttached<'_> {
-    fn from(error: T) -> Self {
-        Self::Camera(error.into())
-    }
 }
 
 /// What became of the try to attach the camera again.
@@ -94,11 +84,16 @@ impl<'a> CameraSource<'a> {
         };
         let wanted = setup.stage.wanted;
         match self.begin(setup, pipeline, &mut camera, &wanted) {
-            Ok(()) => {
-                self.keep(camera, Health::Streaming, now());
+            Ok(decoding) => {
+                self.keep(camera, decoding, Health::Streaming, now());
                 Ok(())
             }
-            Err(NotAttached::Camera(error)) => Err(EngineError::Camera(self.config.choice, error)),
+            Err(NotAttached::Source(of, error)) => Err(match (of, self.config.decoder) {
+                (Part::Decoder, Some(decoder)) => {
+                    EngineError::Decoder(Escaped(decoder.node.to_bytes()), error)
+                }
+                _ => EngineError::Camera(self.config.choice, error),
+            }),
             Err(NotAttached::Encoder(error)) => Err(error),
         }
     }
@@ -114,33 +109,34 @@ impl<'a> CameraSource<'a> {
     ) -> Result<Attached, EngineError<'a>> {
         let mut camera = match self.open_again() {
             Ok(camera) => camera,
-            Err(error) => return self.closed(&error),
+            Err(error) => return self.closed(Part::Camera, &error),
         };
         if let Some(edid) = self.config.edid
             && let Err(error) = camera.show_edid(edid)
         {
-            return self.closed(&error.into());
+            return self.closed(Part::Camera, &error.into());
         }
         let signal = camera.signal();
         let mut reconfigured = false;
         let lost = match signal {
-            Signal::Failed(error) => return self.closed(&error.into()),
+            Signal::Failed(error) => return self.closed(Part::Camera, &error.into()),
             Signal::Lost(error) => Refused::Call(error),
             Signal::Own | Signal::Steady => {
                 let present = setup.stage.wanted;
                 let wanted = self.wanted_of(setup, &camera, &signal);
                 match self.begin(setup, pipeline, &mut camera, &wanted) {
-                    Ok(()) => {
+                    Ok(decoding) => {
                         self.stats.count(Counter::CameraRestarts);
                         self.set_no_signal(NoSignal::No);
-                        self.keep(camera, Health::Streaming, now());
+                        self.keep(camera, decoding, Health::Streaming, now());
                         return Ok(Attached::Streaming);
                     }
                     // The source may send another size again.
-                    Err(NotAttached::Camera(
+                    Err(NotAttached::Source(
+                        Part::Camera,
                         error @ (Refused::Size(..) | Refused::Interlaced(_)),
                     )) if matches!(signal, Signal::Steady) => error,
-                    Err(NotAttached::Camera(error)) => return self.closed(&error),
+                    Err(NotAttached::Source(of, error)) => return self.closed(of, &error),
                     Err(NotAttached::Encoder(error)) => {
                         setup.stage.log(error);
                         if wanted == present || !set_up_as_before(setup, &present) {
@@ -160,12 +156,12 @@ impl<'a> CameraSource<'a> {
             _ => u64::MAX,
         };
         self.log_signal(&lost);
-        self.keep(camera, Health::NoSignal(again_ns), now());
+        self.keep(camera, None, Health::NoSignal(again_ns), now());
         Ok(Attached::NoSignal { reconfigured })
     }
 
-    fn closed(&mut self, error: &Refused) -> Result<Attached, EngineError<'a>> {
-        self.lose(error, now()).map(|_| Attached::Closed)
+    fn closed(&mut self, of: Part, error: &Refused) -> Result<Attached, EngineError<'a>> {
+        self.lose(of, error, now()).map(|_| Attached::Closed)
     }
 
     /// Logs and publishes why there is no signal. What is wrong may change: each cause once, and again when there was a signal.
@@ -177,18 +173,27 @@ impl<'a> CameraSource<'a> {
         self.set_no_signal(reason);
     }
 
-    /// Sets encoder and camera up, makes the camera's buffers the slots, and starts it.
+    /// Sets encoder and camera up, brings their buffers together, and starts the camera. Gives the decoder between them, if there is one.
     fn begin(
         &self,
         setup: &mut Setup<'_, 'a>,
         pipeline: &mut Pipeline<'_>,
         camera: &mut Camera,
         wanted: &Wanted,
-    ) -> Result<(), NotAttached<'a>> {
-        let slots = attach(setup, camera, self.config, wanted)?;
+    ) -> Result<Option<Decoding<'a>>, NotAttached<'a>> {
+        let (slots, opened) = attach(setup, camera, self.config, wanted)?;
         pipeline.replace_slots(slots);
-        give_slots(&camera.pictures, pipeline, now())?;
-        Ok(camera.pictures.start()?)
+        let mut decoding = match opened {
+            Some(decoder) => Some(Decoding::new(
+                decoder,
+                camera,
+                (wanted.width, wanted.height),
+                self.stats,
+            )?),
+            None => None,
+        };
+        start(camera, decoding.as_mut(), pipeline, now())?;
+        Ok(decoding)
     }
 
     /// What is to be encoded of a camera that has a signal, or needs none.
@@ -226,7 +231,7 @@ fn no_signal(lost: &Refused) -> NoSignal {
     }
 }
 
-/// Sets encoder and camera up for each other. The camera is not started yet. Gives how many slots there are.
+/// Sets encoder and camera up for each other, and the decoder between them. The camera is not started yet. Gives how many slots there are.
 ///
 /// # Errors
 /// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
@@ -235,155 +240,91 @@ fn attach<'a>(
     camera: &mut Camera,
     config: CameraConfig<'_>,
     wanted: &Wanted,
-) -> Result<u32, NotAttached<'a>> {
+) -> Result<(u32, Option<Decoder>), NotAttached<'a>> {
     let size = (wanted.width, wanted.height);
     let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
     if !sides.contains(&size.0) || !sides.contains(&size.1) {
         return Err(Refused::Size(size, size).into());
     }
     let options = setup.stage.session.options;
-    let colour = camera.colour(PictureFormat::Raw(config.format), size, options.progressive)?;
-    let wanted = &Wanted {
+    let mut colour = camera.colour(config.pictures(), size, options.progressive)?;
+    if let Some(decoder) = config.decoder {
+        colour = colour.of_coded(decoder.coded);
+    }
+    let mut wanted = Wanted {
         colour: colour.overridden_by(options.colour),
         ..*wanted
     };
-    let idle = setup.stage.encoder().is_none_or(|one| one.slots() == 0);
-    if *wanted != setup.stage.wanted || idle {
-        unbound(setup, wanted)?;
+    let present = setup.stage.wanted;
+    if size != (present.width, present.height) {
+        wanted.rows = Rows::default();
     }
-    // The camera is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
+    let idle = setup.stage.encoder().is_none_or(|one| one.slots() == 0);
+    if wanted != present || idle {
+        unbound(setup, &wanted)?;
+    }
+    // Whoever fills the slots is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
     let alike = config.format.has_layout_of(wanted.format);
     let strides = match setup.stage.encoder() {
         Some(encoder) if alike => encoder.agreed().layout.placement().bytesperline,
         _ => [0; PLANES],
     };
-    let layout = camera.negotiate(PictureFormat::Raw(config.format), wanted, &strides)?;
-    let layout = layout.unwrap_or_default();
-    let mut slots = lend(setup, camera, config, wanted, &layout, alike)?;
-    if slots.is_none() {
-        camera.pictures.allocate(setup.stage.session.slots)?;
-        slots = import(setup, camera, config, wanted, &layout, alike)?;
-    }
-    if slots.is_none() {
-        let outputs = unbound(setup, wanted)?;
-        if let Some(encoder) = setup.stage.encoder() {
-            setup
-                .memory
-                .copy_camera(encoder, &camera.pictures, &layout, options.memory)?;
-        }
-        slots = Some(outputs.min(camera.pictures.slots()));
-    }
-    slots
-        .filter(|&slots| slots > CAMERA_RESERVE as u32)
-        .ok_or_else(|| IoctlError::new(Call::ReqBufs, Errno::NOMEM).into())
-}
-
-/// Makes the encoder's buffers the camera's, which then writes its pictures where the encoder reads them; a camera behind USB has no memory
-/// that an encoder without an IOMMU could read. `None` where that cannot be: there are other ways.
-fn lend<'a>(
-    setup: &mut Setup<'_, 'a>,
-    camera: &mut Camera,
-    config: CameraConfig<'_>,
-    wanted: &Wanted,
-    layout: &FrameLayout,
-    alike: bool,
-) -> Result<Option<u32>, NotAttached<'a>> {
-    let choice = setup.stage.session.options.memory;
-    let encoder = setup.stage.encoder();
-    let fits = encoder.is_some_and(|one| one.agreed().layout.placement() == layout.placement());
-    if choice == MemoryChoice::Copy || !alike || !fits {
-        return Ok(None);
-    }
-    let mut buffers = match setup.stage.has_own_buffers() {
-        true => Buffers::Kept(MemoryChoice::Export),
-        false => Buffers::Driver(MemoryChoice::Export),
+    let layout = camera.negotiate(config.pictures(), &wanted, &strides)?;
+    let mut opened = match config.decoder {
+        Some(between) => Some(open_decoder(camera, between, size)?),
+        None => None,
     };
-    let answer = setup.set_up(wanted, &mut buffers);
-    let answer = answer.map(|slots| (slots, camera.pictures.borrow(setup.memory.lend())));
-    match answer {
-        Ok((slots, Ok(()))) => {
-            note!(
-                info,
-                "{config}: fills the encoder's buffers, no frame is copied"
-            );
-            Ok(Some(slots))
+    let (filler, layout) = match &mut opened {
+        Some(one) => {
+            let layout = one.negotiate(config.format, size, &strides);
+            (&mut one.pictures, layout.map_err(decoder)?)
         }
-        Ok((_, Err(error))) => {
-            note!(
-                info,
-                "{config}: does not fill the encoder's buffers ({error})"
-            );
-            Ok(None)
-        }
-        Err(error) => {
-            setup.stage.log(error);
-            Ok(None)
-        }
+        None => (&mut camera.pictures, layout.unwrap_or_default()),
+    };
+    if alike && Rows::of(&layout) != wanted.rows && !has_rows(setup, &layout) {
+        adopt_rows(setup, &mut wanted, &layout)?;
     }
+    let slots = bring_together(setup, filler, config, &wanted, &layout, alike)?;
+    if let Some(one) = &mut opened {
+        one.allocate_inputs().map_err(decoder)?;
+    }
+    Ok((slots, opened))
 }
 
-/// Makes the camera's buffers the encoder's. `None` where they have to be copied, which is logged in one line. With
-/// `--memory export` whatever stands in the way is an error.
-fn import<'a>(
+/// Opens the decoder and sets what comes into it; the camera has its buffers then.
+fn open_decoder<'a>(
+    camera: &mut Camera,
+    between: DecoderConfig<'_>,
+    size: (u32, u32),
+) -> Result<Decoder, NotAttached<'a>> {
+    camera.pictures.allocate(CAMERA_CODED_SLOTS)?;
+    let opened = Decoder::open(between.node).map_err(|error| match error {
+        NotUsable::Call(error) => decoder(error),
+        NotUsable::NotM2m(_) => decoder(IoctlError::new(Call::QueryCap, Errno::NODEV)),
+    })?;
+    let bytes = camera.pictures.buffer_bytes()?;
+    opened.take(between.coded, size, bytes).map_err(decoder)?;
+    Ok(opened)
+}
+
+/// Sets the encoder up for rows that lie as these, such as the 1088 of a decoder for 1080, of which the crop shows 1080. Where it cannot,
+/// it has rows of its own as before.
+fn adopt_rows<'a>(
     setup: &mut Setup<'_, 'a>,
-    camera: &Camera,
-    config: CameraConfig<'_>,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     layout: &FrameLayout,
-    alike: bool,
-) -> Result<Option<u32>, NotAttached<'a>> {
-    let choice = setup.stage.session.options.memory;
-    if choice == MemoryChoice::Copy || config.copied {
-        return Ok(None);
+) -> Result<(), NotAttached<'a>> {
+    let own = *wanted;
+    wanted.rows = Rows::of(layout);
+    if unbound(setup, wanted).is_ok() && has_rows(setup, layout) {
+        return Ok(());
     }
-    let insists = choice == MemoryChoice::Export;
-    if !alike && insists {
-        return Err(Refused::Format(config.format.fourcc, wanted.format.fourcc).into());
-    }
-    if !alike {
-        note!(
-            warn,
-            "{config}: {} becomes {} by a copy, {} bytes a second",
-            config.format.fourcc,
-            wanted.format.fourcc,
-            wanted.bytes_a_second()
-        );
-        return Ok(None);
-    }
-    let mut planes = ArrayVec::new();
-    if let Err(error) = camera.pictures.export(&mut planes) {
-        if insists {
-            return Err(error.into());
-        }
-        note!(
-            warn,
-            "{config}: {error}: each frame is copied, {} bytes a second",
-            wanted.bytes_a_second()
-        );
-        return Ok(None);
-    }
-    let mut buffers = Buffers::Imported(camera.pictures.slots(), layout.placement(), planes);
-    match setup.set_up(wanted, &mut buffers) {
-        Ok(slots) => Ok(Some(slots)),
-        Err(error) if insists => Err(NotAttached::Encoder(error)),
-        Err(error) => {
-            setup.stage.log(error);
-            Ok(None)
-        }
-    }
+    *wanted = own;
+    unbound(setup, wanted).map(|_| ())
 }
 
 /// Sets the encoder up as it was before a camera did not fit. Whether that succeeded.
 fn set_up_as_before(setup: &mut Setup<'_, '_>, present: &Wanted) -> bool {
     let answer = setup.set_up(present, &mut Buffers::Unbound);
     answer.map_err(|error| setup.stage.log(error)).is_ok()
-}
-
-/// Sets the encoder up with buffers of its own, which nobody has.
-///
-/// # Errors
-/// When the encoder refuses.
-fn unbound<'a>(setup: &mut Setup<'_, 'a>, wanted: &Wanted) -> Result<u32, NotAttached<'a>> {
-    let answer = setup.set_up(wanted, &mut Buffers::Unbound);
-    answer.map_err(NotAttached::Encoder)
 }

@@ -7,8 +7,9 @@
 
 use rustix::io::Errno;
 
+use super::config::{Fault, Part};
 use super::identity::{self, Identity};
-use super::{CameraEvent, CameraSource, Health, give_slots};
+use super::{CameraEvent, CameraSource, Health, start};
 use crate::engine::error::EngineError;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
@@ -16,62 +17,74 @@ use crate::limits::{CAMERA_PAUSE_MS, CAMERA_SETTLE_MS};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::stats::Counter;
+use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::v4l2::camera::Camera;
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::negotiate::Refused;
 
 impl<'a> CameraSource<'a> {
-    /// The camera failed. The first time since the latest frame it is started again; if that does not help, it has to be reopened.
+    /// A device failed. The first time since the latest frame all is started again; if that does not help, it has to be reopened.
     ///
     /// # Errors
     /// When it did not come back in time.
     pub(super) fn fail(
         &mut self,
-        mut error: IoctlError,
+        mut fault: Fault,
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
     ) -> Result<CameraEvent, EngineError<'a>> {
-        if self.failed == 0 && !error.is_loss() {
+        let Fault { of, error } = fault;
+        // Where its pictures lie otherwise, both ends have to agree again.
+        let lies = error.call == Call::GFmt;
+        if self.failed == 0 && !error.is_loss() && !lies {
             note!(
                 warn,
-                "{}: the camera failed ({error}): starting it again",
-                self.config
+                "{} failed ({error}): starting it again",
+                of.name(self.config)
             );
             self.failed = now_ns;
+            self.count_restart(of);
             match self.stop(pipeline, now_ns) {
                 Ok(()) => return Ok(CameraEvent::None),
-                Err(again) => error = again,
+                Err(again) => fault = again,
             }
         }
-        self.lose(&error.into(), now_ns)
+        self.lose(fault.of, &fault.error.into(), now_ns)
     }
 
-    /// Stops the camera, which gives back what it has. It is started again when the encoder is empty: some drivers sleep for
-    /// seconds in STREAMON, and no packet is to wait for that.
-    pub(super) fn stop(
-        &mut self,
-        pipeline: &mut Pipeline<'_>,
-        now_ns: u64,
-    ) -> Result<(), IoctlError> {
-        if let Some(camera) = &self.camera {
-            camera.pictures.stop()?;
+    fn count_restart(&self, of: Part) {
+        if of == Part::Decoder {
+            self.stats.count(Counter::DecoderRestarts);
         }
+    }
+
+    /// Stops camera and decoder, which give back what they have. They are started again when the encoder is empty: some drivers sleep for
+    /// seconds in STREAMON, and no packet is to wait for that.
+    pub(super) fn stop(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<(), Fault> {
+        if let Some(camera) = &self.camera {
+            let stopped = camera.pictures.stop();
+            stopped.map_err(|error| Part::Camera.failed(error))?;
+        }
+        if let Some(decoding) = &mut self.decoding {
+            let stopped = decoding.stop();
+            stopped.map_err(|error| Part::Decoder.failed(error))?;
+        }
+        self.flushing = false;
         pipeline.reclaim();
         self.health = Health::Stopped(now_ns);
         Ok(())
     }
 
     /// Starts the camera that was stopped.
-    pub(super) fn start(&mut self, pipeline: &mut Pipeline<'_>) -> Result<(), IoctlError> {
+    pub(super) fn start(&mut self, pipeline: &mut Pipeline<'_>) -> Result<(), Fault> {
         self.stats.count(Counter::CameraRestarts);
         let now_ns = self.begin_try();
         self.clock.restart();
         self.discontinuity = true;
         self.health = Health::Streaming;
         if let Some(camera) = &self.camera {
-            give_slots(&camera.pictures, pipeline, now_ns)?;
-            camera.pictures.start()?;
+            start(camera, self.decoding.as_mut(), pipeline, now_ns)?;
         }
         self.tried = None;
         Ok(())
@@ -110,6 +123,7 @@ impl<'a> CameraSource<'a> {
     /// When it did not come back in time.
     pub(super) fn lose(
         &mut self,
+        of: Part,
         error: &Refused,
         now_ns: u64,
     ) -> Result<CameraEvent, EngineError<'a>> {
@@ -121,7 +135,8 @@ impl<'a> CameraSource<'a> {
             self.failed = now_ns;
             note!(
                 warn,
-                "{config}: the camera is gone ({error}): waiting for it"
+                "{} is gone ({error}): waiting for it",
+                of.name(config)
             );
         }
         // As long as it took again, at least: whatever sleeps in the kernel, clients have half of the time.
@@ -130,7 +145,13 @@ impl<'a> CameraSource<'a> {
         let gone = now_ns.saturating_sub(self.failed);
         if gone >= patience_ns {
             let patience_ms = patience_ns / MS;
-            return Err(EngineError::CameraLost(config.choice, patience_ms, *error));
+            return Err(match (of, config.decoder) {
+                (Part::Decoder, Some(decoder)) => {
+                    let path = Escaped(decoder.node.to_bytes());
+                    EngineError::DecoderLost(path, patience_ms, *error)
+                }
+                _ => EngineError::CameraLost(config.choice, patience_ms, *error),
+            });
         }
         let (min, max) = (CAMERA_SETTLE_MS, CAMERA_PAUSE_MS);
         let pause = gone.clamp(u64::from(min) * MS, u64::from(max) * MS);

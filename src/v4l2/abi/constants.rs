@@ -66,9 +66,13 @@ constants! { "V4L2_";
 
     /// The part of the image that is encoded.
     SEL_TGT_CROP = 0x0000;
+    /// The part of the buffer that a decoded picture fills.
+    SEL_TGT_COMPOSE = 0x0100;
 
     /// Encode what is queued, mark the last buffer, stop.
     ENC_CMD_STOP = 1;
+    /// Decode what is queued, mark the last buffer, stop.
+    DEC_CMD_STOP = 1;
 
     /// The source's format changed.
     EVENT_SOURCE_CHANGE = 5;

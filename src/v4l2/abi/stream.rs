@@ -171,13 +171,35 @@ pub struct EncoderCmd {
 layout! { EncoderCmd = "v4l2_encoder_cmd", size 40; cmd: 0, flags: 4, raw: 8 }
 
 impl EncoderCmd {
-    /// A command with flags.
+    /// A command without flags.
     #[must_use]
-    pub const fn new(cmd: u32, flags: u32) -> Self {
+    pub fn new(cmd: u32) -> Self {
         Self {
             cmd,
-            flags,
-            raw: [0; 8],
+            ..Self::default()
+        }
+    }
+}
+
+/// `v4l2_decoder_cmd`: start or stop decoding.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct DecoderCmd {
+    /// `DEC_CMD_*`.
+    pub cmd: u32,
+    flags: u32,
+    raw: [u64; 8],
+}
+
+layout! { DecoderCmd = "v4l2_decoder_cmd", size 72; cmd: 0, flags: 4, raw: 8 }
+
+impl DecoderCmd {
+    /// A command without flags.
+    #[must_use]
+    pub fn new(cmd: u32) -> Self {
+        Self {
+            cmd,
+            ..Self::default()
         }
     }
 }

@@ -16,7 +16,6 @@ pub struct Picture {
     /// The camera's timestamp, us; `None` when it is not of `CLOCK_MONOTONIC`.
     pub micros: Option<u64>,
     /// Bytes in its first memory plane: all of a coded picture.
-    #[allow(dead_code, reason = "the source of coded pictures comes next")]
     pub bytes: u32,
     /// `v4l2_buffer::sequence`: the camera's count.
     pub sequence: u32,

@@ -10,8 +10,8 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl};
 
 use crate::errno::call::{Call, IoctlError};
 use crate::v4l2::abi::{
-    self, Capability, CropCap, DmaBufSync, DmaHeapAllocationData, DvTimings, Edid, EncoderCmd,
-    Event, EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum,
+    self, Capability, CropCap, DecoderCmd, DmaBufSync, DmaHeapAllocationData, DvTimings, Edid,
+    EncoderCmd, Event, EventSubscription, ExportBuffer, ExtControls, FmtDesc, Format, FrmSizeEnum,
     QueryExtCtrl, QueryMenu, RawBuffer, RequestBuffers, Selection, StreamParm, UdmabufCreate,
 };
 
@@ -66,7 +66,7 @@ macro_rules! plain {
 plain! {
     VIDIOC_QUERYCAP(Capability), VIDIOC_ENUM_FMT(FmtDesc), VIDIOC_ENUM_FRAMESIZES(FrmSizeEnum),
     VIDIOC_G_FMT(Format), VIDIOC_S_FMT(Format), VIDIOC_G_PARM(StreamParm),
-    VIDIOC_S_PARM(StreamParm), VIDIOC_S_SELECTION(Selection),
+    VIDIOC_S_PARM(StreamParm), VIDIOC_S_SELECTION(Selection), VIDIOC_G_SELECTION(Selection), VIDIOC_DECODER_CMD(DecoderCmd),
     VIDIOC_QUERY_EXT_CTRL(QueryExtCtrl), VIDIOC_QUERYMENU(QueryMenu), VIDIOC_REQBUFS(RequestBuffers),
     VIDIOC_EXPBUF(ExportBuffer), VIDIOC_STREAMON(u32), VIDIOC_STREAMOFF(u32), VIDIOC_ENCODER_CMD(EncoderCmd),
     VIDIOC_SUBSCRIBE_EVENT(EventSubscription), VIDIOC_DQEVENT(Event),

@@ -1,0 +1,117 @@
+//! How a camera is used, with a decoder or without, and what its parts are called.
+//!
+//! Knows choices and names. Opens nothing.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use crate::errno::call::IoctlError;
+use crate::media::format::RawFormat;
+use crate::media::fourcc::Fourcc;
+use crate::text::Escaped;
+use crate::types::devices::CameraChoice;
+use crate::v4l2::camera::PictureFormat;
+
+/// How a camera is used, whenever it is attached.
+#[derive(Clone, Copy, Debug)]
+pub struct CameraConfig<'a> {
+    /// Which camera it is.
+    pub choice: CameraChoice<'a>,
+    /// Its raw format, or its decoder's: the encoder's, or one with the same rows.
+    pub format: &'static RawFormat,
+    /// Its pictures are coded, and a decoder makes raw ones of them.
+    pub decoder: Option<DecoderConfig<'a>>,
+    /// The EDID that it shows to its source.
+    pub edid: Option<&'a [u8]>,
+    /// No frame and no failure for so long, and it woke the loop for nothing: it has failed, ns.
+    pub stall_ns: u64,
+    /// How long a camera that is gone is waited for, ns.
+    pub patience_ns: u64,
+    /// The encoder refuses its buffers when they are queued, and not before: frames are copied.
+    pub copied: bool,
+}
+
+/// A decoder between a camera and the encoder.
+#[derive(Clone, Copy, Debug)]
+pub struct DecoderConfig<'a> {
+    /// What the camera gives.
+    pub coded: Fourcc,
+    /// The decoder's path, to open it.
+    pub node: &'a CStr,
+}
+
+impl CameraConfig<'_> {
+    /// What the camera is asked for.
+    #[must_use]
+    pub fn pictures(&self) -> PictureFormat {
+        match self.decoder {
+            Some(decoder) => PictureFormat::Coded(decoder.coded),
+            None => PictureFormat::Raw(self.format),
+        }
+    }
+}
+
+impl<'a> CameraConfig<'a> {
+    /// Whoever fills the slots, for sentences.
+    pub(super) fn filler(self) -> Filler<'a> {
+        Filler(self)
+    }
+}
+
+/// The camera as the user named it, or the decoder's path.
+pub(super) struct Filler<'a>(CameraConfig<'a>);
+
+impl fmt::Display for Filler<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.decoder {
+            Some(decoder) => Escaped(decoder.node.to_bytes()).fmt(f),
+            None => self.0.fmt(f),
+        }
+    }
+}
+
+/// Which device of the source failed, and how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) of: Part,
+    pub(super) error: IoctlError,
+}
+
+/// A device of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Camera,
+    Decoder,
+}
+
+impl Part {
+    /// Its name: the camera's as the user gave it, or the decoder's path.
+    pub(super) fn name<'a>(self, config: CameraConfig<'a>) -> PartName<'a> {
+        PartName(self, config)
+    }
+
+    pub(super) fn failed(self, error: IoctlError) -> Fault {
+        Fault { of: self, error }
+    }
+}
+
+/// A device of the source, in words.
+pub(super) struct PartName<'a>(Part, CameraConfig<'a>);
+
+impl fmt::Display for PartName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1.decoder) {
+            (Part::Decoder, Some(decoder)) => {
+                write!(f, "{}: the decoder", Escaped(decoder.node.to_bytes()))
+            }
+            _ => write!(f, "{}: the camera", self.1),
+        }
+    }
+}
+
+/// The camera's name, for sentences about it.
+impl fmt::Display for CameraConfig<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.choice.fmt(f)
+    }
+}
