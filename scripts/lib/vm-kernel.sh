@@ -182,12 +182,15 @@ kernel_packages() {
 }
 
 kernel_image() {
-    local key
+    local key image
     ! _kernel_foreign || _kernel_fetch || return 1
     key=$(_kernel_key) || { echo "vm: no version of $_kernel_source is known" >&2; return 1; }
-    [ -e "$cache/$_kernel_name-$key" ] || (
-        flock -n 8 || { echo "vm: waiting for another build" >&2; flock 8; }
-        [ -e "$cache/$_kernel_name-$key" ] || _kernel_build "$cache/$_kernel_name-$key" 8>&-
-    ) 8>"$cache/$_kernel_name.lock" || return 1
-    echo "$cache/$_kernel_name-$key"
+    image=$cache/$_kernel_name-$key
+    # A lock of its own: the build of another kernel is nothing to wait for. What comes after its removal finds the kernel.
+    [ -e "$image" ] || (
+        flock -n 8 || { echo "vm: waiting for another build of this kernel" >&2; flock 8; }
+        [ -e "$image" ] || _kernel_build "$image" 8>&- || exit 1
+        rm -f "$image.lock"
+    ) 8>"$image.lock" || return 1
+    echo "$image"
 }
