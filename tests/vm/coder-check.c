@@ -8,11 +8,14 @@
  *   canned  `frames` canned pictures, a key frame every `key` frames
  *   load    frames become YU12 with the coder's own size, padding included
  *   jpeg    one frame becomes a JPEG of `quality`
+ *   unjpeg  one JPEG becomes YU12 of just its size; then it is read `damaged` times more, with bytes changed and its end cut off
+ *
+ * What h264 and canned write they also read again, and it has to be the same.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernel/bcm2835-codec-model/coder.h"
+#include "kernel/bcm2835-codec-model/jpeg_reader.h"
 
 static int arguments;
 static char **argument;
@@ -112,8 +115,22 @@ static struct h264 new_coder(void)
 	return coder;
 }
 
+/* Reads a picture from memory of just its size. */
+static void reread(struct h264_reader *reader, const struct sink *out, struct picture *picture)
+{
+	u8 *bytes = memory(out->used);
+
+	memcpy(bytes, out->bytes, out->used);
+	if (!h264_open(reader, bytes, out->used) || reader->width != number("width") || reader->height != number("height"))
+		fail("cannot be read");
+	if (!h264_read(reader, picture))
+		fail("is damaged");
+	free(bytes);
+}
+
 /* A picture that does not fit must leave no trace: the same one, coded again with room, continues the stream. */
-static void code(struct h264 *coder, const struct picture *now, const struct picture *reference, bool key)
+static void code(struct h264 *coder, const struct picture *now, const struct picture *reference, bool key, struct h264_reader *reader,
+		 struct picture *read)
 {
 	size_t room = h264_room(coder->width, coder->height);
 	u32 short_of = number("short");
@@ -131,29 +148,36 @@ static void code(struct h264 *coder, const struct picture *now, const struct pic
 		h264_headers(coder, &out);
 	h264_picture(coder, now, reference, key, &out);
 	give(&out);
+	reread(reader, &out, read);
+	if (memcmp(read->y, now->y, picture_bytes(now->width, now->height)))
+		fail("is read as another picture");
 	free(out.bytes);
 }
 
 static void h264(u8 *frame, size_t bytes)
 {
 	struct h264 coder = new_coder();
-	struct picture now = new_picture(), reference = new_picture(), other;
+	struct picture now = new_picture(), reference = new_picture(), read = new_picture(), other;
+	struct h264_reader reader = { 0 };
 	u32 count;
 
 	for (count = 0; next_frame(frame, bytes); count++) {
 		load(&now, frame);
-		code(&coder, &now, &reference, count % number("key") == 0);
+		code(&coder, &now, &reference, count % number("key") == 0, &reader, &read);
 		other = now;
 		now = reference;
 		reference = other;
 	}
 	free(now.y);
 	free(reference.y);
+	free(read.y);
 }
 
 static void canned(void)
 {
 	struct h264 coder = new_coder();
+	struct picture read = new_picture();
+	struct h264_reader reader = { 0 };
 	u32 count;
 
 	for (count = 0; count < number("frames"); count++) {
@@ -165,7 +189,11 @@ static void canned(void)
 			h264_headers(&coder, &out);
 		h264_canned(&coder, key, &out);
 		give(&out);
+		reread(&reader, &out, &read);
+		if (read.y[count] != 128 || read.cr[count] != 128)
+			fail("is not grey");
 	}
+	free(read.y);
 }
 
 static void loaded(u8 *frame, size_t bytes)
@@ -196,6 +224,79 @@ static void jpeg(u8 *frame, size_t bytes)
 	free(out.bytes);
 }
 
+/* Memory of just the size: the sanitizer sees one byte too many. */
+static bool read_jpeg(const u8 *bytes, size_t length, struct picture *picture, struct jpeg_reader *reader)
+{
+	u8 *copy = memory(length);
+	bool whole = false;
+
+	picture->y = NULL;
+	memcpy(copy, bytes, length);
+	if (jpeg_open(reader, copy, length)) {
+		u32 width = aligned(reader->width), height = aligned(reader->height);
+
+		if (width <= 4096 && height <= 4096) {
+			picture_place(picture, memory(picture_bytes(width, height)), width, height);
+			memset(picture->y, 0, picture_bytes(width, height));
+			whole = jpeg_read(reader, picture);
+		}
+	}
+	free(copy);
+	return whole;
+}
+
+static u32 random_number(void)
+{
+	static u32 state = 1;
+
+	state = state * 1664525 + 1013904223;
+	return state >> 8;
+}
+
+static void damage(u8 *frame, size_t bytes, u32 times, struct jpeg_reader *reader)
+{
+	u8 *copy = memory(bytes);
+	struct picture picture;
+	u32 i;
+
+	for (; times; times--) {
+		memcpy(copy, frame, bytes);
+		for (i = 0; i < 1 + times % 4; i++)
+			copy[random_number() % bytes] = (u8)random_number();
+		read_jpeg(copy, times % 3 ? bytes : random_number() % bytes, &picture, reader);
+		free(picture.y);
+	}
+	free(copy);
+}
+
+static void unjpeg(u8 *frame, size_t bytes)
+{
+	struct jpeg_reader *reader = memory(sizeof(*reader));
+	struct picture picture;
+	u32 width, height;
+
+	if (!next_frame(frame, bytes))
+		fail("no frame");
+	if (!read_jpeg(frame, bytes, &picture, reader))
+		fail("cannot be read");
+	width = (reader->width + 1) & ~1u;
+	height = (reader->height + 1) & ~1u;
+	{
+		size_t length = picture_bytes(width, height);
+		struct sink out = { .bytes = memory(length), .room = length, .used = length };
+		struct canvas canvas = { .bytes = out.bytes, .stride = width, .rows = height, .width = width, .height = height };
+		const char *f = text("fourcc");
+
+		if (!picture_store(&picture, (u32)f[0] | (u32)f[1] << 8 | (u32)f[2] << 16 | (u32)f[3] << 24, &canvas))
+			fail("unknown format");
+		give(&out);
+		free(out.bytes);
+	}
+	free(picture.y);
+	damage(frame, bytes, number("damaged"), reader);
+	free(reader);
+}
+
 int main(int count, char **list)
 {
 	size_t bytes;
@@ -204,7 +305,7 @@ int main(int count, char **list)
 	arguments = count;
 	argument = list;
 	if (count < 2)
-		fail("h264, canned, load or jpeg?");
+		fail("h264, canned, load, jpeg or unjpeg?");
 	if (!strcmp(list[1], "canned")) {
 		canned();
 		return 0;
@@ -217,6 +318,8 @@ int main(int count, char **list)
 		loaded(frame, bytes);
 	else if (!strcmp(list[1], "jpeg"))
 		jpeg(frame, bytes);
+	else if (!strcmp(list[1], "unjpeg"))
+		unjpeg(frame, bytes);
 	else
 		fail(list[1]);
 	free(frame);

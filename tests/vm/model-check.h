@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Thin calls for model-check.c: one ioctl each, without opinion. What the last dequeue brought is in `got`.
+ * Thin calls for model-check.c and decoder-check.c: one ioctl each, without opinion. What the last dequeue brought is in `got`.
  */
 #ifndef MODEL_CHECK_H
 #define MODEL_CHECK_H
@@ -23,7 +23,7 @@
 static int checks, failures;
 
 #define CHECK(what) check(what, #what, __LINE__)
-static void check(int held, const char *what, int line)
+static inline void check(int held, const char *what, int line)
 {
 	checks++;
 	if (held)
@@ -33,7 +33,7 @@ static void check(int held, const char *what, int line)
 	fflush(stdout);
 }
 
-static void knob(const char *name, const char *value)
+static inline void knob(const char *name, const char *value)
 {
 	char path[128];
 	int fd;
@@ -47,7 +47,7 @@ static void knob(const char *name, const char *value)
 	close(fd);
 }
 
-static double now(void)
+static inline double now(void)
 {
 	struct timespec t;
 
@@ -56,12 +56,12 @@ static double now(void)
 }
 
 /* Zero, or the error's number. */
-static int call(int fd, unsigned long request, void *argument)
+static inline int call(int fd, unsigned long request, void *argument)
 {
 	return ioctl(fd, request, argument) ? errno : 0;
 }
 
-static int set_format(int fd, int type, uint32_t fourcc, int w, int h, struct v4l2_format *f)
+static inline int set_format(int fd, int type, uint32_t fourcc, int w, int h, struct v4l2_format *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->type = type;
@@ -72,14 +72,14 @@ static int set_format(int fd, int type, uint32_t fourcc, int w, int h, struct v4
 	return call(fd, VIDIOC_S_FMT, f);
 }
 
-static int control(int fd, uint32_t id, int value)
+static inline int control(int fd, uint32_t id, int value)
 {
 	struct v4l2_control c = { id, value };
 
 	return call(fd, VIDIOC_S_CTRL, &c);
 }
 
-static int request(int fd, int type, int memory, unsigned int *count)
+static inline int request(int fd, int type, int memory, unsigned int *count)
 {
 	struct v4l2_requestbuffers r = { .count = *count, .type = type, .memory = memory };
 	int error = call(fd, VIDIOC_REQBUFS, &r);
@@ -88,12 +88,12 @@ static int request(int fd, int type, int memory, unsigned int *count)
 	return error;
 }
 
-static int stream(int fd, int type, int on)
+static inline int stream(int fd, int type, int on)
 {
 	return call(fd, on ? VIDIOC_STREAMON : VIDIOC_STREAMOFF, &type);
 }
 
-static int queue(int fd, int type, int index, int dmabuf, long usec)
+static inline int queue(int fd, int type, int index, int dmabuf, long usec)
 {
 	struct v4l2_plane plane = { .bytesused = 64 };
 	struct v4l2_buffer b = { .type = type, .index = index, .memory = dmabuf ? V4L2_MEMORY_DMABUF : V4L2_MEMORY_MMAP,
@@ -108,7 +108,7 @@ static int queue(int fd, int type, int index, int dmabuf, long usec)
 }
 
 /* Waits a second at most for `events`; what poll said. */
-static int await(int fd, int events)
+static inline int await(int fd, int events)
 {
 	struct pollfd p = { fd, events, 0 };
 
@@ -118,7 +118,7 @@ static int await(int fd, int events)
 static struct v4l2_buffer got;
 static struct v4l2_plane got_plane;
 
-static int dequeue(int fd, int type)
+static inline int dequeue(int fd, int type)
 {
 	await(fd, type == OUT ? POLLOUT : POLLIN);
 	memset(&got, 0, sizeof(got));
@@ -129,21 +129,21 @@ static int dequeue(int fd, int type)
 	return call(fd, VIDIOC_DQBUF, &got);
 }
 
-static int start(int fd)
+static inline int start(int fd)
 {
 	struct v4l2_encoder_cmd c = { .cmd = V4L2_ENC_CMD_START };
 
 	return call(fd, VIDIOC_ENCODER_CMD, &c);
 }
 
-static int stop(int fd)
+static inline int stop(int fd)
 {
 	struct v4l2_encoder_cmd c = { .cmd = V4L2_ENC_CMD_STOP };
 
 	return call(fd, VIDIOC_ENCODER_CMD, &c);
 }
 
-static int rate(int fd, int fps)
+static inline int rate(int fd, int fps)
 {
 	struct v4l2_streamparm p = { .type = OUT };
 

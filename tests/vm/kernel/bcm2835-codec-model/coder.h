@@ -57,6 +57,18 @@ struct raw {
  * 4:2:2 becomes 4:2:0 by the mean of two lines, (a + b + 1) / 2; RGB becomes BT.601 limited range. False when the format is not known. */
 bool picture_load(struct picture *to, u32 fourcc, const struct raw *frame);
 
+/* A raw frame to be written, all in one memory plane. `rows` is the format's height; `width` x `height`, both even, is what is written. */
+struct canvas {
+	u8 *bytes;
+	u32 stride, rows;
+	u32 width, height;
+	bool full_range;		/* of the picture's samples, where they become RGB */
+};
+
+/* Fills a frame from a picture, which is at least as large. Each line of a format that is not 4:2:0 takes the chroma of its pair, unfiltered; RGB
+ * is BT.601. False when the format is not known. */
+bool picture_store(const struct picture *from, u32 fourcc, const struct canvas *to);
+
 /* H.264, lossless: I_PCM for macroblocks that differ from the reference, P_Skip for the others; CAVLC, no deblocking, POC type 2. */
 struct h264 {
 	u32 width, height;		/* visible; the rest is cropped by the SPS */
@@ -81,8 +93,30 @@ void h264_picture(struct h264 *coder, const struct picture *now, const struct pi
 /* A P slice in which everything is skipped, or (key) a grey IDR picture: for measuring clients without the cost of pixels. */
 void h264_canned(struct h264 *coder, bool key, struct sink *out);
 
+/* The same, read. Zero at the start; what SPS and PPS said stays. */
+struct h264_reader {
+	u32 width, height;		/* visible; zero until there was an SPS */
+	u32 frame_num_bits, frame_num;	/* the number that the next picture has */
+	bool has_pps;
+	const u8 *slice, *end;		/* of the picture at hand */
+	bool key;
+};
+
+/* Reads headers up to the first picture in these bytes; false when there is none, or none that can be read. */
+bool h264_open(struct h264_reader *reader, const u8 *bytes, size_t length);
+/* That picture, in the place of the one before it. False when it is damaged, or the one before it was never read. */
+bool h264_read(struct h264_reader *reader, struct picture *picture);
+
 /* Baseline JPEG (JFIF, 4:2:0) of what is visible, quality 1 to 100 as libjpeg scales its tables. The limited range becomes the full one
  * that JFIF has. */
 void jpeg_picture(const struct picture *now, u32 width, u32 height, u32 quality, struct sink *out);
+
+/* Baseline JPEG, read. Its size and whether it has Huffman tables of its own (else those of Annex K are used) are in the reader (jpeg_reader.h)
+ * once it is open; false when the bytes are no such picture. */
+struct jpeg_reader;
+bool jpeg_open(struct jpeg_reader *reader, const u8 *bytes, size_t length);
+/* The picture, of the size that was found rounded up to 16. 4:2:2, 4:4:0 and 4:4:4 become 4:2:0 by the mean of two or four samples, halves
+ * rounded up. False when it is damaged: what was read until then is there. */
+bool jpeg_read(struct jpeg_reader *reader, struct picture *to);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A context: one open file with its controls, its two queues and its engine. And the table of what the node answers to.
+ * A context: one open file with its controls, its two queues and its engine. And the table of what the nodes answer to.
  */
 #include <linux/slab.h>
 #include <media/v4l2-event.h>
@@ -65,7 +65,7 @@ static int context_release(struct file *file)
 	v4l2_fh_del(&context->fh);
 	v4l2_fh_exit(&context->fh);
 	v4l2_ctrl_handler_free(&context->controls);
-	model_coding_release(context);
+	model_workers[node->role]->release(context);
 	kfree(context);
 	return 0;
 }
@@ -95,7 +95,7 @@ static int subscribe_event(struct v4l2_fh *fh, const struct v4l2_event_subscript
 	case V4L2_EVENT_EOS:
 		return v4l2_event_subscribe(fh, sub, 2, NULL);
 	case V4L2_EVENT_SOURCE_CHANGE:
-		/* It never comes, but the original lets one wait for it. */
+		/* It comes of a decoder; of the others the original lets one wait for it in vain. */
 		return v4l2_src_change_event_subscribe(fh, sub);
 	default:
 		return v4l2_ctrl_subscribe_event(fh, sub);
@@ -129,6 +129,8 @@ const struct v4l2_ioctl_ops model_ioctl_ops = {
 	.vidioc_streamoff = v4l2_m2m_ioctl_streamoff,
 	.vidioc_encoder_cmd = model_encoder_cmd,
 	.vidioc_try_encoder_cmd = model_try_encoder_cmd,
+	.vidioc_decoder_cmd = model_decoder_cmd,
+	.vidioc_try_decoder_cmd = model_try_decoder_cmd,
 
 	.vidioc_subscribe_event = subscribe_event,
 	.vidioc_unsubscribe_event = v4l2_event_unsubscribe,

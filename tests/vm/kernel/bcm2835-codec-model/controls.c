@@ -69,8 +69,16 @@ static void number(struct model_context *context, u32 id, s64 least, s64 most, u
 
 static void menu(struct model_context *context, u32 id, u64 choices, u8 usual)
 {
-	v4l2_ctrl_new_std_menu(&context->controls, &ops, id, fls64(choices) - 1, ~choices, usual);
+	struct v4l2_ctrl *ctrl = v4l2_ctrl_new_std_menu(&context->controls, &ops, id, fls64(choices) - 1, ~choices, usual);
+
+	/* A decoder takes what comes: its menus say what may. */
+	if (ctrl && context->node->role == DECODE)
+		ctrl->flags |= V4L2_CTRL_FLAG_READ_ONLY;
 }
+
+#define PROFILES                                                                                                  \
+	(BIT(V4L2_MPEG_VIDEO_H264_PROFILE_BASELINE) | BIT(V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE) |      \
+	 BIT(V4L2_MPEG_VIDEO_H264_PROFILE_MAIN) | BIT(V4L2_MPEG_VIDEO_H264_PROFILE_HIGH))
 
 int model_controls_init(struct model_context *context)
 {
@@ -78,7 +86,13 @@ int model_controls_init(struct model_context *context)
 	int ret;
 
 	v4l2_ctrl_handler_init(handler, 12);
-	if (context->node->role == ENCODE_IMAGE) {
+	if (context->node->role == DECODE) {
+		/* What the firmware really wants, only REQBUFS says. */
+		number(context, V4L2_CID_MIN_BUFFERS_FOR_CAPTURE, 1, 1, 1, 1);
+		menu(context, V4L2_CID_MPEG_VIDEO_H264_LEVEL, MENU(0, V4L2_MPEG_VIDEO_H264_LEVEL_4_2),
+		     V4L2_MPEG_VIDEO_H264_LEVEL_4_0);
+		menu(context, V4L2_CID_MPEG_VIDEO_H264_PROFILE, PROFILES, V4L2_MPEG_VIDEO_H264_PROFILE_HIGH);
+	} else if (context->node->role == ENCODE_IMAGE) {
 		number(context, V4L2_CID_JPEG_COMPRESSION_QUALITY, 1, 100, 1, 80);
 	} else {
 		menu(context, V4L2_CID_MPEG_VIDEO_BITRATE_MODE, MENU(0, V4L2_MPEG_VIDEO_BITRATE_MODE_CBR),
@@ -95,10 +109,7 @@ int model_controls_init(struct model_context *context)
 		number(context, V4L2_CID_MPEG_VIDEO_H264_I_PERIOD, 0, 0x7fffffff, 1, 60);
 		menu(context, V4L2_CID_MPEG_VIDEO_H264_LEVEL, MENU(0, V4L2_MPEG_VIDEO_H264_LEVEL_5_1),
 		     V4L2_MPEG_VIDEO_H264_LEVEL_4_0);
-		menu(context, V4L2_CID_MPEG_VIDEO_H264_PROFILE,
-		     BIT(V4L2_MPEG_VIDEO_H264_PROFILE_BASELINE) | BIT(V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE) |
-		     BIT(V4L2_MPEG_VIDEO_H264_PROFILE_MAIN) | BIT(V4L2_MPEG_VIDEO_H264_PROFILE_HIGH),
-		     V4L2_MPEG_VIDEO_H264_PROFILE_HIGH);
+		menu(context, V4L2_CID_MPEG_VIDEO_H264_PROFILE, PROFILES, V4L2_MPEG_VIDEO_H264_PROFILE_HIGH);
 	}
 	ret = handler->error ?: v4l2_ctrl_handler_setup(handler);
 	if (ret)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device: two nodes at the numbers where the Raspberry Pi has its encoders, and how they go away and come back.
+ * The device: nodes at the numbers where the Raspberry Pi has its codecs, what each of them is for, and how they go away and come back.
  *
  * The platform device and the media device stay for ever, so memory that it handed out outlives a node that went away.
  */
@@ -18,9 +18,11 @@
 static const struct {
 	int number;
 	const char *name;
+	u32 function;
 } roles[ROLES] = {
-	[ENCODE] = { 11, NAME "-encode" },
-	[ENCODE_IMAGE] = { 31, NAME "-encode_image" },
+	[DECODE] = { 10, NAME "-decode", MEDIA_ENT_F_PROC_VIDEO_DECODER },
+	[ENCODE] = { 11, NAME "-encode", MEDIA_ENT_F_PROC_VIDEO_ENCODER },
+	[ENCODE_IMAGE] = { 31, NAME "-encode_image", MEDIA_ENT_F_PROC_VIDEO_ENCODER },
 };
 
 static struct platform_device *model_device;
@@ -57,6 +59,20 @@ static void node_release(struct v4l2_device *v4l2_dev)
 	kfree(node);
 	/* Its number is free now, and perhaps somebody waits for it. */
 	schedule_work(&coming_back);
+}
+
+/* Each role answers to one kind of command; what does not encode has no rate. */
+static void disable_ioctls(struct video_device *vfd, enum model_role role)
+{
+	if (role == DECODE) {
+		v4l2_disable_ioctl(vfd, VIDIOC_ENCODER_CMD);
+		v4l2_disable_ioctl(vfd, VIDIOC_TRY_ENCODER_CMD);
+		v4l2_disable_ioctl(vfd, VIDIOC_G_PARM);
+		v4l2_disable_ioctl(vfd, VIDIOC_S_PARM);
+	} else {
+		v4l2_disable_ioctl(vfd, VIDIOC_DECODER_CMD);
+		v4l2_disable_ioctl(vfd, VIDIOC_TRY_DECODER_CMD);
+	}
 }
 
 static int node_register(enum model_role role)
@@ -96,6 +112,7 @@ static int node_register(enum model_role role)
 	node->vfd.v4l2_dev = &node->v4l2_dev;
 	strscpy(node->vfd.name, roles[role].name, sizeof(node->vfd.name));
 	video_set_drvdata(&node->vfd, node);
+	disable_ioctls(&node->vfd, role);
 	ret = video_register_device(&node->vfd, VFL_TYPE_VIDEO, roles[role].number);
 	if (ret) {
 		v4l2_device_unregister(&node->v4l2_dev);
@@ -103,7 +120,7 @@ static int node_register(enum model_role role)
 		goto m2m;
 	}
 	nodes[role] = node;
-	if (v4l2_m2m_register_media_controller(node->m2m_dev, &node->vfd, MEDIA_ENT_F_PROC_VIDEO_ENCODER))
+	if (v4l2_m2m_register_media_controller(node->m2m_dev, &node->vfd, roles[role].function))
 		pr_warn(NAME "-model: no media entity for %s\n", roles[role].name);
 	return 0;
 m2m:
@@ -206,5 +223,5 @@ workqueue:
 }
 device_initcall(model_init);
 
-MODULE_DESCRIPTION("Behavioural model of bcm2835-codec's encoders");
+MODULE_DESCRIPTION("Behavioural model of bcm2835-codec");
 MODULE_LICENSE("GPL");

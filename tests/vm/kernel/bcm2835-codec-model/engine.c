@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The encoder at work: one work item per context takes OUTPUT buffers in order, turns them into coded frames and fills CAPTURE
- * buffers. A frame that finds no CAPTURE buffer waits inside, and its OUTPUT buffer is back already; the next frame begins after
- * it is out.
+ * What works: one work item per context goes from step to step, and each role has steps of its own. Here is what the steps share: the
+ * next buffers, time, and the end of a stream.
  */
 #include <linux/hrtimer.h>
 #include <media/v4l2-event.h>
 
 #include "model.h"
 
-#define LEAST_RATE 9
-
 struct workqueue_struct *model_workqueue;
+
+const struct model_worker *const model_workers[ROLES] = {
+	[DECODE] = &model_decoder,
+	[ENCODE] = &model_encoder,
+	[ENCODE_IMAGE] = &model_encoder,
+};
 
 /* Stops the engine after the step it is at, without the waits of that step. */
 void model_engine_halt(struct model_context *context)
@@ -37,7 +40,7 @@ bool model_engine_is_stuck(struct model_context *context)
 	return READ_ONCE(context->hung) && !READ_ONCE(context->node->gone);
 }
 
-static void delay_until(struct model_context *context, ktime_t when)
+void model_delay_until(struct model_context *context, ktime_t when)
 {
 	s64 left = ktime_to_ns(ktime_sub(when, ktime_get()));
 
@@ -45,7 +48,7 @@ static void delay_until(struct model_context *context, ktime_t when)
 		wait_event_hrtimeout(context->hurry, READ_ONCE(context->hurried), ns_to_ktime(left));
 }
 
-static struct model_buffer *take(struct model_context *context, struct model_queue *queue)
+struct model_buffer *model_take(struct model_context *context, struct model_queue *queue)
 {
 	struct model_buffer *buffer = NULL;
 	unsigned long flags;
@@ -59,37 +62,10 @@ static struct model_buffer *take(struct model_context *context, struct model_que
 	return buffer;
 }
 
-/* Fills one CAPTURE buffer from the coded frame, as far as it goes. */
-static bool deliver(struct model_context *context)
-{
-	struct model_coded *coded = &context->coded;
-	struct model_buffer *buffer = take(context, &context->queues[MODEL_CAPTURE]);
-	size_t end = coded->sent < coded->headers ? coded->headers : coded->sink.used;
-	struct vb2_v4l2_buffer *vbuf;
-	size_t bytes;
-
-	if (!buffer)
-		return false;
-	vbuf = &buffer->m2m.vb;
-	bytes = min_t(size_t, vb2_plane_size(&vbuf->vb2_buf, 0), end - coded->sent);
-	memcpy(buffer->memory[0], coded->sink.bytes + coded->sent, bytes);
-	vb2_set_plane_payload(&vbuf->vb2_buf, 0, bytes);
-	vbuf->field = V4L2_FIELD_NONE;
-	vbuf->vb2_buf.timestamp = coded->timestamp;
-	if (!context->delivered++ && READ_ONCE(model_knobs.first_stamp_zero))
-		vbuf->vb2_buf.timestamp = 0;
-	if (coded->key && coded->sent >= coded->headers)
-		vbuf->flags |= V4L2_BUF_FLAG_KEYFRAME;
-	coded->sent += bytes;
-	coded->pending = coded->sent < coded->sink.used;
-	vb2_buffer_done(&vbuf->vb2_buf, coded->error ? VB2_BUF_STATE_ERROR : VB2_BUF_STATE_DONE);
-	return true;
-}
-
-static bool deliver_end(struct model_context *context)
+bool model_deliver_end(struct model_context *context)
 {
 	static const struct v4l2_event event = { .type = V4L2_EVENT_EOS };
-	struct model_buffer *buffer = take(context, &context->queues[MODEL_CAPTURE]);
+	struct model_buffer *buffer = model_take(context, &context->queues[MODEL_CAPTURE]);
 	struct vb2_v4l2_buffer *vbuf;
 
 	if (!buffer)
@@ -105,119 +81,38 @@ static bool deliver_end(struct model_context *context)
 	return true;
 }
 
-static bool hangs(const struct model_context *context)
-{
-	u32 after = READ_ONCE(model_knobs.hang_after);
-
-	if (after && context->frames >= after)
-		return true;
-	if (context->node->role != ENCODE || !READ_ONCE(model_knobs.quirk_hangs))
-		return false;
-	return READ_ONCE(context->intra_period) == 1 ||
-	       READ_ONCE(context->rate_numerator) < (u64)LEAST_RATE * READ_ONCE(context->rate_denominator);
-}
-
-static u32 encode_time(struct model_context *context)
-{
-	u32 least = READ_ONCE(model_knobs.encode_us), most = READ_ONCE(model_knobs.encode_us_max);
-
-	if (most <= least)
-		return least;
-	return least + prandom_u32_state(&context->random) % (most - least + 1);
-}
-
-/* Whether this frame is a key frame. A request made now is for this one, even though others may be queued behind it already. */
-static bool key_now(struct model_context *context)
-{
-	u32 period = READ_ONCE(context->intra_period);
-	unsigned long flags;
-
-	spin_lock_irqsave(&context->lock, flags);
-	if (context->restart)
-		context->key_due = context->headers_due = true;
-	if ((context->force_key || (period && context->since_key >= period)) && !READ_ONCE(model_knobs.no_keys))
-		context->key_due = true;
-	context->restart = context->force_key = false;
-	spin_unlock_irqrestore(&context->lock, flags);
-	return context->key_due;
-}
-
-static bool encode(struct model_context *context, struct model_buffer *buffer)
-{
-	struct vb2_v4l2_buffer *vbuf = &buffer->m2m.vb;
-	struct model_coded *coded = &context->coded;
-	u32 every = READ_ONCE(model_knobs.drop_every);
-	bool drop, held = false;
-	unsigned long flags;
-	ktime_t begin;
-	u64 stamp;
-
-	if (hangs(context)) {
-		WRITE_ONCE(context->hung, true);
-		return false;
-	}
-	if (context->frames + 1 == READ_ONCE(model_knobs.pause_at))
-		delay_until(context, ktime_add_ms(ktime_get(), READ_ONCE(model_knobs.pause_ms)));
-	if (READ_ONCE(context->hurried))
-		return false;
-
-	mutex_lock(&context->node->hardware);
-	begin = ktime_get();
-	context->frames++;
-	drop = every && context->frames % every == 0;
-	if (!drop)
-		model_code(context, buffer, key_now(context));
-	delay_until(context, ktime_add_us(begin, encode_time(context)));
-	mutex_unlock(&context->node->hardware);
-
-	/* The firmware counts microseconds. */
-	stamp = vbuf->vb2_buf.timestamp;
-	do_div(stamp, NSEC_PER_USEC);
-	if (!drop) {
-		coded->timestamp = stamp * NSEC_PER_USEC;
-		coded->error |= context->frames == READ_ONCE(model_knobs.error_at);
-		coded->sent = 0;
-		held = model_hold(context);
-	}
-	spin_lock_irqsave(&context->lock, flags);
-	list_del(&buffer->node);
-	if (!drop)
-		coded->pending = !held;
-	/* The flag on a frame ends the stream as STOP does; so does an encoder that has a will of its own. */
-	if (vbuf->flags & V4L2_BUF_FLAG_LAST || context->frames == READ_ONCE(model_knobs.end_early))
-		context->end_reached = true;
-	spin_unlock_irqrestore(&context->lock, flags);
-	vb2_buffer_done(&vbuf->vb2_buf, VB2_BUF_STATE_DONE);
-	return true;
-}
-
-/* Does one thing; false when there is nothing to do. */
-static bool step(struct model_context *context)
+/* The OUTPUT buffer whose turn it is. NULL when there is none, and when it was the end marker, which is taken off then. The buffer stays on
+ * the list: nobody takes it away while the engine runs. */
+struct model_buffer *model_next(struct model_context *context)
 {
 	struct model_queue *output = &context->queues[MODEL_OUTPUT];
 	struct list_head *first = NULL;
 	unsigned long flags;
 
-	if (context->hung)
-		return false;
-	if (context->coded.pending)
-		return deliver(context);
-	if (model_let_go(context, context->end_reached))
-		return true;
-	if (context->end_reached)
-		return deliver_end(context);
 	spin_lock_irqsave(&context->lock, flags);
 	if (output->on && !list_empty(&output->waiting))
 		first = output->waiting.next;
 	if (first == &context->end) {
 		list_del_init(first);
 		context->end_reached = true;
+		first = NULL;
 	}
 	spin_unlock_irqrestore(&context->lock, flags);
-	if (!first || first == &context->end)
-		return first;
-	/* It stays on the list meanwhile: nobody takes it away while the engine runs. */
-	return encode(context, list_entry(first, struct model_buffer, node));
+	return first ? list_entry(first, struct model_buffer, node) : NULL;
+}
+
+/* The firmware counts microseconds. */
+u64 model_stamp(const struct model_buffer *buffer)
+{
+	u64 stamp = buffer->m2m.vb.vb2_buf.timestamp;
+
+	do_div(stamp, NSEC_PER_USEC);
+	return stamp * NSEC_PER_USEC;
+}
+
+static bool step(struct model_context *context)
+{
+	return !context->hung && model_workers[context->node->role]->step(context);
 }
 
 static void run(struct work_struct *work)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Formats, frame sizes and the crop. The original rounds and keeps less than one expects: odd sizes pass, S_FMT of one queue does
- * not touch the other, the crop only ever shrinks, and G_FMT shows the crop's width.
+ * Formats and frame sizes. The original rounds and keeps less than one expects: odd sizes pass, S_FMT of one queue does
+ * not touch the other unless a coded format says how large the decoded one is, and G_FMT shows the crop's width.
  */
 #include "model.h"
 
@@ -14,7 +14,8 @@
 #define MOST 1920
 
 static const struct model_format yu12 = { V4L2_PIX_FMT_YUV420, 8, 64, 3 };
-static const struct model_format yu12_image = { V4L2_PIX_FMT_YUV420, 8, 32, 3 };
+static const struct model_format yu12_narrow = { V4L2_PIX_FMT_YUV420, 8, 32, 3 };
+static const struct model_format yv12_narrow = { V4L2_PIX_FMT_YVU420, 8, 32, 3 };
 static const struct model_format yv12 = { V4L2_PIX_FMT_YVU420, 8, 64, 3 };
 static const struct model_format nv12 = { V4L2_PIX_FMT_NV12, 8, 32, 3 };
 static const struct model_format nv21 = { V4L2_PIX_FMT_NV21, 8, 32, 3 };
@@ -32,16 +33,21 @@ static const struct model_format vyuy = { V4L2_PIX_FMT_VYUY, 16, 64, 2 };
 static const struct model_format nm12 = { V4L2_PIX_FMT_NV12M, 8, 32, 2, 1, 8 };
 static const struct model_format ym12 = { V4L2_PIX_FMT_YUV420M, 8, 32, 2, 2, 8 };
 static const struct model_format h264 = { V4L2_PIX_FMT_H264, 0, 1, 0 };
+static const struct model_format mjpg = { V4L2_PIX_FMT_MJPEG, 0, 1, 0 };
 static const struct model_format jpeg = { V4L2_PIX_FMT_JPEG, 0, 1, 0 };
 
-/* The order is the firmware's: published for the image encoder, a guess for the other. The first is the default. */
+/* The order is the firmware's: published for the image encoder, a guess for the others. The first is the default. */
 static const struct model_format *const lists[ROLES][2][18] = {
+	[DECODE] = {
+		{ &h264, &mjpg, &jpeg },
+		{ &yu12_narrow, &yv12_narrow, &nv12, &nv21, &rgbp },
+	},
 	[ENCODE] = {
 		{ &yu12, &yv12, &nv12, &nv21, &rgbp, &rgb3, &bgr3, &bgr4, &ab24, &yuyv, &yvyu, &vyuy, &uyvy, &nc12, &nm12, &ym12 },
 		{ &h264 },
 	},
 	[ENCODE_IMAGE] = {
-		{ &rgbp, &rgb3, &bgr3, &ab24, &bgr4, &yu12_image, &yuyv, &yvyu, &vyuy, &uyvy },
+		{ &rgbp, &rgb3, &bgr3, &ab24, &bgr4, &yu12_narrow, &yuyv, &yvyu, &vyuy, &uyvy },
 		{ &jpeg },
 	},
 };
@@ -215,7 +221,7 @@ int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
 		pix->width = max_t(u32, pix->width, LEAST);
 		pix->height = max_t(u32, pix->height, LEAST);
 		/* Whole macroblocks, as other encoders lay out several memory planes. */
-		if (context->node->role == ENCODE_IMAGE || format->apart)
+		if (context->node->role != ENCODE || format->apart)
 			pix->height = ALIGN(pix->height, 16);
 	}
 	pix->num_planes = 1 + format->apart;
@@ -223,6 +229,29 @@ int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
 		try_plane(format, plane, pix, &pix->plane_fmt[plane]);
 	pix->field = V4L2_FIELD_NONE;
 	return 0;
+}
+
+/* CAPTURE becomes what the coded size, or the decoder's stream, says: a wider line of the client's is lost. */
+void model_formats_follow(struct model_context *context, u32 width, u32 height, bool keep_stride)
+{
+	struct model_queue *queue = &context->queues[MODEL_CAPTURE];
+	u32 line = queue->format->depth ? line_bytes(queue->format, 0, width, height) : 0;
+
+	queue->width = width;
+	queue->crop_height = height;
+	queue->height = ALIGN(height, 16);
+	queue->bytesperline[0] = keep_stride ? max(line, queue->bytesperline[0]) : line;
+	if (queue->format->depth || !READ_ONCE(model_knobs.coded_sizeimage))
+		queue->sizeimage[0] = plane_bytes(queue->format, 0, queue->bytesperline[0], width, queue->height);
+}
+
+/* Whether CAPTURE is set to pictures of this size, wider lines allowed. */
+bool model_formats_fit(const struct model_context *context, u32 width, u32 height)
+{
+	const struct model_queue *queue = &context->queues[MODEL_CAPTURE];
+
+	return queue->width == width && queue->crop_height == height && queue->height == ALIGN(height, 16) &&
+	       queue->bytesperline[0] >= line_bytes(queue->format, 0, width, height);
 }
 
 int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
@@ -247,11 +276,8 @@ int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
 		queue->bytesperline[plane] = pix->plane_fmt[plane].bytesperline;
 		queue->sizeimage[plane] = pix->plane_fmt[plane].sizeimage;
 	}
-	if (context->node->role == ENCODE_IMAGE && !queue->format->depth && queue->width && queue->height) {
-		queue->height = ALIGN(queue->crop_height, 16);
-		if (!READ_ONCE(model_knobs.coded_sizeimage))
-			queue->sizeimage[0] = plane_bytes(queue->format, 0, 0, queue->width, queue->height);
-	}
+	if (context->node->role != ENCODE && !queue->format->depth && queue->width && queue->height)
+		model_formats_follow(context, queue->width, queue->crop_height, false);
 	context->colorspace = pix->colorspace;
 	context->ycbcr_enc = pix->ycbcr_enc;
 	context->quantization = pix->quantization;
@@ -268,47 +294,5 @@ int model_enum_framesizes(struct file *file, void *priv, struct v4l2_frmsizeenum
 		return -EINVAL;
 	size->type = V4L2_FRMSIZE_TYPE_STEPWISE;
 	size->stepwise = (struct v4l2_frmsize_stepwise){ LEAST, MOST, 2, LEAST, MOST, 2 };
-	return 0;
-}
-
-/* The core has already made single-planar types of the multi-planar ones. */
-int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s)
-{
-	struct model_queue *queue = &model_context_of(file)->queues[MODEL_OUTPUT];
-
-	if (s->type != V4L2_BUF_TYPE_VIDEO_OUTPUT)
-		return -EINVAL;
-	switch (s->target) {
-	case V4L2_SEL_TGT_CROP:
-		s->r = (struct v4l2_rect){ 0, 0, queue->width, queue->crop_height };
-		return 0;
-	case V4L2_SEL_TGT_CROP_DEFAULT:
-	case V4L2_SEL_TGT_CROP_BOUNDS:
-		/* Bytes, not pixels: so does the original. */
-		s->r = (struct v4l2_rect){ 0, 0, queue->bytesperline[0], queue->height };
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
-
-int model_s_selection(struct file *file, void *priv, struct v4l2_selection *s)
-{
-	struct model_queue *queue = &model_context_of(file)->queues[MODEL_OUTPUT];
-	u32 align = READ_ONCE(model_knobs.crop_align);
-
-	if (s->type != V4L2_BUF_TYPE_VIDEO_OUTPUT || s->target != V4L2_SEL_TGT_CROP)
-		return -EINVAL;
-	s->r.left = 0;
-	s->r.top = 0;
-	s->r.width = min(s->r.width, queue->width);
-	s->r.height = min(s->r.height, queue->height);
-	if (align) {
-		s->r.width = rounddown(s->r.width, align);
-		s->r.height = rounddown(s->r.height, align);
-	}
-	queue->width = s->r.width;
-	queue->crop_height = s->r.height;
-	queue->selected = true;
 	return 0;
 }

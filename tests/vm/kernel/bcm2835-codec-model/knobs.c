@@ -11,6 +11,10 @@ struct model_knobs model_knobs = {
 	.min_capture = 1,
 	.quirk_hangs = true,
 	.streamoff_ms = 2000,
+	.min_decoded = 1,
+	.tables_needed = true,
+	.change_epipe = true,
+	.change_stride = true,
 };
 
 #define KNOB(name, type) module_param_named(name, model_knobs.name, type, 0644)
@@ -54,6 +58,15 @@ KNOB(no_m2m, bool);
 KNOB(no_keys, bool);
 KNOB(no_headers, bool);
 KNOB(youngest_first, bool);
+KNOB(decode_us, uint);
+KNOB(decode_hang_after, uint);
+KNOB(decode_error_every, uint);
+KNOB(decode_drop_every, uint);
+KNOB(min_decoded, uint);
+KNOB(tables_needed, bool);
+KNOB(change_epipe, bool);
+KNOB(change_stride, bool);
+KNOB(empty_ends, bool);
 
 static int set_away(const char *value, const struct kernel_param *param)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the files of the model share. The words are the original's: a context is one open file, its component is the firmware's
- * encoder behind it. What it models and what it only guesses is in README.md.
+ * codec behind it. What it models and what it only guesses is in README.md.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -19,7 +19,7 @@
 
 #include "coder.h"
 
-enum model_role { ENCODE, ENCODE_IMAGE, ROLES };
+enum model_role { DECODE, ENCODE, ENCODE_IMAGE, ROLES };
 
 struct model_format {
 	u32 fourcc;
@@ -38,7 +38,7 @@ struct model_node {
 	struct device *dma;
 	enum model_role role;
 	struct mutex lock;		/* one for all ioctls of all contexts, as in the original */
-	struct mutex hardware;		/* there is one encoder: contexts take turns, frame by frame */
+	struct mutex hardware;		/* there is one codec: contexts take turns, frame by frame */
 	struct list_head contexts;	/* under lock */
 	bool gone;			/* under lock */
 };
@@ -99,8 +99,10 @@ struct model_context {
 	bool force_key, restart;
 	struct list_head end;		/* the end marker: waits among the OUTPUT buffers, or is empty */
 	bool end_reached;		/* the marker was met and waits for a CAPTURE buffer */
+	bool changing;			/* the stream is not what CAPTURE is set to: until CAPTURE begins anew */
 
 	/* The engine's alone while it runs. */
+	struct model_decoding *decoding;
 	struct h264 h264;
 	struct picture now, reference;
 	void *pictures;
@@ -115,6 +117,14 @@ struct model_context {
 
 enum { MODEL_OUTPUT, MODEL_CAPTURE };
 
+/* What a role does; the engine calls it, or the engine is halted meanwhile. */
+struct model_worker {
+	int (*start)(struct model_context *context);			/* OUTPUT begins to stream */
+	bool (*step)(struct model_context *context);			/* does one thing; false when there is nothing to do */
+	void (*flush)(struct model_context *context, bool output);	/* a queue stopped */
+	void (*release)(struct model_context *context);
+};
+
 struct model_knobs {
 	unsigned int encode_us, encode_us_max, encode_seed;
 	bool null_mode;
@@ -126,6 +136,8 @@ struct model_knobs {
 	unsigned int streamoff_ms;
 	unsigned int look_ahead, end_early, only_format, crop_align, qbuf_errno, poll_error, false_answers;
 	bool start_resumes, signal_colour, no_m2m, no_keys, no_headers, youngest_first;
+	unsigned int decode_us, decode_hang_after, decode_error_every, decode_drop_every, min_decoded;
+	bool tables_needed, change_epipe, change_stride, empty_ends;
 };
 
 /* What `false_answers` is made of. */
@@ -166,6 +178,10 @@ int model_g_fmt(struct file *file, void *priv, struct v4l2_format *f);
 int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f);
 int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f);
 int model_enum_framesizes(struct file *file, void *priv, struct v4l2_frmsizeenum *size);
+void model_formats_follow(struct model_context *context, u32 width, u32 height, bool keep_stride);
+bool model_formats_fit(const struct model_context *context, u32 width, u32 height);
+
+/* selection.c */
 int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s);
 int model_s_selection(struct file *file, void *priv, struct v4l2_selection *s);
 
@@ -184,8 +200,12 @@ int model_dqbuf(struct file *file, void *priv, struct v4l2_buffer *b);
 int model_querybuf(struct file *file, void *priv, struct v4l2_buffer *b);
 int model_expbuf(struct file *file, void *priv, struct v4l2_exportbuffer *e);
 __poll_t model_poll(struct file *file, struct poll_table_struct *table);
+
+/* commands.c */
 int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd);
 int model_try_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd);
+int model_decoder_cmd(struct file *file, void *priv, struct v4l2_decoder_cmd *cmd);
+int model_try_decoder_cmd(struct file *file, void *priv, struct v4l2_decoder_cmd *cmd);
 
 /* engine.c */
 void model_engine_init(struct model_context *context);
@@ -194,6 +214,16 @@ void model_engine_halt(struct model_context *context);
 void model_engine_resume(struct model_context *context);
 bool model_engine_is_stuck(struct model_context *context);
 extern struct workqueue_struct *model_workqueue;
+extern const struct model_worker *const model_workers[ROLES];
+/* For its steps. */
+struct model_buffer *model_take(struct model_context *context, struct model_queue *queue);
+struct model_buffer *model_next(struct model_context *context);
+u64 model_stamp(const struct model_buffer *buffer);
+void model_delay_until(struct model_context *context, ktime_t when);
+bool model_deliver_end(struct model_context *context);
+
+/* encode.c, decode.c */
+extern const struct model_worker model_encoder, model_decoder;
 
 /* coding.c */
 int model_coding_start(struct model_context *context);

@@ -28,12 +28,19 @@ static int refusal(const struct vb2_queue *vq, unsigned int count)
 	return count > READ_ONCE(model_knobs.refuse_above) ? -(int)READ_ONCE(model_knobs.refuse_errno) : 0;
 }
 
+static unsigned int least_buffers(const struct model_context *context, bool output)
+{
+	if (output)
+		return READ_ONCE(model_knobs.min_output);
+	return context->node->role == DECODE ? READ_ONCE(model_knobs.min_decoded) : READ_ONCE(model_knobs.min_capture);
+}
+
 static int queue_setup(struct vb2_queue *vq, unsigned int *buffers, unsigned int *planes, unsigned int sizes[],
 		       struct device *devices[])
 {
 	struct model_context *context = vb2_get_drv_priv(vq);
 	struct model_queue *queue = model_queue_of(context, vq->type);
-	unsigned int least = vq->is_output ? READ_ONCE(model_knobs.min_output) : READ_ONCE(model_knobs.min_capture);
+	unsigned int least = least_buffers(context, vq->is_output);
 	unsigned int count = 1 + queue->format->apart;
 	int ret = refusal(vq, vq->num_buffers + *buffers);
 	unsigned int plane;
@@ -110,18 +117,20 @@ static void buf_queue(struct vb2_buffer *vb)
 
 static void give_back(struct model_context *context, struct model_queue *queue, enum vb2_buffer_state state)
 {
+	bool output = queue == &context->queues[MODEL_OUTPUT];
 	struct model_buffer *buffer, *next;
 	unsigned long flags;
 	LIST_HEAD(all);
 
-	model_forget(context);
+	model_workers[context->node->role]->flush(context, output);
 	spin_lock_irqsave(&context->lock, flags);
 	queue->on = false;
-	if (queue == &context->queues[MODEL_OUTPUT]) {
+	if (output) {
 		list_del_init(&context->end);
+		context->changing = false;
 	} else {
-		/* Coded bytes are lost: what comes next begins anew. */
-		context->coded.pending = context->end_reached = false;
+		/* What was on its way out is lost: what comes next begins anew. */
+		context->end_reached = false;
 		context->restart = true;
 	}
 	list_splice_init(&queue->waiting, &all);
@@ -140,7 +149,7 @@ static int start_streaming(struct vb2_queue *vq, unsigned int count)
 	model_engine_halt(context);
 	queue->qbufs = queue->dqbufs = 0;
 	if (vq->is_output)
-		ret = model_limits_check(context) ?: model_coding_start(context);
+		ret = model_workers[context->node->role]->start(context);
 	else
 		context->delivered = 0;
 	if (ret) {
@@ -151,6 +160,8 @@ static int start_streaming(struct vb2_queue *vq, unsigned int count)
 		queue->on = true;
 		if (vq->is_output)
 			context->restart = true;
+		else
+			context->changing = false;
 		spin_unlock_irqrestore(&context->lock, flags);
 	}
 	model_engine_resume(context);
@@ -163,7 +174,7 @@ static void stop_streaming(struct vb2_queue *vq)
 	struct model_queue *queue = model_queue_of(context, vq->type);
 
 	model_engine_halt(context);
-	/* Buffers of a hung encoder do not come back: the original waits, deaf to signals, and then goes on without them. */
+	/* Buffers of a hung codec do not come back: the original waits, deaf to signals, and then goes on without them. */
 	if (model_engine_is_stuck(context) && !list_empty(&queue->waiting))
 		msleep(READ_ONCE(model_knobs.streamoff_ms));
 	give_back(context, queue, VB2_BUF_STATE_ERROR);
@@ -199,6 +210,7 @@ int model_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *ca
 		queues[i]->dev = context->node->dma;
 		queues[i]->timestamp_flags = V4L2_BUF_FLAG_TIMESTAMP_COPY;
 		queues[i]->lock = &context->node->lock;
+		queues[i]->allow_zero_bytesused = READ_ONCE(model_knobs.empty_ends);
 		ret = vb2_queue_init(queues[i]);
 	}
 	return ret;
@@ -285,35 +297,4 @@ __poll_t model_poll(struct file *file, struct poll_table_struct *table)
 		vb2_queue_error(v4l2_m2m_get_dst_vq(context->fh.m2m_ctx));
 	}
 	return v4l2_m2m_fop_poll(file, table) | (error ? EPOLLERR : 0);
-}
-
-int model_try_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd)
-{
-	return cmd->cmd == V4L2_ENC_CMD_STOP || cmd->cmd == V4L2_ENC_CMD_START ? 0 : -EINVAL;
-}
-
-/*
- * STOP queues a marker behind the OUTPUT buffers. There is one marker: until its buffer is delivered, for which CAPTURE buffers may
- * be wanting, STOP again is nothing.
- */
-int model_encoder_cmd(struct file *file, void *priv, struct v4l2_encoder_cmd *cmd)
-{
-	struct model_context *context = model_context_of(file);
-	struct model_queue *output = &context->queues[MODEL_OUTPUT];
-	int ret = model_try_encoder_cmd(file, priv, cmd);
-	unsigned long flags;
-
-	if (ret)
-		return ret;
-	if (cmd->cmd == V4L2_ENC_CMD_START) {
-		if (READ_ONCE(model_knobs.start_resumes))
-			vb2_clear_last_buffer_dequeued(v4l2_m2m_get_dst_vq(context->fh.m2m_ctx));
-		return 0;
-	}
-	spin_lock_irqsave(&context->lock, flags);
-	if (output->on && list_empty(&context->end) && !READ_ONCE(context->end_reached))
-		list_add_tail(&context->end, &output->waiting);
-	spin_unlock_irqrestore(&context->lock, flags);
-	model_engine_kick(context);
-	return 0;
 }
