@@ -1,5 +1,6 @@
-//! The bitstream coder of the virtual Pi encoder (tests/vm/kernel/bcm2835-codec-model), compiled for the host and judged by ffmpeg: its
+//! The bitstream coder of the virtual Pi codecs (tests/vm/kernel/bcm2835-codec-model), compiled for the host and judged by ffmpeg: its
 //! decoder must show the very pixels that went in and find nothing to complain about, its parser must read the headers as they were asked for.
+//! What the coder reads of H.264 is what it wrote itself, each picture at once (coder-check.c); what it reads of a JPEG is what libjpeg reads.
 
 #[path = "model_coder/raw.rs"]
 mod raw;
@@ -7,7 +8,7 @@ mod raw;
 mod tools;
 
 use raw::{CHROMA_STRIDE, Picture, Plane, as_420, lay_out, noise, padded, scene, tight};
-use tools::{coder, decoded, headers, values};
+use tools::{coder, decoded, headers, libjpeg, values};
 
 /// Bytes for an attempt that cannot succeed: fewer than a macroblock has.
 const TOO_LITTLE: usize = 100;
@@ -360,4 +361,123 @@ fn jpeg_of_noise_is_exact_but_for_rounding() {
         100,
     );
     assert!(psnr >= 57.0, "{psnr:.1} dB");
+}
+
+/// Blocks of luma and of chroma in a macroblock: 4:2:0, 4:2:2, the same as ffmpeg writes it, 4:4:0, 4:4:4 in two ways.
+const SAMPLINGS: [[usize; 4]; 6] = [
+    [2, 2, 1, 1],
+    [2, 1, 1, 1],
+    [2, 2, 1, 2],
+    [1, 2, 1, 1],
+    [1, 1, 1, 1],
+    [2, 1, 2, 1],
+];
+
+/// Sizes that end within a block, restarts, tables of the picture's own. Damage is read without a fault of memory, and must end.
+#[test]
+#[ignore = "needs gcc and libjpeg: scripts/check"]
+fn jpegs_are_read_as_libjpeg_reads_them() {
+    for (number, [across, down, chroma_across, chroma_down]) in SAMPLINGS.into_iter().enumerate() {
+        for (components, quality, restart) in [(3, 20, 0), (3, 75, 5), (3, 100, 1), (1, 90, 3)] {
+            let (width, height) = (130 + 6 * number, 74 + 2 * quality / 5);
+            let jpeg = libjpeg(
+                "make",
+                &format!(
+                    "width={width} height={height} components={components} quality={quality} restart={restart} across={across} down={down} chroma_across={chroma_across} chroma_down={chroma_down}"
+                ),
+                &[],
+            );
+            let wanted = libjpeg("read", "", &jpeg);
+            assert_eq!(wanted.len(), width * height * 3 / 2);
+            let got = coder(
+                "unjpeg",
+                &format!(
+                    "bytes={} fourcc=YU12 stride={width} room={} full=0 damaged=100",
+                    jpeg.len(),
+                    wanted.len()
+                ),
+                &jpeg,
+            );
+            let case = format!("{across}{down}{chroma_across}{chroma_down} {components} {quality}");
+            assert!(got == wanted, "{case}: other pixels");
+        }
+    }
+}
+
+/// Each format has the samples where V4L2 has them; RGB is near to what the formula gives.
+#[test]
+#[ignore = "needs gcc and libjpeg: scripts/check"]
+fn pictures_are_written_in_every_raw_format() {
+    let (width, height) = (66, 34);
+    let jpeg = libjpeg(
+        "make",
+        "width=66 height=34 components=3 quality=75 restart=0 across=2 down=2 chroma_across=1 chroma_down=1",
+        &[],
+    );
+    let written = |fourcc: &str, stride: usize, room: usize, full: usize| {
+        let parameters = format!(
+            "bytes={} fourcc={fourcc} stride={stride} room={room} full={full} damaged=0",
+            jpeg.len()
+        );
+        coder("unjpeg", &parameters, &jpeg)
+    };
+    let planes = written("YU12", width, width * height * 3 / 2, 0);
+    let (luma, chroma) = planes.split_at(width * height);
+    let half = (width / 2, height / 2);
+    let plane = |at: usize| {
+        let from = at * half.0 * half.1;
+        Plane::new(half.0, half.1, |x, y| chroma[from + y * half.0 + x])
+    };
+    let luma = Plane::new(width, height, |x, y| luma[y * width + x]);
+    let picture = Picture([luma, plane(0), plane(1)]);
+    // The chroma of a pair of lines is that of both.
+    let doubled = |at: usize| {
+        let plane = &picture.0[at];
+        Plane::new(half.0, height, |x, y| plane.at(x, y / 2))
+    };
+    let tall = Picture([picture.0[0].clone(), doubled(1), doubled(2)]);
+    let same = |fourcc: &str, picture: &Picture, stride: usize| {
+        // Bytes between the lines are nobody's.
+        let mut wanted = lay_out(fourcc, picture, stride, height);
+        let got = written(fourcc, stride, wanted.len(), 0);
+        for (wanted, got) in wanted.iter_mut().zip(&got) {
+            *wanted = if *wanted == 0xa5 { *got } else { *wanted };
+        }
+        assert!(got == wanted, "{fourcc}");
+    };
+    for fourcc in ["YU12", "YV12", "NV12", "NV21"] {
+        same(fourcc, &picture, 96);
+    }
+    for fourcc in ["YUYV", "YVYU", "UYVY", "VYUY"] {
+        same(fourcc, &tall, 192);
+    }
+    for full in [0, 1] {
+        let got = written("RGB3", 3 * width, 3 * width * height, full);
+        let colours = |x: usize, y: usize| {
+            let [luma, cb, cr] = [(0, x, y), (1, x / 2, y / 2), (2, x / 2, y / 2)]
+                .map(|(plane, x, y)| f64::from(picture.0[plane].at(x, y)));
+            let (luma, chroma) = if full == 1 {
+                (luma, 1.0)
+            } else {
+                ((luma - 16.0) * 255.0 / 219.0, 255.0 / 224.0)
+            };
+            let (cb, cr) = ((cb - 128.0) * chroma, (cr - 128.0) * chroma);
+            let green = luma - 0.344_136 * cb - 0.714_136 * cr;
+            [luma + 1.402 * cr, green, luma + 1.772 * cb].map(|c| c.round().clamp(0.0, 255.0))
+        };
+        let at = |x: usize, y: usize| &got[(y * width + x) * 3..][..3];
+        for (x, y) in (0..width).flat_map(|x| (0..height).map(move |y| (x, y))) {
+            for (got, wanted) in at(x, y).iter().zip(colours(x, y)) {
+                assert!((f64::from(*got) - wanted).abs() <= 1.0, "{x},{y} {full}");
+            }
+        }
+        // The others have the same colours.
+        let colour =
+            |which: usize| Plane::new(width, height, |x, y| got[(y * width + x) * 3 + which]);
+        let rgb = Picture([colour(0), colour(1), colour(2)]);
+        if full == 0 {
+            same("BGR3", &rgb, 256);
+            same("RGBP", &rgb, 192);
+        }
+    }
 }

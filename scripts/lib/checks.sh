@@ -39,7 +39,7 @@ _lints() {
         _lint clippy --quiet --manifest-path tests/examples/Cargo.toml --target-dir target/examples -- -D warnings
 }
 
-# tests/abi_probe.rs compares with the kernel's own headers, as the compilers see them; tests/model_coder.rs decodes with ffmpeg;
+# tests/abi_probe.rs compares with the kernel's own headers, as the compilers see them; tests/model_coder.rs decodes with ffmpeg and libjpeg;
 # tests/packaging.rs asks systemd and mandoc; tests/containers.rs has three programs read what tap writes;
 # tests/c_header.rs compiles the header for C and C++, tests/appsrc.rs an example for GStreamer; tests/recipes.rs and
 # tests/view.rs run what the recipes name.
@@ -48,7 +48,7 @@ quick_packages() {
         gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross ffmpeg xz-utils \
         gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-av \
         systemd mandoc g++ g++-aarch64-linux-gnu g++-arm-linux-gnueabihf \
-        libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev pkgconf \
+        libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libjpeg-dev pkgconf \
         busybox chromium chromium-driver && need_opencv
 }
 

@@ -1,4 +1,4 @@
-//! JPEG pictures for the imitated webcam, by FFmpeg's encoder: what it is to send, and what is to come of it.
+//! JPEG pictures by FFmpeg's encoder: what the imitated webcam is to send, what the model's decoder is to read, and what is to come of it.
 
 use std::fs;
 use std::path::Path;
@@ -30,6 +30,25 @@ pub fn pictures((width, height): (u32, u32), count: usize) -> Vec<Vec<u8>> {
     let pictures = (1..=count).map(read).collect();
     let _ = fs::remove_dir_all(folder);
     pictures
+}
+
+/// The planes of a picture, as they are in it. FFmpeg's transform rounds otherwise than the model's: a sample may differ by one.
+pub fn planes(picture: &[u8]) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!(
+        "planes-{}-{:p}.jpg",
+        std::process::id(),
+        picture
+    ));
+    fs::write(&path, picture).unwrap();
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-f", "mjpeg", "-i"])
+        .arg(&path)
+        .args(["-f", "rawvideo", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success());
+    let _ = fs::remove_file(path);
+    output.stdout
 }
 
 /// A picture without its Huffman tables.

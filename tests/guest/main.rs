@@ -52,6 +52,7 @@ mod copies;
 mod cost;
 mod ctl;
 mod decode;
+mod decoder_model;
 mod edid;
 mod engine;
 mod errors;

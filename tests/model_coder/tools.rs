@@ -1,4 +1,4 @@
-//! The coder as a program of this machine, and ffmpeg as its judge.
+//! The coder as a program of this machine, and its judges: ffmpeg, and libjpeg as another program.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -15,6 +15,16 @@ const FLAGS: &[&str] = &[
     "-Wall",
     "-Wextra",
     "-Werror",
+];
+const SOURCES: [&str; 8] = [
+    "bits.c",
+    "h264.c",
+    "h264_read.c",
+    "jpeg.c",
+    "jpeg_blocks.c",
+    "jpeg_read.c",
+    "picture.c",
+    "store.c",
 ];
 const SANITIZERS: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
@@ -50,12 +60,37 @@ fn program() -> &'static Path {
         std::fs::write(&empty, "int main(void) { return 0; }\n").unwrap();
         let with = compile(std::slice::from_ref(&empty), SANITIZERS, &scratch("empty")).0;
         let mut sources = vec![vm.join("coder-check.c")];
-        sources.extend(["bits.c", "h264.c", "jpeg.c", "picture.c"].map(|name| model.join(name)));
+        sources.extend(SOURCES.map(|name| model.join(name)));
         let to = scratch("program");
         let (done, _, words) = compile(&sources, if with { SANITIZERS } else { &[] }, &to);
         assert!(done, "the coder does not compile:\n{words}");
         to
     })
+}
+
+/// Runs libjpeg: `make` gives a JPEG, `read` its planes.
+pub fn libjpeg(mode: &str, parameters: &str, bytes: &[u8]) -> Vec<u8> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/jpeg-reference.c");
+        let to = scratch("reference");
+        let mut cc = Command::new("cc");
+        cc.args(["-O1", "-Wall", "-Wextra", "-Werror"]).arg(source);
+        let (done, _, words) = run(
+            cc.arg("-o").arg(&to).arg("-ljpeg"),
+            "gcc libc6-dev libjpeg-dev",
+        );
+        assert!(done, "libjpeg's program does not compile:\n{words}");
+        to
+    });
+    let input = scratch("jpeg");
+    std::fs::write(&input, bytes).unwrap();
+    let mut command = Command::new(program);
+    command.arg(mode).args(parameters.split(' '));
+    let (done, out, words) = run(command.stdin(File::open(&input).unwrap()), "");
+    assert!(done && words.is_empty(), "{mode} {parameters}: {words}");
+    std::fs::remove_file(input).unwrap();
+    out
 }
 
 /// Runs the coder over frames.

@@ -8,7 +8,8 @@
  *   canned  `frames` canned pictures, a key frame every `key` frames
  *   load    frames become YU12 with the coder's own size, padding included
  *   jpeg    one frame becomes a JPEG of `quality`
- *   unjpeg  one JPEG becomes YU12 of just its size; then it is read `damaged` times more, with bytes changed and its end cut off
+ *   unjpeg  one JPEG becomes a frame of `fourcc`, `room` bytes with lines of `stride`, rounded up to even sizes; where that is RGB, `full` says
+ *           whether the samples have the full range. Then it is read `damaged` times more, with bytes changed or its end cut off
  *
  * What h264 and canned write they also read again, and it has to be the same.
  */
@@ -85,22 +86,27 @@ static struct picture new_picture(void)
 	return picture;
 }
 
-static void load(struct picture *picture, const u8 *frame)
+static u32 fourcc(void)
 {
 	const char *f = text("fourcc");
-	u32 fourcc = (u32)f[0] | (u32)f[1] << 8 | (u32)f[2] << 16 | (u32)f[3] << 24;
+
+	return (u32)f[0] | (u32)f[1] << 8 | (u32)f[2] << 16 | (u32)f[3] << 24;
+}
+
+static void load(struct picture *picture, const u8 *frame)
+{
 	struct raw raw = {
 		.bytes[0] = frame, .stride[0] = number("stride"), .rows = number("rows"),
 		.width = number("width"), .height = number("height"),
 	};
 
-	if (f[1] == 'M') {
+	if (text("fourcc")[1] == 'M') {
 		/* The file has the memory planes one after the other. */
 		raw.stride[1] = raw.stride[2] = number("chroma");
 		raw.bytes[1] = frame + (size_t)raw.stride[0] * raw.rows;
 		raw.bytes[2] = raw.bytes[1] + (size_t)raw.stride[1] * (raw.rows / 2);
 	}
-	if (!picture_load(picture, fourcc, &raw))
+	if (!picture_load(picture, fourcc(), &raw))
 		fail("unknown format");
 }
 
@@ -273,25 +279,19 @@ static void unjpeg(u8 *frame, size_t bytes)
 {
 	struct jpeg_reader *reader = memory(sizeof(*reader));
 	struct picture picture;
-	u32 width, height;
+	struct sink out = { .bytes = memory(number("room")), .room = number("room"), .used = number("room") };
+	struct canvas canvas = { .bytes = out.bytes, .stride = number("stride"), .full_range = number("full") };
 
 	if (!next_frame(frame, bytes))
 		fail("no frame");
 	if (!read_jpeg(frame, bytes, &picture, reader))
 		fail("cannot be read");
-	width = (reader->width + 1) & ~1u;
-	height = (reader->height + 1) & ~1u;
-	{
-		size_t length = picture_bytes(width, height);
-		struct sink out = { .bytes = memory(length), .room = length, .used = length };
-		struct canvas canvas = { .bytes = out.bytes, .stride = width, .rows = height, .width = width, .height = height };
-		const char *f = text("fourcc");
-
-		if (!picture_store(&picture, (u32)f[0] | (u32)f[1] << 8 | (u32)f[2] << 16 | (u32)f[3] << 24, &canvas))
-			fail("unknown format");
-		give(&out);
-		free(out.bytes);
-	}
+	canvas.width = (reader->width + 1) & ~1u;
+	canvas.height = canvas.rows = (reader->height + 1) & ~1u;
+	if (!picture_store(&picture, fourcc(), &canvas))
+		fail("unknown format");
+	give(&out);
+	free(out.bytes);
 	free(picture.y);
 	damage(frame, bytes, number("damaged"), reader);
 	free(reader);

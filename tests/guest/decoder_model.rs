@@ -1,0 +1,119 @@
+//! The model of the Pi's decoder and converter: its promises at the ioctls, and programs that know nothing of Framemill.
+
+use crate::frames::Picture;
+use crate::jpegs::{pictures, planes, without_tables};
+use crate::support::{Api, Guest, Outcome};
+
+const SIZE: (usize, usize) = (320, 240);
+const FRAMES: u64 = 12;
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn decoder_keeps_its_promises_at_every_ioctl() {
+    let guest = Guest::h264("decoder");
+    guest.compile("tests/vm/decoder-check.c", "decoder-check");
+    let large = pictures((320, 240), 1).remove(0);
+    guest.put("large.jpg", &large);
+    guest.put("odd.jpg", &pictures((322, 242), 1)[0]);
+    guest.put("bare.jpg", &without_tables(&large));
+    guest.put("cut.jpg", &large[..large.len() / 2]);
+    let outcome = guest.run(
+        r"
+        /host/decoder-check || give_up decoder-check
+        dmesg >/host/dmesg
+        v4l2-compliance -d /dev/video10 >/host/compliance 2>&1
+        say compliance $?
+        ",
+    );
+    assert!(
+        outcome.text.contains(" checks, 0 failed"),
+        "{}",
+        outcome.text
+    );
+    let dmesg = outcome.text("dmesg");
+    assert!(
+        !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
+        "{dmesg}"
+    );
+    // What else it finds follows from the first: it has no idea of a node for two kinds of decoders. The model's notes tell the rest.
+    let compliance = outcome.text("compliance");
+    assert!(compliance.contains("Failed: 7,"), "{compliance}");
+}
+
+/// That two of these planes are the same but for the rounding of a transform, and the mean that halves the chroma of the second.
+fn assert_shown(got: &[u8], picture: &[u8], outcome: &Outcome) {
+    let (width, height) = SIZE;
+    let wanted = planes(picture);
+    assert_eq!(wanted.len(), width * height * 2, "4:2:2");
+    let (luma, chroma) = wanted.split_at(width * height);
+    let half = width / 2;
+    let mean = |at: usize| {
+        let (line, x) = (at / half * 2, at % half);
+        (u32::from(chroma[line * half + x]) + u32::from(chroma[(line + 1) * half + x])).div_ceil(2)
+            as u8
+    };
+    let wanted = luma
+        .iter()
+        .copied()
+        .chain((0..width * height / 2).map(mean));
+    let worst = got
+        .iter()
+        .zip(wanted)
+        .map(|(a, b)| a.abs_diff(b))
+        .max()
+        .unwrap();
+    assert!(worst <= 1, "off by {worst}: {}", outcome.story());
+}
+
+/// Pictures of one length each, as a file that is read in blocks of it: what follows a picture's end does not count.
+fn padded(pictures: &[Vec<u8>], length: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    for picture in pictures {
+        assert!(picture.len() <= length);
+        all.extend(picture);
+        all.resize(all.len().next_multiple_of(length), 0);
+    }
+    all
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn programs_decode_through_the_model() {
+    let guest = Guest::new("decoders", Api::Single).with_programs();
+    let jpegs = pictures((320, 240), 3);
+    guest.put("jpegs", &padded(&jpegs, 32768));
+    let input = Picture::new("YU12", 320, 240).pattern(0..FRAMES);
+    guest.put("in", &input);
+    let outcome = guest.run(
+        r"
+        # decode OUT ELEMENT…
+        decode() {
+            out=$1
+            shift
+            gst-launch-1.0 -q $@ ! video/x-raw,format=I420 ! filesink location=/tmp/$out
+        }
+        caps=image/jpeg,width=320,height=240,framerate=30/1,parsed=true,colorimetry=1:4:7:1
+        try gst-jpeg decode jpeg filesrc location=/host/jpegs blocksize=32768 ! $caps ! v4l2jpegdec
+
+        try encode ffmpeg -nostdin -v error -f rawvideo -pix_fmt yuv420p -s 320x240 -r 30 -i /host/in \
+            -c:v h264_v4l2m2m -b:v 2M -g 5 -num_output_buffers 16 -num_capture_buffers 8 -y /tmp/coded.h264
+        try gst-h264 decode gst filesrc location=/tmp/coded.h264 ! h264parse ! v4l2h264dec
+        try ffmpeg ffmpeg -nostdin -hide_banner -c:v h264_v4l2m2m -i /tmp/coded.h264 -fps_mode passthrough \
+            -f rawvideo -pix_fmt yuv420p -y /tmp/ffmpeg
+        for name in jpeg gst ffmpeg; do cp /tmp/$name /host/$name; done
+        ",
+    );
+    outcome.succeeded(&["gst-jpeg", "encode", "gst-h264", "ffmpeg"]);
+    let log = outcome.text("ffmpeg.log");
+    assert!(
+        log.contains("driver 'bcm2835-codec' on card 'bcm2835-codec-decode' in mplane mode"),
+        "another decoder: {log}"
+    );
+    let shown = outcome.bytes("jpeg");
+    assert_eq!(shown.len(), 3 * 320 * 240 * 3 / 2, "{}", outcome.story());
+    for (got, picture) in shown.chunks(320 * 240 * 3 / 2).zip(&jpegs) {
+        assert_shown(got, picture, &outcome);
+    }
+    assert!(outcome.bytes("gst") == input, "{}", outcome.story());
+    assert!(outcome.bytes("ffmpeg") == input, "{}", outcome.story());
+}
