@@ -38,10 +38,38 @@ impl FrameRate {
             denominator,
         })
     }
+
+    /// Whether it is less than another one by more than a twentieth: 30000/1001 is not below 30.
+    #[must_use]
+    pub fn is_below(self, other: Self) -> bool {
+        let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
+        product(self.numerator, other.denominator) * 20
+            < product(other.numerator, self.denominator) * 19
+    }
 }
 
 impl fmt::Display for FrameRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.numerator, self.denominator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_below_another_when_one_would_see_it() {
+        let rate = |numerator, denominator| FrameRate::new(numerator, denominator).unwrap();
+        let thirty = rate(30, 1);
+        for (other, below) in [
+            (rate(5, 1), true),
+            (rate(25, 1), true),
+            (rate(30_000, 1001), false),
+            (rate(30, 1), false),
+            (rate(60, 1), false),
+        ] {
+            assert_eq!(other.is_below(thirty), below, "{other}");
+        }
     }
 }

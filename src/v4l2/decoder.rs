@@ -197,6 +197,12 @@ impl Decoder {
         Some((index, region))
     }
 
+    /// Bytes of all OUTPUT buffers.
+    #[must_use]
+    pub fn input_bytes(&self) -> u64 {
+        self.inputs.iter().map(|region| region.len() as u64).sum()
+    }
+
     /// Gives an OUTPUT buffer with a coded picture of so many bytes to the decoder, under this timestamp (us).
     ///
     /// # Errors

@@ -76,6 +76,13 @@ pub fn raw_formats(fd: impl AsFd, queue: BufferType) -> Result<FormatSet> {
     Ok(set)
 }
 
+/// Whether a queue has a format, by VIDIOC_ENUM_FMT; bounded, whatever the driver says.
+pub fn gives(fd: impl AsFd, queue: BufferType, format: Fourcc) -> bool {
+    (0..FORMATS)
+        .map_while(|index| enum_fmt(fd.as_fd(), queue, index).ok().flatten())
+        .any(|one| one.pixelformat == format)
+}
+
 /// VIDIOC_ENUM_FRAMESIZES: the format's frame size or range of sizes number `index`, or `None` after the last.
 pub fn enum_framesizes(fd: impl AsFd, format: Fourcc, index: u32) -> Result<Option<FrmSizeEnum>> {
     let mut size = FrmSizeEnum::new(format, index);

@@ -7,10 +7,16 @@ use rustix::fd::AsFd;
 use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
+use crate::limits::PLANES;
+use crate::log::note;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
+use crate::text::Escaped;
 use crate::types::devices::{CameraChoice, MiddleChoice};
+use crate::types::frame_rate::FrameRate;
+use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::Queue;
+use crate::v4l2::camera::{Camera, PictureFormat};
 use crate::v4l2::decoder::{Decoder, names};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 use crate::v4l2::ioctl;
@@ -39,6 +45,58 @@ impl FoundDecoder<'_> {
     }
 }
 
+/// What the camera codes, where raw pictures of this size come not at all or too slowly, coded ones faster, and there is a decoder; which is
+/// logged. `raw`: the raw formats that it gives.
+pub(super) fn instead_of_raw(
+    camera: &Camera,
+    choice: CameraChoice<'_>,
+    raw: FormatSet,
+    size: (u32, u32),
+    options: &RunOptions<'_>,
+) -> Option<Fourcc> {
+    let gives = ioctl::gives(camera.as_fd(), camera.pictures.kind(), Fourcc::MJPG);
+    if options.decoder == MiddleChoice::Off || options.codec == Fourcc::MJPG || !gives {
+        return None;
+    }
+    let wanted = options.frame_rate;
+    let asked = (wanted.numerator, wanted.denominator);
+    let rate = |format| {
+        let (frames, seconds) = camera.rate(format, size, asked)?;
+        FrameRate::new(frames, seconds)
+    };
+    let of_raw = raw
+        .iter()
+        .filter(|raw| camera.rows(raw, size, &[0; PLANES]).is_some())
+        .find_map(|raw| rate(PictureFormat::Raw(raw)));
+    if of_raw.is_some_and(|of_raw| !of_raw.is_below(wanted)) {
+        return None;
+    }
+    let of_coded = rate(PictureFormat::Coded(Fourcc::MJPG))?;
+    if of_raw.is_some_and(|of_raw| !of_raw.is_below(of_coded)) || first(Fourcc::MJPG).is_none() {
+        return None;
+    }
+    let (width, height) = size;
+    match of_raw {
+        Some(of_raw) => note!(
+            info,
+            "{choice}: MJPG at {of_coded} frames/s, because raw pictures of {width}x{height} come at {of_raw}"
+        ),
+        None => note!(
+            info,
+            "{choice}: MJPG, because it has no raw pictures of {width}x{height}"
+        ),
+    }
+    Some(Fourcc::MJPG)
+}
+
+/// The first device that decodes this.
+fn first(coded: Fourcc) -> Option<(NodePath<'static>, Device)> {
+    scan().find_map(|(path, device)| {
+        let device = device.ok().filter(|device| decodes(device, coded))?;
+        Some((path, device))
+    })
+}
+
 /// Finds the decoder of a camera's pictures, and sets what comes into it. `raw`: what the camera gives without one.
 ///
 /// # Errors
@@ -52,10 +110,7 @@ pub(super) fn find<'a>(
 ) -> Result<FoundDecoder<'a>, Failure> {
     let found = match choice {
         MiddleChoice::Off => None,
-        MiddleChoice::Auto => scan().find_map(|(path, device)| {
-            let device = device.ok().filter(|device| decodes(device, coded))?;
-            Some((path, device))
-        }),
+        MiddleChoice::Auto => first(coded),
         MiddleChoice::Path(path) => {
             let named = NodePath::Given(path);
             match Device::open(path) {
@@ -65,7 +120,7 @@ pub(super) fn find<'a>(
                         Exit::NoDevice,
                         "--decoder {}: it does not decode {coded}: it is {}",
                         named.shown(),
-                        crate::text::Escaped(device.capability.card_name())
+                        Escaped(device.capability.card_name())
                     ));
                 }
                 Err(NotUsable::NotM2m(capability)) => {
@@ -73,7 +128,7 @@ pub(super) fn find<'a>(
                         Exit::NoDevice,
                         "--decoder {}: no memory-to-memory device: it is {}",
                         named.shown(),
-                        crate::text::Escaped(capability.card_name())
+                        Escaped(capability.card_name())
                     ));
                 }
                 Err(NotUsable::Call(error)) => {

@@ -93,7 +93,11 @@ impl<'a> Found<'a> {
         }
         let queue = camera.pictures.kind();
         let mut gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
-        let decoder = match options.camera_format.and_then(CameraFormat::coded) {
+        let coded = match options.camera_format {
+            None => decoder::instead_of_raw(&camera, choice, gives, size, options),
+            Some(format) => format.coded(),
+        };
+        let decoder = match coded {
             None => None,
             Some(coded) => {
                 let found = decoder::find(options.decoder, coded, size, choice, gives)?;
@@ -176,14 +180,11 @@ impl<'a> Found<'a> {
     pub(super) fn wanted(&self, raw: RawFormats, options: &RunOptions<'_>) -> Wanted {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
-            rate = source_rate(
-                camera,
-                choice,
-                PictureFormat::Raw(raw.camera),
-                self.size,
-                rate,
-                rate,
-            );
+            let pictures = match &self.decoder {
+                Some(found) => PictureFormat::Coded(found.coded),
+                None => PictureFormat::Raw(raw.camera),
+            };
+            rate = source_rate(camera, choice, pictures, self.size, rate, rate);
             if let Some((width, height)) = oblong(camera.as_fd(), self.size) {
                 note!(
                     warn,

@@ -26,6 +26,7 @@ use crate::types::frame_rate::FrameRate;
 use crate::v4l2::camera::{Camera, PictureFormat, Signal};
 use crate::v4l2::decoder::Decoder;
 use crate::v4l2::device::NotUsable;
+use crate::v4l2::encoder::buffer_bytes;
 use crate::v4l2::negotiate::{Refused, Rows, Wanted};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
@@ -285,10 +286,38 @@ fn attach<'a>(
         adopt_rows(setup, &mut wanted, &layout)?;
     }
     let slots = bring_together(setup, filler, config, &wanted, &layout, alike)?;
-    if let Some(one) = &mut opened {
+    if let (Some(one), Some(between)) = (&mut opened, config.decoder) {
         one.allocate_inputs().map_err(decoder)?;
+        log_chain(setup, config, between, &wanted, one.input_bytes());
     }
     Ok((slots, opened))
+}
+
+/// One line that describes what is between the camera and the stream, and the contiguous memory that it takes.
+fn log_chain(
+    setup: &Setup<'_, '_>,
+    config: CameraConfig<'_>,
+    between: DecoderConfig<'_>,
+    wanted: &Wanted,
+    input_bytes: u64,
+) {
+    let Some(encoder) = setup.stage.encoder() else {
+        return;
+    };
+    let bytes = input_bytes + buffer_bytes(encoder.agreed(), encoder.slots());
+    let raw = config.format.fourcc;
+    note!(
+        info,
+        "chain: {config} {} {}x{} to {} {raw} {}x{} to {} {}; its buffers have {bytes} bytes",
+        between.coded,
+        wanted.width,
+        wanted.height,
+        Escaped(between.node.to_bytes()),
+        wanted.width,
+        wanted.height.max(wanted.rows.count),
+        setup.stage.session.path,
+        wanted.codec
+    );
 }
 
 /// Opens the decoder and sets what comes into it; the camera has its buffers then.

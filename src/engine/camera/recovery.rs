@@ -133,11 +133,18 @@ impl<'a> CameraSource<'a> {
         let attached = core::mem::take(&mut self.attached);
         if self.failed == 0 || attached != 0 && now_ns.saturating_sub(attached) > patience_ns {
             self.failed = now_ns;
-            note!(
-                warn,
-                "{} is gone ({error}): waiting for it",
-                of.name(config)
-            );
+            match of {
+                Part::Camera => note!(
+                    warn,
+                    "{} is gone ({error}): waiting for it",
+                    of.name(config)
+                ),
+                Part::Decoder => note!(
+                    warn,
+                    "{} does not work ({error}): opening it again",
+                    of.name(config)
+                ),
+            }
         }
         // As long as it took again, at least: whatever sleeps in the kernel, clients have half of the time.
         let tried = self.tried.take();
