@@ -99,6 +99,8 @@ pub fn balance(json: &str) -> (u64, u64, u64) {
         "too_large",
         "camera",
         "behind",
+        "idle",
+        "decoder",
     ];
     let dropped: u64 = reasons
         .iter()

@@ -51,6 +51,26 @@ pub fn planes(picture: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
+/// What the model's decoder is to make of a 4:2:2 picture: YU12, whose chroma is the mean of two rows. A sample may differ by one.
+pub fn shown(picture: &[u8], (width, height): (usize, usize)) -> Vec<u8> {
+    let wanted = planes(picture);
+    assert_eq!(wanted.len(), width * height * 2, "4:2:2");
+    let (luma, chroma) = wanted.split_at(width * height);
+    let half = width / 2;
+    let mean = |at: usize| {
+        let (line, x) = (at / half * 2, at % half);
+        (u32::from(chroma[line * half + x]) + u32::from(chroma[(line + 1) * half + x])).div_ceil(2)
+            as u8
+    };
+    let chroma = (0..width * height / 2).map(mean);
+    luma.iter().copied().chain(chroma).collect()
+}
+
+/// Whether two pictures are the same but for the rounding of a transform.
+pub fn alike(got: &[u8], wanted: &[u8]) -> bool {
+    got.len() == wanted.len() && got.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= 1)
+}
+
 /// A picture without its Huffman tables.
 pub fn without_tables(picture: &[u8]) -> Vec<u8> {
     let at = picture.windows(4).position(|bytes| bytes == TABLES);

@@ -45,6 +45,7 @@ mod camera;
 mod camera_clock;
 mod camera_identity;
 mod camera_trouble;
+mod chain;
 mod colour;
 mod consumers;
 mod containers;
