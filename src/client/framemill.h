@@ -89,7 +89,7 @@ struct fm_stream {
 	char device[65], driver[17], card[33];
 };
 
-enum { FM_COUNTERS = 54 };
+enum { FM_COUNTERS = 59 };
 
 /* The engine, as it is now. */
 struct fm_stat {
@@ -1673,7 +1673,9 @@ FM_API const char *fm_counter_name(unsigned int number)
 		"refused_bad_message", "refused_bad_frame_ring", "refused_resources", "refused_busy", "refused_fixed",
 		"refused_not_encoded", "refused_reopened", "refused_not_allowed", "refused_camera_feeds", "refused_costly",
 		"refused_odd_size", "refused_format", "frames_late", "frames_lost_camera", "camera_timestamps_corrected",
-		"turns_unbalanced", "slot_bytes_retained", "frames_dropped_idle" };
+		"turns_unbalanced", "slot_bytes_retained", "frames_dropped_idle",
+		"frames_dropped_decoder", "decoder_restarts", "camera_bytes_copied",
+		"jpeg_tables_added", "decode_us" };
 
 	return number < sizeof(names) / sizeof(*names) ? names[number] : "";
 }

@@ -141,6 +141,8 @@ counters! {
     CameraBytesCopied = "camera_bytes_copied",
     /// JPEG pictures of a camera that had no Huffman tables, and got the standard ones.
     JpegTablesAdded = "jpeg_tables_added",
+    /// From the camera's coded pictures to the decoder's raw ones, microseconds, all pictures together.
+    DecodeUs = "decode_us",
 }
 
 const _: () = assert!(
