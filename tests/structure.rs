@@ -63,6 +63,7 @@ const IMPL_ENGINE: &[&str] = &[
     "engine/engine.rs",
     "engine/idle.rs",
     "engine/reconfigure.rs",
+    "engine/relay.rs",
 ];
 
 /// Most lines of a file, those of its tests not counted.
@@ -71,7 +72,7 @@ const FILE_LINES: usize = 400;
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 638),
-    ("engine/reconfigure.rs", 557),
+    ("engine/reconfigure.rs", 555),
     // Every capacity stands in one file.
     ("limits.rs", 460),
 ];

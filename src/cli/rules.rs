@@ -3,7 +3,8 @@
 use super::choices::{Container, Pace, Peer, Source, Target, Timestamps};
 use super::options::{Command, CtlOptions, PushOptions, SinkOptions, TapOptions};
 use super::usage_error::Mistake;
-use crate::types::devices::MiddleChoice;
+use crate::types::devices::{CameraFormat, DeviceChoice, MiddleChoice};
+use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
 use crate::types::run_options::RunOptions;
 use crate::types::segments::{SegmentLimit, SegmentPattern};
@@ -42,6 +43,12 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
             );
         }
     }
+    if options.camera_format == Some(CameraFormat::Coded(options.codec)) && sets_encoder(options) {
+        return Some(
+            "--camera-format with the same --codec passes the camera's frames on, without an encoder; leave out what is for one: --device, \
+             --decoder, --format, --memory, --control, and what the stream is to be like (--bitrate and so on)",
+        );
+    }
     if options.mux.is_some() && !options.stdout {
         return Some("--mux goes with --stdout (or tap --mux)");
     }
@@ -58,6 +65,26 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether an option is given that only an encoder can follow, or a decoder.
+fn sets_encoder(options: &RunOptions<'_>) -> bool {
+    let numbers = [
+        options.bitrate,
+        options.gop,
+        options.profile,
+        options.level,
+        options.min_qp,
+        options.max_qp,
+    ];
+    numbers.iter().any(Option::is_some)
+        || options.bitrate_mode.is_some()
+        || options.repeat_headers.is_some()
+        || options.format.is_some()
+        || options.memory != MemoryChoice::Auto
+        || options.device != DeviceChoice::Auto
+        || options.decoder != MiddleChoice::Auto
+        || !options.controls.is_empty()
 }
 
 fn push(options: &PushOptions<'_>) -> Option<&'static str> {

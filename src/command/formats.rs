@@ -6,7 +6,7 @@
 use rustix::fd::{AsFd, BorrowedFd};
 
 use crate::limits::PLANES;
-use crate::media::format::RawFormat;
+use crate::media::format::{FORMATS, RawFormat};
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::media::layout::FrameLayout;
@@ -24,6 +24,12 @@ pub(super) struct RawFormats {
 }
 
 impl RawFormats {
+    /// Where frames are coded, and no raw format matters.
+    pub(super) const UNUSED: Self = Self {
+        camera: &FORMATS[0],
+        encoder: &FORMATS[0],
+    };
+
     /// The same for both.
     pub(super) fn both(format: &'static RawFormat) -> Self {
         Self {

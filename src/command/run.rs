@@ -7,13 +7,13 @@ pub(super) mod handed;
 pub(super) mod piped;
 mod source;
 
-use core::ffi::CStr;
 use core::fmt;
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use crate::command::connect::Name;
+use crate::command::formats::RawFormats;
 use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
@@ -26,8 +26,7 @@ use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
 use crate::engine::publisher::Publisher;
 use crate::engine::ring_source::RingSource;
-use crate::engine::session::Session;
-use crate::engine::setup::describe;
+use crate::engine::session::{NO_DEVICE, Session};
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
@@ -42,6 +41,7 @@ use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
 use crate::limits::{STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
 use crate::log::{self, note};
+use crate::media::fourcc::Fourcc;
 use crate::media::gop::Gop;
 use crate::sandbox;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -71,7 +71,18 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let (signals, adopted, supervisor) = begin(options, environment)?;
     let mut edid = EdidBytes::new();
     let mut source = Found::find(options, edid::load(options.edid, &mut edid)?, &signals)?;
-    let (device, found, raw) = source.find_encoder(options, &signals)?;
+    let start = Start {
+        signals,
+        adopted,
+        supervisor,
+    };
+    if source.passes() {
+        let raw = RawFormats::UNUSED;
+        let wanted = source.wanted(raw, options);
+        let session = Session::without_encoder(options, source.slots(options), wanted);
+        return start.serve(source, raw, None, session, None);
+    }
+    let (device, found, raw) = source.find_encoder(options, &start.signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
     let wanted = source.wanted(raw, options);
     let between = source.take_decoder();
@@ -84,57 +95,89 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let agreed = session.agree(&device, &wanted).map_err(fails)?;
     let encoder = Encoder::new(device, agreed, session.slots);
     let encoder = encoder.map_err(|error| fails(error.into()))?;
-    let memory = slot_memory(&session, &encoder, &wanted)?;
+    start.serve(source, raw, decoder, session, Some(encoder))
+}
 
-    let (map, packets) = packet_ring(options.packet_ring)?;
-    let header = map.header();
-    write_identity(header, node, encoder.device());
-    describe(header, &wanted, &encoder, memory.kind(), encoder.slots());
-    let stats = Stats {
-        counters: &header.counters,
-        latency: &header.latency,
-    };
-    let is_own = adopted.is_none();
-    let listener = adopted.map_or_else(|| listen(options), Ok)?;
-    let (socket, rights) = (listener.file(), rights(options, &listener));
-    let source = match source.camera(raw, decoder, options, stats, header) {
-        Some(camera) => Source::Camera(camera),
-        None => {
-            session.start(&encoder, &wanted).map_err(fails)?;
-            Source::Ring(RingSource::new().map_err(|error| fails(error.into()))?)
-        }
-    };
-    stay_in_memory(options.packet_ring);
-    free_memory::keep_open();
-    let mut engine = Engine {
-        pipeline: Pipeline::new(encoder.slots(), stats),
-        stage: Stage::new(session, encoder, wanted, stats),
-        memory,
-        source,
-        sink: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
-        clients: Clients::new(listener, packets, rights, stats),
-        run_state: RunState::default(),
-        idle: Idle::new(options.idle_ms.map(|after_ms| u64::from(after_ms) * MS)),
-        colour: ColourCheck::default(),
-        header,
-        stats,
-        signals,
-        supervisor,
-        strangers: Allowance::new(STRANGERS_CHANGES, u64::from(STRANGERS_CHANGE_MS) * MS),
-        signalled: false,
-        drain_ns: u64::from(options.drain_ms) * MS,
-        once: options.once,
-    };
-    engine.begin_camera().map_err(fails)?;
-    let wanted = engine.stage.wanted;
-    warn_of_long_gop(options, engine.stage.encoder(), wanted.rate);
-    let camera_shut = || options.camera.is_some_and(identity::is_shut);
-    let middle = decoder.map(|one| one.node);
-    sandbox::enter(options, node, middle, socket, &camera_shut)?;
-    log_running(path, &wanted, is_own.then_some(&options.socket));
-    let result = engine.run().map_err(fails);
-    engine.log_end();
-    result
+/// What is there before any device is opened.
+struct Start {
+    signals: Signals,
+    adopted: Option<Listener<'static>>,
+    supervisor: Supervisor,
+}
+
+impl Start {
+    /// Starts the engine, and runs it to its end. Without an encoder the camera's frames are passed on.
+    #[inline(never)]
+    fn serve<'a>(
+        self,
+        source: Found<'a>,
+        raw: RawFormats,
+        decoder: Option<DecoderConfig<'a>>,
+        session: Session<'a>,
+        encoder: Option<Encoder>,
+    ) -> Result<(), Failure> {
+        let (options, path, node) = (session.options, session.path, session.node);
+        let wanted = session.configured;
+        let fails = |error: EngineError<'_>| failure!(error.exit(), "{}", error.at(path));
+        let memory = slot_memory(&session, encoder.as_ref(), &wanted)?;
+        let (map, packets) = packet_ring(options.packet_ring)?;
+        let header = map.header();
+        write_identity(header, &session, encoder.as_ref());
+        let stats = Stats {
+            counters: &header.counters,
+            latency: &header.latency,
+        };
+        let is_own = self.adopted.is_none();
+        let listener = self.adopted.map_or_else(|| listen(options), Ok)?;
+        let (socket, rights) = (listener.file(), rights(options, &listener));
+        let source = match source.camera(raw, decoder, options, stats, header) {
+            Some(camera) => Source::Camera(camera),
+            None => {
+                if let Some(encoder) = &encoder {
+                    session.start(encoder, &wanted).map_err(fails)?;
+                }
+                Source::Ring(RingSource::new().map_err(|error| fails(error.into()))?)
+            }
+        };
+        stay_in_memory(options.packet_ring);
+        free_memory::keep_open();
+        let slots = encoder.as_ref().map_or(session.slots, Encoder::slots);
+        let stage = match encoder {
+            Some(encoder) => Stage::new(session, encoder, wanted, stats),
+            None => Stage::relay(session, wanted, stats),
+        };
+        let mut engine = Engine {
+            pipeline: Pipeline::new(slots, stats),
+            stage,
+            memory,
+            source,
+            sink: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
+            clients: Clients::new(listener, packets, rights, stats),
+            run_state: RunState::default(),
+            idle: Idle::new(options.idle_ms.map(|after_ms| u64::from(after_ms) * MS)),
+            colour: ColourCheck::default(),
+            header,
+            stats,
+            signals: self.signals,
+            supervisor: self.supervisor,
+            strangers: Allowance::new(STRANGERS_CHANGES, u64::from(STRANGERS_CHANGE_MS) * MS),
+            signalled: false,
+            drain_ns: u64::from(options.drain_ms) * MS,
+            once: options.once,
+        };
+        engine.begin_stream_with_slots();
+        engine.begin_camera().map_err(fails)?;
+        let wanted = engine.stage.wanted;
+        warn_of_long_gop(options, engine.stage.encoder(), wanted.rate);
+        let camera_shut = || options.camera.is_some_and(identity::is_shut);
+        let middle = decoder.map(|one| one.node);
+        sandbox::enter(options, node, middle, socket, &camera_shut)?;
+        let format = engine.stage.source_format();
+        log_running(path, &wanted, format, is_own.then_some(&options.socket));
+        let result = engine.run().map_err(fails);
+        engine.log_end();
+        result
+    }
 }
 
 /// What comes before any device: what a supervisor hands over, the log, the schedule, and signals that are waited for.
@@ -158,7 +201,7 @@ fn begin(
 }
 
 /// The one line of a start that succeeded.
-fn log_running(path: Escaped<'_>, wanted: &Wanted, own: Option<&SocketName<'_>>) {
+fn log_running(path: Escaped<'_>, wanted: &Wanted, format: Fourcc, own: Option<&SocketName<'_>>) {
     let name = own.map(Name);
     let at: &dyn fmt::Display = match &name {
         Some(name) => name,
@@ -169,7 +212,7 @@ fn log_running(path: Escaped<'_>, wanted: &Wanted, own: Option<&SocketName<'_>>)
         "running: {path} {}x{} {} to {} at {}/{} frames/s, listening at {}",
         wanted.width,
         wanted.height,
-        wanted.format.fourcc,
+        format,
         wanted.codec,
         wanted.rate.0,
         wanted.rate.1,
@@ -181,7 +224,7 @@ fn log_running(path: Escaped<'_>, wanted: &Wanted, own: Option<&SocketName<'_>>)
 /// the camera is attached.
 fn slot_memory(
     session: &Session<'_>,
-    encoder: &Encoder,
+    encoder: Option<&Encoder>,
     wanted: &Wanted,
 ) -> Result<SlotMemory, Failure> {
     let options = session.options;
@@ -194,6 +237,9 @@ fn slot_memory(
         failure!(exit, "{}", error.at(session.path))
     };
     let mut memory = SlotMemory::default();
+    let Some(encoder) = encoder else {
+        return Ok(memory);
+    };
     if options.camera.is_none() {
         let filled = memory.fill(encoder, wanted, options.memory);
         filled.map_err(no_memory)?;
@@ -284,12 +330,15 @@ fn listen<'a>(options: &RunOptions<'a>) -> Result<Listener<'a>, Failure> {
 
 /// Fills in what does not change while the engine runs.
 #[inline(never)]
-fn write_identity(header: &PacketHeader, node: &CStr, device: &Device) {
+fn write_identity(header: &PacketHeader, session: &Session<'_>, encoder: Option<&Encoder>) {
     header.stream.change(|stream| {
+        let Some(device) = encoder.map(Encoder::device) else {
+            return store_text(&stream.device, NO_DEVICE);
+        };
         stream
             .multiplanar
             .store(u32::from(device.api == Api::Multi), Relaxed);
-        store_text(&stream.device, node.to_bytes());
+        store_text(&stream.device, session.node.to_bytes());
         store_text(&stream.driver, device.capability.driver_name());
         store_text(&stream.card, device.capability.card_name());
     });

@@ -5,6 +5,7 @@
 
 pub mod attach;
 mod buffers;
+pub mod coded;
 pub mod config;
 mod decoding;
 mod flush;
@@ -30,6 +31,7 @@ use crate::shm::stats::Stats;
 use crate::time::MS;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::capture::CaptureQueue;
+use coded::CodedFrames;
 use config::{CameraConfig, Fault, Part};
 use decoding::Decoding;
 use identity::Identity;
@@ -71,6 +73,8 @@ pub struct CameraSource<'a> {
     stranger: Option<Identity>,
     /// The device, with its buffers; `None` while it is away.
     camera: Option<Camera>,
+    /// Its coded frames, where they are passed on.
+    pub coded: CodedFrames,
     /// The decoder, where there is one, while the camera is attached.
     decoding: Option<Decoding<'a>>,
     /// Frames to take; the end comes after them.
@@ -107,6 +111,7 @@ impl<'a> CameraSource<'a> {
             identity: Identity::of(&camera.capability),
             stranger: None,
             camera: Some(camera),
+            coded: CodedFrames::default(),
             decoding: None,
             frames,
             failed: 0,
@@ -227,6 +232,7 @@ impl<'a> CameraSource<'a> {
     /// Closes the camera; it is reopened after `pause_ms`, when the encoder is done with its frames.
     pub fn close(&mut self, pause_ms: u32, now_ns: u64) -> CameraEvent {
         self.decoding = None;
+        self.coded.clear();
         self.camera = None;
         self.set_no_signal(NoSignal::No);
         self.health = Health::Away(now_ns.saturating_add(u64::from(pause_ms) * MS));

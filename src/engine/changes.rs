@@ -24,6 +24,14 @@ use crate::v4l2::device::Device;
 use crate::v4l2::menu;
 
 impl Stage<'_> {
+    /// Somebody requests a key frame.
+    pub fn request_key_frame(&mut self) {
+        self.stats.count(Counter::KeyRequests);
+        if self.can_force {
+            self.key.request();
+        }
+    }
+
     /// A change that a client asks for; the end that `Drain` asks for is the caller's.
     ///
     /// # Errors
@@ -36,6 +44,14 @@ impl Stage<'_> {
     ) -> Result<Outcome, Refusal> {
         if change == Change::Drain {
             return Ok(Outcome::Done(1));
+        }
+        if self.relays() {
+            let jpeg = matches!(self.wanted.codec, Fourcc::MJPG | Fourcc::JPEG);
+            return Ok(match change {
+                // Each frame is one.
+                Change::KeyFrame if jpeg => Outcome::Done(1),
+                _ => Outcome::Absent,
+            });
         }
         let device = self.encoder().ok_or(Refusal::Busy)?.device();
         let setting = setting(device, change)

@@ -338,7 +338,7 @@ impl<'a> Engine<'a> {
 
     /// Frames into the encoder; then, at the end, the command to stop.
     fn feed(&mut self, now_ns: u64) -> Result<(), IoctlError> {
-        if !self.stage.is_up() || !self.run_state.queues_frames() {
+        if !self.stage.is_up() || !self.run_state.queues_frames() || self.relay(now_ns) {
             return Ok(());
         }
         let refused = self.stage.feed(&mut self.pipeline, &self.memory, now_ns)?;

@@ -23,6 +23,7 @@ pub mod poll;
 pub mod publisher;
 mod rare;
 mod reconfigure;
+mod relay;
 pub mod request;
 pub mod ring_source;
 pub mod session;

@@ -3,6 +3,8 @@
 //! Knows the packet ring and the bitstream. Each coded byte is read once, from front to back: the driver's memory is
 //! uncached on some boards.
 
+mod whole;
+
 use arrayvec::ArrayVec;
 use rustix::thread::futex;
 
@@ -120,7 +122,13 @@ impl<'a> Publisher<'a> {
         if continues {
             self.stats.count(Counter::FragmentsJoined);
         } else {
-            headers_only = self.inspect(coded, first, rest.is_empty(), &mut open);
+            headers_only = self.inspect(
+                coded.keyframe,
+                coded.error,
+                first,
+                rest.is_empty(),
+                &mut open,
+            );
         }
         if coded.error {
             open.flags |= flag::CORRUPT;
@@ -140,14 +148,21 @@ impl<'a> Publisher<'a> {
     }
 
     /// Looks into the first buffer of a packet: key frame or not, codec headers. Whether there is nothing but codec headers.
-    fn inspect(&mut self, coded: &Coded, first: &[u8], whole: bool, open: &mut Open) -> bool {
+    fn inspect(
+        &mut self,
+        keyframe: bool,
+        error: bool,
+        first: &[u8],
+        whole: bool,
+        open: &mut Open,
+    ) -> bool {
         let found = inspect_start(self.codec, first, whole);
-        if found.key.unwrap_or(false) || coded.keyframe {
+        if found.key.unwrap_or(false) || keyframe {
             open.flags |= flag::KEY;
         }
         if let Some(span) = found.headers {
             open.flags |= flag::CONFIG;
-            if !coded.error && self.gathered.try_extend_from_slice(&first[span]).is_err() {
+            if !error && self.gathered.try_extend_from_slice(&first[span]).is_err() {
                 // More than any codec has: no headers.
                 self.gathered.clear();
             }

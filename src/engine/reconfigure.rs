@@ -468,11 +468,9 @@ impl<'a> Engine<'a> {
     }
 
     /// The encoder begins again, set up for `stage.wanted` with the slots that there are.
-    fn begin_stream_with_slots(&mut self) {
-        if let Some(encoder) = self.stage.encoder() {
-            let (wanted, kind) = (&self.stage.wanted, self.memory.kind());
-            describe(self.header, wanted, encoder, kind, self.pipeline.slots());
-        }
+    pub fn begin_stream_with_slots(&mut self) {
+        let (kind, slots) = (self.memory.kind(), self.pipeline.slots());
+        describe(self.header, &self.stage, kind, slots);
         self.new_generation();
     }
 

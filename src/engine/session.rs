@@ -23,6 +23,9 @@ use crate::v4l2::encoder::Encoder;
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::{Agreed, Refused, Wanted, negotiate};
 
+/// What stands for the device where there is none.
+pub const NO_DEVICE: &[u8] = b"pass-through";
+
 /// What an encoder is set up by.
 pub struct Session<'a> {
     /// The device's path, for sentences.
@@ -61,6 +64,21 @@ impl<'a> Session<'a> {
             node,
             options,
             takes: takes.unwrap_or(FormatSet::ALL),
+            slots,
+            configured,
+            changed: ArrayVec::new(),
+            bitrate: Cell::new(0),
+        }
+    }
+
+    /// A session without an encoder, for a camera whose frames are coded.
+    #[must_use]
+    pub fn without_encoder(options: &'a RunOptions<'a>, slots: u32, configured: Wanted) -> Self {
+        Self {
+            path: Escaped(NO_DEVICE),
+            node: c"/dev/null",
+            options,
+            takes: FormatSet::default(),
             slots,
             configured,
             changed: ArrayVec::new(),

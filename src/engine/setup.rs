@@ -172,16 +172,12 @@ impl<'a> Setup<'_, 'a> {
     }
 }
 
-/// Writes what the stream is, for those who look; before the generation rises.
-pub fn describe(
-    header: &PacketHeader,
-    wanted: &Wanted,
-    encoder: &Encoder,
-    memory: Kind,
-    slots: u32,
-) {
-    let agreed = encoder.agreed();
-    let (status, colour) = (&header.status, agreed.colour);
+/// Writes what the stream is, for those who look; before the generation rises. Nothing while the encoder is closed.
+pub fn describe(header: &PacketHeader, stage: &Stage<'_>, memory: Kind, slots: u32) {
+    let Some((coded, colour)) = stage.agreed() else {
+        return;
+    };
+    let (status, wanted) = (&header.status, &stage.wanted);
     let generation = match status.state.load(Relaxed) == State::Starting as u32 {
         true => 1,
         false => status.generation.load(Relaxed).wrapping_add(1),
@@ -189,11 +185,11 @@ pub fn describe(
     header.stream.change(|stream| {
         stream.generation.store(generation, Relaxed);
         stream.codec.store(wanted.codec.0, Relaxed);
-        stream.format.store(wanted.format.fourcc.0, Relaxed);
+        stream.format.store(stage.source_format().0, Relaxed);
         stream.width.store(wanted.width, Relaxed);
         stream.height.store(wanted.height, Relaxed);
-        stream.coded_width.store(agreed.coded.0, Relaxed);
-        stream.coded_height.store(agreed.coded.1, Relaxed);
+        stream.coded_width.store(coded.0, Relaxed);
+        stream.coded_height.store(coded.1, Relaxed);
         stream.rate_numerator.store(wanted.rate.0, Relaxed);
         stream.rate_denominator.store(wanted.rate.1, Relaxed);
         stream.colorspace.store(colour.colorspace.into(), Relaxed);

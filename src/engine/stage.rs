@@ -3,6 +3,8 @@
 //! A device that is closed is not a device: `encoder` gives it only while it is open. Knows the encoder, its session and its failures.
 //! Knows no client, no camera and no packet: what comes out of it is the sink's.
 
+mod none;
+
 use core::cell::Cell;
 
 use arrayvec::ArrayVec;
@@ -35,6 +37,8 @@ use crate::v4l2::negotiate::{Agreed, Wanted};
 enum State {
     Up(Encoder),
     Down(Closed),
+    /// There is none: the camera's frames are coded.
+    Relay,
 }
 
 /// The encoder while it is closed.
@@ -100,7 +104,7 @@ impl<'a> Stage<'a> {
     pub fn encoder(&self) -> Option<&Encoder> {
         match &self.state {
             State::Up(encoder) => Some(encoder),
-            State::Down(_) => None,
+            State::Down(_) | State::Relay => None,
         }
     }
 
@@ -108,22 +112,22 @@ impl<'a> Stage<'a> {
     pub fn encoder_mut(&mut self) -> Option<&mut Encoder> {
         match &mut self.state {
             State::Up(encoder) => Some(encoder),
-            State::Down(_) => None,
+            State::Down(_) | State::Relay => None,
         }
     }
 
     /// The tries to reopen it, while it is closed.
     pub fn closed(&mut self) -> Option<&mut Closed> {
         match &mut self.state {
-            State::Up(_) => None,
+            State::Up(_) | State::Relay => None,
             State::Down(closed) => Some(closed),
         }
     }
 
-    /// Whether the device is open.
+    /// Whether the device is open, or none is needed.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        matches!(self.state, State::Up(_))
+        matches!(self.state, State::Up(_) | State::Relay)
     }
 
     /// Whether it is open, and its queues stream.
@@ -161,6 +165,7 @@ impl<'a> Stage<'a> {
                 let buffers = core::mem::replace(&mut closed.buffers, Buffers::Unbound);
                 (closed.agreed, buffers)
             }
+            State::Relay => return false,
         };
         let imports = matches!(buffers, Buffers::Imported(..));
         if !imports {
@@ -187,7 +192,7 @@ impl<'a> Stage<'a> {
         let encoder = Encoder::without_buffers(device, closed.agreed);
         Ok(
             match core::mem::replace(&mut self.state, State::Up(encoder)) {
-                State::Up(_) => None,
+                State::Up(_) | State::Relay => None,
                 State::Down(closed) => Some(closed),
             },
         )
@@ -202,6 +207,7 @@ impl<'a> Stage<'a> {
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, slots: bool, now_ns: u64) {
         match &self.state {
             State::Down(closed) => set.until(Some(closed.retry.next_ns())),
+            State::Relay => {}
             State::Up(encoder) if !encoder.streams() => {}
             State::Up(encoder) => {
                 if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
@@ -285,14 +291,6 @@ impl<'a> Stage<'a> {
     /// those before. An encoder without the control is restarted for each producer.
     fn begins_with_key_frame(&self, pipeline: &Pipeline<'_>) -> bool {
         self.can_force && pipeline.next_is_anothers()
-    }
-
-    /// Somebody requests a key frame.
-    pub fn request_key_frame(&mut self) {
-        self.stats.count(Counter::KeyRequests);
-        if self.can_force {
-            self.key.request();
-        }
     }
 
     /// Before a frame is queued: tells the encoder to make it a key frame, if that is due.

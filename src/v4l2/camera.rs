@@ -203,7 +203,7 @@ impl Camera {
     ///
     /// # Errors
     /// When the camera has no such format, or the driver fails.
-    fn set(
+    pub fn set(
         &self,
         format: PictureFormat,
         size: (u32, u32),

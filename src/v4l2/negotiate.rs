@@ -17,7 +17,7 @@ use super::device::Device;
 use super::ioctl;
 use crate::errno::call::IoctlError;
 use crate::exit::{Exit, When, exit_of};
-use crate::limits::{CAPTURE_BYTES, PLANES};
+use crate::limits::{CAPTURE_BYTES, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
 use crate::log::note;
 use crate::media::colour::Colour;
 use crate::media::format::RawFormat;
@@ -71,6 +71,18 @@ impl Wanted {
         let frame = self.format.tight(self.width, self.height);
         let bytes = frame.map_or(0, |frame| frame.frame_bytes());
         bytes * u64::from(self.rate.0) / u64::from(self.rate.1.max(1))
+    }
+}
+
+/// Whether a stream can have frames of this size.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_size(size: (u32, u32)) -> Result<(), Refused> {
+    let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
+    match sides.contains(&size.0) && sides.contains(&size.1) {
+        true => Ok(()),
+        false => Err(Refused::Size(size, size)),
     }
 }
 

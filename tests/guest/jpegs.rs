@@ -88,3 +88,23 @@ pub fn put(guest: &Guest, name: &str, pictures: &[Vec<u8>]) -> String {
     }
     names
 }
+
+/// A picture with its Huffman tables moved to the last place before its scan: luma's two, then chroma's.
+pub fn tables_last(picture: &[u8]) -> Vec<u8> {
+    let at = picture.windows(4).position(|bytes| bytes == TABLES);
+    let at = at.expect("standard tables");
+    let mut tables = Vec::new();
+    let mut rest = &picture[at + 4..at + 420];
+    while !rest.is_empty() {
+        let values: usize = rest[1..17].iter().map(|&count| usize::from(count)).sum();
+        let (table, behind) = rest.split_at(17 + values);
+        tables.push(table);
+        rest = behind;
+    }
+    // Which of the two comes before whether it is for DC or AC.
+    tables.sort_by_key(|table| (table[0] & 15, table[0]));
+    let bare = without_tables(picture);
+    let scan = bare.windows(2).position(|bytes| bytes == [0xff, 0xda]);
+    let scan = scan.expect("a scan");
+    [&bare[..scan], &TABLES, &tables.concat(), &bare[scan..]].concat()
+}

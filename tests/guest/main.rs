@@ -73,6 +73,7 @@ mod live;
 mod memsink;
 mod model;
 mod newcomers;
+mod passthrough;
 mod piped;
 mod planes;
 mod probe;

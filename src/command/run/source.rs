@@ -40,6 +40,8 @@ pub(super) struct Found<'a> {
     decoder: Option<FoundDecoder<'a>>,
     /// The raw formats that the camera gives, or its decoder.
     gives: FormatSet,
+    /// The coded format in which the camera's frames are passed on.
+    passes: Option<Fourcc>,
     /// Width and height: the user's, the camera's present ones, or those for the time until a producer brings its own.
     size: (u32, u32),
 }
@@ -53,15 +55,8 @@ impl<'a> Found<'a> {
         signals: &Signals,
     ) -> Result<Self, Failure> {
         let raw = options.camera_format.and_then(CameraFormat::raw);
-        if let Some(CameraFormat::Coded(given)) = options.camera_format
-            && given == options.codec
-        {
-            return Err(failure!(
-                Exit::Usage,
-                "--camera-format {given} with --codec {}: not supported yet",
-                options.codec
-            ));
-        }
+        let named = options.camera_format.and_then(CameraFormat::coded);
+        let passes = named.filter(|&coded| coded == options.codec);
         if let (Some(given), Some(taken)) = (raw, options.format)
             && !fit(given, taken)
         {
@@ -80,6 +75,7 @@ impl<'a> Found<'a> {
                 edid,
                 decoder: None,
                 gives: FormatSet::default(),
+                passes,
                 size,
             });
         };
@@ -99,6 +95,15 @@ impl<'a> Found<'a> {
         };
         let decoder = match coded {
             None => None,
+            Some(coded) if passes.is_some() => {
+                // Of its sizes in this format the one nearest to its present one, or to the user's, which is then refused.
+                let given = camera.set(PictureFormat::Coded(coded), size, &[0; PLANES]);
+                let given = given.map_err(|no| failure!(no.exit(), "{choice}: {no}"))?;
+                if options.size.width == 0 {
+                    size = given.size();
+                }
+                None
+            }
             Some(coded) => {
                 let found = decoder::find(options.decoder, coded, size, choice, gives)?;
                 gives = found.gives().map_err(|error| found.failed(error))?;
@@ -110,8 +115,14 @@ impl<'a> Found<'a> {
             decoder,
             edid,
             gives,
+            passes,
             size,
         })
+    }
+
+    /// Whether the camera's frames are passed on: no encoder is needed.
+    pub(super) fn passes(&self) -> bool {
+        self.passes.is_some()
     }
 
     /// The encoder that takes what the source gives, and the formats for both.
@@ -180,11 +191,7 @@ impl<'a> Found<'a> {
     pub(super) fn wanted(&self, raw: RawFormats, options: &RunOptions<'_>) -> Wanted {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
-            let pictures = match &self.decoder {
-                Some(found) => PictureFormat::Coded(found.coded),
-                None => PictureFormat::Raw(raw.camera),
-            };
-            rate = source_rate(camera, choice, pictures, self.size, rate, rate);
+            rate = source_rate(camera, choice, self.pictures(raw), self.size, rate, rate);
             if let Some((width, height)) = oblong(camera.as_fd(), self.size) {
                 note!(
                     warn,
@@ -201,6 +208,13 @@ impl<'a> Found<'a> {
             colour: options.colour,
             rows: Rows::default(),
         }
+    }
+
+    /// What the camera is asked for.
+    fn pictures(&self, raw: RawFormats) -> PictureFormat {
+        let decoded = self.decoder.as_ref().map(|found| found.coded);
+        let coded = self.passes.or(decoded).map(PictureFormat::Coded);
+        coded.unwrap_or(PictureFormat::Raw(raw.camera))
     }
 
     /// OUTPUT buffers to ask for.
@@ -231,6 +245,7 @@ impl<'a> Found<'a> {
             choice,
             format: raw.camera,
             decoder,
+            passes: self.passes,
             edid: self.edid,
             stall_ns: u64::from(options.stall_ms) * MS,
             patience_ns: u64::from(options.camera_wait_ms) * MS,

@@ -14,7 +14,7 @@ use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
-use crate::limits::{CAMERA_CODED_SLOTS, CAMERA_PAUSE_MS, FRAME_SIDE_MAX, FRAME_SIDE_MIN, PLANES};
+use crate::limits::{CAMERA_CODED_SLOTS, CAMERA_PAUSE_MS, PLANES};
 use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -27,7 +27,7 @@ use crate::v4l2::camera::{Camera, PictureFormat, Signal};
 use crate::v4l2::decoder::Decoder;
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::encoder::buffer_bytes;
-use crate::v4l2::negotiate::{Refused, Rows, Wanted};
+use crate::v4l2::negotiate::{Refused, Rows, Wanted, check_size};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
 /// The requested one when the camera does not say. Logged when it is neither the requested one nor `present`.
@@ -176,13 +176,20 @@ impl<'a> CameraSource<'a> {
 
     /// Sets encoder and camera up, brings their buffers together, and starts the camera. Gives the decoder between them, if there is one.
     fn begin(
-        &self,
+        &mut self,
         setup: &mut Setup<'_, 'a>,
         pipeline: &mut Pipeline<'_>,
         camera: &mut Camera,
         wanted: &Wanted,
     ) -> Result<Option<Decoding<'a>>, NotAttached<'a>> {
-        let (slots, opened) = attach(setup, camera, self.config, wanted)?;
+        let (slots, opened) = match self.config.passes {
+            Some(_) => {
+                let (session, pictures) = (&setup.stage.session, self.config.pictures());
+                setup.stage.wanted = self.coded.set_up(camera, pictures, wanted, session)?;
+                (camera.pictures.slots(), None)
+            }
+            None => attach(setup, camera, self.config, wanted)?,
+        };
         pipeline.replace_slots(slots);
         let mut decoding = match opened {
             Some(decoder) => Some(Decoding::new(
@@ -209,14 +216,7 @@ impl<'a> CameraSource<'a> {
         };
         let size = (wanted.width, wanted.height);
         let (config, requested) = (self.config, options.frame_rate);
-        let rate = source_rate(
-            camera,
-            config,
-            PictureFormat::Raw(config.format),
-            size,
-            requested,
-            present,
-        );
+        let rate = source_rate(camera, config, config.pictures(), size, requested, present);
         wanted.rate = (rate.numerator, rate.denominator);
         wanted
     }
@@ -243,10 +243,7 @@ fn attach<'a>(
     wanted: &Wanted,
 ) -> Result<(u32, Option<Decoder>), NotAttached<'a>> {
     let size = (wanted.width, wanted.height);
-    let sides = FRAME_SIDE_MIN..=FRAME_SIDE_MAX;
-    if !sides.contains(&size.0) || !sides.contains(&size.1) {
-        return Err(Refused::Size(size, size).into());
-    }
+    check_size(size)?;
     let options = setup.stage.session.options;
     let mut colour = camera.colour(config.pictures(), size, options.progressive)?;
     if let Some(decoder) = config.decoder {

@@ -21,6 +21,8 @@ pub struct CameraConfig<'a> {
     pub format: &'static RawFormat,
     /// Its pictures are coded, and a decoder makes raw ones of them.
     pub decoder: Option<DecoderConfig<'a>>,
+    /// Its pictures are coded, and passed on as they are.
+    pub passes: Option<Fourcc>,
     /// The EDID that it shows to its source.
     pub edid: Option<&'a [u8]>,
     /// No frame and no failure for so long, and it woke the loop for nothing: it has failed, ns.
@@ -44,10 +46,9 @@ impl CameraConfig<'_> {
     /// What the camera is asked for.
     #[must_use]
     pub fn pictures(&self) -> PictureFormat {
-        match self.decoder {
-            Some(decoder) => PictureFormat::Coded(decoder.coded),
-            None => PictureFormat::Raw(self.format),
-        }
+        let coded = self.decoder.map(|decoder| decoder.coded);
+        let coded = coded.or(self.passes).map(PictureFormat::Coded);
+        coded.unwrap_or(PictureFormat::Raw(self.format))
     }
 }
 

@@ -87,9 +87,10 @@ impl CameraSource<'_> {
         checked.timestamp
     }
 
-    /// A raw picture: its buffer is a slot. False when it is not one of those that the camera has: a driver that cannot count.
+    /// A picture that is raw, or passed on: its buffer is a slot. False when it is not one of those that the camera has: a driver that cannot count.
     fn take_raw(&mut self, picture: &Picture, pipeline: &mut Pipeline<'_>, now_ns: u64) -> bool {
         let timestamp = self.check(picture, now_ns);
+        self.coded.filled(picture.slot, picture.bytes);
         let committed = pipeline.commit(picture.slot, timestamp, now_ns, now_ns);
         if committed.is_err() {
             return false;
