@@ -40,6 +40,52 @@ fn decoder_keeps_its_promises_at_every_ioctl() {
     assert!(compliance.contains("Failed: 7,"), "{compliance}");
 }
 
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn converter_keeps_its_promises_at_every_ioctl() {
+    let guest = Guest::h264("converter");
+    guest.compile("tests/vm/converter-check.c", "converter-check");
+    let outcome = guest.run(
+        r"
+        /host/converter-check || give_up converter-check
+        dmesg >/host/dmesg
+        v4l2-compliance -d /dev/video12 -s5 >/host/compliance 2>&1
+        say compliance $?
+        ",
+    );
+    assert!(
+        outcome.text.contains(" checks, 0 failed"),
+        "{}",
+        outcome.text
+    );
+    let dmesg = outcome.text("dmesg");
+    assert!(
+        !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
+        "{dmesg}"
+    );
+    // The same as of an encoder: the model's notes tell.
+    let compliance = outcome.text("compliance");
+    assert!(compliance.contains("Failed: 8,"), "{compliance}");
+}
+
+/// What the model's converter makes of a plane, by its notes.
+fn scaled(plane: &[u8], (width, height): (usize, usize), to: (usize, usize)) -> Vec<u8> {
+    let sample = |x: usize, y: usize| plane[y * height / to.1 * width + x * width / to.0];
+    (0..to.0 * to.1)
+        .map(|at| sample(at % to.0, at / to.0))
+        .collect()
+}
+
+fn scaled_frame(frame: &[u8], (width, height): (usize, usize), to: (usize, usize)) -> Vec<u8> {
+    let (luma, chroma) = frame.split_at(width * height);
+    let half = |(x, y)| (x / 2, y / 2);
+    let mut all = scaled(luma, (width, height), to);
+    for plane in chroma.chunks(width * height / 4) {
+        all.extend(scaled(plane, half((width, height)), half(to)));
+    }
+    all
+}
+
 /// Pictures of one length each, as a file that is read in blocks of it: what follows a picture's end does not count.
 fn padded(pictures: &[Vec<u8>], length: usize) -> Vec<u8> {
     let mut all = Vec::new();
@@ -53,7 +99,7 @@ fn padded(pictures: &[Vec<u8>], length: usize) -> Vec<u8> {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn programs_decode_through_the_model() {
+fn programs_decode_and_convert_through_the_model() {
     let guest = Guest::new("decoders", Api::Single).with_programs();
     let jpegs = pictures((320, 240), 3);
     guest.put("jpegs", &padded(&jpegs, 32768));
@@ -61,11 +107,12 @@ fn programs_decode_through_the_model() {
     guest.put("in", &input);
     let outcome = guest.run(
         r"
-        # decode OUT ELEMENT…
+        # decode OUT ELEMENT…: frames of YU12, of another size if $size says so.
+        size=
         decode() {
             out=$1
             shift
-            gst-launch-1.0 -q $@ ! video/x-raw,format=I420 ! filesink location=/tmp/$out
+            gst-launch-1.0 -q $@ ! video/x-raw,format=I420$size ! filesink location=/tmp/$out
         }
         caps=image/jpeg,width=320,height=240,framerate=30/1,parsed=true,colorimetry=1:4:7:1
         try gst-jpeg decode jpeg filesrc location=/host/jpegs blocksize=32768 ! $caps ! v4l2jpegdec
@@ -75,10 +122,17 @@ fn programs_decode_through_the_model() {
         try gst-h264 decode gst filesrc location=/tmp/coded.h264 ! h264parse ! v4l2h264dec
         try ffmpeg ffmpeg -nostdin -hide_banner -c:v h264_v4l2m2m -i /tmp/coded.h264 -fps_mode passthrough \
             -f rawvideo -pix_fmt yuv420p -y /tmp/ffmpeg
-        for name in jpeg gst ffmpeg; do cp /tmp/$name /host/$name; done
+
+        # The first converter has the plain name.
+        say converter $(gst-inspect-1.0 v4l2convert | grep -c 'Default: .*/dev/video12')
+        size=,width=192,height=120
+        try convert decode converted filesrc location=/host/in \
+            ! rawvideoparse format=i420 width=320 height=240 framerate=30/1 colorimetry=bt601 \
+            ! v4l2convert
+        for name in jpeg gst ffmpeg converted; do cp /tmp/$name /host/$name; done
         ",
     );
-    outcome.succeeded(&["gst-jpeg", "encode", "gst-h264", "ffmpeg"]);
+    outcome.succeeded(&["gst-jpeg", "encode", "gst-h264", "ffmpeg", "convert"]);
     let log = outcome.text("ffmpeg.log");
     assert!(
         log.contains("driver 'bcm2835-codec' on card 'bcm2835-codec-decode' in mplane mode"),
@@ -91,4 +145,14 @@ fn programs_decode_through_the_model() {
     }
     assert!(outcome.bytes("gst") == input, "{}", outcome.story());
     assert!(outcome.bytes("ffmpeg") == input, "{}", outcome.story());
+    assert_eq!(outcome.number("converter"), 1, "another converter");
+    let frames = input.chunks(320 * 240 * 3 / 2);
+    let wanted: Vec<_> = frames
+        .map(|frame| scaled_frame(frame, SIZE, (192, 120)))
+        .collect();
+    assert!(
+        outcome.bytes("converted") == wanted.concat(),
+        "{}",
+        outcome.story()
+    );
 }

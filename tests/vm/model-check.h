@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Thin calls for model-check.c and decoder-check.c: one ioctl each, without opinion. What the last dequeue brought is in `got`.
+ * Thin calls for model-check.c, decoder-check.c and converter-check.c: one ioctl each, without opinion. What the last dequeue brought is in `got`.
  */
 #ifndef MODEL_CHECK_H
 #define MODEL_CHECK_H

@@ -69,6 +69,11 @@ struct canvas {
  * is BT.601. False when the format is not known. */
 bool picture_store(const struct picture *from, u32 fourcc, const struct canvas *to);
 
+/* Sample (x, y) of the visible part of `to` is sample (x * from_width / to_width, y * from_height / to_height) of that of `from`, both numbers
+ * rounded down; of chroma, by half the sizes. Flipped, x or y counts from the other end. The sizes are even, and what lies beyond is left alone. */
+void picture_scale(struct picture *to, u32 to_width, u32 to_height, const struct picture *from, u32 from_width, u32 from_height,
+		   bool hflip, bool vflip);
+
 /* H.264, lossless: I_PCM for macroblocks that differ from the reference, P_Skip for the others; CAVLC, no deblocking, POC type 2. */
 struct h264 {
 	u32 width, height;		/* visible; the rest is cropped by the SPS */

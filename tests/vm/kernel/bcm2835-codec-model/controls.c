@@ -12,7 +12,7 @@ static int s_ctrl(struct v4l2_ctrl *ctrl)
 	struct model_context *context = container_of(ctrl->handler, struct model_context, controls);
 	unsigned long flags;
 
-	if (context->component && READ_ONCE(model_knobs.refuse_control) == ctrl->id)
+	if (context->component && READ_ONCE(model_knobs.refuse_control) == ctrl->id && model_is_faulty(context))
 		return -EINVAL;
 	switch (ctrl->id) {
 	case V4L2_CID_MPEG_VIDEO_BITRATE:
@@ -41,6 +41,12 @@ static int s_ctrl(struct v4l2_ctrl *ctrl)
 		return 0;
 	case V4L2_CID_JPEG_COMPRESSION_QUALITY:
 		WRITE_ONCE(context->quality, ctrl->val);
+		return 0;
+	case V4L2_CID_HFLIP:
+		WRITE_ONCE(context->hflip, ctrl->val);
+		return 0;
+	case V4L2_CID_VFLIP:
+		WRITE_ONCE(context->vflip, ctrl->val);
 		return 0;
 	case V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME:
 		spin_lock_irqsave(&context->lock, flags);
@@ -92,6 +98,9 @@ int model_controls_init(struct model_context *context)
 		menu(context, V4L2_CID_MPEG_VIDEO_H264_LEVEL, MENU(0, V4L2_MPEG_VIDEO_H264_LEVEL_4_2),
 		     V4L2_MPEG_VIDEO_H264_LEVEL_4_0);
 		menu(context, V4L2_CID_MPEG_VIDEO_H264_PROFILE, PROFILES, V4L2_MPEG_VIDEO_H264_PROFILE_HIGH);
+	} else if (context->node->role == ISP) {
+		number(context, V4L2_CID_HFLIP, 0, 1, 1, 0);
+		number(context, V4L2_CID_VFLIP, 0, 1, 1, 0);
 	} else if (context->node->role == ENCODE_IMAGE) {
 		number(context, V4L2_CID_JPEG_COMPRESSION_QUALITY, 1, 100, 1, 80);
 	} else {

@@ -22,6 +22,7 @@ static const struct {
 } roles[ROLES] = {
 	[DECODE] = { 10, NAME "-decode", MEDIA_ENT_F_PROC_VIDEO_DECODER },
 	[ENCODE] = { 11, NAME "-encode", MEDIA_ENT_F_PROC_VIDEO_ENCODER },
+	[ISP] = { 12, NAME "-isp", MEDIA_ENT_F_PROC_VIDEO_SCALER },
 	[ENCODE_IMAGE] = { 31, NAME "-encode_image", MEDIA_ENT_F_PROC_VIDEO_ENCODER },
 };
 
@@ -61,17 +62,14 @@ static void node_release(struct v4l2_device *v4l2_dev)
 	schedule_work(&coming_back);
 }
 
-/* Each role answers to one kind of command; what does not encode has no rate. */
+/* Each role answers to one kind of command, the converter to an encoder's; what does not encode has no rate. */
 static void disable_ioctls(struct video_device *vfd, enum model_role role)
 {
-	if (role == DECODE) {
-		v4l2_disable_ioctl(vfd, VIDIOC_ENCODER_CMD);
-		v4l2_disable_ioctl(vfd, VIDIOC_TRY_ENCODER_CMD);
+	v4l2_disable_ioctl(vfd, role == DECODE ? VIDIOC_ENCODER_CMD : VIDIOC_DECODER_CMD);
+	v4l2_disable_ioctl(vfd, role == DECODE ? VIDIOC_TRY_ENCODER_CMD : VIDIOC_TRY_DECODER_CMD);
+	if (role == DECODE || role == ISP) {
 		v4l2_disable_ioctl(vfd, VIDIOC_G_PARM);
 		v4l2_disable_ioctl(vfd, VIDIOC_S_PARM);
-	} else {
-		v4l2_disable_ioctl(vfd, VIDIOC_DECODER_CMD);
-		v4l2_disable_ioctl(vfd, VIDIOC_TRY_DECODER_CMD);
 	}
 }
 

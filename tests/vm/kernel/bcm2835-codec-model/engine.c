@@ -13,6 +13,7 @@ struct workqueue_struct *model_workqueue;
 const struct model_worker *const model_workers[ROLES] = {
 	[DECODE] = &model_decoder,
 	[ENCODE] = &model_encoder,
+	[ISP] = &model_converter,
 	[ENCODE_IMAGE] = &model_encoder,
 };
 

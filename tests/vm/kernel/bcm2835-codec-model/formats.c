@@ -12,6 +12,7 @@
 
 #define LEAST 32
 #define MOST 1920
+#define MOST_ISP 16384
 
 static const struct model_format yu12 = { V4L2_PIX_FMT_YUV420, 8, 64, 3 };
 static const struct model_format yu12_narrow = { V4L2_PIX_FMT_YUV420, 8, 32, 3 };
@@ -46,11 +47,20 @@ static const struct model_format *const lists[ROLES][2][18] = {
 		{ &yu12, &yv12, &nv12, &nv21, &rgbp, &rgb3, &bgr3, &bgr4, &ab24, &yuyv, &yvyu, &vyuy, &uyvy, &nc12, &nm12, &ym12 },
 		{ &h264 },
 	},
+	[ISP] = {
+		{ &yu12, &yv12, &nv12, &nv21, &yuyv, &yvyu, &vyuy, &uyvy, &rgbp, &rgb3, &bgr3, &ab24, &bgr4 },
+		{ &yu12, &yv12, &nv12, &nv21, &yuyv, &yvyu, &vyuy, &uyvy, &rgbp, &rgb3, &bgr3, &ab24, &bgr4 },
+	},
 	[ENCODE_IMAGE] = {
 		{ &rgbp, &rgb3, &bgr3, &ab24, &bgr4, &yu12_narrow, &yuyv, &yvyu, &vyuy, &uyvy },
 		{ &jpeg },
 	},
 };
+
+static u32 most(const struct model_context *context)
+{
+	return context->node->role == ISP ? MOST_ISP : MOST;
+}
 
 static const struct model_format *const *list(const struct model_context *context, u32 type)
 {
@@ -214,14 +224,14 @@ int model_try_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	pix->pixelformat = format->fourcc;
 	if (V4L2_TYPE_IS_OUTPUT(f->type) && !pix->colorspace)
 		pix->colorspace = context->colorspace;
-	pix->width = min_t(u32, pix->width, MOST);
-	pix->height = min_t(u32, pix->height, MOST);
+	pix->width = min_t(u32, pix->width, most(context));
+	pix->height = min_t(u32, pix->height, most(context));
 	/* A coded format may be of no size yet: only raw ones have a smallest size. */
 	if (format->depth) {
 		pix->width = max_t(u32, pix->width, LEAST);
 		pix->height = max_t(u32, pix->height, LEAST);
 		/* Whole macroblocks, as other encoders lay out several memory planes. */
-		if (context->node->role != ENCODE || format->apart)
+		if (context->node->role == DECODE || context->node->role == ENCODE_IMAGE || format->apart)
 			pix->height = ALIGN(pix->height, 16);
 	}
 	pix->num_planes = 1 + format->apart;
@@ -271,7 +281,7 @@ int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	queue->height = pix->height;
 	/* As asked for, before rounding: the image encoder's rows of padding are not part of the picture. */
 	if (!queue->selected || !queue->format->depth)
-		queue->crop_height = min_t(u32, height, MOST);
+		queue->crop_height = min_t(u32, height, most(context));
 	for (plane = 0; plane < pix->num_planes; plane++) {
 		queue->bytesperline[plane] = pix->plane_fmt[plane].bytesperline;
 		queue->sizeimage[plane] = pix->plane_fmt[plane].sizeimage;
@@ -293,6 +303,6 @@ int model_enum_framesizes(struct file *file, void *priv, struct v4l2_frmsizeenum
 			    !find(context, V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE, size->pixel_format)))
 		return -EINVAL;
 	size->type = V4L2_FRMSIZE_TYPE_STEPWISE;
-	size->stepwise = (struct v4l2_frmsize_stepwise){ LEAST, MOST, 2, LEAST, MOST, 2 };
+	size->stepwise = (struct v4l2_frmsize_stepwise){ LEAST, most(context), 2, LEAST, most(context), 2 };
 	return 0;
 }

@@ -15,6 +15,7 @@ struct model_knobs model_knobs = {
 	.tables_needed = true,
 	.change_epipe = true,
 	.change_stride = true,
+	.discard_input = true,
 };
 
 #define KNOB(name, type) module_param_named(name, model_knobs.name, type, 0644)
@@ -67,6 +68,11 @@ KNOB(tables_needed, bool);
 KNOB(change_epipe, bool);
 KNOB(change_stride, bool);
 KNOB(empty_ends, bool);
+KNOB(convert_us, uint);
+KNOB(convert_hang_after, uint);
+KNOB(discard_input, bool);
+KNOB(discarded, uint);
+KNOB(faults_of, uint);
 
 static int set_away(const char *value, const struct kernel_param *param)
 {

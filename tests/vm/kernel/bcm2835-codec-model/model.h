@@ -19,7 +19,7 @@
 
 #include "coder.h"
 
-enum model_role { DECODE, ENCODE, ENCODE_IMAGE, ROLES };
+enum model_role { DECODE, ENCODE, ISP, ENCODE_IMAGE, ROLES };
 
 struct model_format {
 	u32 fourcc;
@@ -87,6 +87,7 @@ struct model_context {
 	/* The component and what was set on it; written under the node's lock, read by the engine as it goes. */
 	bool component;
 	u32 bitrate, bitrate_mode, header_mode, repeat_headers, intra_period, level, profile, quality;
+	bool hflip, vflip;
 	u32 rate_numerator, rate_denominator;
 	struct v4l2_ctrl *gop_size;
 
@@ -103,6 +104,7 @@ struct model_context {
 
 	/* The engine's alone while it runs. */
 	struct model_decoding *decoding;
+	struct model_converting *converting;
 	struct h264 h264;
 	struct picture now, reference;
 	void *pictures;
@@ -138,6 +140,8 @@ struct model_knobs {
 	bool start_resumes, signal_colour, no_m2m, no_keys, no_headers, youngest_first;
 	unsigned int decode_us, decode_hang_after, decode_error_every, decode_drop_every, min_decoded;
 	bool tables_needed, change_epipe, change_stride, empty_ends;
+	unsigned int convert_us, convert_hang_after, discarded, faults_of;
+	bool discard_input;
 };
 
 /* What `false_answers` is made of. */
@@ -160,6 +164,14 @@ static inline struct model_context *model_context_of(struct file *file)
 static inline struct model_queue *model_queue_of(struct model_context *context, u32 type)
 {
 	return &context->queues[V4L2_TYPE_IS_OUTPUT(type) ? MODEL_OUTPUT : MODEL_CAPTURE];
+}
+
+/* Whether the knobs that make calls fail mean this node. */
+static inline bool model_is_faulty(const struct model_context *context)
+{
+	u32 roles = READ_ONCE(model_knobs.faults_of);
+
+	return !roles || roles & 1u << context->node->role;
 }
 
 /* driver.c */
@@ -222,8 +234,8 @@ u64 model_stamp(const struct model_buffer *buffer);
 void model_delay_until(struct model_context *context, ktime_t when);
 bool model_deliver_end(struct model_context *context);
 
-/* encode.c, decode.c */
-extern const struct model_worker model_encoder, model_decoder;
+/* encode.c, decode.c, convert.c */
+extern const struct model_worker model_encoder, model_decoder, model_converter;
 
 /* coding.c */
 int model_coding_start(struct model_context *context);

@@ -16,11 +16,13 @@ static struct model_buffer *model_buffer_of(struct vb2_buffer *vb)
 }
 
 /* The errors that a test asked for: of this memory, of this queue, above so many buffers. Zero is any. */
-static int refusal(const struct vb2_queue *vq, unsigned int count)
+static int refusal(struct vb2_queue *vq, unsigned int count)
 {
 	unsigned int memory = READ_ONCE(model_knobs.refuse_memory);
 	unsigned int queue = READ_ONCE(model_knobs.refuse_queue);
 
+	if (!model_is_faulty(vb2_get_drv_priv(vq)))
+		return 0;
 	if (memory && memory != vq->memory)
 		return 0;
 	if (queue && queue != (vq->is_output ? 1 : 2))
@@ -216,15 +218,15 @@ int model_queues_init(void *priv, struct vb2_queue *output, struct vb2_queue *ca
 	return ret;
 }
 
-static bool is_false(unsigned int answer)
+static bool is_false(struct file *file, unsigned int answer)
 {
-	return READ_ONCE(model_knobs.false_answers) & answer;
+	return READ_ONCE(model_knobs.false_answers) & answer && model_is_faulty(model_context_of(file));
 }
 
 /* A failed call counts: the next one succeeds. */
-static bool fails_now(struct model_queue *queue, u32 *count, const unsigned int *when)
+static bool fails_now(const struct model_context *context, struct model_queue *queue, u32 *count, const unsigned int *when)
 {
-	if (!queue->on || *count + 1 != READ_ONCE(*when))
+	if (!queue->on || *count + 1 != READ_ONCE(*when) || !model_is_faulty(context))
 		return false;
 	++*count;
 	return true;
@@ -232,12 +234,13 @@ static bool fails_now(struct model_queue *queue, u32 *count, const unsigned int 
 
 int model_qbuf(struct file *file, void *priv, struct v4l2_buffer *b)
 {
-	struct model_queue *queue = model_queue_of(model_context_of(file), b->type);
+	struct model_context *context = model_context_of(file);
+	struct model_queue *queue = model_queue_of(context, b->type);
 	int ret;
 
-	if (V4L2_TYPE_IS_OUTPUT(b->type) && READ_ONCE(model_knobs.qbuf_errno))
+	if (V4L2_TYPE_IS_OUTPUT(b->type) && READ_ONCE(model_knobs.qbuf_errno) && model_is_faulty(context))
 		return -(int)READ_ONCE(model_knobs.qbuf_errno);
-	if (fails_now(queue, &queue->qbufs,
+	if (fails_now(context, queue, &queue->qbufs,
 		      V4L2_TYPE_IS_OUTPUT(b->type) ? &model_knobs.qbuf_eio_output : &model_knobs.qbuf_eio_capture))
 		return -EIO;
 	ret = v4l2_m2m_ioctl_qbuf(file, priv, b);
@@ -248,21 +251,22 @@ int model_qbuf(struct file *file, void *priv, struct v4l2_buffer *b)
 
 int model_dqbuf(struct file *file, void *priv, struct v4l2_buffer *b)
 {
-	struct model_queue *queue = model_queue_of(model_context_of(file), b->type);
+	struct model_context *context = model_context_of(file);
+	struct model_queue *queue = model_queue_of(context, b->type);
 	int ret;
 
-	if (fails_now(queue, &queue->dqbufs,
+	if (fails_now(context, queue, &queue->dqbufs,
 		      V4L2_TYPE_IS_OUTPUT(b->type) ? &model_knobs.dqbuf_eio_output : &model_knobs.dqbuf_eio_capture))
 		return -EIO;
 	ret = v4l2_m2m_ioctl_dqbuf(file, priv, b);
 	if (ret)
 		return ret;
 	queue->dqbufs++;
-	if (is_false(FALSE_INDEX))
+	if (is_false(file, FALSE_INDEX))
 		b->index += VIDEO_MAX_FRAME;
-	if (is_false(FALSE_BYTESUSED))
+	if (is_false(file, FALSE_BYTESUSED))
 		b->m.planes[0].bytesused = b->m.planes[0].length + 1;
-	if (is_false(FALSE_OFFSET))
+	if (is_false(file, FALSE_OFFSET))
 		b->m.planes[0].data_offset = b->m.planes[0].bytesused + 1;
 	return 0;
 }
@@ -271,16 +275,16 @@ int model_querybuf(struct file *file, void *priv, struct v4l2_buffer *b)
 {
 	int ret = v4l2_m2m_ioctl_querybuf(file, priv, b);
 
-	if (!ret && is_false(FALSE_LENGTH))
+	if (!ret && is_false(file, FALSE_LENGTH))
 		b->m.planes[0].length += 1 << 24;
-	if (!ret && is_false(FALSE_SHORT))
+	if (!ret && is_false(file, FALSE_SHORT))
 		b->m.planes[0].length = 4096;
 	return ret;
 }
 
 int model_expbuf(struct file *file, void *priv, struct v4l2_exportbuffer *e)
 {
-	if (!is_false(FALSE_EXPBUF))
+	if (!is_false(file, FALSE_EXPBUF))
 		return v4l2_m2m_ioctl_expbuf(file, priv, e);
 	e->fd = -1;
 	return 0;
@@ -290,7 +294,7 @@ int model_expbuf(struct file *file, void *priv, struct v4l2_exportbuffer *e)
 __poll_t model_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct model_context *context = model_context_of(file);
-	unsigned int error = READ_ONCE(model_knobs.poll_error);
+	unsigned int error = model_is_faulty(context) ? READ_ONCE(model_knobs.poll_error) : 0;
 
 	if (error == 2) {
 		vb2_queue_error(v4l2_m2m_get_src_vq(context->fh.m2m_ctx));

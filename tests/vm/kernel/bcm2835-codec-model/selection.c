@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The visible part of raw pictures: OUTPUT's crop of an encoder, CAPTURE's compose of a decoder. It begins at the left upper corner and
+ * The visible part of raw pictures: OUTPUT's crop, which a decoder has not, and CAPTURE's compose, which an encoder has not. It begins at the left upper corner and
  * only ever shrinks. The core has already made single-planar types of the multi-planar ones.
  */
 #include "model.h"
@@ -8,9 +8,11 @@
 /* The queue whose pictures have a visible part, or NULL. */
 static struct model_queue *selected(struct model_context *context, u32 type)
 {
-	if (type == V4L2_BUF_TYPE_VIDEO_OUTPUT && context->node->role != DECODE)
+	enum model_role role = context->node->role;
+
+	if (type == V4L2_BUF_TYPE_VIDEO_OUTPUT && role != DECODE)
 		return &context->queues[MODEL_OUTPUT];
-	if (type == V4L2_BUF_TYPE_VIDEO_CAPTURE && context->node->role == DECODE)
+	if (type == V4L2_BUF_TYPE_VIDEO_CAPTURE && (role == DECODE || role == ISP))
 		return &context->queues[MODEL_CAPTURE];
 	return NULL;
 }
@@ -39,6 +41,8 @@ int model_g_selection(struct file *file, void *priv, struct v4l2_selection *s)
 		break;
 	case V4L2_SEL_TGT_CROP_DEFAULT:
 	case V4L2_SEL_TGT_CROP_BOUNDS:
+		if (compose && context->node->role == ISP)
+			return -EINVAL;
 		break;
 	default:
 		return -EINVAL;
