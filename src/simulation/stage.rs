@@ -160,7 +160,11 @@ impl Stage {
         });
         match event {
             Event::PollFails(ns) => self.poll_fails_until = now + ns,
-            Event::Suspend(ns) => clock::advance(ns),
+            Event::Suspend(ns) => {
+                clock::advance(ns);
+                // Nobody waited for the engine meanwhile.
+                world::with(|kernel| kernel.spent_ns += ns);
+            }
             Event::Exam => self.begin_exam(now),
             Event::Terminate => self.terminate(),
             Event::EndWithin(ns) => self.judge.end_by = now + ns,
