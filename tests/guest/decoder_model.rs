@@ -37,7 +37,29 @@ fn decoder_keeps_its_promises_at_every_ioctl() {
     );
     // What else it finds follows from the first: it has no idea of a node for two kinds of decoders. The model's notes tell the rest.
     let compliance = outcome.text("compliance");
-    assert!(compliance.contains("Failed: 7,"), "{compliance}");
+    let tests = compliance
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("test "));
+    let failed = tests.filter_map(|line| line.split_once(": FAIL").map(|(name, _)| name));
+    // Debian 12's tool has older words for NV12 than the kernel, and then takes H.264 for a format that there is not.
+    let known: &[&str] = match compliance.starts_with("v4l2-compliance 1.22.") {
+        true => &[
+            "VIDIOC_QUERYCAP",
+            "VIDIOC_QUERYCAP",
+            "VIDIOC_ENUM_FMT/FRAMESIZES/FRAMEINTERVALS",
+            "VIDIOC_G_FMT",
+            "VIDIOC_TRY_FMT",
+            "VIDIOC_S_FMT",
+            "VIDIOC_(TRY_)DECODER_CMD",
+        ],
+        false => &[
+            "VIDIOC_QUERYCAP",
+            "VIDIOC_QUERYCAP",
+            "VIDIOC_S_FMT",
+            "VIDIOC_(TRY_)DECODER_CMD",
+        ],
+    };
+    assert_eq!(failed.collect::<Vec<_>>(), known, "{compliance}");
 }
 
 #[test]
@@ -118,7 +140,7 @@ fn programs_decode_and_convert_through_the_model() {
         try gst-jpeg decode jpeg filesrc location=/host/jpegs blocksize=32768 ! $caps ! v4l2jpegdec
 
         try encode ffmpeg -nostdin -v error -f rawvideo -pix_fmt yuv420p -s 320x240 -r 30 -i /host/in \
-            -c:v h264_v4l2m2m -b:v 2M -g 5 -num_output_buffers 16 -num_capture_buffers 8 -y /tmp/coded.h264
+            -c:v h264_v4l2m2m -b:v 2M -g 5 -num_output_buffers 16 -num_capture_buffers 32 -y /tmp/coded.h264
         try gst-h264 decode gst filesrc location=/tmp/coded.h264 ! h264parse ! v4l2h264dec
         try ffmpeg ffmpeg -nostdin -hide_banner -c:v h264_v4l2m2m -i /tmp/coded.h264 -fps_mode passthrough \
             -f rawvideo -pix_fmt yuv420p -y /tmp/ffmpeg

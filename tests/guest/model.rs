@@ -479,13 +479,7 @@ fn model_keeps_its_promises_at_every_ioctl() {
         "{dmesg}"
     );
     let explained = [
-        (
-            11,
-            vec![
-                "VIDIOC_(UN)SUBSCRIBE_EVENT/DQEVENT",
-                "VIDIOC_ENUM_FMT/FRAMESIZES/FRAMEINTERVALS",
-            ],
-        ),
+        (11, vec!["VIDIOC_(UN)SUBSCRIBE_EVENT/DQEVENT"]),
         (31, vec![]),
     ];
     for (node, own) in explained {
@@ -495,6 +489,11 @@ fn model_keeps_its_promises_at_every_ioctl() {
             .lines()
             .filter_map(|line| line.trim().strip_prefix("test "));
         let failed = tests.filter_map(|line| line.split_once(": FAIL").map(|(name, _)| name));
+        // Debian 12's tool has older words for NV12 than the kernel.
+        let words = "VIDIOC_ENUM_FMT/FRAMESIZES/FRAMEINTERVALS";
+        let failed = failed.filter(|&name| {
+            name != words || !text.starts_with("v4l2-compliance 1.22.") || node != 11
+        });
         // What streams or makes buffers fails because buffers have neither the flags nor the count that the tool looks for, whichever it meets first.
         let (streams, others): (Vec<&str>, Vec<&str>) = failed.partition(|name| {
             ["MMAP", "DMABUF", "VIDIOC_REQBUFS"]
@@ -513,6 +512,8 @@ fn model_keeps_its_promises_at_every_ioctl() {
             ": buf.check(q, last_seq)",
             // Since Linux 6.8 the kernel tells there how many buffers there may be, which the tool of Debian 12 does not know.
             ": check_0(crbufs.reserved, sizeof(crbufs.reserved))",
+            // Debian 13's tool asks for MIN_BUFFERS_FOR_OUTPUT before it streams.
+            ": node->g_ctrl(ctrl)",
             "captureBufs(node, node_m2m_cap, q, m2m_q, frame_count, pollmode, capture_count)",
         ];
         let reasons = text
