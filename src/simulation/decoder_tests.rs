@@ -237,6 +237,8 @@ fn rows_that_the_driver_does_not_keep_are_a_difference() {
     set(fd, OUT, Fourcc::MJPG, SIZE);
     let mut format = set(fd, CAP, YU12, SIZE);
     let own = format.bytesperline(0);
+    // The visible size again, and not the one with more rows.
+    format.set_size(SIZE.0, SIZE.1);
     format.set_bytesperline(0, 2 * own);
     assert_eq!(ioctl::s_fmt(fd, &format).unwrap().bytesperline(0), 2 * own);
     ioctl::subscribe_event(fd, EVENT_SOURCE_CHANGE, 0).unwrap();
