@@ -234,6 +234,7 @@ impl<'a> CameraSource<'a> {
         self.decoding = None;
         self.coded.clear();
         self.camera = None;
+        self.flushing = false;
         self.set_no_signal(NoSignal::No);
         self.health = Health::Away(now_ns.saturating_add(u64::from(pause_ms) * MS));
         CameraEvent::Closed

@@ -250,6 +250,7 @@ impl<'a> Found<'a> {
             stall_ns: u64::from(options.stall_ms) * MS,
             patience_ns: u64::from(options.camera_wait_ms) * MS,
             copied: false,
+            own_rows: false,
         };
         let frames = options.frames;
         Some(CameraSource::new(camera, config, frames, stats, header))

@@ -264,7 +264,9 @@ fn attach<'a>(
     // Whoever fills the slots is asked for the encoder's rows. If it has rows of its own, the encoder is asked for those.
     let alike = config.format.has_layout_of(wanted.format);
     let strides = match setup.stage.encoder() {
-        Some(encoder) if alike => encoder.agreed().layout.placement().bytesperline,
+        Some(encoder) if alike && !config.own_rows => {
+            encoder.agreed().layout.placement().bytesperline
+        }
         _ => [0; PLANES],
     };
     let layout = camera.negotiate(config.pictures(), &wanted, &strides)?;

@@ -31,6 +31,8 @@ pub struct CameraConfig<'a> {
     pub patience_ns: u64,
     /// The encoder refuses its buffers when they are queued, and not before: frames are copied.
     pub copied: bool,
+    /// The decoder did not keep the rows that it was asked for: it is not asked again, and the encoder takes its own.
+    pub own_rows: bool,
 }
 
 /// A decoder between a camera and the encoder.

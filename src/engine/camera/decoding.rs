@@ -167,14 +167,16 @@ impl<'a> Decoding<'a> {
             return self.decoder.pictures.queue(decoded.slot);
         }
         let committed = pipeline.commit(decoded.slot, coded.timestamp, coded.taken, now_ns);
-        // Else it is not one of those that it has: a driver that cannot count.
-        if committed.is_ok() {
-            let took_us = now_ns.saturating_sub(coded.taken) / 1000;
-            self.stats.add(Counter::DecodeUs, took_us);
-            self.lent = self.lent.saturating_sub(1);
-            if core::mem::take(&mut self.gap) {
-                pipeline.mark_newest();
-            }
+        if committed.is_err() {
+            // Not one of those that it has: a driver that cannot count.
+            self.lose(1);
+            return Ok(());
+        }
+        let took_us = now_ns.saturating_sub(coded.taken) / 1000;
+        self.stats.add(Counter::DecodeUs, took_us);
+        self.lent = self.lent.saturating_sub(1);
+        if core::mem::take(&mut self.gap) {
+            pipeline.mark_newest();
         }
         Ok(())
     }

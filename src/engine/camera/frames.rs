@@ -119,14 +119,19 @@ impl CameraSource<'_> {
     ) -> Result<(), Fault> {
         let timestamp = self.check(picture, now_ns);
         let fed = match &mut self.decoding {
-            Some(decoding) if !picture.damaged => decoding
-                .feed(picture, timestamp, self.discontinuity, now_ns)
-                .map_err(|error| match error.call {
-                    Call::Picture => Part::Camera.failed(error),
-                    _ => Part::Decoder.failed(error),
-                })?,
-            _ => Fed::Damaged,
+            Some(decoding) if !picture.damaged => {
+                decoding.feed(picture, timestamp, self.discontinuity, now_ns)
+            }
+            _ => Ok(Fed::Damaged),
         };
+        let fed = fed.map_err(|error| {
+            let (of, reason) = match error.call {
+                Call::Picture => (Part::Camera, Counter::DroppedCamera),
+                _ => (Part::Decoder, Counter::DroppedDecoder),
+            };
+            self.stats.lost(reason);
+            of.failed(error)
+        })?;
         self.discontinuity = fed != Fed::In;
         match fed {
             Fed::In => {}

@@ -37,6 +37,7 @@ impl<'a> CameraSource<'a> {
         let Fault { of, error } = fault;
         // Where its pictures lie otherwise, both ends have to agree again.
         let lies = error.call == Call::GFmt;
+        self.config.own_rows |= lies;
         if self.failed == 0 && !error.is_loss() && !lies {
             note!(
                 warn,
