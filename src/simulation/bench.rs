@@ -19,11 +19,8 @@ use super::world;
 use crate::media::fourcc::Fourcc;
 use crate::shm::region::Region;
 use crate::time::MS;
-use crate::v4l2::abi::{self, BufferType, Format, Memory, Selection};
+use crate::v4l2::abi::{BufferType, Format, Memory, SEL_TGT_COMPOSE};
 use crate::v4l2::ioctl::{self, Buffer, Dequeued};
-
-/// VIDIOC_G_SELECTION.
-const G_SELECTION: u32 = 0xc040_565e;
 
 /// Paths of the nodes, in their order.
 const PATHS: [&core::ffi::CStr; 3] = [c"/dev/video0", c"/dev/video1", c"/dev/video2"];
@@ -92,10 +89,8 @@ pub(super) fn set(fd: &OwnedFd, queue: BufferType, fourcc: Fourcc, size: (u32, u
 /// G_SELECTION: the visible part of the pictures.
 pub(super) fn visible(fd: &OwnedFd) -> (u32, u32) {
     let queue = BufferType::VideoCaptureMplane;
-    let mut selection = Selection::new(queue, 0x100, abi::Rect::default());
-    let answer = super::ioctl(fd.as_fd(), G_SELECTION, &mut selection, &mut [], None);
-    assert_eq!(answer, Some(Ok(())));
-    (selection.r.width, selection.r.height)
+    let rect = ioctl::g_selection(fd, queue, SEL_TGT_COMPOSE).unwrap();
+    (rect.width, rect.height)
 }
 
 /// A queue of the device's own buffers, mapped.

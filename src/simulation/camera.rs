@@ -5,10 +5,12 @@
 
 use core::any::Any;
 
+use rustix::event::PollFlags;
 use rustix::io::{Errno, Result};
 use std::rc::Rc;
 
 use super::format::{Raw, Terms, queue_of, request};
+use super::jpeg;
 use super::queue::{Done, Queue, Queued};
 use super::random::Random;
 use super::shared::{Place, Shared};
@@ -251,7 +253,13 @@ impl Camera {
         self.check(raw.type_)?;
         match number {
             abi::VIDIOC_QUERYBUF => self.queue.query(raw, planes),
-            abi::VIDIOC_DQBUF => self.queue.dequeue(raw, planes).map(|_| ()),
+            abi::VIDIOC_DQBUF => {
+                let done = self.queue.dequeue(raw, planes)?;
+                // An empty one that is marked ERROR is the end of a stream.
+                let picture = done.bytesused > 0 || done.flags & BUF_FLAG_ERROR == 0;
+                shared.frames.dequeued += u64::from(picture);
+                Ok(())
+            }
             abi::VIDIOC_PREPARE_BUF if !self.nature.prepares => Err(Errno::NOTTY),
             abi::VIDIOC_QBUF | abi::VIDIOC_PREPARE_BUF => {
                 match self
@@ -282,9 +290,10 @@ impl Camera {
         self.events += 1;
     }
 
-    /// Readable, writable, urgent, error.
-    pub(super) fn ready(&self) -> (bool, bool, bool, bool) {
-        let error = !self.queue.streaming || self.queue.error;
+    /// Readable, writable, urgent, error. There is no error for whoever waits for events alone.
+    pub(super) fn ready(&self, wanted: PollFlags) -> (bool, bool, bool, bool) {
+        let idle = !self.queue.streaming || self.queue.error;
+        let error = idle && wanted.contains(PollFlags::IN);
         let urgent = self.subscribed && self.events > 0;
         (!self.queue.done.is_empty(), false, urgent, error)
     }
@@ -321,13 +330,16 @@ impl Camera {
         };
         let stamp = shared.frames.taken();
         let piece = &self.queue.slots[index as usize].pieces[0];
-        let mut whole = self.raw.sizeimage[0];
+        let (mut whole, mut short_of) = (self.raw.sizeimage[0], true);
         if let (true, Some(coding)) = (self.coded, &nature.coding) {
             let size = self.shows.unwrap_or(self.raw.size);
             let coded = webcam::code(coding, &mut self.random, stamp, size, mischief);
             piece.write(&coded.bytes);
             whole = coded.bytes.len() as u32;
             shared.liberties.lossy |= coded.bad;
+            let half = jpeg::read(&coded.bytes[..coded.bytes.len() / 2]);
+            // It may have all that there is of the image.
+            short_of = half.is_none_or(|half| half.behind.is_none());
         } else {
             piece.write_stamp(stamp);
         }
@@ -345,6 +357,8 @@ impl Camera {
         });
         if damaged || short || dies {
             shared.liberties.lossy = true;
+        }
+        if damaged || short && short_of || dies {
             shared.frames.spoilt(stamp);
         }
         self.dead |= dies;

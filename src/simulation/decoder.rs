@@ -23,16 +23,14 @@ use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{
-    self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_LAST, BufferType, EVENT_SOURCE_CHANGE, Event,
-    EventSubscription, ExportBuffer, FIELD_NONE, FMT_FLAG_COMPRESSED, FmtDesc, Format, Memory,
-    Plane, Queue as Side, RawBuffer, RequestBuffers, Selection,
+    self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_LAST, BufferType, DEC_CMD_STOP, DecoderCmd,
+    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FIELD_NONE, FMT_FLAG_COMPRESSED,
+    FmtDesc, Format, Memory, Plane, Queue as Side, RawBuffer, RequestBuffers, SEL_TGT_COMPOSE,
+    Selection,
 };
 
-/// The visible part of a decoded picture: `V4L2_SEL_TGT_COMPOSE`.
-const COMPOSE: u32 = 0x100;
-/// `V4L2_DEC_CMD_START` and `V4L2_DEC_CMD_STOP`.
+/// `V4L2_DEC_CMD_START`.
 pub(super) const START: u32 = 0;
-pub(super) const STOP: u32 = 1;
 
 /// An open decoder.
 #[derive(Debug)]
@@ -141,6 +139,9 @@ impl Decoder {
             event.pending = self.events;
             return Ok(());
         }
+        if let Some(command) = argument.downcast_ref::<DecoderCmd>() {
+            return self.command(command.cmd);
+        }
         match (number, argument.downcast_ref::<u32>()) {
             (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue),
             (abi::VIDIOC_STREAMOFF, Some(&queue)) => self.stop(queue),
@@ -220,7 +221,7 @@ impl Decoder {
         if !self.nature.selects {
             return Err(Errno::NOTTY);
         }
-        if number == abi::VIDIOC_S_SELECTION || selection.target != COMPOSE {
+        if number == abi::VIDIOC_S_SELECTION || selection.target != SEL_TGT_COMPOSE {
             return Err(Errno::INVAL);
         }
         if selection.type_ != capture && self.side(selection.type_)? != Side::Capture {
@@ -343,12 +344,12 @@ impl Decoder {
     }
 
     /// DECODER_CMD.
-    pub(super) fn command(&mut self, command: u32) -> Result<()> {
+    fn command(&mut self, command: u32) -> Result<()> {
         if self.nature.ends == Ends::Unknown {
             return Err(Errno::NOTTY);
         }
         match command {
-            STOP => self.draining |= self.output.streaming && self.capture.streaming,
+            DEC_CMD_STOP => self.draining |= self.output.streaming && self.capture.streaming,
             START if self.draining && !self.capture.ended => return Err(Errno::BUSY),
             START => {
                 let fits = self.capture.slots.iter().all(|slot| {

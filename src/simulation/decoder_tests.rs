@@ -10,7 +10,7 @@ use std::vec::Vec;
 
 use super::bench::{Mapped, close, open, pass, poll, set, take, visible};
 use super::chain::plain_decoder;
-use super::decoder::{Change, Cut, DecoderNature, Ends, Mishaps, START, STOP};
+use super::decoder::{Change, Cut, DecoderNature, Ends, Mishaps, START};
 use super::encoder::Nature;
 use super::event::Event;
 use super::jpeg::{self, Image};
@@ -20,7 +20,9 @@ use super::scenario::{ENCODER, Plan};
 use super::webcam::Coding;
 use super::world;
 use crate::media::fourcc::Fourcc;
-use crate::v4l2::abi::{BUF_FLAG_ERROR, BUF_FLAG_LAST, BufferType, EVENT_SOURCE_CHANGE, Memory};
+use crate::v4l2::abi::{
+    BUF_FLAG_ERROR, BUF_FLAG_LAST, BufferType, DEC_CMD_STOP as STOP, EVENT_SOURCE_CHANGE, Memory,
+};
 use crate::v4l2::ioctl::{self, Buffer};
 
 const OUT: BufferType = BufferType::VideoOutputMplane;
@@ -86,7 +88,7 @@ fn stamp_of(pictures: &Mapped<'_>, buffer: &Buffer) -> u64 {
 }
 
 fn command(fd: &OwnedFd, command: u32) -> rustix::io::Result<()> {
-    world::with(|kernel| kernel.decoder_command(fd.as_fd(), command)).unwrap()
+    ioctl::decoder_cmd(fd, command).map_err(|error| error.errno)
 }
 
 fn changes(fd: &OwnedFd) -> u32 {

@@ -60,7 +60,7 @@ impl Device {
                 (readable, writable, false, error)
             }
             Self::Decoder(decoder) => decoder.ready(wanted),
-            Self::Camera(camera) => camera.ready(),
+            Self::Camera(camera) => camera.ready(wanted),
         };
         error
             || readable && wanted.contains(PollFlags::IN)

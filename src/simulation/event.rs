@@ -24,6 +24,8 @@ pub(super) enum Event {
     PollErrors(usize, u64),
     /// STREAMON and STREAMOFF take so long from now on, ns.
     Slow(usize, u64),
+    /// The camera's coded pictures are of another size than it was asked for, or of that one again.
+    Shows(usize, Option<(u32, u32)>),
     /// The camera's signal is there, or not.
     Signal(usize, bool),
     /// So much memory is free, bytes.
@@ -70,6 +72,11 @@ impl Event {
                 kernel.shared.liberties.lossy = true;
                 kernel.nodes[node].signal = signal;
                 kernel.with_cameras(node, |camera| camera.set_signal(signal));
+            }
+            Self::Shows(node, size) => {
+                kernel.shared.liberties.lossy = true;
+                kernel.nodes[node].shows = size;
+                kernel.with_cameras(node, |camera| camera.show(size));
             }
             Self::Memory(bytes) => {
                 kernel.shared.liberties.faulted(Errno::NOMEM);

@@ -10,7 +10,7 @@ use crate::v4l2::abi;
 pub(super) const OPEN: u32 = 0;
 
 /// Every call that the engine makes on a device.
-pub(super) const CALLS: [u32; 20] = [
+pub(super) const CALLS: [u32; 23] = [
     OPEN,
     abi::VIDIOC_QUERYCAP,
     abi::VIDIOC_ENUM_FMT,
@@ -31,6 +31,9 @@ pub(super) const CALLS: [u32; 20] = [
     abi::VIDIOC_STREAMOFF,
     abi::VIDIOC_ENCODER_CMD,
     abi::VIDIOC_DQEVENT,
+    abi::VIDIOC_SUBSCRIBE_EVENT,
+    abi::VIDIOC_G_SELECTION,
+    abi::VIDIOC_DECODER_CMD,
 ];
 
 /// Errnos that a driver may give, sensible or not.

@@ -26,6 +26,8 @@ pub(super) struct Frames {
     list: Vec<Frame>,
     last_queued: u64,
     pub(super) commits: u64,
+    /// Pictures that the engine took from a camera.
+    pub(super) dequeued: u64,
     producers: u32,
 }
 

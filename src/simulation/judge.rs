@@ -175,6 +175,12 @@ impl Judge {
             ));
         }
         let commits = world::with(|kernel| kernel.shared.frames.commits).unwrap_or(0);
+        let dequeued = world::with(|kernel| kernel.shared.frames.dequeued).unwrap_or(0);
+        if self.packets.camera && committed != dequeued {
+            return Err(format!(
+                "{dequeued} pictures were taken from the camera, {committed} frames counted"
+            ));
+        }
         let cut_off = self.count(Counter::ProducersCutOff);
         if committed > commits || committed < commits && cut_off == 0 && !self.packets.camera {
             return Err(format!(

@@ -105,7 +105,10 @@ impl Kernel {
         }
         self.files.retain(|file| !file.handle.is_released());
         let (fd, handle) = watched(0);
-        let device = Device::new(&node.kind, self.random.fork(), node.signal);
+        let mut device = Device::new(&node.kind, self.random.fork(), node.signal);
+        if let Device::Camera(camera) = &mut device {
+            camera.show(node.shows);
+        }
         self.files.push(File {
             node: at,
             handle,
@@ -286,15 +289,6 @@ impl Kernel {
             if let Device::Camera(camera) = &mut file.device {
                 act(camera);
             }
-        }
-    }
-
-    /// DECODER_CMD.
-    pub(super) fn decoder_command(&mut self, fd: BorrowedFd<'_>, command: u32) -> Result<()> {
-        let file = self.file(fd).ok_or(Errno::BADF)?;
-        match &mut self.files[file].device {
-            Device::Decoder(decoder) => decoder.command(command),
-            _ => Err(Errno::NOTTY),
         }
     }
 

@@ -13,6 +13,8 @@ mod bench;
 mod camera;
 mod chain;
 #[cfg(test)]
+mod chain_plans;
+#[cfg(test)]
 mod chain_tests;
 mod clock;
 mod coded;

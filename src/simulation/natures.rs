@@ -28,6 +28,7 @@ pub(super) fn node(path: &'static core::ffi::CStr, kind: Kind, r: &mut Random) -
         call_ns: r.pick(&[0, 1000, 20_000]),
         stream_ns: 1000,
         signal: true,
+        shows: None,
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Node {
     pub(super) stream_ns: u64,
     /// A bridge's source sends a signal.
     pub(super) signal: bool,
+    /// The size that a camera shows, where that is not the one that it was asked for.
+    pub(super) shows: Option<(u32, u32)>,
 }
 
 /// Answers QUERYCAP.

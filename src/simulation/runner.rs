@@ -30,8 +30,9 @@ use super::world;
 use crate::command::run::run as framemill_run;
 use crate::exit::Exit;
 use crate::limits::{COUNTERS, PACKET_RING_MIN};
+use crate::media::fourcc::Fourcc;
 use crate::time::MS;
-use crate::types::devices::{CameraChoice, DeviceChoice};
+use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, MiddleChoice};
 use crate::types::run_options::RunOptions;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
@@ -175,6 +176,13 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
         true => CameraChoice::Card(b"Simulated camera"),
         false => CameraChoice::Path(c"/dev/video0"),
     });
+    if plan.chain {
+        options.camera_format = Some(CameraFormat::Coded(Fourcc::MJPG));
+        options.decoder = match plan.seed % 2 {
+            0 => MiddleChoice::Auto,
+            _ => MiddleChoice::Path(c"/dev/video10"),
+        };
+    }
     options.frames = plan.frames;
     options.idle_ms = plan.idle_ms;
     options

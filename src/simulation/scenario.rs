@@ -7,13 +7,20 @@ use std::{format, vec};
 use rustix::io::Errno;
 
 use super::camera::CameraNature;
+#[cfg(test)]
+use super::chain::plain_decoder;
+use super::chain::{codes, decoder};
 use super::clock::BEGIN;
+#[cfg(test)]
+use super::decoder::DecoderNature;
 use super::encoder::{Crop, Nature, Stops};
 use super::event::Event;
 use super::faults::{self, Fault, Faults};
 use super::natures::{NV12, YU12, YUYV, encoder, eyes, maker, node};
 use super::node::{Kind, Node};
 use super::random::Random;
+#[cfg(test)]
+use super::webcam::Coding;
 use super::{consumer, controller, producer, stranger};
 use crate::client::Start;
 use crate::control::message::FormatRequest;
@@ -22,9 +29,10 @@ use crate::time::MS;
 use crate::types::memory::MemoryChoice;
 use crate::v4l2::abi::Api;
 
-/// Node of the encoder, and of the camera.
+/// Node of the encoder, of the camera, and of the decoder of its pictures.
 pub(super) const ENCODER: usize = 0;
 pub(super) const CAMERA: usize = 1;
+pub(super) const DECODER: usize = 2;
 
 /// From the end of all troubles to the exam, ns: the longest wait of a recovery that was begun is over by then.
 const SETTLE: u64 = 25_000 * MS;
@@ -55,6 +63,8 @@ pub(super) struct Plan {
     pub(super) wait_device_ms: u32,
     pub(super) once: bool,
     pub(super) camera: bool,
+    /// The camera codes, and a decoder is between it and the encoder.
+    pub(super) chain: bool,
     /// The camera is named by its card.
     pub(super) by_card: bool,
     pub(super) frames: Option<u64>,
@@ -85,9 +95,20 @@ impl Plan {
         };
         let held_back = nature.keeps && nature.ahead > 0;
         let mut nodes = vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)];
+        let (mut size, mut own_rows) = ((64, 48), false);
+        let chain = camera && r.chance(400);
         if camera {
-            let nature = eyes(r, &nature.terms, lasts, trouble);
-            nodes.push(node(c"/dev/video0", Kind::Camera(Rc::new(nature)), r));
+            let mut seen = eyes(r, &nature.terms, lasts, trouble);
+            if chain {
+                seen = codes(r, seen, trouble);
+                size = seen.size;
+            }
+            nodes.push(node(c"/dev/video0", Kind::Camera(Rc::new(seen)), r));
+        }
+        if chain {
+            let nature = decoder(r, &nature.terms, lasts, trouble);
+            own_rows = nature.own_rows;
+            nodes.push(node(c"/dev/video10", Kind::Decoder(Rc::new(nature)), r));
         }
         let fixed = r.chance(500) || camera;
         let mut plan = Self {
@@ -100,10 +121,11 @@ impl Plan {
             controllers: Vec::new(),
             strangers: Vec::new(),
             codec,
-            size: if fixed { (64, 48) } else { (0, 0) },
+            size: if fixed { size } else { (0, 0) },
             memory: match r.below(10) {
                 0..=5 => MemoryChoice::Auto,
-                6 | 7 => MemoryChoice::Export,
+                // A decoder that does not keep the encoder's rows needs a copy.
+                6 | 7 if !own_rows => MemoryChoice::Export,
                 _ => MemoryChoice::Copy,
             },
             slots: r.chance(300).then(|| r.range(2, 12) as u32),
@@ -113,6 +135,7 @@ impl Plan {
             wait_device_ms: 0,
             once: !camera && r.chance(100),
             camera,
+            chain,
             by_card: camera && r.chance(300),
             frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
             supervised: [Some(100 * MS), Some(5000 * MS), None, None][seed as usize % 4],
@@ -170,6 +193,7 @@ impl Plan {
             wait_device_ms: 0,
             once: false,
             camera: false,
+            chain: false,
             by_card: false,
             frames: None,
             supervised: None,
@@ -208,6 +232,29 @@ impl Plan {
         self.producers.clear();
         self.camera = true;
         self
+    }
+
+    /// The camera codes, and a decoder is between it and the encoder: nothing is wrong in either.
+    #[cfg(test)]
+    pub(super) fn with_chain(
+        self,
+        camera: impl FnOnce(&mut CameraNature),
+        change: impl FnOnce(&mut DecoderNature),
+    ) -> Self {
+        let mut plan = self.with_camera(|nature| {
+            nature.coding = Some(Coding::default());
+            nature.only_coded = true;
+            camera(nature);
+        });
+        let r = &mut Random::new(0);
+        if let Kind::Encoder(encoder) = &plan.nodes[ENCODER].kind {
+            let mut nature = plain_decoder(&encoder.terms);
+            change(&mut nature);
+            let kind = Kind::Decoder(Rc::new(nature));
+            plan.nodes.push(node(c"/dev/video10", kind, r));
+        }
+        plan.chain = true;
+        plan
     }
 
     /// The encoder is another.
@@ -256,10 +303,11 @@ impl Plan {
     fn troubles(&mut self, r: &mut Random, lasts: u64, broken: bool) {
         let end = BEGIN + lasts;
         for _ in 0..r.range(1, 3) {
-            let node = if self.camera && r.chance(500) {
-                CAMERA
-            } else {
-                ENCODER
+            let node = match r.below(4) {
+                0 if self.chain => CAMERA,
+                1 | 2 if self.chain => DECODER,
+                0 | 1 if self.camera => CAMERA,
+                _ => ENCODER,
             };
             let at = BEGIN + r.range(0, lasts / MS * 3 / 4) * MS;
             let short = r.pick(&[1, 20, 200, 1000, 4000]) * MS;
@@ -320,6 +368,12 @@ impl Plan {
                         }
                     };
                     self.timeline.push((at, event));
+                }
+                _ if self.chain => {
+                    let size = r.pick(&[(96, 64), (32, 32)]);
+                    let back = (at + short).min(end);
+                    self.timeline.push((at, Event::Shows(CAMERA, Some(size))));
+                    self.timeline.push((back, Event::Shows(CAMERA, None)));
                 }
                 _ if self.camera => {
                     self.timeline.push((at, Event::Signal(CAMERA, false)));
