@@ -20,8 +20,10 @@ use crate::text::Escaped;
 use crate::time::{MS, now, timespec};
 use crate::types::devices::{CameraChoice, DeviceChoice};
 use crate::types::run_options::RunOptions;
-use crate::v4l2::camera::{Camera, Signal};
+use crate::v4l2::abi::Capability;
+use crate::v4l2::camera::{Camera, Signal, is_camera};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
+use crate::v4l2::role::Role;
 
 /// The camera with a signal, waiting for both as long as was asked.
 #[inline(never)]
@@ -110,7 +112,7 @@ pub(super) fn find<'a>(
         let last = deadline.left() == 0;
         let found = match options.device {
             DeviceChoice::Auto => find_auto(options, last, fits)?,
-            DeviceChoice::Path(path) => find_named(path, last)?,
+            DeviceChoice::Path(path) => find_named(path, last, &Instead(options, fits))?,
         };
         if let Some(found) = found {
             return Ok(found);
@@ -149,13 +151,48 @@ impl Deadline {
 }
 
 /// The node of this name; `None` when it cannot be opened yet and this is not the last try.
-fn find_named(path: &CStr, last: bool) -> Result<Option<(Device, NodePath<'_>)>, Failure> {
+fn find_named<'a>(
+    path: &'a CStr,
+    last: bool,
+    instead: &Instead<'_>,
+) -> Result<Option<(Device, NodePath<'a>)>, Failure> {
     let name = Escaped(path.to_bytes());
+    let no_encoder = |what: &str, capability: &Capability| {
+        let driver = Escaped(capability.driver_name());
+        failure!(Exit::NoDevice, "{name} is a {what} ({driver}); {instead}")
+    };
     match Device::open(path) {
-        Ok(device) => Ok(Some((device, NodePath::Given(path)))),
+        Ok(device) => match Role::of(&device).filter(|_| !device.gives(instead.0.codec)) {
+            None | Some(Role::Encoder) => Ok(Some((device, NodePath::Given(path)))),
+            Some(Role::StatelessDecoder) => {
+                Err(no_encoder("stateless decoder", &device.capability))
+            }
+            Some(other) => Err(no_encoder(other.name(), &device.capability)),
+        },
         // A node appears before udev has set who may open it.
         Err(NotUsable::Call(error)) if error.call == Call::Open && !last => Ok(None),
-        Err(error) => Err(unusable(&name, "memory-to-memory encoder", &error)),
+        Err(NotUsable::NotM2m(capability)) if is_camera(capability.node_caps()) => {
+            Err(no_encoder("camera", &capability))
+        }
+        Err(error) => Err(unusable(&name, "encoder", &error)),
+    }
+}
+
+/// Which device would do, in words. Looks for one.
+struct Instead<'a>(&'a RunOptions<'a>, &'a dyn Fn(&Device) -> bool);
+
+impl fmt::Display for Instead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(options, fits) = self;
+        let fitting = |(_, device): &(_, Result<Device, _>)| device.as_ref().is_ok_and(*fits);
+        match scan().find(fitting) {
+            Some((path, _)) => write!(f, "an encoder is needed: {}", path.shown()),
+            None => write!(
+                f,
+                "an encoder is needed, and none here encodes to {} (see framemill probe)",
+                options.codec
+            ),
+        }
     }
 }
 

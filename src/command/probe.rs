@@ -46,8 +46,9 @@ use crate::types::devices::CameraChoice;
 use crate::v4l2::abi::{Api, CTRL_FLAG_DISABLED, Capability, Memory, QueryExtCtrl, Queue};
 use crate::v4l2::camera::is_camera;
 use crate::v4l2::device::{Device, NotUsable, scan};
+use crate::v4l2::role::Role;
 use crate::v4l2::{controls, ioctl, menu};
-use offer::{Role, formats};
+use offer::formats;
 
 #[inline(never)]
 pub(super) fn probe(options: &ProbeOptions<'_>) -> Result<(), Failure> {
@@ -125,9 +126,8 @@ fn describe_camera(report: &mut Report, node: &[u8], capability: &Capability) {
 
 #[inline(never)]
 fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
-    let output = formats(None, device, Queue::Output);
-    let capture = formats(None, device, Queue::Capture);
-    let role = Role::of(&output, &capture);
+    // What has no coded format at all.
+    let role = Role::of(device).unwrap_or(Role::Converter);
     let api: &[u8] = match device.api {
         Api::Single => b"single-planar",
         Api::Multi => b"multi-planar",
@@ -140,13 +140,13 @@ fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
     report.text("bus", capability.bus_name());
     report.text("api", api);
     report.text("role", role.name().as_bytes());
-    if role == Role::Decoder {
-        report.value(b"stateless", &output.stateless);
+    if let Role::Decoder | Role::StatelessDecoder = role {
+        report.value(b"stateless", &(role == Role::StatelessDecoder));
     }
     if role == Role::Encoder {
         report.open("choice", b'{');
-        report.string("format", &output.best);
-        report.string("codec", &capture.best);
+        report.string("format", &formats(None, device, Queue::Output));
+        report.string("codec", &formats(None, device, Queue::Capture));
         let exports = has(device, Queue::Output, Memory::Mmap);
         report.text("memory", if exports { b"export" } else { b"" });
         report.close(b'}');

@@ -114,7 +114,7 @@ impl Start {
         raw: RawFormats,
         decoder: Option<DecoderConfig<'a>>,
         session: Session<'a>,
-        encoder: Option<Encoder>,
+        mut encoder: Option<Encoder>,
     ) -> Result<(), Failure> {
         let (options, path, node) = (session.options, session.path, session.node);
         let wanted = session.configured;
@@ -133,7 +133,7 @@ impl Start {
         let source = match source.camera(raw, decoder, options, stats, header) {
             Some(camera) => Source::Camera(camera),
             None => {
-                if let Some(encoder) = &encoder {
+                if let Some(encoder) = &mut encoder {
                     session.start(encoder, &wanted).map_err(fails)?;
                 }
                 Source::Ring(RingSource::new().map_err(|error| fails(error.into()))?)

@@ -102,9 +102,14 @@ impl Device {
     pub fn encodes(&self, raw: Fourcc, coded: Fourcc) -> bool {
         self.formats(Queue::Output)
             .any(|format| format.pixelformat == raw)
-            && self
-                .formats(Queue::Capture)
-                .any(|format| format.pixelformat == coded)
+            && self.gives(coded)
+    }
+
+    /// Whether it gives this format on its CAPTURE queue.
+    #[must_use]
+    pub fn gives(&self, format: Fourcc) -> bool {
+        self.formats(Queue::Capture)
+            .any(|one| one.pixelformat == format)
     }
 }
 

@@ -14,3 +14,4 @@ pub mod menu;
 pub mod negotiate;
 pub mod pixel_aspect;
 pub mod quirks;
+pub mod role;

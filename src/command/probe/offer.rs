@@ -1,4 +1,4 @@
-//! What a device's queues offer, and what that makes it.
+//! What a device's queues offer.
 //!
 //! Knows lists of formats and sizes. Sets nothing.
 
@@ -34,76 +34,22 @@ fn usable(queue: Queue, code: Fourcc, flags: u32) -> bool {
     }
 }
 
-/// What a device is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    Encoder,
-    Decoder,
-    Converter,
-}
-
-impl Role {
-    pub(super) fn of(output: &Offer, capture: &Offer) -> Self {
-        match output.coded {
-            _ if output.raw && capture.coded => Self::Encoder,
-            true => Self::Decoder,
-            false => Self::Converter,
-        }
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Encoder => "encoder",
-            Self::Decoder => "decoder",
-            Self::Converter => "converter",
-        }
-    }
-}
-
-/// Coded formats of stateless decoders, in which a frame's headers are not: H.264, HEVC, MPEG-2, VP8, VP9, AV1 and FWHT.
-const STATELESS: [Fourcc; 7] = [
-    Fourcc::new(*b"S264"),
-    Fourcc::new(*b"S265"),
-    Fourcc::new(*b"MG2S"),
-    Fourcc::new(*b"VP8F"),
-    Fourcc::new(*b"VP9F"),
-    Fourcc::new(*b"AV1F"),
-    Fourcc::new(*b"SFWH"),
-];
-
-/// What a queue's formats come to.
-pub(super) struct Offer {
-    pub(super) raw: bool,
-    pub(super) coded: bool,
-    /// One of the coded ones is a stateless decoder's.
-    pub(super) stateless: bool,
-    /// The usable format that is preferred, or the first; blank when there is none.
-    pub(super) best: Fourcc,
-}
-
-/// Reports a queue's formats, if there is a report, and sums them up.
+/// Reports a queue's formats, if there is a report. Gives the usable format that is preferred, or the first; blank when there is none.
 #[inline(never)]
-pub(super) fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queue: Queue) -> Offer {
-    let mut offer = Offer {
-        raw: false,
-        coded: false,
-        stateless: false,
-        best: Fourcc::new(*b"    "),
-    };
+pub(super) fn formats(
+    mut report: Option<&mut Report<'_>>,
+    device: &Device,
+    queue: Queue,
+) -> Fourcc {
+    let mut best = Fourcc::new(*b"    ");
     let mut least = usize::MAX;
     for format in device.formats(queue) {
         let code = format.pixelformat;
         let usable = usable(queue, code, format.flags);
-        if format.flags & FMT_FLAG_COMPRESSED != 0 {
-            offer.coded = true;
-            offer.stateless |= STATELESS.contains(&code);
-        } else {
-            offer.raw = true;
-        }
         let rank = PREFERRED.iter().position(|&preferred| preferred == code);
         let rank = rank.unwrap_or(PREFERRED.len());
         if usable && rank < least {
-            (least, offer.best) = (rank, code);
+            (least, best) = (rank, code);
         }
         if let Some(report) = &mut report {
             report.open("", b'{');
@@ -114,7 +60,7 @@ pub(super) fn formats(mut report: Option<&mut Report<'_>>, device: &Device, queu
             report.close(b'}');
         }
     }
-    offer
+    best
 }
 
 /// A format's sizes, as far as the driver says.

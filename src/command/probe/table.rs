@@ -6,7 +6,7 @@ use core::fmt::{self, Display};
 
 use rustix::fd::AsFd;
 
-use super::offer::{Offer, Role, formats};
+use super::offer::formats;
 use crate::command::devices::Unopened;
 use crate::command::formats::{RawFormats, pair};
 use crate::command::report::Report;
@@ -18,20 +18,24 @@ use crate::v4l2::abi::{Capability, FMT_FLAG_COMPRESSED, Queue};
 use crate::v4l2::camera::{Camera, is_camera};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan, scan_with};
 use crate::v4l2::ioctl;
+use crate::v4l2::role::Role;
 
 /// Prints the page. Whether there is a memory-to-memory device, and what could not be opened.
 pub(super) fn table(report: &mut Report<'_>) -> (bool, Unopened) {
     let (mut found, mut others, mut unopened) = (false, 0u32, Unopened::default());
-    for role in [Role::Encoder, Role::Decoder, Role::Converter] {
+    for role in [
+        Role::Encoder,
+        Role::Decoder,
+        Role::StatelessDecoder,
+        Role::Converter,
+    ] {
         for (node, device) in scan() {
             let Ok(device) = &device else {
                 continue;
             };
-            let output = formats(None, device, Queue::Output);
-            let capture = formats(None, device, Queue::Capture);
-            if Role::of(&output, &capture) == role {
+            if Role::of(device).unwrap_or(Role::Converter) == role {
                 found = true;
-                report.remark(&Line(role, &node, device, &output));
+                report.remark(&Line(role, &node, device));
             }
         }
     }
@@ -96,7 +100,7 @@ fn choose(gives: Option<FormatSet>) -> Option<Choice> {
                 continue;
             };
             let takes = ioctl::raw_formats(device.as_fd(), device.queue(Queue::Output)).ok();
-            let codec = wanted.unwrap_or(formats(None, &device, Queue::Capture).best);
+            let codec = wanted.unwrap_or(formats(None, &device, Queue::Capture));
             let raw = takes.and_then(|takes| match gives {
                 Some(gives) => pair(gives, takes),
                 None => takes.preferred().map(RawFormats::both),
@@ -132,20 +136,17 @@ impl Display for Choice {
 }
 
 /// A device with two queues.
-struct Line<'a>(Role, &'a NodePath<'a>, &'a Device, &'a Offer);
+struct Line<'a>(Role, &'a NodePath<'a>, &'a Device);
 
 impl Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(role, node, device, output) = self;
+        let Self(role, node, device) = self;
         lead(f, role.name(), node, &device.capability)?;
-        if *role == Role::Decoder {
-            f.write_str(if output.stateless {
-                ", stateless"
-            } else {
-                ", stateful"
-            })?;
-        }
-        f.write_str(":")?;
+        f.write_str(match role {
+            Role::Decoder => ", stateful:",
+            Role::StatelessDecoder => ", stateless:",
+            Role::Encoder | Role::Converter => ":",
+        })?;
         let coded = |f: &mut fmt::Formatter<'_>, queue| {
             let all = device.formats(queue);
             let mut coded = all.filter(|format| format.flags & FMT_FLAG_COMPRESSED != 0);
@@ -156,7 +157,7 @@ impl Display for Line<'_> {
             some(f, raw.unwrap_or_default())
         };
         match role {
-            Role::Decoder => coded(f, Queue::Output)?,
+            Role::Decoder | Role::StatelessDecoder => coded(f, Queue::Output)?,
             _ => raw(f, Queue::Output)?,
         }
         f.write_str(" to")?;
