@@ -14,14 +14,17 @@ static bool deliver(struct model_context *context)
 	struct model_buffer *buffer = model_take(context, &context->queues[MODEL_CAPTURE]);
 	size_t end = coded->sent < coded->headers ? coded->headers : coded->sink.used;
 	struct vb2_v4l2_buffer *vbuf;
-	size_t bytes;
+	size_t bytes, offset;
 
 	if (!buffer)
 		return false;
 	vbuf = &buffer->m2m.vb;
-	bytes = min_t(size_t, vb2_plane_size(&vbuf->vb2_buf, 0), end - coded->sent);
-	memcpy(buffer->memory[0], coded->sink.bytes + coded->sent, bytes);
-	vb2_set_plane_payload(&vbuf->vb2_buf, 0, bytes);
+	offset = min_t(size_t, READ_ONCE(model_knobs.data_offset), vb2_plane_size(&vbuf->vb2_buf, 0) - 1);
+	bytes = min_t(size_t, vb2_plane_size(&vbuf->vb2_buf, 0) - offset, end - coded->sent);
+	memset(buffer->memory[0], 0xa5, offset);
+	memcpy(buffer->memory[0] + offset, coded->sink.bytes + coded->sent, bytes);
+	vb2_set_plane_payload(&vbuf->vb2_buf, 0, offset + bytes);
+	vbuf->vb2_buf.planes[0].data_offset = offset;
 	vbuf->field = V4L2_FIELD_NONE;
 	vbuf->vb2_buf.timestamp = coded->timestamp;
 	if (!context->delivered++ && READ_ONCE(model_knobs.first_stamp_zero))

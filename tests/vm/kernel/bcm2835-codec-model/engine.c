@@ -63,21 +63,53 @@ struct model_buffer *model_take(struct model_context *context, struct model_queu
 	return buffer;
 }
 
+/* Nothing waits to be dequeued: EPIPE overtakes what does. */
+static bool all_dequeued(struct vb2_queue *capture)
+{
+	unsigned long flags;
+	bool all;
+
+	spin_lock_irqsave(&capture->done_lock, flags);
+	all = list_empty(&capture->done_list);
+	spin_unlock_irqrestore(&capture->done_lock, flags);
+	return all;
+}
+
+/* LAST and the event, as the original does it, without what the knob says. */
 bool model_deliver_end(struct model_context *context)
 {
 	static const struct v4l2_event event = { .type = V4L2_EVENT_EOS };
-	struct model_buffer *buffer = model_take(context, &context->queues[MODEL_CAPTURE]);
+	struct vb2_queue *capture = v4l2_m2m_get_dst_vq(context->fh.m2m_ctx);
+	unsigned int without = model_encodes(context) ? READ_ONCE(model_knobs.end_without) : 0;
+	struct model_buffer *buffer = NULL;
 	struct vb2_v4l2_buffer *vbuf;
 
-	if (!buffer)
-		return false;
-	vbuf = &buffer->m2m.vb;
+	if (without & NO_END_BUFFER) {
+		/* The client's next DQBUF comes here again. */
+		if (!all_dequeued(capture))
+			return false;
+	} else {
+		buffer = model_take(context, &context->queues[MODEL_CAPTURE]);
+		if (!buffer)
+			return false;
+	}
 	WRITE_ONCE(context->end_reached, false);
+	if (!(without & NO_EOS_EVENT))
+		v4l2_event_queue_fh(&context->fh, &event);
+	if (!buffer) {
+		capture->last_buffer_dequeued = !(without & NO_EPIPE);
+		wake_up(&capture->done_wq);
+		return true;
+	}
+	vbuf = &buffer->m2m.vb;
 	vb2_set_plane_payload(&vbuf->vb2_buf, 0, 0);
+	vbuf->vb2_buf.planes[0].data_offset = 0;
 	vbuf->field = V4L2_FIELD_NONE;
-	vbuf->vb2_buf.timestamp = 0;
-	vbuf->flags |= V4L2_BUF_FLAG_LAST;
-	v4l2_event_queue_fh(&context->fh, &event);
+	/* The time that the buffer had before is what drivers leave in it that do not mark it. */
+	if (!(without & NO_LAST)) {
+		vbuf->vb2_buf.timestamp = 0;
+		vbuf->flags |= V4L2_BUF_FLAG_LAST;
+	}
 	vb2_buffer_done(&vbuf->vb2_buf, VB2_BUF_STATE_DONE);
 	return true;
 }
@@ -113,7 +145,7 @@ u64 model_stamp(const struct model_buffer *buffer)
 
 static bool step(struct model_context *context)
 {
-	return !context->hung && model_workers[context->node->role]->step(context);
+	return !context->hung && !context->asleep && model_workers[context->node->role]->step(context);
 }
 
 static void run(struct work_struct *work)

@@ -288,6 +288,8 @@ int model_s_fmt(struct file *file, void *priv, struct v4l2_format *f)
 	}
 	if (context->node->role != ENCODE && !queue->format->depth && queue->width && queue->height)
 		model_formats_follow(context, queue->width, queue->crop_height, false);
+	if (!V4L2_TYPE_IS_OUTPUT(f->type))
+		context->forgotten = false;
 	context->colorspace = pix->colorspace;
 	context->ycbcr_enc = pix->ycbcr_enc;
 	context->quantization = pix->quantization;

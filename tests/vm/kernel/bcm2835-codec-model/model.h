@@ -97,6 +97,8 @@ struct model_context {
 	wait_queue_head_t hurry;
 	bool hurried;			/* a caller waits for the engine: cut delays short and stop */
 	bool hung;			/* for good */
+	bool asleep;			/* until OUTPUT starts again */
+	bool forgotten;			/* until S_FMT of CAPTURE */
 	bool force_key, restart;
 	struct list_head end;		/* the end marker: waits among the OUTPUT buffers, or is empty */
 	bool end_reached;		/* the marker was met and waits for a CAPTURE buffer */
@@ -142,6 +144,16 @@ struct model_knobs {
 	bool tables_needed, change_epipe, change_stride, empty_ends;
 	unsigned int convert_us, convert_hang_after, discarded, faults_of;
 	bool discard_input;
+	unsigned int end_without, data_offset;
+	bool forgets, capture_first;
+};
+
+/* What `end_without` is made of. */
+enum {
+	NO_LAST = 1,
+	NO_EOS_EVENT = 2,
+	NO_END_BUFFER = 4,
+	NO_EPIPE = 8,
 };
 
 /* What `false_answers` is made of. */
@@ -159,6 +171,11 @@ extern struct model_knobs model_knobs;
 static inline struct model_context *model_context_of(struct file *file)
 {
 	return container_of(file->private_data, struct model_context, fh);
+}
+
+static inline bool model_encodes(const struct model_context *context)
+{
+	return context->node->role == ENCODE || context->node->role == ENCODE_IMAGE;
 }
 
 static inline struct model_queue *model_queue_of(struct model_context *context, u32 type)

@@ -150,7 +150,9 @@ static int start_streaming(struct vb2_queue *vq, unsigned int count)
 
 	model_engine_halt(context);
 	queue->qbufs = queue->dqbufs = 0;
-	if (vq->is_output)
+	if (context->forgotten)
+		ret = -EIO;
+	else if (vq->is_output)
 		ret = model_workers[context->node->role]->start(context);
 	else
 		context->delivered = 0;
@@ -164,6 +166,9 @@ static int start_streaming(struct vb2_queue *vq, unsigned int count)
 			context->restart = true;
 		else
 			context->changing = false;
+		if (vq->is_output)
+			context->asleep = READ_ONCE(model_knobs.capture_first) && model_encodes(context) &&
+					  !context->queues[MODEL_CAPTURE].on;
 		spin_unlock_irqrestore(&context->lock, flags);
 	}
 	model_engine_resume(context);
@@ -180,6 +185,9 @@ static void stop_streaming(struct vb2_queue *vq)
 	if (model_engine_is_stuck(context) && !list_empty(&queue->waiting))
 		msleep(READ_ONCE(model_knobs.streamoff_ms));
 	give_back(context, queue, VB2_BUF_STATE_ERROR);
+	if (READ_ONCE(model_knobs.forgets) && model_encodes(context) && !context->queues[MODEL_OUTPUT].on &&
+	    !context->queues[MODEL_CAPTURE].on)
+		context->forgotten = true;
 	model_engine_resume(context);
 }
 
@@ -262,6 +270,8 @@ int model_dqbuf(struct file *file, void *priv, struct v4l2_buffer *b)
 	if (ret)
 		return ret;
 	queue->dqbufs++;
+	if (READ_ONCE(model_knobs.end_without) & NO_END_BUFFER)
+		model_engine_kick(context);
 	if (is_false(file, FALSE_INDEX))
 		b->index += VIDEO_MAX_FRAME;
 	if (is_false(file, FALSE_BYTESUSED))
