@@ -42,14 +42,14 @@ use crate::flow::allowance::Allowance;
 use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::{Drain, NotNow, RunState};
-use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
+use crate::limits::{ANNOUNCED_WAIT_MS, BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::shm::stats::{Counter, Stats};
 use crate::signals::Signals;
 use crate::time::{MS, now, pause};
-use crate::v4l2::encoder::Answer;
+use crate::v4l2::encoder::{Answer, Encoder};
 
 /// Everything the engine owns.
 pub struct Engine<'a> {
@@ -117,7 +117,11 @@ impl<'a> Engine<'a> {
         let mut set = PollSet::new(now_ns, &self.clients.rare);
         set.add_fixed(SIGNALS, self.signals.as_fd(), true);
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
-        (self.stage).add_to(&mut set, self.pipeline.needs_slots(flows), now_ns);
+        let (slots, end) = (
+            self.pipeline.needs_slots(flows),
+            self.run_state.awaits_end(),
+        );
+        self.stage.add_to(&mut set, slots, end, now_ns);
         self.clients.add_to(&mut set, now_ns);
         if let Source::Camera(camera) = &self.source
             && (self.run_state.takes_frames() || self.flushes())
@@ -216,7 +220,12 @@ impl<'a> Engine<'a> {
         let wanted = &self.stage.wanted;
         self.colour
             .inspect(&mut self.sink, wanted, self.stage.session.path);
-        let brought = taken? | self.stage.take_returned(&mut self.pipeline, now_ns)?;
+        let mut brought = taken? | self.stage.take_returned(&mut self.pipeline, now_ns)?;
+        if self.run_state.awaits_end() && self.stage.encoder().is_some_and(Encoder::take_end_event)
+        {
+            (self.run_state).announced(now_ns + u64::from(ANNOUNCED_WAIT_MS) * MS);
+            brought = true;
+        }
         self.stage.woke(ready, brought, now_ns)
     }
 
@@ -241,12 +250,19 @@ impl<'a> Engine<'a> {
             };
             brought = true;
             let coded = buffer.coded;
+            let unknown = !self.pipeline.awaits(coded.key);
             *published += (self.sink).take(&coded, buffer.payload(), now_ns, &mut self.pipeline);
             if coded.last {
-                if let Drain::Draining { .. } = self.run_state.drain() {
+                if let Drain::Draining { .. } | Drain::Announced { .. } = self.run_state.drain() {
                     self.run_state.drained();
                 }
                 break;
+            }
+            // Of s5p-mfc an empty buffer is all that there is of the end, with a time that it had before.
+            let ends = coded.is_empty() && !coded.error && unknown;
+            if ends && (coded.key != 0 || self.pipeline.inside() == 0) {
+                self.run_state
+                    .announced(now_ns + u64::from(ANNOUNCED_WAIT_MS) * MS);
             }
             let more = coded.full || self.pipeline.inside() > 0 || !self.run_state.takes_frames();
             buffer.requeue()?;
@@ -401,12 +417,13 @@ impl<'a> Engine<'a> {
             let limit_ns = u64::from(CHANGE_DRAIN_MS) * MS;
             self.run_state.begin_drain(now_ns.saturating_add(limit_ns));
         }
-        if let Drain::Draining { marked: false, .. } = self.run_state.drain()
+        if let Drain::Draining { marked: false, .. } | Drain::Announced { .. } =
+            self.run_state.drain()
             && self.pipeline.inside() == 0
         {
             self.run_state.drained();
         } else if due(self.run_state.deadline_ns()) {
-            self.run_state.give_up();
+            self.run_state.expire();
         }
         if self.stage.is_up()
             && let Some(next) = self.run_state.take_next()

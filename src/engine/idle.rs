@@ -13,6 +13,7 @@ use crate::limits::CHANGE_DRAIN_MS;
 use crate::log::note;
 use crate::shm::stats::Counter;
 use crate::time::MS;
+use crate::v4l2::encoder::Encoder;
 
 impl<'a> Engine<'a> {
     /// The driver has no STOP command: the frames are dropped, until packets of later frames push them out. One that
@@ -117,7 +118,7 @@ impl<'a> Engine<'a> {
     /// Somebody watches: a new generation, which begins with headers and a key frame. The camera follows with the next turn.
     fn start_again(&mut self) -> Result<(), EngineError<'a>> {
         note!(info, "a consumer came: starting again");
-        match self.stage.encoder().map(|encoder| encoder.start()) {
+        match self.stage.encoder_mut().map(Encoder::start) {
             Some(Err(error)) => self.recover(Some(error)),
             _ => {
                 self.new_generation();

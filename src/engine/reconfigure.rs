@@ -291,11 +291,12 @@ impl<'a> Engine<'a> {
     }
 
     /// Stops and starts both queues: a new stream, with headers and a key frame.
-    fn restart_queues(&self) -> Result<(), IoctlError> {
-        match self.stage.encoder() {
-            Some(encoder) => encoder.stop().and_then(|()| encoder.start()),
-            None => Ok(()),
-        }
+    fn restart_queues(&mut self) -> Result<(), IoctlError> {
+        let Some(encoder) = self.stage.encoder_mut() else {
+            return Ok(());
+        };
+        encoder.stop()?;
+        encoder.start()
     }
 
     /// What was inside the encoder is lost. A drain has to begin again.

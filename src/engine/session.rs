@@ -118,7 +118,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the driver refuses.
     #[inline(never)]
-    pub fn start(&self, encoder: &Encoder, wanted: &Wanted) -> Result<(), EngineError<'a>> {
+    pub fn start(&self, encoder: &mut Encoder, wanted: &Wanted) -> Result<(), EngineError<'a>> {
         let size = (wanted.width, wanted.height);
         encoder.start().map_err(|error| {
             if error.errno == Errno::SRCH

@@ -127,10 +127,7 @@ impl<'a> Setup<'_, 'a> {
                 self.bind(|memory, encoder| memory.fill(encoder, wanted, *choice))?;
             }
         }
-        let encoder = self.stage.encoder();
-        let encoder = encoder.ok_or_else(|| self.stage.final_error(None))?;
-        self.stage.session.start(encoder, wanted)?;
-        Ok(encoder.slots())
+        self.stage.start()
     }
 
     /// Replaces the buffers of both queues.

@@ -203,8 +203,8 @@ impl<'a> Stage<'a> {
         self.state = State::Down(closed);
     }
 
-    /// Adds what is waited for; `slots`: also those that the encoder gives back.
-    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, slots: bool, now_ns: u64) {
+    /// Adds what is waited for; `slots`: also those that the encoder gives back; `end`: also its word for the end of a drain.
+    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, slots: bool, end: bool, now_ns: u64) {
         match &self.state {
             State::Down(closed) => set.until(Some(closed.retry.next_ns())),
             State::Relay => {}
@@ -213,11 +213,9 @@ impl<'a> Stage<'a> {
                 if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
                     return set.until(Some(quiet));
                 }
-                let events = if slots {
-                    PollFlags::IN | PollFlags::OUT
-                } else {
-                    PollFlags::IN
-                };
+                let mut events = PollFlags::IN;
+                events.set(PollFlags::OUT, slots);
+                events.set(PollFlags::PRI, end);
                 set.add(ENCODER, encoder.as_fd(), events);
             }
         }
@@ -370,6 +368,18 @@ impl<'a> Stage<'a> {
         }
         self.refused = (self.refused + 1) % REFUSED_FRAMES;
         self.refused == 0
+    }
+
+    /// Starts the stream that it is set up for. Gives how many slots there are.
+    ///
+    /// # Errors
+    /// When the driver refuses, or the device is closed.
+    pub fn start(&mut self) -> Result<u32, EngineError<'a>> {
+        let State::Up(encoder) = &mut self.state else {
+            return Err(self.final_error(None));
+        };
+        self.session.start(encoder, &self.wanted)?;
+        Ok(encoder.slots())
     }
 
     /// Logs an error that the engine survives.

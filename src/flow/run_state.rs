@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   goal    Run ─────▶ Reconfigure(request) ─▶ Run            Run ─▶ Stop ─▶ Run            each ─▶ End
-//!   drain   Running ─▶ Flushing ─▶ Draining ─▶ Drained ─▶ Running, Idle, or the end           Idle ─▶ Running
+//!   drain   Running ─▶ Flushing ─▶ Draining ─▶ (Announced ─▶) Drained ─▶ Running, Idle, or the end           Idle ─▶ Running
 //! ```
 //!
 //! The two are independent. A drain is for the goal; with the goal `Run` it is for nobody but the frames inside: an encoder that
@@ -39,6 +39,11 @@ pub enum Drain {
         deadline_ns: u64,
         /// The encoder marks its last buffer. One that does not know the command is drained when all packets have come.
         marked: bool,
+    },
+    /// The encoder said that it has nothing more to give, and marked no buffer: what it gave before may still be on its way.
+    Announced {
+        /// Until then it is waited for.
+        deadline_ns: u64,
     },
     /// Nothing is inside, or the deadline passed.
     Drained {
@@ -141,9 +146,9 @@ impl<R> RunState<R> {
     #[must_use]
     pub fn deadline_ns(&self) -> Option<u64> {
         match self.drain {
-            Drain::Flushing { deadline_ns } | Drain::Draining { deadline_ns, .. } => {
-                Some(deadline_ns)
-            }
+            Drain::Flushing { deadline_ns }
+            | Drain::Draining { deadline_ns, .. }
+            | Drain::Announced { deadline_ns } => Some(deadline_ns),
             Drain::Running | Drain::Drained { .. } | Drain::Idle => None,
         }
     }
@@ -218,7 +223,8 @@ impl<R> RunState<R> {
             } => {
                 *at = deadline_ns;
             }
-            Drain::Running | Drain::Drained { .. } | Drain::Idle => {}
+            // What was announced comes sooner.
+            Drain::Running | Drain::Announced { .. } | Drain::Drained { .. } | Drain::Idle => {}
         }
     }
 
@@ -238,6 +244,33 @@ impl<R> RunState<R> {
                 deadline_ns,
                 marked,
             };
+        }
+    }
+
+    /// Whether the encoder has the command to stop, and has not said that it did.
+    #[must_use]
+    pub fn awaits_end(&self) -> bool {
+        matches!(self.drain, Drain::Draining { .. })
+    }
+
+    /// The encoder says that nothing more comes, and marks no buffer. What it gave before is waited for, until `deadline_ns` at most.
+    pub fn announced(&mut self, deadline_ns: u64) {
+        if let Drain::Draining {
+            deadline_ns: limit_ns,
+            ..
+        } = self.drain
+        {
+            self.drain = Drain::Announced {
+                deadline_ns: deadline_ns.min(limit_ns),
+            };
+        }
+    }
+
+    /// The drain's deadline passed. What was announced is over in time: nothing more comes of it.
+    pub fn expire(&mut self) {
+        match self.drain {
+            Drain::Announced { .. } => self.drained(),
+            _ => self.give_up(),
         }
     }
 

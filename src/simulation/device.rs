@@ -55,10 +55,7 @@ impl Device {
     /// poll(2): whether one of these happened, or an error.
     pub(super) fn ready(&self, wanted: PollFlags) -> bool {
         let (readable, writable, urgent, error) = match self {
-            Self::Encoder(encoder) => {
-                let (readable, writable, error) = encoder.ready();
-                (readable, writable, false, error)
-            }
+            Self::Encoder(encoder) => encoder.ready(),
             Self::Decoder(decoder) => decoder.ready(wanted),
             Self::Camera(camera) => camera.ready(wanted),
         };

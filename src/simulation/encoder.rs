@@ -23,9 +23,9 @@ use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{
-    self, BUF_CAP_SUPPORTS_MMAP, ENC_CMD_STOP, EncoderCmd, ExportBuffer, ExtControl, ExtControls,
-    FmtDesc, Format, Memory, Plane, QueryExtCtrl, Queue as Side, RawBuffer, RequestBuffers,
-    Selection, StreamParm,
+    self, BUF_CAP_SUPPORTS_MMAP, ENC_CMD_STOP, EVENT_EOS, EncoderCmd, Event, EventSubscription,
+    ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Memory, Plane, QueryExtCtrl,
+    Queue as Side, RawBuffer, RequestBuffers, Selection, StreamParm,
 };
 
 /// An open encoder.
@@ -43,9 +43,18 @@ pub(super) struct Encoder {
     /// What is coded, and waits for CAPTURE buffers.
     outbox: VecDeque<Coded>,
     since_key: u64,
+    /// The timestamp of the packet before, us.
+    last_time: u64,
     /// STOP was given.
     draining: bool,
     marked: bool,
+    /// Both queues stopped, and CAPTURE has no format since.
+    forgotten: bool,
+    /// OUTPUT started before CAPTURE streamed.
+    asleep: bool,
+    /// Ends of streams are subscribed to; events that wait.
+    subscribed: bool,
+    events: u32,
 }
 
 impl Encoder {
@@ -62,8 +71,13 @@ impl Encoder {
             work: VecDeque::new(),
             outbox: VecDeque::new(),
             since_key: 0,
+            last_time: 0,
             draining: false,
             marked: false,
+            forgotten: false,
+            asleep: false,
+            subscribed: false,
+            events: 0,
         }
     }
 
@@ -116,6 +130,15 @@ impl Encoder {
         if let Some(command) = argument.downcast_mut::<EncoderCmd>() {
             return self.command(command);
         }
+        if let Some(subscription) = argument.downcast_mut::<EventSubscription>() {
+            self.subscribed = subscription.type_ == EVENT_EOS;
+            return Ok(());
+        }
+        if let Some(event) = argument.downcast_mut::<Event>() {
+            self.events = self.events.checked_sub(1).ok_or(Errno::NOENT)?;
+            event.type_ = EVENT_EOS;
+            return Ok(());
+        }
         match (number, argument.downcast_ref::<u32>()) {
             (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue, shared),
             (abi::VIDIOC_STREAMOFF, Some(&queue)) => self.stop(queue),
@@ -163,6 +186,7 @@ impl Encoder {
                 if sets && !self.capture.slots.is_empty() {
                     return Err(Errno::BUSY);
                 }
+                self.forgotten &= !sets;
                 format.set_pixelformat(self.nature.codec);
                 format.set_planes(1);
                 format.set_sizeimage(0, self.capture_bytes);
@@ -289,11 +313,19 @@ impl Encoder {
     fn start(&mut self, word: u32, shared: &mut Shared) -> Result<()> {
         let capture = queue_of(word, self.nature.terms.api) == Some(Side::Capture);
         shared.streams += u64::from(capture);
+        let forgotten = self.forgotten;
+        let asleep = self.nature.capture_first && !self.capture.streaming;
         let queue = self.queue(word)?;
         if queue.slots.is_empty() {
             return Err(Errno::INVAL);
         }
+        if forgotten {
+            return Err(Errno::IO);
+        }
         queue.streaming = true;
+        if !capture {
+            self.asleep = asleep;
+        }
         Ok(())
     }
 
@@ -302,6 +334,7 @@ impl Encoder {
         (self.draining, self.marked) = (false, false);
         self.since_key = 0;
         self.outbox.clear();
+        let streamed = self.output.streaming || self.capture.streaming;
         match side {
             Side::Output => {
                 self.work.clear();
@@ -309,6 +342,8 @@ impl Encoder {
             }
             Side::Capture => self.capture.stop(),
         }
+        let stopped = streamed && !self.output.streaming && !self.capture.streaming;
+        self.forgotten |= self.nature.forgets && stopped;
         Ok(())
     }
 
@@ -341,13 +376,14 @@ impl Encoder {
         slots.filter(|slot| slot.holder == Holder::User).count()
     }
 
-    /// What poll(2) says: readable, writable, error.
-    pub(super) fn ready(&self) -> (bool, bool, bool) {
+    /// What poll(2) says: readable, writable, urgent, error.
+    pub(super) fn ready(&self) -> (bool, bool, bool, bool) {
         let idle = |queue: &Queue, excused: bool| {
             !queue.streaming || queue.error || !queue.has_queued() && !excused
         };
         let error = idle(&self.output, false) && idle(&self.capture, self.capture.ended);
         let readable = !self.capture.done.is_empty() || self.capture.ended;
-        (readable, !self.output.done.is_empty(), error)
+        let writable = !self.output.done.is_empty();
+        (readable, writable, self.events > 0, error)
     }
 }

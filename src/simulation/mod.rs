@@ -10,6 +10,8 @@
 mod actors;
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod board_plans;
 mod camera;
 mod chain;
 #[cfg(test)]

@@ -44,15 +44,28 @@ pub(super) fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) 
         Fourcc::H264 => r.pick(&[&b"bcm2835-codec"[..], b"sim"]),
         _ => b"vicodec",
     };
+    let unmarked = |buffer, event, pipe| Stops::Unmarked {
+        buffer,
+        event,
+        pipe,
+    };
     let stops = match r.below(20) {
-        0..=13 => Stops::Marks {
+        0..=12 => Stops::Marks {
             alone: r.chance(700),
             busy: r.chance(500),
         },
-        14 | 15 => Stops::Twice,
-        16 | 17 => Stops::Unknown,
-        18 => Stops::Never,
-        _ => Stops::Early,
+        13 | 14 => Stops::Twice,
+        15 => Stops::Unknown,
+        16 => Stops::Never,
+        17 => Stops::Early,
+        _ => r.pick(&[
+            // s5p-mfc, amphion, and one that has no more than the event.
+            unmarked(true, true, false),
+            unmarked(true, false, false),
+            unmarked(false, true, true),
+            unmarked(false, false, true),
+            unmarked(false, true, false),
+        ]),
     };
     let mut mischief = Mischief::default();
     if trouble && r.chance(600) {
@@ -108,6 +121,12 @@ pub(super) fn encoder(r: &mut Random, codec: Fourcc, lasts: u64, trouble: bool) 
         prepares: r.chance(700),
         forces: codec == Fourcc::H264 && r.chance(850),
         stops,
+        forgets: r.chance(150),
+        capture_first: r.chance(150),
+        data_offset: match api {
+            Api::Multi => r.pick(&[0, 0, 0, 1, 12, 256]),
+            Api::Single => 0,
+        },
         latency: (latency / 2, latency),
         returns_early: r.chance(500),
         keeps,

@@ -15,8 +15,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::abi::{
-    BUF_FLAG_MAPPED, BUF_FLAG_TIMESTAMP_COPY, CID_MIN_BUFFERS_FOR_OUTPUT, ENC_CMD_STOP, FIELD_NONE,
-    Memory, Queue, Scalar,
+    BUF_FLAG_MAPPED, BUF_FLAG_TIMESTAMP_COPY, CID_MIN_BUFFERS_FOR_OUTPUT, ENC_CMD_STOP, EVENT_EOS,
+    FIELD_NONE, Memory, Queue, Scalar,
 };
 use super::device::Device;
 use super::ioctl::{self, Buffer, Dequeued, Result};
@@ -26,6 +26,9 @@ use crate::errno::call::{Call, IoctlError};
 use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLOTS_MAX, PLANES};
 use crate::log::note;
 use crate::shm::region::Region;
+
+/// Events that are taken at once: only ends of streams are subscribed to, and drivers keep two of them at most.
+const EVENTS: u32 = 4;
 
 /// Most memory planes of all OUTPUT buffers.
 pub const OUTPUT_PLANES: usize = FRAME_SLOTS_MAX as usize * PLANES;
@@ -112,12 +115,17 @@ impl Encoder {
             }
         };
         self.agreed = agreed;
+        self.map_captures(count)?;
+        // Only now: who asks whether there are buffers is not to keep some of them.
+        self.outputs = outputs;
+        Ok(())
+    }
+
+    fn map_captures(&mut self, count: u32) -> Result<()> {
         for index in 0..count.min(CAPTURE_BUFFERS_MAX as u32) {
             let region = self.map(Queue::Capture, index, 0)?;
             self.captures.push(region);
         }
-        // Only now: who asks whether there are buffers is not to keep some of them.
-        self.outputs = outputs;
         Ok(())
     }
 
@@ -223,14 +231,41 @@ impl Encoder {
     ///
     /// # Errors
     /// When the driver refuses.
-    pub fn start(&self) -> Result<()> {
+    pub fn start(&mut self) -> Result<()> {
+        match self.stream() {
+            // It forgot what it was set up with when both queues stopped. What failed for another reason fails again.
+            Err(error) if error.errno == Errno::IO => {
+                self.renew_captures()?;
+                self.stream()
+            }
+            answer => answer,
+        }
+    }
+
+    /// CAPTURE before OUTPUT: wave5 begins a sequence only if CAPTURE streams when OUTPUT starts. The others take any order.
+    fn stream(&self) -> Result<()> {
         for index in 0..self.captures.len() as u32 {
             self.queue_capture(index)?;
         }
-        ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Output))?;
         ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Capture))?;
+        ioctl::streamon(self.device.as_fd(), self.device.queue(Queue::Output))?;
         self.streams.set(true);
         Ok(())
+    }
+
+    /// Sets the format of CAPTURE again, as it is: mtk-vcodec makes its encoder there and nowhere else, and only while CAPTURE has no
+    /// buffers. Those of OUTPUT stay as they are.
+    #[inline(never)]
+    fn renew_captures(&mut self) -> Result<()> {
+        self.stop()?;
+        self.captures.clear();
+        let queue = self.device.queue(Queue::Capture);
+        ioctl::reqbufs(&self.device, queue, Memory::Mmap, 0)?;
+        let format = ioctl::s_fmt(&self.device, &ioctl::g_fmt(&self.device, queue)?)?;
+        self.agreed.capture_bytes = format.sizeimage(0);
+        let bytes = u64::from(self.agreed.capture_bytes);
+        let count = request(&self.device, Queue::Capture, CAPTURE_BUFFERS, bytes)?;
+        self.map_captures(count)
     }
 
     /// Stops both queues, which gives all buffers back. With `start`, it is a new stream, with headers and a key frame: the
@@ -298,6 +333,9 @@ impl Encoder {
     /// # Errors
     /// When the driver refuses a command that it knows.
     pub fn drain(&self) -> Result<bool> {
+        // Some mark no buffer, and have an event for it. That of a drain before is none of this one.
+        let _ = ioctl::subscribe_event(&self.device, EVENT_EOS, 0);
+        self.take_end_event();
         match ioctl::encoder_cmd(self.device.as_fd(), ENC_CMD_STOP) {
             Ok(()) => Ok(true),
             Err(error) if error.is_missing() || error.errno == Errno::INVAL => Ok(false),
@@ -305,6 +343,18 @@ impl Encoder {
             Err(error) if error.errno == Errno::BUSY => Ok(true),
             Err(error) => Err(error),
         }
+    }
+
+    /// Takes the events that wait: whether the encoder says by one that it has nothing more to give.
+    pub fn take_end_event(&self) -> bool {
+        let mut ended = false;
+        for _ in 0..EVENTS {
+            match ioctl::dqevent(&self.device) {
+                Ok(Some(event)) => ended |= event.type_ == EVENT_EOS,
+                _ => break,
+            }
+        }
+        ended
     }
 }
 

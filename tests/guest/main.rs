@@ -38,6 +38,7 @@ mod ahead;
 mod answers;
 mod appsrc;
 mod away;
+mod boards;
 mod broken;
 mod bytes;
 mod c_clients;

@@ -25,6 +25,12 @@ pub(in crate::simulation) enum Stops {
     Never,
     /// Two buffers are marked.
     Twice,
+    /// No buffer is marked: what there is instead. Without a buffer DQBUF says EPIPE, or nothing but the event tells.
+    Unmarked {
+        buffer: bool,
+        event: bool,
+        pipe: bool,
+    },
 }
 
 /// Out of 1000 frames, so many are treated so.
@@ -74,6 +80,12 @@ pub(in crate::simulation) struct Nature {
     /// It can be told to make a key frame.
     pub(in crate::simulation) forces: bool,
     pub(in crate::simulation) stops: Stops,
+    /// STREAMOFF of both queues loses the encoder, and S_FMT of CAPTURE makes another.
+    pub(in crate::simulation) forgets: bool,
+    /// It does nothing where OUTPUT starts before CAPTURE streams.
+    pub(in crate::simulation) capture_first: bool,
+    /// Where the payload of a CAPTURE buffer begins, bytes.
+    pub(in crate::simulation) data_offset: u32,
     /// From QBUF to the packet, ns.
     pub(in crate::simulation) latency: (u64, u64),
     /// An OUTPUT buffer comes back before the packet …

@@ -88,7 +88,7 @@ impl Encoder {
 
     /// Does what is due.
     pub(in crate::simulation) fn step(&mut self, shared: &mut Shared) {
-        if !self.output.streaming || !self.capture.streaming {
+        if !self.output.streaming || !self.capture.streaming || self.asleep {
             return;
         }
         let now = shared.now();
@@ -143,7 +143,7 @@ impl Encoder {
 
     /// When it has something to do next, virtual ns.
     pub(in crate::simulation) fn next(&self, now: u64) -> Option<u64> {
-        if !self.output.streaming || !self.capture.streaming {
+        if !self.output.streaming || !self.capture.streaming || self.asleep {
             return None;
         }
         let returns = self
@@ -202,6 +202,7 @@ impl Encoder {
                 self.outbox.push_back(Coded {
                     bytes: sets.to_vec(),
                     flags: BUF_FLAG_TIMESTAMP_COPY,
+                    data_offset: self.nature.data_offset,
                     time: if time == 0 { 0 } else { work.time },
                     ..Coded::default()
                 });
@@ -217,7 +218,8 @@ impl Encoder {
 
     /// As many buffers as it takes; all but the last one are full.
     fn pack(&mut self, bytes: &[u8], flags: u32, time: u64, work: &Work) {
-        let room = self.capture_bytes as usize;
+        let offset = self.nature.data_offset;
+        let room = (self.capture_bytes - offset) as usize;
         let whole = bytes.len().is_multiple_of(room) && !bytes.is_empty();
         let mut parts: Vec<&[u8]> = bytes.chunks(room).collect();
         if whole || parts.is_empty() {
@@ -230,6 +232,7 @@ impl Encoder {
                 bytes: part.to_vec(),
                 flags,
                 time,
+                data_offset: offset,
                 ..Coded::default()
             };
             if at == last {
@@ -256,6 +259,11 @@ impl Encoder {
         if !self.draining || self.marked || !(self.work.is_empty() || early) {
             return;
         }
+        if let Stops::Unmarked { buffer: false, .. } = self.nature.stops
+            && !self.outbox.is_empty()
+        {
+            return;
+        }
         self.marked = true;
         let mark = Coded {
             flags: BUF_FLAG_LAST,
@@ -277,6 +285,22 @@ impl Encoder {
                 self.outbox.push_back(mark.clone());
                 self.outbox.push_back(mark);
             }
+            Stops::Unmarked {
+                buffer,
+                event,
+                pipe,
+            } => {
+                if buffer {
+                    // The time that it had before.
+                    let time = self.last_time;
+                    self.outbox.push_back(Coded {
+                        time,
+                        ..Coded::default()
+                    });
+                }
+                self.capture.ended |= pipe;
+                self.events += u32::from(event && self.subscribed);
+            }
         }
     }
 
@@ -285,13 +309,17 @@ impl Encoder {
             return;
         };
         let piece = &self.capture.slots[index as usize].pieces[0];
+        let offset = self.nature.data_offset;
         if let Some(region) = &piece.region {
-            assert!(region.bytes().copy_in(0, &coded.bytes), "it fits");
+            let at = offset as usize;
+            assert!(region.bytes().copy_in(at, &coded.bytes), "it fits");
         }
+        self.last_time = coded.time;
         self.capture.complete(Done {
             index,
             claimed: coded.claimed,
-            bytesused: coded.bytesused.unwrap_or(coded.bytes.len() as u32),
+            bytesused: (coded.bytesused)
+                .unwrap_or_else(|| coded.data_offset + coded.bytes.len() as u32),
             data_offset: coded.data_offset,
             flags: coded.flags,
             timestamp: coded.time,

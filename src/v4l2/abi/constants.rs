@@ -74,6 +74,8 @@ constants! { "V4L2_";
     /// Decode what is queued, mark the last buffer, stop.
     DEC_CMD_STOP = 1;
 
+    /// The end of a drain.
+    EVENT_EOS = 2;
     /// The source's format changed.
     EVENT_SOURCE_CHANGE = 5;
 
