@@ -288,8 +288,7 @@ pub const EXPIRED_FRAMES: usize = 16;
 /// encoder that is at work takes less for a frame.
 pub const FLUSH_AFTER_MS: u32 = 500;
 
-/// How long an encoder that said that its drain is over, and marked no buffer, may still give what it had, ms.
-/// It says so with the last buffer, or just before it.
+/// How long an encoder may still give what it had that said that its drain is over, and marked no buffer, ms.
 pub const ANNOUNCED_WAIT_MS: u32 = 100;
 
 /// How long a coded buffer that was full to the last byte waits for a second part with the same timestamp, ms.

@@ -60,6 +60,7 @@ const UNSAFE: &[&str] = &[
 
 /// Files that may contain `impl Engine`: they alone see two parts at once.
 const IMPL_ENGINE: &[&str] = &[
+    "engine/coded.rs",
     "engine/engine.rs",
     "engine/idle.rs",
     "engine/reconfigure.rs",
@@ -71,7 +72,7 @@ const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 638),
+    ("engine/engine.rs", 603),
     ("engine/reconfigure.rs", 555),
     // Every capacity stands in one file.
     ("limits.rs", 460),

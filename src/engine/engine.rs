@@ -19,7 +19,6 @@
 //! know each other: they give events, and what one part's event means to another is decided here and in `reconfigure`.
 
 use rustix::fd::AsFd;
-use rustix::io::Errno;
 
 use crate::control::message::{Change, FormatRequest, Offer, Refusal};
 use crate::control::socket::Descriptors;
@@ -37,19 +36,18 @@ use crate::engine::source::Source;
 use crate::engine::stage::Stage;
 use crate::engine::status::{check_balance, state_of};
 use crate::engine::supervisor::Supervisor;
-use crate::errno::call::{Call, IoctlError};
+use crate::errno::call::IoctlError;
 use crate::flow::allowance::Allowance;
 use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::{Drain, NotNow, RunState};
-use crate::limits::{ANNOUNCED_WAIT_MS, BLIND_PAUSE_MS, CHANGE_DRAIN_MS, TURN_BUDGET};
+use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::{PacketHeader, State};
 use crate::shm::stats::{Counter, Stats};
 use crate::signals::Signals;
 use crate::time::{MS, now, pause};
-use crate::v4l2::encoder::{Answer, Encoder};
 
 /// Everything the engine owns.
 pub struct Engine<'a> {
@@ -221,56 +219,8 @@ impl<'a> Engine<'a> {
         self.colour
             .inspect(&mut self.sink, wanted, self.stage.session.path);
         let mut brought = taken? | self.stage.take_returned(&mut self.pipeline, now_ns)?;
-        if self.run_state.awaits_end() && self.stage.encoder().is_some_and(Encoder::take_end_event)
-        {
-            (self.run_state).announced(now_ns + u64::from(ANNOUNCED_WAIT_MS) * MS);
-            brought = true;
-        }
+        brought |= self.take_end_event(now_ns);
         self.stage.woke(ready, brought, now_ns)
-    }
-
-    /// Coded buffers to the sink; adds up the packets that came of them. Whether there was any buffer, or the end.
-    fn take_coded(&mut self, published: &mut u32, now_ns: u64) -> Result<bool, IoctlError> {
-        let mut brought = false;
-        let Some(encoder) = self.stage.encoder() else {
-            return Ok(brought);
-        };
-        for _ in 0..TURN_BUDGET {
-            let buffer = match encoder.dequeue_coded()? {
-                Answer::Coded(buffer) => buffer,
-                Answer::Nothing => break,
-                Answer::Drained if self.run_state.queues_frames() => {
-                    // STOP was not sent yet, and nothing else would come any more.
-                    return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
-                }
-                Answer::Drained => {
-                    self.run_state.drained();
-                    return Ok(true);
-                }
-            };
-            brought = true;
-            let coded = buffer.coded;
-            let unknown = !self.pipeline.awaits(coded.key);
-            *published += (self.sink).take(&coded, buffer.payload(), now_ns, &mut self.pipeline);
-            if coded.last {
-                if let Drain::Draining { .. } | Drain::Announced { .. } = self.run_state.drain() {
-                    self.run_state.drained();
-                }
-                break;
-            }
-            // Of s5p-mfc an empty buffer is all that there is of the end, with a time that it had before.
-            let ends = coded.is_empty() && !coded.error && unknown;
-            if ends && (coded.key != 0 || self.pipeline.inside() == 0) {
-                self.run_state
-                    .announced(now_ns + u64::from(ANNOUNCED_WAIT_MS) * MS);
-            }
-            let more = coded.full || self.pipeline.inside() > 0 || !self.run_state.takes_frames();
-            buffer.requeue()?;
-            if !more {
-                break; // Should there be another one all the same, the next wait shows it.
-            }
-        }
-        Ok(brought)
     }
 
     /// Wakes consumers when something was published.

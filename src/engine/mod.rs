@@ -8,6 +8,7 @@ mod admission;
 pub mod camera;
 mod changes;
 pub mod clients;
+pub mod coded;
 pub mod colour;
 mod combination;
 mod controls;

@@ -7,9 +7,8 @@ mod none;
 
 use core::cell::Cell;
 
-use arrayvec::ArrayVec;
 use rustix::event::PollFlags;
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use crate::engine::error::EngineError;
@@ -158,8 +157,9 @@ impl<'a> Stage<'a> {
         let fresh = self.fresh_buffers();
         let (agreed, mut buffers) = match &mut self.state {
             State::Up(encoder) => {
-                let buffers = imported(encoder).unwrap_or(Buffers::Unbound);
-                (*encoder.agreed(), buffers)
+                let (agreed, taken) = (*encoder.agreed(), encoder.take_imported_buffers());
+                let import = |(slots, rows, planes)| Buffers::Imported(slots, rows, planes);
+                (agreed, taken.map_or(Buffers::Unbound, import))
             }
             State::Down(closed) => {
                 let buffers = core::mem::replace(&mut closed.buffers, Buffers::Unbound);
@@ -395,14 +395,4 @@ impl<'a> Stage<'a> {
             None => EngineError::NotSetUpAgain,
         }
     }
-}
-
-/// What an encoder's OUTPUT queue is made of, if that is somebody else's dma-bufs. The encoder has them no more.
-fn imported(encoder: &mut Encoder) -> Option<Buffers> {
-    if !encoder.imports() {
-        return None;
-    }
-    let (slots, rows) = (encoder.slots(), encoder.agreed().layout.placement());
-    let planes: ArrayVec<OwnedFd, _> = encoder.take_imported_buffers();
-    Some(Buffers::Imported(slots, rows, planes))
 }

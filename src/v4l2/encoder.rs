@@ -27,9 +27,6 @@ use crate::limits::{BUFFERS_MIN, CAPTURE_BUFFERS, CAPTURE_BUFFERS_MAX, FRAME_SLO
 use crate::log::note;
 use crate::shm::region::Region;
 
-/// Events that are taken at once: only ends of streams are subscribed to, and drivers keep two of them at most.
-const EVENTS: u32 = 4;
-
 /// Most memory planes of all OUTPUT buffers.
 pub const OUTPUT_PLANES: usize = FRAME_SLOTS_MAX as usize * PLANES;
 
@@ -144,11 +141,6 @@ impl Encoder {
         ioctl::reqbufs(&self.device, queue, Memory::Mmap, 0)?;
         self.allocated = false;
         Ok(())
-    }
-
-    /// The dma-bufs that were imported, slot after slot, each with its memory planes. The OUTPUT queue must not be used any more.
-    pub fn take_imported_buffers(&mut self) -> ArrayVec<OwnedFd, OUTPUT_PLANES> {
-        core::mem::take(&mut self.imported)
     }
 
     /// Number of OUTPUT buffers.
@@ -343,18 +335,6 @@ impl Encoder {
             Err(error) if error.errno == Errno::BUSY => Ok(true),
             Err(error) => Err(error),
         }
-    }
-
-    /// Takes the events that wait: whether the encoder says by one that it has nothing more to give.
-    pub fn take_end_event(&self) -> bool {
-        let mut ended = false;
-        for _ in 0..EVENTS {
-            match ioctl::dqevent(&self.device) {
-                Ok(Some(event)) => ended |= event.type_ == EVENT_EOS,
-                _ => break,
-            }
-        }
-        ended
     }
 }
 

@@ -8,8 +8,13 @@ use rustix::io::Errno;
 use super::Encoder;
 use crate::errno::call::{Call, IoctlError};
 use crate::shm::bytes::SharedBytes;
-use crate::v4l2::abi::{BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, Memory, Queue};
+use crate::v4l2::abi::{
+    BUF_FLAG_ERROR, BUF_FLAG_KEYFRAME, BUF_FLAG_LAST, EVENT_EOS, Memory, Queue,
+};
 use crate::v4l2::ioctl::{self, Buffer, Dequeued, Result};
+
+/// Events that are taken at once: only ends of streams are subscribed to, and drivers keep two of them at most.
+const EVENTS: u32 = 4;
 
 /// What is known of a CAPTURE buffer that came back.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +110,18 @@ pub enum Answer<'a> {
 }
 
 impl Encoder {
+    /// Takes the events that wait: whether the encoder says by one that it has nothing more to give.
+    pub fn take_end_event(&self) -> bool {
+        let mut ended = false;
+        for _ in 0..EVENTS {
+            match ioctl::dqevent(&self.device) {
+                Ok(Some(event)) => ended |= event.type_ == EVENT_EOS,
+                _ => break,
+            }
+        }
+        ended
+    }
+
     /// The next CAPTURE buffer.
     ///
     /// # Errors

@@ -47,6 +47,17 @@ impl Encoder {
         answer
     }
 
+    /// The dma-bufs that were imported, if they were: how many slots, where the rows lie, and each slot's memory planes in order. The OUTPUT
+    /// queue must not be used any more.
+    pub fn take_imported_buffers(
+        &mut self,
+    ) -> Option<(u32, Placement, ArrayVec<OwnedFd, OUTPUT_PLANES>)> {
+        let planes = self
+            .imports()
+            .then(|| core::mem::take(&mut self.imported))?;
+        Some((self.outputs, self.agreed.layout.placement(), planes))
+    }
+
     fn take_imported(
         &mut self,
         wanted: &Wanted,
