@@ -351,12 +351,63 @@ fn jpeg_goes_into_mp4() {
     assert_eq!(pictures.len(), 12 * 320 * 180 * 3 / 2);
 }
 
+/// As servers of webcams send it: FFmpeg's demuxer reads each picture, and the lines around them are what the table says.
+#[test]
+#[ignore = "needs ffmpeg: scripts/check"]
+fn jpeg_becomes_parts_that_browsers_and_ffmpeg_read() {
+    let clip = Clip::of_ffmpeg(Fourcc::MJPG, &["-c:v", "mjpeg"]);
+    let taken = taken(&clip, "--mux mjpeg");
+    let bytes = fs::read(&taken.file).unwrap();
+    // FFmpeg complains of the line behind the last part, which its own muxer writes, too.
+    let parts = bytes.strip_suffix(b"\r\n--framemill\r\n");
+    let pictures = tools::decoded(parts.expect("a boundary"), "mpjpeg");
+    assert_eq!(pictures.len(), 12 * 320 * 180 * 3 / 2);
+    let bare = tools::decoded(
+        &fs::read(self::taken(&clip, "--mux annexb").file).unwrap(),
+        "mjpeg",
+    );
+    assert!(pictures == bare);
+    let mut rest = bytes.strip_prefix(b"--framemill\r\n").expect("a boundary");
+    let mut times = Vec::new();
+    while !rest.is_empty() {
+        let end = rest
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .expect("a header");
+        let header = str::from_utf8(&rest[..end]).unwrap();
+        let lines: Vec<_> = header.lines().collect();
+        let [kind, length, time] = lines[..] else {
+            panic!("{header}")
+        };
+        assert_eq!(kind, "Content-Type: image/jpeg");
+        let number = |line: &str, name: &str| {
+            line.strip_prefix(name)
+                .expect(header)
+                .parse::<f64>()
+                .unwrap()
+        };
+        let length = number(length, "Content-Length: ") as usize;
+        times.push(number(time, "X-Timestamp: "));
+        let (picture, behind) = rest[end + 4..].split_at(length);
+        assert!(picture.starts_with(&[0xff, 0xd8]) && picture.ends_with(&[0xff, 0xd9]));
+        rest = behind
+            .strip_prefix(b"\r\n--framemill\r\n")
+            .expect("a boundary");
+    }
+    assert_eq!(times.len(), 12);
+    for (time, ticks) in times.iter().zip(&taken.ticks) {
+        let passed = *ticks as f64 / 90_000.0;
+        assert!((time - times[0] - passed).abs() < 0.000_03, "{times:?}");
+    }
+}
+
 #[test]
 fn codec_that_a_container_has_no_place_for_is_rejected() {
     for (mux, codec, carries) in [
         ("ts", Fourcc::MJPG, "H264 and HEVC"),
         ("ts", Fourcc::FWHT, "H264 and HEVC"),
         ("mp4", Fourcc::FWHT, "H264, HEVC and MJPG"),
+        ("mjpeg", Fourcc::H264, "MJPG and JPEG"),
     ] {
         let engine = Engine::start();
         Clip::made_up(codec, &[flag::KEY, 0]).publish(&engine);

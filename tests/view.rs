@@ -39,9 +39,10 @@ struct Site {
 impl Site {
     fn open(live: Live) -> Self {
         let kitchen = Kitchen::of(live);
-        let [stream, status, serve] = text::blocks("A browser")[..] else {
+        let [stream, status, mjpeg, serve] = text::blocks("A browser")[..] else {
             panic!()
         };
+        fs::write(kitchen.path("mjpeg"), mjpeg).unwrap();
         fs::write(kitchen.path("stream"), stream).unwrap();
         fs::write(kitchen.path("status"), status).unwrap();
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command/view.html");
@@ -286,6 +287,30 @@ fn images_are_shown_without_a_decoder_of_video() {
     browser.open(&site.insecure());
     until(&browser, "view.how === 'JPEG' && view.frames > 10");
     pictures_move(&browser, "#canvas");
+}
+
+/// Without the page: the address itself, which Chromium shows as an image.
+#[test]
+#[ignore = "needs Chromium, BusyBox and ffmpeg: scripts/check"]
+fn parts_of_a_multipart_stream_are_shown_without_a_page() {
+    let pictures = Clip::h264().packets.concat();
+    let jpeg = ["-f", "h264", "-i", "-", "-q:v", "2", "-f", "mjpeg", "-"];
+    let site = Site::open(Live::of(
+        Fourcc::MJPG,
+        Clip::images(&ffmpeg(&jpeg, pictures)),
+    ));
+    let browser = Browser::start();
+    // The page is only where the image stands.
+    browser.open(&(site.insecure() + "?mse"));
+    let address = "/cgi-bin/mjpeg";
+    browser.value(&format!(
+        "(document.body.innerHTML = '<img id=parts style=position:fixed;left:0;top:0 src={address}>', true)"
+    ));
+    until(
+        &browser,
+        "document.getElementById('parts').naturalWidth === 320",
+    );
+    pictures_move(&browser, "#parts");
 }
 
 #[test]

@@ -17,7 +17,7 @@ _framemill() {
         --repeat-headers) words="on off" ;;
         --memory) words="auto export copy" ;;
         --color-range) words="full limited" ;;
-        --mux) words="annexb ts mp4 packets" ;;
+        --mux) words="annexb ts mp4 mjpeg packets" ;;
         --log-to) words="stderr kmsg" ;;
         *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --decoder --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --stdout --mux --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
         esac
@@ -37,7 +37,7 @@ _framemill() {
         case $prev in
         --socket | --to | --index | --pts) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --engine-uid | --segment | --keep | --frames | --reconnect | --wait) return ;;
-        --mux) words="annexb ts mp4 packets" ;;
+        --mux) words="annexb ts mp4 mjpeg packets" ;;
         --from) words="oldest key live" ;;
         --progress) words="auto on off" ;;
         *) words="--socket --engine-uid --to --segment --keep --mux --from --frames --index --pts --all --progress --reconnect --wait --help" ;;

@@ -68,9 +68,18 @@ impl fmt::Display for CliOption {
     }
 }
 
-/// A name and what it is, in two columns; the second is as wide as the longest name needs.
+/// How wide the first column is.
+const COLUMN: usize = 27;
+
+/// A name and what it is, in two columns; a name that is too long for its column has a line of its own.
 fn line(f: &mut fmt::Formatter<'_>, name: impl fmt::Display, text: &str) -> fmt::Result {
-    write!(f, "  {name:<27}  {text}")
+    let name = Text::new(format_args!("{name}"));
+    let mut name = name.as_str();
+    if name.len() > COLUMN {
+        writeln!(f, "  {name}")?;
+        name = "";
+    }
+    write!(f, "  {name:<COLUMN$}  {text}")
 }
 
 #[cfg(test)]
@@ -78,6 +87,7 @@ mod tests {
     use super::*;
     use std::format;
     use std::string::{String, ToString};
+    use std::vec::Vec;
 
     /// What each command promises, as README shows it.
     const USAGE: [(Topic, &str); 8] = [
@@ -87,7 +97,7 @@ mod tests {
              [--gop N] [--profile NAME] [--level auto|N] [--min-qp N] [--max-qp N] [--repeat-headers on|off] \
              [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--socket-group GID] [--producer-uid UID] \
              [--control-uid UID] [--frame-slots N] [--packet-ring BYTES] [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] \
-             [--wait-device MS] [--camera CAMERA] [--camera-format FOURCC] [--decoder PATH|auto|off] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--edid FILE|MODE] [--camera-wait MS] [--frames N] [--idle stop[:MS]] [--once] [--stdout] [--mux annexb|ts|mp4|packets] [--ready-fd N] [--user UID[:GID]] \
+             [--wait-device MS] [--camera CAMERA] [--camera-format FOURCC] [--decoder PATH|auto|off] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--edid FILE|MODE] [--camera-wait MS] [--frames N] [--idle stop[:MS]] [--once] [--stdout] [--mux annexb|ts|mp4|mjpeg|packets] [--ready-fd N] [--user UID[:GID]] \
              [--no-sandbox] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
              [--log-to stderr|kmsg]",
         ),
@@ -97,7 +107,7 @@ mod tests {
         ),
         (
             Topic::Tap,
-            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--segment TIME|SIZE] [--keep SIZE] [--mux annexb|ts|mp4|packets] [--from oldest|key|live|-AGE] [--frames N] [--index FILE] [--pts FILE] [--all] [--progress auto|on|off] [--reconnect MS] [--wait MS]",
+            "[--socket PATH|@NAME] [--engine-uid UID] [--to FILE|-|SOCKET] [--segment TIME|SIZE] [--keep SIZE] [--mux annexb|ts|mp4|mjpeg|packets] [--from oldest|key|live|-AGE] [--frames N] [--index FILE] [--pts FILE] [--all] [--progress auto|on|off] [--reconnect MS] [--wait MS]",
         ),
         (
             Topic::Sink,
@@ -152,8 +162,18 @@ mod tests {
         }
         assert!(all.ends_with('\n') && all.is_ascii());
         assert!(all.lines().all(|line| line.len() <= 136), "{all}");
-        let widest = COMMANDS.iter().flat_map(|entry| entry.options);
-        assert_eq!(widest.map(|row| row.to_string().len()).max(), Some(27));
+        for entry in &COMMANDS {
+            let text = entry.topic.to_string();
+            let lines: Vec<_> = text.lines().collect();
+            for option in entry.options {
+                let name = option.to_string();
+                let has = |line: &&str| line.starts_with(&format!("  {name}"));
+                let at = lines.iter().position(has).unwrap();
+                let described = lines[at + usize::from(name.len() > COLUMN)];
+                let column = described.find(option.help);
+                assert_eq!(column, Some(2 + COLUMN + 2), "{name}");
+            }
+        }
         assert!(all.len() < 13 * 1024, "{} bytes of help", all.len());
     }
 

@@ -133,6 +133,9 @@ fn tap(options: &TapOptions<'_>) -> Option<&'static str> {
         (Some(_), _) if !numbered => Some(
             "--segment writes files that have a number; give --to DIR/NAME-%n.ts, with one %n, in a name of 245 other bytes at most",
         ),
+        (Some(_), _) if options.mux == Mux::Mjpeg => Some(
+            "--segment: --mux mjpeg is for readers, and not for files; give --mux annexb, mp4 or packets",
+        ),
         (Some(_), _) if options.pts.is_some() => Some(
             "--pts has the times of one file; with --segment they are in the files (--mux ts, mp4 or packets) and in --index",
         ),

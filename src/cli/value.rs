@@ -358,8 +358,12 @@ pub(super) fn index(text: &CStr) -> Read<&CStr> {
 }
 
 pub(super) fn mux(text: &[u8]) -> Read<Mux> {
-    use Mux::{Annexb, Mp4, Packets, Ts};
-    choice(text, "annexb ts mp4 packets", [Annexb, Ts, Mp4, Packets])
+    use Mux::{Annexb, Mjpeg, Mp4, Packets, Ts};
+    choice(
+        text,
+        "annexb ts mp4 mjpeg packets",
+        [Annexb, Ts, Mp4, Mjpeg, Packets],
+    )
 }
 
 pub(super) fn start(text: &[u8]) -> Read<StartAt> {

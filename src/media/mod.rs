@@ -17,6 +17,7 @@ pub mod layout;
 pub mod magic;
 pub mod memsink;
 pub mod mp4;
+pub mod multipart;
 pub mod nal;
 pub mod names;
 pub mod pattern;

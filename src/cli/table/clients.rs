@@ -233,8 +233,8 @@ pub(super) static TAP: [CliOption; 14] = [
     ),
     option(
         "--mux",
-        "annexb|ts|mp4|packets",
-        "the coded bytes, MPEG-TS, fragmented MP4, or 32 bytes before each packet; default annexb",
+        "annexb|ts|mp4|mjpeg|packets",
+        "coded bytes, MPEG-TS, fragmented MP4, JPEGs for browsers, or 32 bytes before each packet; default annexb",
         Takes::Text,
         set!(Tap, options, value => options.mux = value::mux(value.bytes())?),
     ),

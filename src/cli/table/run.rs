@@ -282,7 +282,7 @@ pub(super) static RUN: [CliOption; 45] = [
     ),
     option(
         "--mux",
-        "annexb|ts|mp4|packets",
+        "annexb|ts|mp4|mjpeg|packets",
         "with --stdout: the form of the packets, as tap --mux; annexb if not given",
         Takes::Text,
         set!(Run, options, value => options.mux = Some(value::mux(value.bytes())?)),

@@ -18,6 +18,7 @@ use crate::media::bitstream::inspect;
 use crate::media::coded_frame::{CodedFrame, TICKS, ticks};
 use crate::media::fourcc::Fourcc;
 use crate::media::mp4::Mp4;
+use crate::media::multipart;
 use crate::media::record::Record;
 use crate::media::timeline::Timeline;
 use crate::media::ts::TransportStream;
@@ -55,6 +56,10 @@ enum Form {
     Packets,
     Ts(TransportStream),
     Mp4(Mp4),
+    Mjpeg {
+        /// The first part has its line.
+        begun: bool,
+    },
 }
 
 impl<'a> Sinks<'a> {
@@ -116,6 +121,9 @@ impl<'a> Sinks<'a> {
     /// Waits for the peer to come back. It gets the stream from its beginning: all that a reader has to know, then a key frame.
     pub(super) fn reconnect(&mut self) -> Result<(), Failure> {
         self.output.reconnect()?;
+        if let Form::Mjpeg { begun } = &mut self.form {
+            *begun = false;
+        }
         self.begin_anew();
         Ok(())
     }
@@ -230,6 +238,14 @@ impl<'a> Sinks<'a> {
                 output.push(headers);
                 output.push(bytes);
             }
+            Form::Mjpeg { begun } => {
+                if !core::mem::replace(begun, true) {
+                    output.push(multipart::BEGIN);
+                }
+                output.push(multipart::header(bytes.len(), time.timestamp).as_bytes());
+                output.push(bytes);
+                output.push(multipart::END);
+            }
             Form::Annexb => {
                 output.push(headers);
                 output.push(bytes);
@@ -341,6 +357,13 @@ fn form(mux: Mux, codec: Fourcc, consumer: &PacketConsumer) -> Result<Form, Fail
         Mux::Annexb => return Ok(Form::Annexb),
         Mux::Packets => return Ok(Form::Packets),
         Mux::Ts => (TransportStream::new(codec).map(Form::Ts), "H264 and HEVC"),
+        Mux::Mjpeg => {
+            let jpeg = matches!(codec, Fourcc::MJPG | Fourcc::JPEG);
+            (
+                jpeg.then_some(Form::Mjpeg { begun: false }),
+                "MJPG and JPEG",
+            )
+        }
         Mux::Mp4 => {
             let stream = &consumer.header().stream;
             let (rate, divisor) = (&stream.rate_numerator, &stream.rate_denominator);
