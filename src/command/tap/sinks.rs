@@ -219,40 +219,9 @@ impl<'a> Sinks<'a> {
             headers,
             bytes,
         };
-        let output = &mut self.output;
-        match &mut self.form {
-            Form::Ts(ts) => ts.write(&frame, &mut |part| output.push(part)),
-            Form::Mp4(mp4) => mp4.write(&frame, &mut |part| output.push(part)),
-            Form::Packets => {
-                let config = u32::from(!headers.is_empty()) * flag::CONFIG;
-                let cut = u32::from(frame.cut) * flag::DISCONTINUITY;
-                let record = Record {
-                    codec: self.codec,
-                    length: (headers.len() + bytes.len()) as u32,
-                    flags: packet.flags | config | cut,
-                    generation: packet.generation,
-                    timestamp: time.timestamp,
-                    sequence: packet.sequence,
-                };
-                output.push(&record.header());
-                output.push(headers);
-                output.push(bytes);
-            }
-            Form::Mjpeg { begun } => {
-                if !core::mem::replace(begun, true) {
-                    output.push(multipart::BEGIN);
-                }
-                output.push(multipart::header(bytes.len(), time.timestamp).as_bytes());
-                output.push(bytes);
-                output.push(multipart::END);
-            }
-            Form::Annexb => {
-                output.push(headers);
-                output.push(bytes);
-            }
-        }
-        output.finish()?;
-        if output.is_cut() {
+        self.push(&frame, packet, time.timestamp);
+        self.output.finish()?;
+        if self.output.is_cut() {
             return Ok(false);
         }
         self.sync()?;
@@ -260,6 +229,42 @@ impl<'a> Sinks<'a> {
             pts.write_bytes(pts_line(time.ns).as_bytes())?;
         }
         self.line(packet, after_loss).map(|()| true)
+    }
+
+    /// Writes a frame in its form, at this time, ns, as far as there is room.
+    fn push(&mut self, frame: &CodedFrame<'_>, packet: &Packet, timestamp: u64) {
+        let output = &mut self.output;
+        match &mut self.form {
+            Form::Ts(ts) => ts.write(frame, &mut |part| output.push(part)),
+            Form::Mp4(mp4) => mp4.write(frame, &mut |part| output.push(part)),
+            Form::Packets => {
+                let config = u32::from(!frame.headers.is_empty()) * flag::CONFIG;
+                let cut = u32::from(frame.cut) * flag::DISCONTINUITY;
+                let record = Record {
+                    codec: self.codec,
+                    length: (frame.headers.len() + frame.bytes.len()) as u32,
+                    flags: packet.flags | config | cut,
+                    generation: packet.generation,
+                    timestamp,
+                    sequence: packet.sequence,
+                };
+                output.push(&record.header());
+                output.push(frame.headers);
+                output.push(frame.bytes);
+            }
+            Form::Mjpeg { begun } => {
+                if !core::mem::replace(begun, true) {
+                    output.push(multipart::BEGIN);
+                }
+                output.push(multipart::header(frame.bytes.len(), timestamp).as_bytes());
+                output.push(frame.bytes);
+                output.push(multipart::END);
+            }
+            Form::Annexb => {
+                output.push(frame.headers);
+                output.push(frame.bytes);
+            }
+        }
     }
 
     /// The end mark, for those that can say it, unless another engine is going to follow.
