@@ -66,9 +66,10 @@ pub fn shown(picture: &[u8], (width, height): (usize, usize)) -> Vec<u8> {
     luma.iter().copied().chain(chroma).collect()
 }
 
-/// Whether two pictures are the same but for the rounding of a transform.
-pub fn alike(got: &[u8], wanted: &[u8]) -> bool {
-    got.len() == wanted.len() && got.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= 1)
+/// Whether two pictures are the same, but for so much in a sample: 1 is the rounding of a transform.
+pub fn alike(got: &[u8], wanted: &[u8], tolerance: u8) -> bool {
+    let near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= tolerance;
+    got.len() == wanted.len() && got.iter().zip(wanted).all(near)
 }
 
 /// A picture without its Huffman tables.

@@ -14,7 +14,9 @@ use std::{env, fs};
 use crate::accounting::{Line, index};
 use crate::camera::CAMERA;
 use crate::frames::{Picture, fwht_packets};
+use crate::jpegs::{alike, pictures, put, shown};
 use crate::support::{Api, Guest, Outcome};
+use crate::webcam::WEBCAM;
 use life::{End, Life, RightBytes, Undisturbed};
 use plan::{Fault, faults, sample};
 
@@ -44,6 +46,8 @@ enum Right {
     Input,
     /// Coded without loss: a decoder gives back the picture that the camera shows.
     Shown,
+    /// The same, where the camera sends a JPEG.
+    Decoded,
     /// Packets of the life without a fault.
     Packets,
 }
@@ -96,6 +100,16 @@ const CAMERA_BRIDGE: Subject = Subject {
     ..CAMERA_IMPORT
 };
 
+/// A webcam whose pictures pass the model's decoder. It is nobody's child: lives wait for theirs.
+const CAMERA_DECODED: Subject = Subject {
+    name: "decoder",
+    setup: "(/tmp/webcam /host/jpeg-000.jpg 2>/tmp/webcam.log &)\nuntil_true find_webcam\nencoder='--device /dev/video11 --codec H264 --gop 4'
+        size=\"--size 320x240 --camera $node --camera-format MJPG --camera-wait 300\" clients=watchers",
+    size: (320, 240),
+    right: Right::Decoded,
+    ..CAMERA_IMPORT
+};
+
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn every_fault_of_the_h264_encoder_is_recovered_from_or_told() {
@@ -126,6 +140,12 @@ fn every_fault_of_the_bridge_is_recovered_from_or_told() {
     sweep(&CAMERA_BRIDGE);
 }
 
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn every_fault_of_the_decoder_is_recovered_from_or_told() {
+    sweep(&CAMERA_DECODED);
+}
+
 impl Subject {
     fn picture(&self) -> Picture {
         Picture::new("YU12", self.size.0, self.size.1)
@@ -135,10 +155,16 @@ impl Subject {
     fn live(&self, boot: usize, lives: &str) -> (Guest, Outcome) {
         let name = format!("sweep-{}-{}-{boot}", self.name, std::process::id());
         let guest = Guest::new(&name, self.api).steady();
+        let mut webcam = "";
+        if self.right == Right::Decoded {
+            guest.compile("tests/vm/webcam.c", "webcam");
+            put(&guest, "jpeg", &pictures(self.size, 1));
+            webcam = WEBCAM;
+        }
         guest.put("in", &self.picture().noisy(0..8));
         guest.put("plan", lives.as_bytes());
         let lives = include_str!("sweep/lives.sh");
-        let outcome = guest.run(&format!("{CAMERA}\n{}\n{lives}", self.setup));
+        let outcome = guest.run(&format!("{CAMERA}{webcam}\n{}\n{lives}", self.setup));
         (guest, outcome)
     }
 }
@@ -230,7 +256,7 @@ fn sweep(subject: &Subject) {
     let undisturbed_life = Life::new(&first, "undisturbed".to_owned());
     let undisturbed = Undisturbed {
         slots: undisturbed_life.slots(),
-        camera: subject.right == Right::Shown,
+        camera: matches!(subject.right, Right::Shown | Right::Decoded),
     };
     let right = right_bytes(subject, &first);
     let nothing = Fault::parse("none 1 EIO").expect("a fault");
@@ -303,8 +329,14 @@ fn right_bytes(subject: &Subject, undisturbed: &Outcome) -> Box<RightBytes<'stat
     if subject.right != Right::Packets {
         let (source, period) = match subject.right {
             Right::Shown => (undisturbed.bytes("picture"), 0),
+            Right::Decoded => {
+                let size = (subject.size.0 as usize, subject.size.1 as usize);
+                (shown(&pictures(subject.size, 1)[0], size), 0)
+            }
             _ => (picture.noisy(0..8), 30),
         };
+        // A decoder's transform rounds otherwise than FFmpeg's.
+        let tolerance = u8::from(subject.right == Right::Decoded);
         return Box::new(move |outcome, stream, lines| {
             if lines.is_empty() {
                 return Ok(());
@@ -320,7 +352,11 @@ fn right_bytes(subject: &Subject, undisturbed: &Outcome) -> Box<RightBytes<'stat
             }
             let place = |line: &Line| (line.timestamp * period).div_ceil(1_000_000_000) as usize;
             let differs = |(frame, line): &(&&[u8], &Line)| {
-                **frame != &source[place(line) * frame_bytes..][..frame_bytes]
+                !alike(
+                    frame,
+                    &source[place(line) * frame_bytes..][..frame_bytes],
+                    tolerance,
+                )
             };
             let wrong = frames.iter().zip(lines).find(differs);
             wrong.map_or(Ok(()), |(_, line)| {
