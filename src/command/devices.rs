@@ -232,10 +232,10 @@ pub(super) struct Unopened {
 }
 
 impl Unopened {
-    /// Counts a node that is no use, if that is because it could not be opened.
+    /// Counts a node that is no use, if that is because it could not be opened, or a call on it failed that every V4L2 device has.
     pub(super) fn count(&mut self, reason: &NotUsable) {
         if let NotUsable::Call(error) = reason
-            && error.call == Call::Open
+            && (error.call == Call::Open || !error.is_missing())
         {
             self.nodes += 1;
             self.reason.get_or_insert(*error);

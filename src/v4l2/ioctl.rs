@@ -77,10 +77,15 @@ pub fn raw_formats(fd: impl AsFd, queue: BufferType) -> Result<FormatSet> {
 }
 
 /// Whether a queue has a format, by VIDIOC_ENUM_FMT; bounded, whatever the driver says.
-pub fn gives(fd: impl AsFd, queue: BufferType, format: Fourcc) -> bool {
-    (0..FORMATS)
-        .map_while(|index| enum_fmt(fd.as_fd(), queue, index).ok().flatten())
-        .any(|one| one.pixelformat == format)
+pub fn gives(fd: impl AsFd, queue: BufferType, format: Fourcc) -> Result<bool> {
+    for index in 0..FORMATS {
+        match enum_fmt(fd.as_fd(), queue, index)? {
+            Some(one) if one.pixelformat == format => return Ok(true),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(false)
 }
 
 /// VIDIOC_ENUM_FRAMESIZES: the format's frame size or range of sizes number `index`, or `None` after the last.

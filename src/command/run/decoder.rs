@@ -2,8 +2,11 @@
 //!
 //! Knows nodes and what they take. Sets a format on the one that it finds, and nothing on others.
 
+use core::ffi::CStr;
+
 use rustix::fd::AsFd;
 
+use crate::command::devices::Unopened;
 use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
@@ -55,7 +58,7 @@ pub(super) fn instead_of_raw(
     options: &RunOptions<'_>,
 ) -> Option<Fourcc> {
     let gives = ioctl::gives(camera.as_fd(), camera.pictures.kind(), Fourcc::MJPG);
-    if options.decoder == MiddleChoice::Off || options.codec == Fourcc::MJPG || !gives {
+    if options.decoder == MiddleChoice::Off || options.codec == Fourcc::MJPG || gives != Ok(true) {
         return None;
     }
     let wanted = options.frame_rate;
@@ -72,7 +75,9 @@ pub(super) fn instead_of_raw(
         return None;
     }
     let of_coded = rate(PictureFormat::Coded(Fourcc::MJPG))?;
-    if of_raw.is_some_and(|of_raw| !of_raw.is_below(of_coded)) || first(Fourcc::MJPG).is_none() {
+    if of_raw.is_some_and(|of_raw| !of_raw.is_below(of_coded))
+        || first(Fourcc::MJPG, &mut Unopened::default()).is_none()
+    {
         return None;
     }
     let (width, height) = size;
@@ -89,12 +94,17 @@ pub(super) fn instead_of_raw(
     Some(Fourcc::MJPG)
 }
 
-/// The first device that decodes this.
-fn first(coded: Fourcc) -> Option<(NodePath<'static>, Device)> {
-    scan().find_map(|(path, device)| {
-        let device = device.ok().filter(|device| decodes(device, coded))?;
-        Some((path, device))
-    })
+/// The first device that decodes this; nodes that do not answer are counted.
+fn first(coded: Fourcc, unopened: &mut Unopened) -> Option<(NodePath<'static>, Device)> {
+    for (path, device) in scan() {
+        let found = device.and_then(|device| Ok(decodes(&device, coded)?.then_some(device)));
+        match found {
+            Ok(Some(device)) => return Some((path, device)),
+            Ok(None) => {}
+            Err(reason) => unopened.count(&reason),
+        }
+    }
+    None
 }
 
 /// Finds the decoder of a camera's pictures, and sets what comes into it. `raw`: what the camera gives without one.
@@ -108,43 +118,16 @@ pub(super) fn find<'a>(
     camera: CameraChoice<'_>,
     raw: FormatSet,
 ) -> Result<FoundDecoder<'a>, Failure> {
+    let mut unopened = Unopened::default();
     let found = match choice {
         MiddleChoice::Off => None,
-        MiddleChoice::Auto => first(coded),
-        MiddleChoice::Path(path) => {
-            let named = NodePath::Given(path);
-            match Device::open(path) {
-                Ok(device) if decodes(&device, coded) => Some((named, device)),
-                Ok(device) => {
-                    return Err(failure!(
-                        Exit::NoDevice,
-                        "--decoder {}: it does not decode {coded}: it is {}",
-                        named.shown(),
-                        Escaped(device.capability.card_name())
-                    ));
-                }
-                Err(NotUsable::NotM2m(capability)) => {
-                    return Err(failure!(
-                        Exit::NoDevice,
-                        "--decoder {}: no memory-to-memory device: it is {}",
-                        named.shown(),
-                        Escaped(capability.card_name())
-                    ));
-                }
-                Err(NotUsable::Call(error)) => {
-                    return Err(failure!(
-                        exit_of(When::Opening, error.errno),
-                        "--decoder {}: {error}",
-                        named.shown()
-                    ));
-                }
-            }
-        }
+        MiddleChoice::Auto => first(coded, &mut unopened),
+        MiddleChoice::Path(path) => Some((NodePath::Given(path), named(path, coded)?)),
     };
     let Some((path, device)) = found else {
         return Err(failure!(
             Exit::NoDevice,
-            "no decoder for {coded} (see framemill probe); without one {camera} gives {raw}: choose with --camera-format",
+            "no decoder for {coded} (see framemill probe); without one {camera} gives {raw}: choose with --camera-format{unopened}",
         ));
     };
     let decoder = Decoder::of(device);
@@ -158,11 +141,36 @@ pub(super) fn find<'a>(
     })
 }
 
+/// The device that the user named.
+fn named(path: &CStr, coded: Fourcc) -> Result<Device, Failure> {
+    let name = Escaped(path.to_bytes());
+    let failed = |error: IoctlError| {
+        let exit = exit_of(When::Opening, error.errno);
+        failure!(exit, "--decoder {name}: {error}")
+    };
+    let other = |card: &[u8]| {
+        failure!(
+            Exit::NoDevice,
+            "--decoder {name} does not decode {coded}: it is {}",
+            Escaped(card)
+        )
+    };
+    match Device::open(path) {
+        Ok(device) if decodes(&device, coded).map_err(failed)? => Ok(device),
+        Ok(device) => Err(other(device.capability.card_name())),
+        Err(NotUsable::NotM2m(capability)) => Err(other(capability.card_name())),
+        Err(NotUsable::Call(error)) => Err(failed(error)),
+    }
+}
+
 /// Whether a device makes raw pictures of such coded ones.
-fn decodes(device: &Device, coded: Fourcc) -> bool {
-    let takes = device
-        .formats(Queue::Output)
-        .any(|format| names(coded).contains(&format.pixelformat));
-    let raw = ioctl::raw_formats(device.as_fd(), device.queue(Queue::Capture));
-    takes && raw.is_ok_and(|raw| raw.preferred().is_some())
+///
+/// # Errors
+/// When it does not say.
+fn decodes(device: &Device, coded: Fourcc) -> ioctl::Result<bool> {
+    let [first, second] = names(coded);
+    let (fd, queue) = (device.as_fd(), device.queue(Queue::Output));
+    let takes = ioctl::gives(fd, queue, first)? || ioctl::gives(fd, queue, second)?;
+    let raw = ioctl::raw_formats(fd, device.queue(Queue::Capture))?;
+    Ok(takes && raw.preferred().is_some())
 }
