@@ -14,11 +14,11 @@
 //! | `uptime_ms` | ms | since the engine made its rings |
 //! | `heartbeat_age_ms` | ms | since the engine's latest turn; more than ten seconds is a stuck engine |
 //! | `no_signal` | | with the state `no-signal`, why: `no-cable`, `unstable`, `out-of-range` or `size`; otherwise empty |
-//! | `device` | | path of the encoder's node |
+//! | `device` | | path of the encoder's node; `pass-through` where a camera's coded frames need none |
 //! | `driver`, `card` | | names that the driver gives itself |
 //! | `api` | | `single-planar` or `multi-planar` |
 //! | `memory` | | `export` or `import` (raw frames are not copied), or `copy` |
-//! | `format`, `codec` | | four-character codes of the raw and of the coded format |
+//! | `format`, `codec` | | four-character codes of what the source gives, raw or (`pass-through`) coded, and of the stream |
 //! | `width`, `height` | pixels | the picture |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
 //! | `frame_rate` | 1/s | a fraction, as declared to the encoder: the camera's answer, the signal's rate, the producer's, or `--fps`: `30/1` |
