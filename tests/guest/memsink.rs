@@ -1,5 +1,5 @@
-//! Debian's `ustreamer-dump` 4.9, which knows nothing of Framemill, reads what `framemill sink` keeps for it: frames, their times, and
-//! pictures that are those which went in. The model's encoder loses nothing.
+//! Debian's `ustreamer-dump` (4.9 in Debian 12, 5.4 in 13; both read layout 2), which knows nothing of Framemill, reads what `framemill sink`
+//! keeps for it: frames, their times, and pictures that are those which went in. The model's encoder loses nothing.
 
 use serde_json::Value;
 
