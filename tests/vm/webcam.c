@@ -1,9 +1,9 @@
-// An imitated USB webcam for the guest: USB Video Class 1.1, YUYV 320x240 and Motion-JPEG at 30 frames/s, isochronous or bulk, driven by
+// An imitated USB webcam for the guest: USB Video Class 1.1, YUYV 320x240, Motion-JPEG and H.264 at 30 frames/s, isochronous or bulk, driven by
 // the kernel's own uvcvideo. It plugs itself into USB/IP's virtual host controller (vhci_hcd) through a socket pair; ended, it is unplugged.
 //
-//   webcam [bulk] [unplug=N] [urb=N] [hang=N] [cut=N[/EVERY]] [hole=N[/EVERY]] [lost=N[/EVERY]] [JPEG…]
-//     JPEG    a file with a picture; those of one size are the frames of that size, one after the other, and again from the first. Without
-//             files there is no Motion-JPEG
+//   webcam [bulk] [unplug=N] [urb=N] [hang=N] [cut=N[/EVERY]] [hole=N[/EVERY]] [lost=N[/EVERY]] [h264=WxH] [FILE…]
+//     FILE    a JPEG; those of one size are the frames of that size, one after the other, and again from the first. Or, with a name that ends
+//             in .h264, a frame of H.264, all of one size, which h264=WxH says. Without files of a format there is no such format
 //     bulk    bulk transfers
 //     unplug=N  it is unplugged before frame N of a stream
 //     urb=N   at frame N of the first stream all waiting transfers fail (EPROTO), as when a cable is bad
@@ -37,6 +37,7 @@ enum {
 	FRAME_BYTES = WIDTH * HEIGHT * 2,
 	YUYV = 1, // the formats, as descriptors number them
 	MJPG = 2,
+	H264 = 3,
 	SIZES = 4, // of Motion-JPEG, at most
 	PICTURES = 512,
 	INTERVAL = 333333, // 100 ns
@@ -88,7 +89,7 @@ static unsigned picture_count;
 
 static struct {
 	unsigned width, height, count;
-} sizes[SIZES];
+} sizes[SIZES + 1]; // the last one is that of H.264
 static unsigned size_count;
 
 // The number of a picture's size, which SOF0 has.
@@ -104,7 +105,7 @@ static unsigned size_of(const struct picture *p)
 			sizes[i].width = width, sizes[i].height = height;
 		return i;
 	}
-	return SIZES;
+	return SIZES + 1;
 }
 
 static void load(const char *name)
@@ -119,8 +120,10 @@ static void load(const char *name)
 		if ((n = read(file, p->data + p->bytes, about.st_size - p->bytes)) <= 0)
 			die(name);
 	close(file);
-	if ((p->size = size_of(p)) == SIZES) {
-		fprintf(stderr, "%s: no baseline JPEG, or of one size too many\n", name);
+	const char *end = strrchr(name, '.');
+	p->size = end && !strcmp(end, ".h264") ? SIZES : size_of(p);
+	if (p->size > SIZES || !sizes[p->size].width) {
+		fprintf(stderr, "%s: no baseline JPEG, or of one size too many, or no h264=WxH before it\n", name);
 		exit(2);
 	}
 	sizes[p->size].count++;
@@ -162,17 +165,23 @@ static void make_config(void)
 	put(9, 9, 0x24, 3, 2, W(0x101), 0, 1, 0); // USB streaming
 	// More than one alternate setting, and no endpoint in the first, make uvcvideo choose isochronous transfers.
 	put(9, 9, 4, STREAM_INTERFACE, 0, bulk, 0x0e, 2, 0, 0);
-	unsigned header = config_size, formats = picture_count ? 2 : 1;
+	unsigned header = config_size, formats = 1 + (size_count > 0) + (sizes[SIZES].count > 0);
 	put(13, 13 + formats, 0x24, 1, formats, W(0), 0x81, 0, 2, 0, 0, 0, 1);
 	for (unsigned i = 0; i < formats; i++)
 		put(1, 0);
 	put(27, 27, 0x24, 4, 1, 1, 'Y', 'U', 'Y', '2', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71, 16, 1, 0, 0, 0, 0);
 	put_frame(5, 1, WIDTH, HEIGHT);
 	put(6, 6, 0x24, 0x0d, 1, 1, 4); // BT.709 primaries and curve, SMPTE 170M matrix
-	if (picture_count) {
+	if (size_count) {
 		put(11, 11, 0x24, 6, MJPG, size_count, 0, 1, 0, 0, 0, 0);
 		for (unsigned i = 0; i < size_count; i++)
 			put_frame(7, i + 1, sizes[i].width, sizes[i].height);
+		put(6, 6, 0x24, 0x0d, 1, 1, 4);
+	}
+	if (sizes[SIZES].count) {
+		unsigned width = sizes[SIZES].width, height = sizes[SIZES].height;
+		put(28, 28, 0x24, 0x10, H264, 1, 'H', '2', '6', '4', 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71, 16, 1, 0, 0, 0, 0, 1);
+		put(30, 30, 0x24, 0x11, 1, 0, W(width), W(height), D(1000000), D(20000000), D(INTERVAL), 1, D(0), D(INTERVAL));
 		put(6, 6, 0x24, 0x0d, 1, 1, 4);
 	}
 	unsigned streaming = config_size - header;
@@ -220,7 +229,7 @@ static uint8_t probe[34], commit[34];
 // Frame n of the size that was chosen.
 static const struct picture *picture(unsigned long n)
 {
-	unsigned size = commit[3] - 1, left = n % sizes[size].count;
+	unsigned size = commit[2] == H264 ? SIZES : commit[3] - 1, left = n % sizes[size].count;
 	const struct picture *p = pictures;
 	while (p->size != size || left--)
 		p++;
@@ -249,7 +258,7 @@ static void begin_frame(void)
 	unsigned long n = stream.frame;
 	if (n == unplug_at)
 		exit(0);
-	if (commit[2] == MJPG) {
+	if (commit[2] != YUYV) {
 		bytes = picture(n)->data, stream.size = picture(n)->bytes;
 	} else {
 		draw(n);
@@ -293,14 +302,15 @@ static void put32(uint8_t *to, uint32_t value) { to[0] = value, to[1] = value >>
 static void settle(uint8_t *proposal)
 {
 	uint8_t format = proposal[2], number = proposal[3];
-	if (format != MJPG || !picture_count)
+	if (!(format == MJPG && size_count) && !(format == H264 && sizes[SIZES].count))
 		format = YUYV;
 	if (number < 1 || number > (format == MJPG ? size_count : 1))
 		number = 1;
 	memset(proposal, 0, sizeof probe);
 	proposal[2] = format, proposal[3] = number;
 	put32(proposal + 4, INTERVAL);
-	put32(proposal + 18, format == MJPG ? sizes[number - 1].width * sizes[number - 1].height * 2 : FRAME_BYTES);
+	unsigned size = format == H264 ? SIZES : number - 1u;
+	put32(proposal + 18, format == YUYV ? FRAME_BYTES : sizes[size].width * sizes[size].height * 2);
 	put32(proposal + 22, bulk ? BULK_BYTES : PACKET_BYTES);
 	put32(proposal + 26, 1000000);
 	proposal[30] = 3, proposal[31] = proposal[32] = proposal[33] = 1;
@@ -525,6 +535,8 @@ static int take_option(const char *word)
 	for (unsigned i = 0; i < 3; i++)
 		if (sscanf(word, names[i], &faults[i]->at, &faults[i]->every) > 0)
 			return 1;
+	if (sscanf(word, "h264=%ux%u", &sizes[SIZES].width, &sizes[SIZES].height) == 2)
+		return 1;
 	if (!strcmp(word, "bulk"))
 		return bulk = 1;
 	return sscanf(word, "urb=%lu", &fail_at) + sscanf(word, "hang=%lu", &hang_at) + sscanf(word, "unplug=%lu", &unplug_at) == 1;
