@@ -163,6 +163,19 @@ static void known_size(void)
 	CHECK(!dequeue(fd, CAP) && got.timestamp.tv_usec == 333333);
 	CHECK(!dequeue(fd, CAP) && (got.flags & V4L2_BUF_FLAG_LAST));
 	close(fd);
+	/* No bytes are the whole buffer, in which the last picture still lies, or the end. */
+	for (int ends = 0; ends < 2; ends++) {
+		static const struct file none;
+
+		knob("empty_ends", ends ? "1" : "0");
+		fd = opened(V4L2_PIX_FMT_MJPEG, 320, 240);
+		capture(fd);
+		CHECK(!feed(fd, 0, &large, 1, 0) && !dequeue(fd, OUT) && !dequeue(fd, CAP));
+		CHECK(!feed(fd, 0, &none, 2, 0) && !dequeue(fd, OUT) && !dequeue(fd, CAP));
+		CHECK(ends == !!(got.flags & V4L2_BUF_FLAG_LAST) && ends == !got_plane.bytesused);
+		close(fd);
+	}
+	knob("empty_ends", "0");
 }
 
 /* CAPTURE as it starts: the event, with the new format, and the buffer is kept until CAPTURE streams. */
