@@ -36,6 +36,7 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
         plug $names
+        framemill probe >/host/probe || give_up probe
         for size in 640x480 720x576 1920x1080; do
             # The webcam has this size as Motion-JPEG only.
             named=
@@ -52,6 +53,14 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
         ",
     ));
     outcome.succeeded(&["run", "tap"]);
+    let probe = outcome.text("probe");
+    for line in [
+        " Imitated webcam at usb-vhci_hcd.0-1: YUYV MJPG\n",
+        "framemill run --camera bus:usb-vhci_hcd.0-1 --camera-format MJPG: /dev/video11 makes H264 of YU12, which /dev/video10 makes of MJPG; \
+         1920x1080 takes some 29 MiB of contiguous memory\n",
+    ] {
+        assert!(probe.contains(line), "{line}{probe}");
+    }
     for ((set, size), (format, rows)) in
         sets.iter()
             .zip(sizes)

@@ -10,12 +10,16 @@ use super::offer::formats;
 use crate::command::devices::Unopened;
 use crate::command::formats::{RawFormats, pair};
 use crate::command::report::Report;
+use crate::limits::{
+    CAMERA_SLOTS_DEFAULT, CAPTURE_BUFFERS, CAPTURE_BYTES, CODED_BUFFERS, CODED_BYTES, FORMATS,
+};
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::types::devices::CameraChoice;
 use crate::v4l2::abi::{Capability, FMT_FLAG_COMPRESSED, Queue};
 use crate::v4l2::camera::{Camera, is_camera};
+use crate::v4l2::decoder::names;
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan, scan_with};
 use crate::v4l2::ioctl;
 use crate::v4l2::role::Role;
@@ -43,10 +47,8 @@ pub(super) fn table(report: &mut Report<'_>) -> (bool, Unopened) {
         match &device {
             Ok(_) => {}
             Err(NotUsable::NotM2m(capability)) if is_camera(capability.node_caps()) => {
-                let gives = Camera::open(node.as_c_str())
-                    .ok()
-                    .and_then(|one| gives(&one));
-                report.remark(&CameraLine(&node, capability, gives.unwrap_or_default()));
+                let camera = Camera::open(node.as_c_str()).ok();
+                report.remark(&CameraLine(&node, capability, camera.as_ref()));
             }
             Err(reason) => {
                 others += 1;
@@ -65,12 +67,22 @@ pub(super) fn table(report: &mut Report<'_>) -> (bool, Unopened) {
             continue;
         };
         let name = CameraChoice::Bus(camera.capability.bus_name());
-        match gives(&camera).and_then(|gives| choose(Some(gives))) {
+        let raw = gives(&camera).and_then(|gives| choose(Some(gives)));
+        let decoded = decoded(&camera);
+        match raw {
             Some(choice) => report.remark(&format_args!("framemill run --camera {name}{choice}")),
+            None if decoded.is_some() => {}
             None => report.remark(&format_args!(
                 "{}: no encoder here takes what this camera gives",
                 node.shown()
             )),
+        }
+        if let Some((decoder, choice)) = decoded {
+            report.remark(&format_args!(
+                "framemill run --camera {name} --camera-format MJPG{choice}, which {} makes of MJPG; 1920x1080 takes some {} MiB of contiguous memory",
+                decoder.shown(),
+                chain_bytes(1920, 1088) >> 20
+            ));
         }
     }
     if found {
@@ -82,6 +94,27 @@ pub(super) fn table(report: &mut Report<'_>) -> (bool, Unopened) {
 /// The raw formats that a camera gives, as far as they are known here.
 fn gives(camera: &Camera) -> Option<FormatSet> {
     ioctl::raw_formats(camera.as_fd(), camera.pictures.kind()).ok()
+}
+
+/// The decoder of a camera's pictures, and the encoder of what that gives, where it codes them.
+fn decoded(camera: &Camera) -> Option<(NodePath<'static>, Choice)> {
+    let (fd, queue) = (camera.as_fd(), camera.pictures.kind());
+    if ioctl::gives(fd, queue, Fourcc::MJPG) != Ok(true) {
+        return None;
+    }
+    scan().find_map(|(node, device)| {
+        let device = device.ok()?;
+        let takes = |name| ioctl::gives(&device, device.queue(Queue::Output), name) == Ok(true);
+        let raw = ioctl::raw_formats(&device, device.queue(Queue::Capture)).ok()?;
+        let decodes = names(Fourcc::MJPG).into_iter().any(takes);
+        decodes.then(|| choose(Some(raw)).map(|choice| (node, choice)))?
+    })
+}
+
+/// Bytes of all buffers of a decoder and an encoder, for YU12 in this many columns and rows of memory.
+const fn chain_bytes(columns: u32, rows: u32) -> u32 {
+    let raw = CAMERA_SLOTS_DEFAULT * (columns * rows / 2 * 3);
+    raw + CODED_BUFFERS * CODED_BYTES + CAPTURE_BUFFERS * CAPTURE_BYTES
 }
 
 /// What `run` takes, behind its options.
@@ -168,14 +201,24 @@ impl Display for Line<'_> {
     }
 }
 
-/// A camera.
-struct CameraLine<'a>(&'a NodePath<'a>, &'a Capability, FormatSet);
+/// A camera, which may not open.
+struct CameraLine<'a>(&'a NodePath<'a>, &'a Capability, Option<&'a Camera>);
 
 impl Display for CameraLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         lead(f, "camera", self.0, self.1)?;
         write!(f, " at {}:", Escaped(self.1.bus_name()))?;
-        some(f, self.2)
+        let Some(camera) = self.2 else {
+            return some(f, FormatSet::default());
+        };
+        some(f, gives(camera).unwrap_or_default())?;
+        (0..FORMATS)
+            .map_while(|index| {
+                let answer = ioctl::enum_fmt(camera.as_fd(), camera.pictures.kind(), index);
+                answer.ok().flatten()
+            })
+            .filter(|format| format.flags & FMT_FLAG_COMPRESSED != 0)
+            .try_for_each(|format| write!(f, " {}", format.pixelformat))
     }
 }
 
