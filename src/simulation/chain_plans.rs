@@ -4,12 +4,16 @@
 
 use rustix::io::Errno;
 
+use super::camera::CameraNature;
 use super::clock::BEGIN;
-use super::decoder::DecoderNature;
+use super::consumer;
+use super::decoder::{DecoderNature, Ends};
 use super::event::Event;
 use super::faults::Fault;
 use super::runner::{Report, counted, report};
 use super::scenario::{CAMERA, DECODER, ENCODER, Plan};
+use super::webcam::Coding;
+use crate::client::Start;
 use crate::shm::stats::{Counter, DROPS};
 use crate::time::MS;
 use crate::v4l2::abi;
@@ -124,6 +128,157 @@ fn a_decoder_that_does_not_keep_the_rows_that_it_was_asked_for_is_not_asked_agai
     assert_eq!(report.exit, 0, "{}", report.sentence);
     assert!(counted(&report, Counter::FramesPublished) > 100);
     assert!(counted(&report, Counter::RawBytesCopied) > 0);
+}
+
+#[test]
+fn truncated_and_odd_pictures_are_dropped_before_the_decoder() {
+    let odd = |nature: &mut CameraNature| {
+        nature.until = BEGIN + 4000 * MS;
+        nature.coding = Some(Coding {
+            padding: 2000,
+            cuts: 200,
+            junk: 50,
+            ..Coding::default()
+        });
+    };
+    // The judge knows that no damaged picture is published.
+    let report = report(&Plan::plain().with_chain(odd, |_| {}));
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    let camera = counted(&report, Counter::DroppedCamera);
+    assert!(camera > 10, "{camera}");
+    assert_eq!(counted(&report, Counter::DroppedDecoder), 0);
+    assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
+}
+
+#[test]
+fn a_camera_that_shows_another_size_is_attached_again_until_it_shows_the_one_it_was_asked_for() {
+    let plan = chain().at(1000, Event::Shows(CAMERA, Some((96, 64))));
+    let plan = plan.at(3000, Event::Shows(CAMERA, None));
+    let report = report(&plan);
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    assert!(counted(&report, Counter::CameraRestarts) > 1);
+    // No such picture comes to the decoder.
+    assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
+    assert_eq!(counted(&report, Counter::DroppedDecoder), 0);
+    let dropped = dropped(&report);
+    assert!((3..60).contains(&dropped), "{dropped}");
+}
+
+#[test]
+fn a_decoder_that_is_too_slow_costs_pictures_before_it_and_none_behind() {
+    let report = report(&chain_of(|nature| nature.latency = (60 * MS, 70 * MS)));
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    let behind = counted(&report, Counter::DroppedBehind);
+    assert_eq!(dropped(&report), behind);
+    let published = counted(&report, Counter::FramesPublished);
+    assert!(behind > published / 3, "{behind} of {published}");
+}
+
+#[test]
+fn an_encoder_that_has_every_slot_costs_pictures_before_the_decoder_and_no_turns() {
+    let plan = chain().with_encoder(|nature| nature.latency = (600 * MS, 600 * MS));
+    let report = report(&plan.lasting(10_000));
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    let behind = counted(&report, Counter::DroppedBehind);
+    assert!(behind > 100 && dropped(&report) == behind, "{behind}");
+    assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
+    // A camera's 30 pictures a second, what becomes of them, and no poll(2) that gives an error.
+    let turns = report.turns * 1000 / (report.virtual_ns / MS);
+    assert!(turns < 150, "{turns} turns a second");
+}
+
+#[test]
+fn pictures_that_the_decoder_loses_or_fails_are_counted_and_not_published() {
+    for fails in [0, 1, 2] {
+        let report = report(&chain_of(|nature| {
+            nature.mishaps.until = BEGIN + 3000 * MS;
+            match fails {
+                0 => nature.mishaps.losses = 200,
+                1 => nature.mishaps.errors = 200,
+                _ => nature.mishaps.empty_errors = 200,
+            }
+        }));
+        assert_eq!(report.exit, 0, "{}", report.sentence);
+        let failed = counted(&report, Counter::DroppedDecoder);
+        assert!(failed > 5 && dropped(&report) == failed, "{failed}");
+        assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
+    }
+}
+
+#[test]
+fn an_event_without_a_change_loses_nothing() {
+    let report = report(&chain_of(|nature| {
+        nature.mishaps.until = BEGIN + 3000 * MS;
+        nature.mishaps.sudden_event = 100;
+    }));
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    assert_eq!(dropped(&report), 0);
+    assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
+}
+
+#[test]
+fn an_end_of_the_decoder_that_nobody_asked_for_costs_a_start_and_what_was_inside() {
+    for pipe in [true, false] {
+        let report = report(&chain_of(|nature| {
+            nature.mishaps.until = BEGIN + 3000 * MS;
+            match pipe {
+                true => nature.mishaps.sudden_pipe = 30,
+                false => nature.mishaps.sudden_last = 30,
+            }
+        }));
+        assert_eq!(report.exit, 0, "{}", report.sentence);
+        let restarts = counted(&report, Counter::DecoderRestarts);
+        assert!(restarts > 0);
+        let inside = counted(&report, Counter::DroppedDecoder);
+        assert!(inside <= 4 * restarts, "{inside} in {restarts}");
+    }
+}
+
+#[test]
+fn an_encoder_that_is_opened_again_has_its_new_buffers_filled() {
+    let plan = chain().at(1000, Event::Remove(ENCODER));
+    let report = report(&plan.at(1200, Event::Return(ENCODER)));
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    assert_eq!(counted(&report, Counter::Reopens), 1);
+    assert_eq!(counted(&report, Counter::RawBytesCopied), 0);
+    assert!(counted(&report, Counter::FramesPublished) > 500);
+}
+
+#[test]
+fn an_idle_chain_starts_again_for_each_consumer() {
+    let mut plan = chain().lasting(20_000);
+    plan.idle_ms = Some(1000);
+    plan.consumers.push(consumer::Manner {
+        after: 3000 * MS,
+        interval: 50 * MS,
+        start: Start::Key,
+        leaves_after: 20,
+        asks: 0,
+    });
+    let report = report(&plan);
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    // For the consumer, and for the one of the exam.
+    assert_eq!(counted(&report, Counter::CameraRestarts), 2);
+    assert!(counted(&report, Counter::FramesPublished) > 60);
+    assert_eq!(dropped(&report), 0);
+}
+
+#[test]
+fn an_end_publishes_what_was_in_the_decoder() {
+    for ends in [
+        Ends::Marks { alone: true },
+        Ends::Marks { alone: false },
+        Ends::Never,
+        Ends::Unknown,
+    ] {
+        let mut plan = chain_of(|nature| {
+            (nature.ends, nature.latency) = (ends, (30 * MS, 30 * MS));
+        });
+        plan.frames = Some(10);
+        let report = report(&plan);
+        assert_eq!(report.exit, 0, "{ends:?}: {}", report.sentence);
+        assert_eq!(counted(&report, Counter::FramesPublished), 10, "{ends:?}");
+    }
 }
 
 #[test]

@@ -90,6 +90,10 @@ impl Judge {
             restarts: self.count(Counter::Restarts),
             reopens: self.count(Counter::Reopens),
         };
+        if self.packets.camera {
+            let committed = self.count(Counter::FramesCommitted);
+            world::with(|kernel| kernel.check_counted(committed));
+        }
         world::with(|kernel| {
             let shared = &mut kernel.shared;
             self.ladder.turn(counts, now, self.stall_ns, shared);

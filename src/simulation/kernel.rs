@@ -21,6 +21,7 @@ use super::node::{Kind, Node, describe};
 use super::queue::{Queue, Slot};
 use super::random::Random;
 use super::shared::{Place, Shared};
+use crate::limits::CODED_INSIDE;
 use crate::v4l2::abi::{self, Capability, ExtControl, Plane};
 
 #[derive(Debug)]
@@ -204,6 +205,21 @@ impl Kernel {
                     return;
                 }
             }
+        }
+    }
+
+    /// What was taken from a camera is counted, or inside a decoder.
+    pub(super) fn check_counted(&mut self, committed: u64) {
+        let decodes = |node: &Node| matches!(node.kind, Kind::Decoder(_));
+        let most = match self.nodes.iter().any(decodes) {
+            true => CODED_INSIDE as u64,
+            false => 0,
+        };
+        let taken = self.shared.frames.dequeued;
+        if taken < committed || taken - committed > most {
+            self.shared.violated(format_args!(
+                "{taken} pictures were taken from the camera, {committed} frames counted"
+            ));
         }
     }
 

@@ -161,12 +161,14 @@ fn simulate() {
         number("FRAMEMILL_SEEDS", 1000),
     );
     let keep_on = var("FRAMEMILL_KEEP_ON").is_ok();
+    let only_chains = var("FRAMEMILL_CHAINS").is_ok();
     let began = Instant::now();
     let tells = var("FRAMEMILL_TELL").is_ok();
     let mut counters = [0; COUNTERS];
     let mut exits = BTreeMap::new();
     let (mut turns, mut calls, mut packets, mut virtual_ns, mut failed) = (0, 0, 0, 0, 0);
-    for seed in first..first + seeds {
+    let all = first..first + seeds;
+    for seed in all.filter(|&seed| !only_chains || Plan::new(seed).chain) {
         match try_seed(seed, !keep_on) {
             Ok(report) => {
                 *exits.entry(report.exit).or_insert(0) += 1;
