@@ -282,6 +282,17 @@ fn an_end_publishes_what_was_in_the_decoder() {
 }
 
 #[test]
+fn a_decoder_that_wakes_the_loop_for_nothing_while_it_is_drained_is_not_asked_all_the_time() {
+    let mut plan = chain_of(|nature| nature.latency = (30 * MS, 30 * MS));
+    plan.frames = Some(10);
+    let plan = plan.at(300, Event::Hang(DECODER, EVER));
+    let plan = plan.at(300, Event::PollErrors(DECODER, EVER));
+    let report = report(&plan);
+    assert_eq!(report.exit, 0, "{}", report.sentence);
+    assert!(report.turns < 1000, "{} turns", report.turns);
+}
+
+#[test]
 fn a_drain_through_both_stages_has_one_deadline() {
     let mut plan = chain().at(1000, Event::Hang(DECODER, EVER));
     (plan.drain_ms, plan.stall_ms) = (Some(500), 60_000);

@@ -3,9 +3,12 @@
 //! Knows the order: the camera stops, the decoder gives what it has, then all is stopped. Knows no encoder; how long this may take is the
 //! engine's business.
 
+use rustix::io::Errno;
+
 use super::config::{Fault, Part};
 use super::{CameraEvent, CameraSource};
-use crate::engine::poll::Ready;
+use crate::engine::poll::{CAMERA_EVENT, DECODER, Ready};
+use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
 use crate::log::note;
 use crate::shm::stats::Counter;
@@ -50,8 +53,17 @@ impl CameraSource<'_> {
         };
         let drained = decoding.drain();
         drained.map_err(|error| Part::Decoder.failed(error))?;
-        self.take_decoded(pipeline, ready, now_ns)?;
+        let taken = self.take_decoded(pipeline, ready, now_ns)?;
         self.give_slots(pipeline, now_ns)?;
+        let woke = ready.at(DECODER) || ready.at(CAMERA_EVENT);
+        if taken || !woke && ready.quiet_at(CAMERA_EVENT) {
+            self.wakeups.fine();
+        } else if woke
+            && !ready.guessed()
+            && self.wakeups.brought_nothing(now_ns, self.config.stall_ns)
+        {
+            return Err(Part::Decoder.failed(IoctlError::new(Call::Poll, Errno::IO)));
+        }
         Ok(self.decoding.as_ref().is_none_or(|one| one.is_empty()))
     }
 
