@@ -323,3 +323,52 @@ fn webcams_h264_is_passed_on_and_its_key_frames_are_found() {
     assert_eq!(frames, packets + dropped, "{}", outcome.story());
     assert_eq!(packets, lines.len(), "{}", outcome.story());
 }
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn webcam_that_nobody_watches_stands_still_and_is_shown_to_who_comes() {
+    let guest = guest("pass-idle");
+    let whole = pictures(SIZE, 5);
+    let names = put(&guest, "sent", &whole);
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}{PASS}\nnames='{names}'\n{}",
+        r"
+        plug $names
+        engine run --camera $node --size 640x480 --idle stop:1000
+        until_true in_state idle
+        stood=$(counter frames_committed)
+        sleep 0.5
+        say moved $(($(counter frames_committed) - stood))
+        cp $(command -v framemill) /tmp/framemill
+        start tap /tmp/framemill tap --mux mjpeg --frames 7 --to /tmp/parts
+        ended tap
+        cp /tmp/parts /host/parts
+        framemill stat --json >/host/stat.json
+        kill $run
+        ended run
+        unplug
+        "
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    assert_eq!(outcome.number("moved"), 0);
+    let json = outcome.text("stat.json");
+    assert_eq!(stat(&json, "generation"), 2, "{json}");
+    // Seven pictures from the first of the camera's new stream on.
+    let mut expected = b"--framemill\r\n".to_vec();
+    let parts = outcome.bytes("parts");
+    for number in 0..7 {
+        let picture = &whole[number % 5];
+        let text = String::from_utf8_lossy(&parts[expected.len()..]).into_owned();
+        let time = text.lines().nth(2).expect("a time");
+        let length = picture.len();
+        expected.extend(
+            format!("Content-Type: image/jpeg\r\nContent-Length: {length}\r\n{time}\r\n\r\n")
+                .bytes(),
+        );
+        expected.extend(picture);
+        expected.extend(b"\r\n--framemill\r\n");
+    }
+    assert!(parts == expected, "{}", outcome.story());
+    let [frames, packets, dropped] = ended(&outcome);
+    assert_eq!(frames, packets + dropped, "{}", outcome.story());
+}
