@@ -292,10 +292,11 @@ impl Camera {
     /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
     /// a stream whose USB transfers failed: nothing comes after it, and nothing else tells.
     pub fn dequeue(&self) -> Result<Option<Picture>> {
-        match self.pictures.dequeue()? {
-            (Dequeued::Nothing, _) => Ok(None),
-            (Dequeued::Drained, _) => Err(IoctlError::new(Call::DqBuf, Errno::PIPE)),
-            (Dequeued::Buffer, buffer) => Picture::of(&buffer, self.pictures.payload()).map(Some),
+        let mut buffer = self.pictures.any_buffer();
+        match self.pictures.dequeue(&mut buffer)? {
+            Dequeued::Nothing => Ok(None),
+            Dequeued::Drained => Err(IoctlError::new(Call::DqBuf, Errno::PIPE)),
+            Dequeued::Buffer => Picture::of(&buffer, self.pictures.payload()).map(Some),
         }
     }
 }

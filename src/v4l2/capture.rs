@@ -192,14 +192,18 @@ impl CaptureQueue {
         ioctl::qbuf(self.as_fd(), &mut self.buffer(slot))
     }
 
-    /// The next buffer that the device is done with: `Dequeued::Buffer` with the buffer.
+    /// The next buffer that the device is done with, written to `buffer` with `Dequeued::Buffer`. In place, because a buffer is 300 bytes.
     ///
     /// # Errors
     /// When the stream failed.
-    pub fn dequeue(&self) -> Result<(Dequeued, Buffer)> {
-        let mut buffer = Buffer::new(self.kind, self.memory, 0);
-        let answer = ioctl::dqbuf(self.as_fd(), &mut buffer)?;
-        Ok((answer, buffer))
+    pub fn dequeue(&self, buffer: &mut Buffer) -> Result<Dequeued> {
+        ioctl::dqbuf(self.as_fd(), buffer)
+    }
+
+    /// A buffer to dequeue into.
+    #[must_use]
+    pub fn any_buffer(&self) -> Buffer {
+        Buffer::new(self.kind, self.memory, 0)
     }
 
     /// Starts the stream. Buffers are given by `queue`, before or after.

@@ -245,8 +245,8 @@ impl Decoder {
     /// # Errors
     /// When the queue is in error.
     pub fn dequeue(&self) -> Result<Answer> {
-        let (answer, buffer) = self.pictures.dequeue()?;
-        match answer {
+        let mut buffer = self.pictures.any_buffer();
+        match self.pictures.dequeue(&mut buffer)? {
             Dequeued::Nothing => return Ok(Answer::Nothing),
             Dequeued::Drained => return Ok(Answer::Ended),
             Dequeued::Buffer => {}
