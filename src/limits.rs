@@ -181,6 +181,9 @@ const _: () = assert!(cfg!(loom) || QUEUE_ENTRIES >= 2 * FRAME_SLOTS_MAX as usiz
 /// Buffers of a camera whose pictures are coded: each goes back as soon as the decoder has a copy.
 pub const CAMERA_CODED_SLOTS: u32 = 4;
 
+/// OUTPUT buffers of a converter, which the camera fills: `CAMERA_RESERVE` stay with it, the others are converted.
+pub const CONVERTER_BUFFERS: u32 = 5;
+
 /// OUTPUT buffers asked of a decoder: one being decoded, one to go on with, one being filled. A picture that finds none is dropped, so that
 /// what a late viewer sees is never older than these.
 pub const CODED_BUFFERS: u32 = 3;

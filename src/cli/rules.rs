@@ -34,6 +34,12 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
         if options.decoder != MiddleChoice::Auto {
             return Some("--decoder goes with a camera; give --camera CAMERA");
         }
+        if options.camera_size.is_some() {
+            return Some("--camera-size goes with a camera; give --camera CAMERA");
+        }
+        if converts(options) {
+            return Some("--flip and --converter go with a camera; give --camera CAMERA");
+        }
         if options.edid.is_some() {
             return Some("--edid goes with a camera; give --camera CAMERA");
         }
@@ -48,6 +54,9 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
             "--camera-format with the same --codec passes the camera's frames on, without an encoder; leave out what is for one: --device, \
              --decoder, --format, --memory, --control, and what the stream is to be like (--bitrate and so on)",
         );
+    }
+    if options.converter == MiddleChoice::Off && options.flip.any() {
+        return Some("--flip needs a converter, and --converter off allows none");
     }
     if options.mux.is_some() && !options.stdout {
         return Some("--mux goes with --stdout (or tap --mux)");
@@ -67,6 +76,11 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
     }
 }
 
+/// Whether an option is given that only a converter can follow.
+fn converts(options: &RunOptions<'_>) -> bool {
+    options.flip.any() || options.converter != MiddleChoice::Auto
+}
+
 /// Whether an option is given that only an encoder can follow, or a decoder.
 fn sets_encoder(options: &RunOptions<'_>) -> bool {
     let numbers = [
@@ -84,6 +98,8 @@ fn sets_encoder(options: &RunOptions<'_>) -> bool {
         || options.memory != MemoryChoice::Auto
         || options.device != DeviceChoice::Auto
         || options.decoder != MiddleChoice::Auto
+        || options.camera_size.is_some()
+        || converts(options)
         || !options.controls.is_empty()
 }
 

@@ -23,6 +23,7 @@ use crate::media::{h264, names};
 use crate::text::{digits, place, words};
 use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
 use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice, MiddleChoice};
+use crate::types::flip::Flip;
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
@@ -122,6 +123,19 @@ pub(super) fn middle(text: &CStr) -> Read<MiddleChoice<'_>> {
         b"off" => Ok(MiddleChoice::Off),
         _ => path(text, "a device's path, auto or off").map(MiddleChoice::Path),
     }
+}
+
+pub(super) fn flip(text: &[u8]) -> Read<Flip> {
+    let (horizontal, vertical) = match text {
+        b"h" => (true, false),
+        b"v" => (false, true),
+        b"hv" | b"vh" => (true, true),
+        _ => return Err(Wants::word("h v hv")),
+    };
+    Ok(Flip {
+        horizontal,
+        vertical,
+    })
 }
 
 pub(super) fn codec(text: &[u8]) -> Read<Fourcc> {

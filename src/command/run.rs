@@ -1,6 +1,7 @@
 //! `framemill run`: the engine's start. Everything that can fail for good fails here, with one sentence; once the loop
 //! runs, it stays.
 
+mod converter;
 mod decoder;
 mod edid;
 pub(super) mod handed;
@@ -86,8 +87,8 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
     let (node, path) = (found.as_c_str(), found.shown());
     let wanted = source.wanted(raw, options);
     let between = source.take_decoder();
-    let decoder = between.as_ref().map(|(path, coded)| DecoderConfig {
-        coded: *coded,
+    let decoder = between.as_ref().map(|(path, input)| DecoderConfig {
+        input: *input,
         node: path.as_c_str(),
     });
     let session = Session::new(&device, node, options, source.slots(options), wanted);

@@ -4,6 +4,7 @@
 
 pub mod control_setting;
 pub mod devices;
+pub mod flip;
 pub mod frame_rate;
 pub mod memory;
 pub mod mux;

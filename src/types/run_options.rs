@@ -12,6 +12,7 @@ use crate::media::colour::Colour;
 use crate::media::fourcc::Fourcc;
 use crate::types::control_setting::{BitrateMode, ControlSetting};
 use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice, MiddleChoice};
+use crate::types::flip::Flip;
 use crate::types::frame_rate::FrameRate;
 use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
@@ -82,6 +83,12 @@ pub struct RunOptions<'a> {
     pub camera_format: Option<CameraFormat>,
     /// The decoder of the camera's coded pictures.
     pub decoder: MiddleChoice<'a>,
+    /// The size that the camera is asked for, where a converter makes another of it; `None` is that of the stream.
+    pub camera_size: Option<Size>,
+    /// How a converter mirrors the camera's pictures.
+    pub flip: Flip,
+    /// The converter of the camera's pictures.
+    pub converter: MiddleChoice<'a>,
     /// What the samples mean, in place of what the source says; unknown parts are the source's.
     pub colour: Colour,
     /// Interlaced frames of the camera are encoded as if they were progressive.
@@ -150,6 +157,9 @@ impl RunOptions<'_> {
             camera: None,
             camera_format: None,
             decoder: MiddleChoice::Auto,
+            camera_size: None,
+            flip: Flip::default(),
+            converter: MiddleChoice::Auto,
             colour: Colour::UNKNOWN,
             progressive: false,
             edid: None,

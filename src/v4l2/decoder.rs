@@ -4,10 +4,12 @@
 //!
 //! Knows the two queues and what they answer. Knows no camera, no encoder and no clock; never waits.
 
+mod raw_input;
+
 use core::ffi::CStr;
 
 use arrayvec::ArrayVec;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::abi::{
@@ -16,6 +18,7 @@ use super::abi::{
 };
 use super::capture::CaptureQueue;
 use super::device::{Device, NotUsable};
+use super::encoder::OUTPUT_PLANES;
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::memory::map_buffer;
 use super::negotiate::{Refused, coded_format, layout, raw_format};
@@ -38,6 +41,13 @@ pub struct Decoder {
     inputs: ArrayVec<Region, CODED_BUFFERS_MAX>,
     /// A bit for each OUTPUT buffer that the driver has.
     queued: u32,
+    /// Where the rows of raw pictures lie that come in.
+    raw: Option<FrameLayout>,
+    /// Whose memory the OUTPUT buffers are, and the dma-bufs that they are where it is not their own.
+    memory: Memory,
+    lent: ArrayVec<OwnedFd, OUTPUT_PLANES>,
+    /// A bit for each OUTPUT buffer that came back, and was not asked for.
+    freed: u32,
     /// What is decoded: the raw format, the visible size, and where the rows lie.
     agreed: Option<(&'static RawFormat, (u32, u32), FrameLayout)>,
 }
@@ -97,6 +107,10 @@ impl Decoder {
             output,
             inputs: ArrayVec::new(),
             queued: 0,
+            raw: None,
+            memory: Memory::Mmap,
+            lent: ArrayVec::new(),
+            freed: 0,
             agreed: None,
         }
     }
@@ -225,14 +239,18 @@ impl Decoder {
     /// When the queue is in error.
     pub fn take_inputs(&mut self) -> Result<bool> {
         let mut taken = false;
-        for _ in 0..self.inputs.len() {
+        for _ in 0..CODED_BUFFERS_MAX {
             if self.queued == 0 {
                 break;
             }
-            let mut buffer = Buffer::new(self.output, Memory::Mmap, 0);
+            let mut buffer = Buffer::new(self.output, self.memory, 0);
             match ioctl::dqbuf(self.as_fd(), &mut buffer)? {
                 // A driver that cannot count frees none.
-                Dequeued::Buffer => self.queued &= !(1u32.checked_shl(buffer.index()).unwrap_or(0)),
+                Dequeued::Buffer => {
+                    let bit = 1u32.checked_shl(buffer.index()).unwrap_or(0) & self.queued;
+                    self.queued &= !bit;
+                    self.freed |= bit;
+                }
                 Dequeued::Nothing | Dequeued::Drained => break,
             }
             taken = true;
@@ -305,6 +323,11 @@ impl Decoder {
     /// # Errors
     /// When the driver refuses.
     pub fn start(&self) -> Result<()> {
+        if self.converts() {
+            // Firmware of the Raspberry Pi throws pictures away that come before there is anywhere to convert them to.
+            self.pictures.start()?;
+            return ioctl::streamon(self.as_fd(), self.output);
+        }
         ioctl::streamon(self.as_fd(), self.output)?;
         self.pictures.start()
     }
@@ -314,7 +337,7 @@ impl Decoder {
     /// # Errors
     /// When the driver refuses.
     pub fn stop(&mut self) -> Result<()> {
-        self.queued = 0;
+        (self.queued, self.freed) = (0, 0);
         ioctl::streamoff(self.as_fd(), self.output)?;
         self.pictures.stop()
     }

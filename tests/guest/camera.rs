@@ -223,7 +223,7 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
     );
     let refused = outcome.text("refused");
     for sentence in [
-        "--camera-format YUYV cannot become --format YU12: only their memory planes may differ, nothing is converted",
+        "--camera-format YUYV cannot become --format YU12: only their memory planes may differ without a --converter",
         "--camera-format wants a raw format, such as YUYV or nv12, or a coded one, such as mjpeg, not \"VP8F\"",
         "the camera gives no raw format that /dev/video11 takes: they need one with the same samples",
         "/dev/video4: the driver does not take NM12: it offers YUYV instead",

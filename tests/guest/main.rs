@@ -50,6 +50,7 @@ mod chain;
 mod colour;
 mod consumers;
 mod containers;
+mod convert;
 mod copies;
 mod cost;
 mod ctl;

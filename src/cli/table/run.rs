@@ -17,7 +17,7 @@ use crate::types::users::Users;
 /// H.264's quantisers for 8 bits.
 const QUANTISER: Takes = number(0, 51);
 
-pub(super) static RUN: [CliOption; 45] = [
+pub(super) static RUN: [CliOption; 48] = [
     option(
         "--size",
         "WxH",
@@ -216,6 +216,27 @@ pub(super) static RUN: [CliOption; 45] = [
         "the decoder of a camera's coded pictures; the first that takes them if not given",
         Takes::Text,
         set!(Run, options, value => options.decoder = value::middle(value.text)?),
+    ),
+    option(
+        "--camera-size",
+        "WxH",
+        "size of the camera's pictures, of which a converter makes --size; --size if not given",
+        Takes::Text,
+        set!(Run, options, value => options.camera_size = Some(value::size(value.bytes())?)),
+    ),
+    option(
+        "--flip",
+        "h|v|hv",
+        "a converter mirrors the camera's pictures: left and right, top and bottom, or both; default neither",
+        Takes::Text,
+        set!(Run, options, value => options.flip = value::flip(value.bytes())?),
+    ),
+    option(
+        "--converter",
+        "PATH|auto|off",
+        "the converter of a camera's pictures; if not given, the first that can, where --camera-size or --flip wants one",
+        Takes::Text,
+        set!(Run, options, value => options.converter = value::middle(value.text)?),
     ),
     option(
         "--color-range",

@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use rustix::fd::AsFd;
 
 use crate::command::devices::Unopened;
+use crate::engine::camera::config::Input;
 use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
@@ -29,7 +30,7 @@ pub(super) struct FoundDecoder<'a> {
     pub(super) path: NodePath<'a>,
     pub(super) decoder: Decoder,
     /// What the camera gives.
-    pub(super) coded: Fourcc,
+    pub(super) input: Input,
 }
 
 impl FoundDecoder<'_> {
@@ -137,7 +138,7 @@ pub(super) fn find<'a>(
     Ok(FoundDecoder {
         path,
         decoder,
-        coded,
+        input: Input::Coded(coded),
     })
 }
 

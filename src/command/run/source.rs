@@ -4,11 +4,13 @@
 
 use rustix::fd::AsFd;
 
+use super::converter;
 use super::decoder::{self, FoundDecoder};
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
 use crate::engine::camera::CameraSource;
 use crate::engine::camera::attach::source_rate;
+use crate::engine::camera::config::Input;
 use crate::engine::camera::config::{CameraConfig, DecoderConfig};
 use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
@@ -59,10 +61,11 @@ impl<'a> Found<'a> {
         let passes = named.filter(|&coded| coded == options.codec);
         if let (Some(given), Some(taken)) = (raw, options.format)
             && !fit(given, taken)
+            && !converter::needed((options.size.width, options.size.height), options)
         {
             return Err(failure!(
                 Exit::Usage,
-                "--camera-format {given} cannot become --format {taken}: only their memory planes may differ, nothing is converted"
+                "--camera-format {given} cannot become --format {taken}: only their memory planes may differ without a --converter"
             ));
         }
         let mut size = (options.size.width, options.size.height);
@@ -80,6 +83,9 @@ impl<'a> Found<'a> {
             });
         };
         let camera = find_camera(choice, edid, options, signals)?;
+        if let (0, Some(given)) = (size.0, options.camera_size) {
+            size = (given.width, given.height);
+        }
         let failed = |error: IoctlError| {
             let exit = exit_of(When::SettingUp, error.errno);
             failure!(exit, "{choice}: {error}")
@@ -109,6 +115,20 @@ impl<'a> Found<'a> {
                 gives = found.gives().map_err(|error| found.failed(error))?;
                 Some(found)
             }
+        };
+        let decoder = match decoder {
+            Some(_) if converter::needed(size, options) => {
+                return Err(failure!(
+                    Exit::Usage,
+                    "a decoder's pictures are not converted: leave out --camera-size, --flip and --converter"
+                ));
+            }
+            None if converter::needed(size, options) && passes.is_none() => {
+                let found = converter::find(&camera, choice, size, gives, options)?;
+                gives = found.gives().map_err(|error| found.failed(error))?;
+                Some(found)
+            }
+            decoder => decoder,
         };
         Ok(Self {
             camera: Some((camera, choice)),
@@ -191,8 +211,13 @@ impl<'a> Found<'a> {
     pub(super) fn wanted(&self, raw: RawFormats, options: &RunOptions<'_>) -> Wanted {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
-            rate = source_rate(camera, choice, self.pictures(raw), self.size, rate, rate);
-            if let Some((width, height)) = oblong(camera.as_fd(), self.size) {
+            let of_camera = self
+                .decoder
+                .as_ref()
+                .map(|found| found.input.size(self.size));
+            let of_camera = of_camera.unwrap_or(self.size);
+            rate = source_rate(camera, choice, self.pictures(raw), of_camera, rate, rate);
+            if let Some((width, height)) = oblong(camera.as_fd(), of_camera) {
                 note!(
                     warn,
                     "{choice}: its pixels are {width}:{height}, not square: V4L2 has no word for that to an encoder, players show square ones"
@@ -212,8 +237,8 @@ impl<'a> Found<'a> {
 
     /// What the camera is asked for.
     fn pictures(&self, raw: RawFormats) -> PictureFormat {
-        let decoded = self.decoder.as_ref().map(|found| found.coded);
-        let coded = self.passes.or(decoded).map(PictureFormat::Coded);
+        let of_middle = self.decoder.as_ref().map(|found| found.input.pictures());
+        let coded = of_middle.or(self.passes.map(PictureFormat::Coded));
         coded.unwrap_or(PictureFormat::Raw(raw.camera))
     }
 
@@ -227,8 +252,8 @@ impl<'a> Found<'a> {
     }
 
     /// The decoder's path, to open it: the engine opens it for itself.
-    pub(super) fn take_decoder(&mut self) -> Option<(NodePath<'a>, Fourcc)> {
-        self.decoder.take().map(|found| (found.path, found.coded))
+    pub(super) fn take_decoder(&mut self) -> Option<(NodePath<'a>, Input)> {
+        self.decoder.take().map(|found| (found.path, found.input))
     }
 
     /// The camera as the engine takes it over, with the decoder of its pictures.

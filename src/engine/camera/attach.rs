@@ -3,10 +3,11 @@
 //!
 //! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
+use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
 use super::buffers::{NotAttached, bring_together, decoder, has_rows, unbound};
-use super::config::{CameraConfig, DecoderConfig, Part};
+use super::config::{CameraConfig, DecoderConfig, Input, Part};
 use super::decoding::Decoding;
 use super::{CameraSource, Health, start};
 use crate::engine::error::EngineError;
@@ -14,7 +15,7 @@ use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
-use crate::limits::{CAMERA_CODED_SLOTS, CAMERA_PAUSE_MS, PLANES};
+use crate::limits::{CAMERA_CODED_SLOTS, CAMERA_PAUSE_MS, CONVERTER_BUFFERS, PLANES};
 use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -245,9 +246,10 @@ fn attach<'a>(
     let size = (wanted.width, wanted.height);
     check_size(size)?;
     let options = setup.stage.session.options;
-    let mut colour = camera.colour(config.pictures(), size, options.progressive)?;
-    if let Some(decoder) = config.decoder {
-        colour = colour.of_coded(decoder.coded);
+    let of_camera = config.camera_size(size);
+    let mut colour = camera.colour(config.pictures(), of_camera, options.progressive)?;
+    if let Some(Input::Coded(coded)) = config.decoder.map(|decoder| decoder.input) {
+        colour = colour.of_coded(coded);
     }
     let mut wanted = Wanted {
         colour: colour.overridden_by(options.colour),
@@ -269,10 +271,12 @@ fn attach<'a>(
         }
         _ => [0; PLANES],
     };
-    let layout = camera.negotiate(config.pictures(), &wanted, &strides)?;
-    let mut opened = match config.decoder {
-        Some(between) => Some(open_decoder(camera, between, size)?),
-        None => None,
+    let (mut opened, layout) = match config.decoder {
+        Some(between) => (Some(open_middle(camera, between, &wanted)?), None),
+        None => (
+            None,
+            camera.negotiate(config.pictures(), &wanted, &strides)?,
+        ),
     };
     let (filler, layout) = match &mut opened {
         Some(one) => {
@@ -286,7 +290,10 @@ fn attach<'a>(
     }
     let slots = bring_together(setup, filler, config, &wanted, &layout, alike)?;
     if let (Some(one), Some(between)) = (&mut opened, config.decoder) {
-        one.allocate_inputs().map_err(decoder)?;
+        match between.input {
+            Input::Coded(_) => one.allocate_inputs().map_err(decoder)?,
+            Input::Raw { .. } => share_inputs(one, camera)?,
+        }
         log_chain(setup, config, between, &wanted, one.input_bytes());
     }
     Ok((slots, opened))
@@ -305,12 +312,13 @@ fn log_chain(
     };
     let bytes = input_bytes + buffer_bytes(encoder.agreed(), encoder.slots());
     let raw = config.format.fourcc;
+    let of_camera = config.camera_size((wanted.width, wanted.height));
     note!(
         info,
         "chain: {config} {} {}x{} to {} {raw} {}x{} to {} {}; its buffers have {bytes} bytes",
-        between.coded,
-        wanted.width,
-        wanted.height,
+        between.input,
+        of_camera.0,
+        of_camera.1,
         Escaped(between.node.to_bytes()),
         wanted.width,
         wanted.height.max(wanted.rows.count),
@@ -319,20 +327,65 @@ fn log_chain(
     );
 }
 
-/// Opens the decoder and sets what comes into it; the camera has its buffers then.
-fn open_decoder<'a>(
+/// Opens what is between camera and encoder and sets what comes into it. A decoder's camera has its buffers then.
+fn open_middle<'a>(
     camera: &mut Camera,
     between: DecoderConfig<'_>,
-    size: (u32, u32),
+    wanted: &Wanted,
 ) -> Result<Decoder, NotAttached<'a>> {
-    camera.pictures.allocate(CAMERA_CODED_SLOTS)?;
-    let opened = Decoder::open(between.node).map_err(|error| match error {
+    let size = between.input.size((wanted.width, wanted.height));
+    let wanted = Wanted {
+        width: size.0,
+        height: size.1,
+        ..*wanted
+    };
+    let mut opened = Decoder::open(between.node).map_err(|error| match error {
         NotUsable::Call(error) => decoder(error),
         NotUsable::NotM2m(_) => decoder(IoctlError::new(Call::QueryCap, Errno::NODEV)),
     })?;
-    let bytes = camera.pictures.buffer_bytes()?;
-    opened.take(between.coded, size, bytes).map_err(decoder)?;
+    let pictures = between.input.pictures();
+    match between.input {
+        Input::Coded(coded) => {
+            camera.negotiate(pictures, &wanted, &[0; PLANES])?;
+            camera.pictures.allocate(CAMERA_CODED_SLOTS)?;
+            let bytes = camera.pictures.buffer_bytes()?;
+            opened.take(coded, size, bytes).map_err(decoder)?;
+        }
+        Input::Raw { format, flip, .. } => {
+            opened.flip(flip).map_err(decoder)?;
+            let rows = opened.take_raw(format, size, &[0; PLANES]);
+            let rows = rows.map_err(decoder)?.placement();
+            let given = camera.negotiate(pictures, &wanted, &rows.bytesperline)?;
+            let given = given.unwrap_or_default().placement();
+            if given != rows {
+                // The camera's rows are its own: the converter has to read those.
+                let again = opened.take_raw(format, size, &given.bytesperline);
+                if again.map_err(decoder)?.placement() != given {
+                    return Err(decoder(IoctlError::new(Call::SFmt, Errno::PROTO)));
+                }
+            }
+        }
+    }
     Ok(opened)
+}
+
+/// One set of buffers for the camera and the converter: the converter's OUTPUT buffers, which the camera fills, or the camera's, which the
+/// converter reads.
+fn share_inputs<'a>(one: &mut Decoder, camera: &mut Camera) -> Result<(), NotAttached<'a>> {
+    let mut slots = CONVERTER_BUFFERS;
+    for _ in 0..2 {
+        let lent = one.allocate_raw(slots).map_err(decoder)?;
+        match camera.pictures.borrow(lent) {
+            Ok(None) => return Ok(()),
+            // A camera that needs more says so when it is given less.
+            Ok(Some(needed)) => slots = needed,
+            Err(_) => break,
+        }
+    }
+    camera.pictures.allocate(CONVERTER_BUFFERS)?;
+    let mut planes = ArrayVec::new();
+    camera.pictures.export(&mut planes)?;
+    one.import_raw(planes).map_err(decoder)
 }
 
 /// Sets the encoder up for rows that lie as these, such as the 1088 of a decoder for 1080, of which the crop shows 1080. Where it cannot,

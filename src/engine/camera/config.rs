@@ -10,6 +10,7 @@ use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::types::devices::CameraChoice;
+use crate::types::flip::Flip;
 use crate::v4l2::camera::PictureFormat;
 
 /// How a camera is used, whenever it is attached.
@@ -35,22 +36,76 @@ pub struct CameraConfig<'a> {
     pub own_rows: bool,
 }
 
-/// A decoder between a camera and the encoder.
+/// A decoder or converter between a camera and the encoder.
 #[derive(Clone, Copy, Debug)]
 pub struct DecoderConfig<'a> {
     /// What the camera gives.
-    pub coded: Fourcc,
-    /// The decoder's path, to open it.
+    pub input: Input,
+    /// Its path, to open it.
     pub node: &'a CStr,
+}
+
+/// What a camera gives to what is between it and the encoder.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// Coded pictures, to be decoded.
+    Coded(Fourcc),
+    /// Raw pictures, to be converted.
+    Raw {
+        /// Their format.
+        format: &'static RawFormat,
+        /// Width and height, pixels; `None`: those of the stream.
+        size: Option<(u32, u32)>,
+        /// How they are mirrored.
+        flip: Flip,
+    },
+}
+
+impl Input {
+    /// What the camera is asked for.
+    #[must_use]
+    pub fn pictures(self) -> PictureFormat {
+        match self {
+            Self::Coded(coded) => PictureFormat::Coded(coded),
+            Self::Raw { format, .. } => PictureFormat::Raw(format),
+        }
+    }
+
+    /// The size that the camera is asked for, where the stream's is this.
+    #[must_use]
+    pub fn size(self, of_stream: (u32, u32)) -> (u32, u32) {
+        match self {
+            Self::Raw {
+                size: Some(size), ..
+            } => size,
+            _ => of_stream,
+        }
+    }
+}
+
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Coded(coded) => coded.fmt(f),
+            Self::Raw { format, .. } => format.fourcc.fmt(f),
+        }
+    }
 }
 
 impl CameraConfig<'_> {
     /// What the camera is asked for.
     #[must_use]
     pub fn pictures(&self) -> PictureFormat {
-        let coded = self.decoder.map(|decoder| decoder.coded);
-        let coded = coded.or(self.passes).map(PictureFormat::Coded);
+        let of_middle = self.decoder.map(|decoder| decoder.input.pictures());
+        let coded = of_middle.or(self.passes.map(PictureFormat::Coded));
         coded.unwrap_or(PictureFormat::Raw(self.format))
+    }
+
+    /// The size that the camera is asked for, where the stream's is this.
+    #[must_use]
+    pub fn camera_size(&self, of_stream: (u32, u32)) -> (u32, u32) {
+        let size = self.decoder.map(|decoder| decoder.input.size(of_stream));
+        size.unwrap_or(of_stream)
     }
 }
 
@@ -105,7 +160,11 @@ impl fmt::Display for PartName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1.decoder) {
             (Part::Decoder, Some(decoder)) => {
-                write!(f, "{}: the decoder", Escaped(decoder.node.to_bytes()))
+                let what = match decoder.input {
+                    Input::Coded(_) => "decoder",
+                    Input::Raw { .. } => "converter",
+                };
+                write!(f, "{}: the {what}", Escaped(decoder.node.to_bytes()))
             }
             _ => write!(f, "{}: the camera", self.1),
         }

@@ -13,7 +13,7 @@ use crate::engine::poll::{DECODER, PollSet, Ready};
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::coded_link::CodedLink;
 use crate::flow::pipeline::Pipeline;
-use crate::limits::{FRAME_SLOTS_MAX, UNFIT_PICTURES};
+use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, UNFIT_PICTURES};
 use crate::log::note;
 use crate::media::jpeg::{Jpeg, JpegError, inspect};
 use crate::shm::region::Region;
@@ -28,6 +28,8 @@ pub struct Decoding<'a> {
     link: CodedLink,
     /// The camera's buffers, to read from.
     coded: ArrayVec<Region, { FRAME_SLOTS_MAX as usize }>,
+    /// How many buffers the camera has.
+    buffers: u32,
     /// Width and height that the camera promised, pixels.
     size: (u32, u32),
     /// Pictures in a row that are none for the decoder.
@@ -48,6 +50,8 @@ pub struct Decoding<'a> {
 pub enum Fed {
     /// It is inside.
     In,
+    /// It is inside, and so is the camera's buffer.
+    Kept,
     /// There is no room for it.
     NoRoom,
     /// It is none, or not whole.
@@ -66,13 +70,18 @@ impl<'a> Decoding<'a> {
         stats: Stats<'a>,
     ) -> Result<Self, IoctlError> {
         let mut coded = ArrayVec::new();
-        for slot in 0..camera.pictures.slots() {
+        let copied = match decoder.converts() {
+            true => 0,
+            false => camera.pictures.slots(),
+        };
+        for slot in 0..copied {
             coded.push(camera.pictures.map_one(slot)?);
         }
         Ok(Self {
             decoder,
             link: CodedLink::default(),
             coded,
+            buffers: camera.pictures.slots(),
             size,
             unfit: 0,
             changing: false,
@@ -87,7 +96,11 @@ impl<'a> Decoding<'a> {
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, stall_ns: u64) {
         let mut events = PollFlags::PRI;
         events.set(PollFlags::IN, self.lent > 0);
-        events.set(PollFlags::OUT, self.decoder.free_input().is_none());
+        let gives_back = match self.decoder.converts() {
+            true => self.decoder.held() > 0,
+            false => self.decoder.free_input().is_none(),
+        };
+        events.set(PollFlags::OUT, gives_back);
         set.add(DECODER, self.decoder.as_fd(), events);
         if self.lent > 0 {
             set.until(self.link.stalls(stall_ns));
@@ -224,6 +237,9 @@ impl<'a> Decoding<'a> {
         discontinuity: bool,
         now_ns: u64,
     ) -> Result<Fed, IoctlError> {
+        if self.decoder.converts() {
+            return self.convert(picture, timestamp, discontinuity, now_ns);
+        }
         let bytes = picture.bytes as usize;
         let source = self.coded.get(picture.slot as usize);
         let Some(source) = source.and_then(|region| region.bytes().part(0, bytes)) else {
@@ -253,6 +269,39 @@ impl<'a> Decoding<'a> {
         self.decoder.queue_coded(index, bytes as u32, key)?;
         self.link.entered(key, timestamp, discontinuity, now_ns);
         Ok(Fed::In)
+    }
+
+    /// Has a raw picture converted, unless the camera would be left with too few buffers.
+    fn convert(
+        &mut self,
+        picture: &Picture,
+        timestamp: u64,
+        discontinuity: bool,
+        now_ns: u64,
+    ) -> Result<Fed, IoctlError> {
+        let held = self.decoder.held() as usize + CAMERA_RESERVE;
+        if held >= self.buffers as usize || self.link.is_full() {
+            return Ok(Fed::NoRoom);
+        }
+        let key = self.link.next_key(now_ns);
+        self.decoder.queue_raw(picture.slot, key)?;
+        self.link.entered(key, timestamp, discontinuity, now_ns);
+        Ok(Fed::Kept)
+    }
+
+    /// Gives the camera the buffers that the converter is done with.
+    ///
+    /// # Errors
+    /// When the camera refuses one.
+    pub fn give_back(&mut self, camera: &Camera) -> Result<(), IoctlError> {
+        if !self.decoder.converts() {
+            return Ok(());
+        }
+        let freed = self.decoder.take_freed();
+        for slot in (0..u32::BITS).filter(|slot| freed >> slot & 1 == 1) {
+            camera.pictures.queue(slot)?;
+        }
+        Ok(())
     }
 
     /// A picture that no decoder can be given as it is. A cut-off one happens; several of another size or kind are another stream than the

@@ -132,9 +132,10 @@ impl CameraSource<'_> {
             self.stats.lost(reason);
             of.failed(error)
         })?;
-        self.discontinuity = fed != Fed::In;
+        self.discontinuity = !matches!(fed, Fed::In | Fed::Kept);
         match fed {
             Fed::In => {}
+            Fed::Kept => return Ok(()),
             Fed::NoRoom => {
                 self.stats.lost(Counter::DroppedBehind);
                 // Where the encoder has each slot, it is the one who is waited for.
@@ -162,6 +163,10 @@ impl CameraSource<'_> {
         let failed = |error| Part::Decoder.failed(error);
         let before = self.stats.get(Counter::FramesCommitted);
         let taken = decoding.take(ready, pipeline, now_ns).map_err(failed)?;
+        if let Some(camera) = &self.camera {
+            let given = decoding.give_back(camera);
+            given.map_err(|error| Part::Camera.failed(error))?;
+        }
         if decoding.is_stalled(self.config.stall_ns, now_ns) {
             return Err(failed(IoctlError::new(Call::Poll, Errno::TIMEDOUT)));
         }

@@ -101,6 +101,10 @@ constants! { "V4L2_";
     /// `which`: the current value, of any class.
     CTRL_WHICH_CUR_VAL = 0;
 
+    /// Left and right change places.
+    CID_HFLIP = 0x0098_0914;
+    /// Top and bottom change places.
+    CID_VFLIP = 0x0098_0915;
     /// Fewest OUTPUT buffers.
     CID_MIN_BUFFERS_FOR_OUTPUT = 0x0098_0928;
     /// Frames from key frame to key frame.

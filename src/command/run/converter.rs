@@ -1,0 +1,124 @@
+//! Which converter scales, mirrors or changes the format of a camera's pictures.
+//!
+//! Knows nodes and what they take. Sets formats on the one that it tries, of which nobody else learns.
+
+use super::decoder::FoundDecoder;
+use crate::engine::camera::config::Input;
+use crate::error::{Failure, failure};
+use crate::exit::{Exit, When, exit_of};
+use crate::limits::PLANES;
+use crate::media::format::RawFormat;
+use crate::media::format_set::FormatSet;
+use crate::text::Escaped;
+use crate::types::devices::{CameraChoice, MiddleChoice};
+use crate::types::run_options::RunOptions;
+use crate::v4l2::camera::Camera;
+use crate::v4l2::decoder::Decoder;
+use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
+use crate::v4l2::role::Role;
+
+/// The size that the camera is asked for, where it is not the stream's.
+fn camera_size(size: (u32, u32), options: &RunOptions<'_>) -> Option<(u32, u32)> {
+    let given = options.camera_size?;
+    Some((given.width, given.height)).filter(|&given| given != size)
+}
+
+/// Whether something is wanted that only a converter does. `size`: the stream's.
+pub(super) fn needed(size: (u32, u32), options: &RunOptions<'_>) -> bool {
+    camera_size(size, options).is_some()
+        || options.flip.any()
+        || matches!(options.converter, MiddleChoice::Path(_))
+}
+
+/// Finds the converter, and sets what comes into it. `gives`: the camera's raw formats.
+///
+/// # Errors
+/// When there is none, or none takes what the camera gives.
+pub(super) fn find<'a>(
+    camera: &Camera,
+    choice: CameraChoice<'_>,
+    size: (u32, u32),
+    gives: FormatSet,
+    options: &RunOptions<'a>,
+) -> Result<FoundDecoder<'a>, Failure> {
+    let (other, flip) = (camera_size(size, options), options.flip);
+    let of_camera = other.unwrap_or(size);
+    let fitted = |device, path| {
+        let (converter, format) = fit(device, camera, gives, of_camera, options)?;
+        let input = Input::Raw {
+            format,
+            size: other,
+            flip,
+        };
+        Some(FoundDecoder {
+            path,
+            decoder: converter,
+            input,
+        })
+    };
+    let (width, height) = of_camera;
+    match options.converter {
+        MiddleChoice::Path(path) => {
+            let named = NodePath::Given(path);
+            let shown = Escaped(path.to_bytes());
+            let device = Device::open(path).map_err(|error| match error {
+                NotUsable::NotM2m(capability) => failure!(
+                    Exit::NoDevice,
+                    "--converter {shown}: no memory-to-memory device: it is {}",
+                    Escaped(capability.card_name())
+                ),
+                NotUsable::Call(error) => failure!(
+                    exit_of(When::Opening, error.errno),
+                    "--converter {shown}: {error}"
+                ),
+            })?;
+            if let Some(role) = Role::of(&device).filter(|&role| role != Role::Converter) {
+                return Err(failure!(
+                    Exit::NoDevice,
+                    "--converter {shown}: it is no converter, but of the kind: {}",
+                    role.name()
+                ));
+            }
+            fitted(device, named).ok_or_else(|| {
+                failure!(
+                    Exit::Refused,
+                    "--converter {shown}: it does not take {width}x{height} of what {choice} gives ({gives}), or does not do --flip"
+                )
+            })
+        }
+        MiddleChoice::Off => Err(failure!(
+            Exit::Usage,
+            "--camera-size {width}x{height} is not the stream's size, which needs a converter, and --converter off allows none"
+        )),
+        MiddleChoice::Auto => {
+            let found = scan().find_map(|(path, device)| {
+                let device = device.ok()?;
+                let converts = Role::of(&device) == Some(Role::Converter);
+                converts.then(|| fitted(device, path))?
+            });
+            found.ok_or_else(|| {
+                failure!(
+                    Exit::NoDevice,
+                    "no converter takes {width}x{height} of what {choice} gives ({gives}) and does what is wanted (see framemill probe)"
+                )
+            })
+        }
+    }
+}
+
+/// A device set to the first of the camera's formats that both have in this size, if it does what is wanted.
+fn fit(
+    device: Device,
+    camera: &Camera,
+    gives: FormatSet,
+    size: (u32, u32),
+    options: &RunOptions<'_>,
+) -> Option<(Decoder, &'static RawFormat)> {
+    let mut converter = Decoder::of(device);
+    converter.flip(options.flip).ok()?;
+    let format = gives.iter().find(|&format| {
+        camera.rows(format, size, &[0; PLANES]).is_some()
+            && converter.take_raw(format, size, &[0; PLANES]).is_ok()
+    })?;
+    Some((converter, format))
+}

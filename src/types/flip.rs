@@ -1,0 +1,20 @@
+//! Which way pictures are mirrored.
+//!
+//! Knows words. Knows no device.
+
+/// Mirrored so: both are a turn by 180 degrees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flip {
+    /// Left and right change places.
+    pub horizontal: bool,
+    /// Top and bottom change places.
+    pub vertical: bool,
+}
+
+impl Flip {
+    /// Whether anything changes places.
+    #[must_use]
+    pub fn any(self) -> bool {
+        self.horizontal || self.vertical
+    }
+}

@@ -1,0 +1,153 @@
+//! A converter: raw pictures come in, and leave scaled, flipped or in another format. Its OUTPUT buffers are filled by whoever borrows them.
+//!
+//! Knows the OUTPUT queue of raw pictures. Knows no camera; what comes out is the decoder's.
+
+use arrayvec::ArrayVec;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::Errno;
+
+use super::Decoder;
+use crate::errno::call::{Call, IoctlError};
+use crate::limits::{CODED_BUFFERS_MAX, PLANES};
+use crate::media::colour::Colour;
+use crate::media::format::RawFormat;
+use crate::media::layout::FrameLayout;
+use crate::types::flip::Flip;
+use crate::v4l2::abi::{BUF_FLAG_TIMESTAMP_COPY, CID_HFLIP, CID_VFLIP, FIELD_NONE, Memory, Scalar};
+use crate::v4l2::encoder::OUTPUT_PLANES;
+use crate::v4l2::ioctl::{self, Buffer, Result};
+use crate::v4l2::negotiate::{Refused, layout, raw_format};
+
+impl Decoder {
+    /// Sets what comes in: raw pictures of this size, with so many bytes from one row to the next in each memory plane at least (0: its
+    /// own). Gives where their rows lie.
+    ///
+    /// # Errors
+    /// When the driver takes none of that format or size.
+    #[inline(never)]
+    pub fn take_raw(
+        &mut self,
+        raw: &'static RawFormat,
+        size: (u32, u32),
+        bytesperline: &[u32; PLANES],
+    ) -> core::result::Result<FrameLayout, Refused> {
+        let fd = self.pictures.as_fd();
+        let given = raw_format(fd, self.output, raw, size, bytesperline, Colour::UNKNOWN)?;
+        if given.size() != size {
+            // It would convert the rows of padding, too.
+            return Err(Refused::Size(size, given.size()));
+        }
+        let rows = layout(raw, size, &given).map_err(Refused::Layout)?;
+        self.raw = Some(rows);
+        Ok(rows)
+    }
+
+    /// Has the pictures mirrored.
+    ///
+    /// # Errors
+    /// When it cannot do that.
+    pub fn flip(&self, flip: Flip) -> Result<()> {
+        for (id, on) in [(CID_HFLIP, flip.horizontal), (CID_VFLIP, flip.vertical)] {
+            if on {
+                ioctl::s_ext_ctrl(self.as_fd(), id, Scalar::Bits32, 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Allocates the OUTPUT buffers in place of those that there are, and gives them as dma-bufs, buffer after buffer, each with its memory
+    /// planes.
+    ///
+    /// # Errors
+    /// When memory is short, or there are more of them than can be used.
+    #[inline(never)]
+    pub fn allocate_raw(&mut self, slots: u32) -> Result<ArrayVec<OwnedFd, OUTPUT_PLANES>> {
+        ioctl::reqbufs(self.as_fd(), self.output, Memory::Mmap, 0)?;
+        let granted = ioctl::reqbufs(self.as_fd(), self.output, Memory::Mmap, slots)?;
+        if granted.count < slots || granted.count as usize > CODED_BUFFERS_MAX {
+            return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
+        }
+        let planes = self.raw.map_or(1, |rows| rows.memory_plane_count);
+        let mut exported = ArrayVec::new();
+        for slot in 0..granted.count {
+            for plane in 0..planes {
+                exported.push(ioctl::expbuf(self.as_fd(), self.output, slot, plane)?);
+            }
+        }
+        Ok(exported)
+    }
+
+    /// Takes these dma-bufs for its OUTPUT buffers, buffer after buffer, each with its memory planes.
+    ///
+    /// # Errors
+    /// When the driver cannot read them.
+    pub fn import_raw(&mut self, buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<()> {
+        ioctl::reqbufs(self.as_fd(), self.output, Memory::Mmap, 0)?;
+        let planes = self.raw.map_or(1, |rows| rows.memory_plane_count);
+        let slots = buffers.len() as u32 / planes.max(1);
+        let granted = ioctl::reqbufs(self.as_fd(), self.output, Memory::Dmabuf, slots)?;
+        if granted.count < slots || granted.count as usize > CODED_BUFFERS_MAX {
+            return Err(IoctlError::new(Call::ReqBufsDmabuf, Errno::NOMEM));
+        }
+        (self.lent, self.memory) = (buffers, Memory::Dmabuf);
+        for slot in 0..slots {
+            // Refused now, and not with the first picture, where the driver has the call.
+            match ioctl::prepare_buf(self.as_fd(), &mut self.input(slot)) {
+                Err(error) if error.is_missing() => {}
+                answer => answer?,
+            }
+        }
+        // Unprepared again.
+        ioctl::streamoff(self.as_fd(), self.output)
+    }
+
+    /// An OUTPUT buffer with a whole picture, with its memory.
+    fn input(&self, index: u32) -> Buffer {
+        let mut buffer = Buffer::new(self.output, self.memory, index);
+        let Some(rows) = &self.raw else {
+            return buffer;
+        };
+        let planes = rows.memory_plane_count as usize;
+        buffer.set_plane_count(planes);
+        for (plane, &length) in rows.memory_length.iter().take(planes).enumerate() {
+            buffer.set_bytesused(plane, length);
+        }
+        let lent = self.lent.iter().skip(index as usize * planes).take(planes);
+        for (plane, fd) in lent.enumerate() {
+            buffer.set_fd(plane, fd.as_fd());
+            buffer.set_length(plane, rows.memory_length[plane]);
+        }
+        buffer
+    }
+
+    /// Whether its pictures come in raw.
+    #[must_use]
+    pub fn converts(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// How many OUTPUT buffers the driver has.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.queued.count_ones()
+    }
+
+    /// Gives an OUTPUT buffer with a raw picture to the converter, under this timestamp (us).
+    ///
+    /// # Errors
+    /// When the driver refuses it.
+    pub fn queue_raw(&mut self, index: u32, key: u64) -> Result<()> {
+        let mut buffer = self.input(index);
+        buffer.set_timestamp(key);
+        buffer.set_flags(BUF_FLAG_TIMESTAMP_COPY);
+        buffer.set_field(FIELD_NONE);
+        ioctl::qbuf(self.as_fd(), &mut buffer)?;
+        self.queued |= 1u32.checked_shl(index).unwrap_or(0);
+        Ok(())
+    }
+
+    /// The OUTPUT buffers that came back since this was last asked, a bit for each: whoever fills them is to have them again.
+    pub fn take_freed(&mut self) -> u32 {
+        core::mem::take(&mut self.freed)
+    }
+}
