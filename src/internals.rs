@@ -106,6 +106,9 @@ mod not_loom {
         pub mod devices {
             pub use crate::types::devices::{DeviceChoice, MiddleChoice};
         }
+        pub mod flip {
+            pub use crate::types::flip::Flip;
+        }
         pub mod frame_rate {
             pub use crate::types::frame_rate::FrameRate;
         }

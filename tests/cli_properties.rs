@@ -18,6 +18,7 @@ use framemill::internals::types::control_setting::{
     BitrateMode, ControlName, ControlSetting, ControlValue,
 };
 use framemill::internals::types::devices::{DeviceChoice, MiddleChoice};
+use framemill::internals::types::flip::Flip;
 use framemill::internals::types::frame_rate::FrameRate;
 use framemill::internals::types::memory::MemoryChoice;
 use framemill::internals::types::run_options::{LogTarget, RunOptions};
@@ -194,6 +195,9 @@ impl Wanted {
             camera: None,
             camera_format: None,
             decoder: MiddleChoice::Auto,
+            camera_size: None,
+            flip: Flip::default(),
+            converter: MiddleChoice::Auto,
             colour: Colour {
                 range: self.colour.0.unwrap_or(0),
                 colorspace: self.colour.1.unwrap_or(0),

@@ -75,7 +75,7 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 603),
     ("engine/reconfigure.rs", 555),
     // Every capacity stands in one file.
-    ("limits.rs", 460),
+    ("limits.rs", 463),
 ];
 
 /// Most lines of a function.

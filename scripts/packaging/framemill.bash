@@ -10,16 +10,17 @@ _framemill() {
     [ "$COMP_CWORD" -eq 1 ] || case ${COMP_WORDS[1]} in
     run)
         case $prev in
-        --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --colorspace | --camera-wait | --frames | --idle | --ready-fd | --user | --realtime | --cpu | --log) return ;;
-        --device | --socket | --decoder | --edid) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        --size | --format | --fps | --codec | --bitrate | --gop | --profile | --min-qp | --max-qp | --control | --socket-mode | --socket-group | --producer-uid | --control-uid | --frame-slots | --packet-ring | --stall-ms | --drain-ms | --wait-device | --camera | --camera-format | --camera-size | --colorspace | --camera-wait | --frames | --idle | --ready-fd | --user | --realtime | --cpu | --log) return ;;
+        --device | --socket | --decoder | --converter | --edid) COMPREPLY=($(compgen -f -- "$cur")); return ;;
         --bitrate-mode) words="vbr cbr" ;;
         --level) words="auto" ;;
         --repeat-headers) words="on off" ;;
         --memory) words="auto export copy" ;;
+        --flip) words="h v hv" ;;
         --color-range) words="full limited" ;;
         --mux) words="annexb ts mp4 mjpeg packets" ;;
         --log-to) words="stderr kmsg" ;;
-        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --decoder --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --stdout --mux --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
+        *) words="--size --device --format --fps --codec --bitrate --bitrate-mode --gop --profile --level --min-qp --max-qp --repeat-headers --control --socket --socket-mode --socket-group --producer-uid --control-uid --frame-slots --packet-ring --memory --stall-ms --drain-ms --wait-device --camera --camera-format --decoder --camera-size --flip --converter --color-range --colorspace --progressive --edid --camera-wait --frames --idle --once --stdout --mux --ready-fd --user --no-sandbox --realtime --cpu --log --log-to --help" ;;
         esac
         ;;
     push)

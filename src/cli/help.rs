@@ -97,7 +97,7 @@ mod tests {
              [--gop N] [--profile NAME] [--level auto|N] [--min-qp N] [--max-qp N] [--repeat-headers on|off] \
              [--control NAME|ID=VALUE] [--socket PATH|@NAME] [--socket-mode OCTAL] [--socket-group GID] [--producer-uid UID] \
              [--control-uid UID] [--frame-slots N] [--packet-ring BYTES] [--memory auto|export|copy] [--stall-ms N] [--drain-ms N] \
-             [--wait-device MS] [--camera CAMERA] [--camera-format FOURCC] [--decoder PATH|auto|off] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--edid FILE|MODE] [--camera-wait MS] [--frames N] [--idle stop[:MS]] [--once] [--stdout] [--mux annexb|ts|mp4|mjpeg|packets] [--ready-fd N] [--user UID[:GID]] \
+             [--wait-device MS] [--camera CAMERA] [--camera-format FOURCC] [--decoder PATH|auto|off] [--camera-size WxH] [--flip h|v|hv] [--converter PATH|auto|off] [--color-range full|limited] [--colorspace SPACE] [--progressive] [--edid FILE|MODE] [--camera-wait MS] [--frames N] [--idle stop[:MS]] [--once] [--stdout] [--mux annexb|ts|mp4|mjpeg|packets] [--ready-fd N] [--user UID[:GID]] \
              [--no-sandbox] [--realtime PRIORITY] [--cpu N] [--log LEVEL] \
              [--log-to stderr|kmsg]",
         ),

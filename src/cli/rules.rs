@@ -37,8 +37,11 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
         if options.camera_size.is_some() {
             return Some("--camera-size goes with a camera; give --camera CAMERA");
         }
-        if converts(options) {
-            return Some("--flip and --converter go with a camera; give --camera CAMERA");
+        if options.flip.any() {
+            return Some("--flip goes with a camera; give --camera CAMERA");
+        }
+        if options.converter != MiddleChoice::Auto {
+            return Some("--converter goes with a camera; give --camera CAMERA");
         }
         if options.edid.is_some() {
             return Some("--edid goes with a camera; give --camera CAMERA");
@@ -76,11 +79,6 @@ fn run(options: &RunOptions<'_>) -> Option<&'static str> {
     }
 }
 
-/// Whether an option is given that only a converter can follow.
-fn converts(options: &RunOptions<'_>) -> bool {
-    options.flip.any() || options.converter != MiddleChoice::Auto
-}
-
 /// Whether an option is given that only an encoder can follow, or a decoder.
 fn sets_encoder(options: &RunOptions<'_>) -> bool {
     let numbers = [
@@ -99,7 +97,8 @@ fn sets_encoder(options: &RunOptions<'_>) -> bool {
         || options.device != DeviceChoice::Auto
         || options.decoder != MiddleChoice::Auto
         || options.camera_size.is_some()
-        || converts(options)
+        || options.flip.any()
+        || options.converter != MiddleChoice::Auto
         || !options.controls.is_empty()
 }
 

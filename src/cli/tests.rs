@@ -74,7 +74,7 @@ fn every_run_option_arrives() {
         "--device /dev/video11 --format NV12 --fps=30000/1001 --codec HEVC --bitrate 2.5M --gop 60 --bitrate-mode cbr --profile main \
          --level 4.1 --min-qp 10 --max-qp 40 --repeat-headers off --control a=1 --control 0x2=-3 \
          --socket /run/mill --socket-mode 600 --socket-group 44 --producer-uid 1000 --control-uid=0 --producer-uid 4294967294 --frame-slots 4 --packet-ring 1M --memory copy --stall-ms 500 --drain-ms 600 \
-         --wait-device 700 --camera /dev/video4 --camera-format NM12 --decoder /dev/video10 --edid 1080P30 --camera-wait 800 --frames 9 --idle stop:2s --once --stdout --mux mp4 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
+         --wait-device 700 --camera /dev/video4 --camera-format NM12 --decoder /dev/video10 --camera-size 640x480 --flip hv --converter auto --edid 1080P30 --camera-wait 800 --frames 9 --idle stop:2s --once --stdout --mux mp4 --user 1000:44 --no-sandbox --realtime 50 --cpu 3 --log debug --log-to kmsg",
         |options| {
             assert_eq!(options.device, DeviceChoice::Path(c"/dev/video11"));
             assert_eq!(options.format, Some(Fourcc::new(*b"NV12")));
@@ -118,6 +118,9 @@ fn every_run_option_arrives() {
                 Some(CameraFormat::Raw(Fourcc::new(*b"NM12")))
             );
             assert_eq!(options.decoder, MiddleChoice::Path(c"/dev/video10"));
+            assert_eq!(options.camera_size.unwrap().to_string(), "640x480");
+            assert!(options.flip.horizontal && options.flip.vertical);
+            assert_eq!(options.converter, MiddleChoice::Auto);
             assert_eq!(options.edid, Some(EdidChoice::Mode(MODES[1])));
             assert_eq!(options.camera_wait_ms, 800);
             assert_eq!(options.frames, Some(9));
@@ -405,6 +408,9 @@ fn options_of_a_camera_go_with_a_camera() {
         ("--camera-format", "NV12"),
         ("--camera-format", "MJPG"),
         ("--decoder", "off"),
+        ("--camera-size", "640x480"),
+        ("--flip", "h"),
+        ("--converter", "off"),
     ] {
         let sentence = usage_error(&std::format!("run --size 640x480 {option} {value}"));
         let expected = " goes with a camera; give --camera CAMERA";

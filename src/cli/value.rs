@@ -126,16 +126,7 @@ pub(super) fn middle(text: &CStr) -> Read<MiddleChoice<'_>> {
 }
 
 pub(super) fn flip(text: &[u8]) -> Read<Flip> {
-    let (horizontal, vertical) = match text {
-        b"h" => (true, false),
-        b"v" => (false, true),
-        b"hv" | b"vh" => (true, true),
-        _ => return Err(Wants::word("h v hv")),
-    };
-    Ok(Flip {
-        horizontal,
-        vertical,
-    })
+    Flip::named(text).ok_or(Wants::word("h v hv"))
 }
 
 pub(super) fn codec(text: &[u8]) -> Read<Fourcc> {

@@ -11,6 +11,7 @@ mod decoding;
 mod flush;
 mod frames;
 pub mod identity;
+mod middle;
 mod recovery;
 
 use rustix::event::PollFlags;

@@ -12,6 +12,21 @@ pub struct Flip {
 }
 
 impl Flip {
+    /// The one of this name: `h`, `v` or `hv`.
+    #[must_use]
+    pub fn named(text: &[u8]) -> Option<Self> {
+        let (horizontal, vertical) = match text {
+            b"h" => (true, false),
+            b"v" => (false, true),
+            b"hv" => (true, true),
+            _ => return None,
+        };
+        Some(Self {
+            horizontal,
+            vertical,
+        })
+    }
+
     /// Whether anything changes places.
     #[must_use]
     pub fn any(self) -> bool {

@@ -227,14 +227,14 @@ pub(super) static RUN: [CliOption; 48] = [
     option(
         "--flip",
         "h|v|hv",
-        "a converter mirrors the camera's pictures: left and right, top and bottom, or both; default neither",
+        "a converter mirrors the camera's pictures: left and right, top and bottom, or both",
         Takes::Text,
         set!(Run, options, value => options.flip = value::flip(value.bytes())?),
     ),
     option(
         "--converter",
         "PATH|auto|off",
-        "the converter of a camera's pictures; if not given, the first that can, where --camera-size or --flip wants one",
+        "the converter of a camera's pictures; the first that does what is wanted if not given",
         Takes::Text,
         set!(Run, options, value => options.converter = value::middle(value.text)?),
     ),

@@ -2,6 +2,8 @@
 //!
 //! Knows nodes and what they take. Sets formats on the one that it tries, of which nobody else learns.
 
+use core::ffi::CStr;
+
 use super::decoder::FoundDecoder;
 use crate::engine::camera::config::Input;
 use crate::error::{Failure, failure};
@@ -30,11 +32,38 @@ pub(super) fn needed(size: (u32, u32), options: &RunOptions<'_>) -> bool {
         || matches!(options.converter, MiddleChoice::Path(_))
 }
 
+/// What is between the camera and the encoder: the decoder, or a converter where one is needed. `gives`: the raw formats of the camera, or of
+/// the decoder, and then of what is between.
+///
+/// # Errors
+/// When both are wanted, or there is no converter that does it.
+pub(super) fn or<'a>(
+    decoder: Option<FoundDecoder<'a>>,
+    camera: &Camera,
+    choice: CameraChoice<'_>,
+    size: (u32, u32),
+    gives: &mut FormatSet,
+    options: &RunOptions<'a>,
+) -> Result<Option<FoundDecoder<'a>>, Failure> {
+    if !needed(size, options) {
+        return Ok(decoder);
+    }
+    if decoder.is_some() {
+        return Err(failure!(
+            Exit::Usage,
+            "a decoder's pictures are not converted: leave out --camera-size, --flip and --converter"
+        ));
+    }
+    let found = find(camera, choice, size, *gives, options)?;
+    *gives = found.gives().map_err(|error| found.failed(error))?;
+    Ok(Some(found))
+}
+
 /// Finds the converter, and sets what comes into it. `gives`: the camera's raw formats.
 ///
 /// # Errors
 /// When there is none, or none takes what the camera gives.
-pub(super) fn find<'a>(
+fn find<'a>(
     camera: &Camera,
     choice: CameraChoice<'_>,
     size: (u32, u32),
@@ -61,24 +90,7 @@ pub(super) fn find<'a>(
         MiddleChoice::Path(path) => {
             let named = NodePath::Given(path);
             let shown = Escaped(path.to_bytes());
-            let device = Device::open(path).map_err(|error| match error {
-                NotUsable::NotM2m(capability) => failure!(
-                    Exit::NoDevice,
-                    "--converter {shown}: no memory-to-memory device: it is {}",
-                    Escaped(capability.card_name())
-                ),
-                NotUsable::Call(error) => failure!(
-                    exit_of(When::Opening, error.errno),
-                    "--converter {shown}: {error}"
-                ),
-            })?;
-            if let Some(role) = Role::of(&device).filter(|&role| role != Role::Converter) {
-                return Err(failure!(
-                    Exit::NoDevice,
-                    "--converter {shown}: it is no converter, but of the kind: {}",
-                    role.name()
-                ));
-            }
+            let device = open(path)?;
             fitted(device, named).ok_or_else(|| {
                 failure!(
                     Exit::Refused,
@@ -121,4 +133,28 @@ fn fit(
             && converter.take_raw(format, size, &[0; PLANES]).is_ok()
     })?;
     Some((converter, format))
+}
+
+/// The converter that the user named.
+fn open(path: &CStr) -> Result<Device, Failure> {
+    let shown = Escaped(path.to_bytes());
+    let device = Device::open(path).map_err(|error| match error {
+        NotUsable::NotM2m(capability) => failure!(
+            Exit::NoDevice,
+            "--converter {shown}: no memory-to-memory device: it is {}",
+            Escaped(capability.card_name())
+        ),
+        NotUsable::Call(error) => failure!(
+            exit_of(When::Opening, error.errno),
+            "--converter {shown}: {error}"
+        ),
+    })?;
+    match Role::of(&device) {
+        None | Some(Role::Converter) => Ok(device),
+        Some(other) => Err(failure!(
+            Exit::NoDevice,
+            "--converter {shown}: it is no converter, but of the kind: {}",
+            other.name()
+        )),
+    }
 }

@@ -116,19 +116,9 @@ impl<'a> Found<'a> {
                 Some(found)
             }
         };
-        let decoder = match decoder {
-            Some(_) if converter::needed(size, options) => {
-                return Err(failure!(
-                    Exit::Usage,
-                    "a decoder's pictures are not converted: leave out --camera-size, --flip and --converter"
-                ));
-            }
-            None if converter::needed(size, options) && passes.is_none() => {
-                let found = converter::find(&camera, choice, size, gives, options)?;
-                gives = found.gives().map_err(|error| found.failed(error))?;
-                Some(found)
-            }
-            decoder => decoder,
+        let decoder = match passes {
+            Some(_) => decoder,
+            None => converter::or(decoder, &camera, choice, size, &mut gives, options)?,
         };
         Ok(Self {
             camera: Some((camera, choice)),

@@ -3,19 +3,18 @@
 //!
 //! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
-use arrayvec::ArrayVec;
 use rustix::io::Errno;
 
 use super::buffers::{NotAttached, bring_together, decoder, has_rows, unbound};
 use super::config::{CameraConfig, DecoderConfig, Input, Part};
 use super::decoding::Decoding;
+use super::middle::{open_middle, share_inputs};
 use super::{CameraSource, Health, start};
 use crate::engine::error::EngineError;
 use crate::engine::request::Buffers;
 use crate::engine::setup::Setup;
-use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
-use crate::limits::{CAMERA_CODED_SLOTS, CAMERA_PAUSE_MS, CONVERTER_BUFFERS, PLANES};
+use crate::limits::{CAMERA_PAUSE_MS, PLANES};
 use crate::log::note;
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::Relaxed;
@@ -26,7 +25,6 @@ use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
 use crate::v4l2::camera::{Camera, PictureFormat, Signal};
 use crate::v4l2::decoder::Decoder;
-use crate::v4l2::device::NotUsable;
 use crate::v4l2::encoder::buffer_bytes;
 use crate::v4l2::negotiate::{Refused, Rows, Wanted, check_size};
 
@@ -325,67 +323,6 @@ fn log_chain(
         setup.stage.session.path,
         wanted.codec
     );
-}
-
-/// Opens what is between camera and encoder and sets what comes into it. A decoder's camera has its buffers then.
-fn open_middle<'a>(
-    camera: &mut Camera,
-    between: DecoderConfig<'_>,
-    wanted: &Wanted,
-) -> Result<Decoder, NotAttached<'a>> {
-    let size = between.input.size((wanted.width, wanted.height));
-    let wanted = Wanted {
-        width: size.0,
-        height: size.1,
-        ..*wanted
-    };
-    let mut opened = Decoder::open(between.node).map_err(|error| match error {
-        NotUsable::Call(error) => decoder(error),
-        NotUsable::NotM2m(_) => decoder(IoctlError::new(Call::QueryCap, Errno::NODEV)),
-    })?;
-    let pictures = between.input.pictures();
-    match between.input {
-        Input::Coded(coded) => {
-            camera.negotiate(pictures, &wanted, &[0; PLANES])?;
-            camera.pictures.allocate(CAMERA_CODED_SLOTS)?;
-            let bytes = camera.pictures.buffer_bytes()?;
-            opened.take(coded, size, bytes).map_err(decoder)?;
-        }
-        Input::Raw { format, flip, .. } => {
-            opened.flip(flip).map_err(decoder)?;
-            let rows = opened.take_raw(format, size, &[0; PLANES]);
-            let rows = rows.map_err(decoder)?.placement();
-            let given = camera.negotiate(pictures, &wanted, &rows.bytesperline)?;
-            let given = given.unwrap_or_default().placement();
-            if given != rows {
-                // The camera's rows are its own: the converter has to read those.
-                let again = opened.take_raw(format, size, &given.bytesperline);
-                if again.map_err(decoder)?.placement() != given {
-                    return Err(decoder(IoctlError::new(Call::SFmt, Errno::PROTO)));
-                }
-            }
-        }
-    }
-    Ok(opened)
-}
-
-/// One set of buffers for the camera and the converter: the converter's OUTPUT buffers, which the camera fills, or the camera's, which the
-/// converter reads.
-fn share_inputs<'a>(one: &mut Decoder, camera: &mut Camera) -> Result<(), NotAttached<'a>> {
-    let mut slots = CONVERTER_BUFFERS;
-    for _ in 0..2 {
-        let lent = one.allocate_raw(slots).map_err(decoder)?;
-        match camera.pictures.borrow(lent) {
-            Ok(None) => return Ok(()),
-            // A camera that needs more says so when it is given less.
-            Ok(Some(needed)) => slots = needed,
-            Err(_) => break,
-        }
-    }
-    camera.pictures.allocate(CONVERTER_BUFFERS)?;
-    let mut planes = ArrayVec::new();
-    camera.pictures.export(&mut planes)?;
-    one.import_raw(planes).map_err(decoder)
 }
 
 /// Sets the encoder up for rows that lie as these, such as the 1088 of a decoder for 1080, of which the crop shows 1080. Where it cannot,

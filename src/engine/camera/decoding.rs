@@ -70,12 +70,10 @@ impl<'a> Decoding<'a> {
         stats: Stats<'a>,
     ) -> Result<Self, IoctlError> {
         let mut coded = ArrayVec::new();
-        let copied = match decoder.converts() {
-            true => 0,
-            false => camera.pictures.slots(),
-        };
-        for slot in 0..copied {
-            coded.push(camera.pictures.map_one(slot)?);
+        for slot in 0..camera.pictures.slots() {
+            if !decoder.converts() {
+                coded.push(camera.pictures.map_one(slot)?);
+            }
         }
         Ok(Self {
             decoder,
@@ -96,10 +94,8 @@ impl<'a> Decoding<'a> {
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, stall_ns: u64) {
         let mut events = PollFlags::PRI;
         events.set(PollFlags::IN, self.lent > 0);
-        let gives_back = match self.decoder.converts() {
-            true => self.decoder.held() > 0,
-            false => self.decoder.free_input().is_none(),
-        };
+        let full = self.decoder.free_input().is_none();
+        let gives_back = full && (!self.decoder.converts() || self.decoder.held() > 0);
         events.set(PollFlags::OUT, gives_back);
         set.add(DECODER, self.decoder.as_fd(), events);
         if self.lent > 0 {
