@@ -19,6 +19,14 @@ use crate::v4l2::decoder::Decoder;
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 use crate::v4l2::role::Role;
 
+/// The stream's size as the user gave it, or the camera's; width 0: neither.
+pub(super) fn stream_size(options: &RunOptions<'_>) -> (u32, u32) {
+    match options.camera_size {
+        Some(given) if options.size.width == 0 => (given.width, given.height),
+        _ => (options.size.width, options.size.height),
+    }
+}
+
 /// The size that the camera is asked for, where it is not the stream's.
 fn camera_size(size: (u32, u32), options: &RunOptions<'_>) -> Option<(u32, u32)> {
     let given = options.camera_size?;

@@ -59,16 +59,8 @@ impl<'a> Found<'a> {
         let raw = options.camera_format.and_then(CameraFormat::raw);
         let named = options.camera_format.and_then(CameraFormat::coded);
         let passes = named.filter(|&coded| coded == options.codec);
-        if let (Some(given), Some(taken)) = (raw, options.format)
-            && !fit(given, taken)
-            && !converter::needed((options.size.width, options.size.height), options)
-        {
-            return Err(failure!(
-                Exit::Usage,
-                "--camera-format {given} cannot become --format {taken}: only their memory planes may differ without a --converter"
-            ));
-        }
-        let mut size = (options.size.width, options.size.height);
+        let mut size = converter::stream_size(options);
+        check_formats(raw, size, options)?;
         let Some(choice) = options.camera else {
             if size.0 == 0 {
                 size = SIZE_DEFAULT;
@@ -83,9 +75,6 @@ impl<'a> Found<'a> {
             });
         };
         let camera = find_camera(choice, edid, options, signals)?;
-        if let (0, Some(given)) = (size.0, options.camera_size) {
-            size = (given.width, given.height);
-        }
         let failed = |error: IoctlError| {
             let exit = exit_of(When::SettingUp, error.errno);
             failure!(exit, "{choice}: {error}")
@@ -96,6 +85,7 @@ impl<'a> Found<'a> {
         let queue = camera.pictures.kind();
         let mut gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
         let coded = match options.camera_format {
+            None if converter::needed(size, options) => None,
             None => decoder::instead_of_raw(&camera, choice, gives, size, options),
             Some(format) => format.coded(),
         };
@@ -269,5 +259,22 @@ impl<'a> Found<'a> {
         };
         let frames = options.frames;
         Some(CameraSource::new(camera, config, frames, stats, header))
+    }
+}
+
+/// That the formats that the user named can be brought together.
+fn check_formats(
+    raw: Option<Fourcc>,
+    size: (u32, u32),
+    options: &RunOptions<'_>,
+) -> Result<(), Failure> {
+    match (raw, options.format) {
+        (Some(given), Some(taken)) if !fit(given, taken) && !converter::needed(size, options) => {
+            Err(failure!(
+                Exit::Usage,
+                "--camera-format {given} cannot become --format {taken}: only their memory planes may differ without a --converter"
+            ))
+        }
+        _ => Ok(()),
     }
 }
