@@ -47,6 +47,9 @@ fn change_whose_time_is_up_waits_for_the_encoder_asleep() {
         until_true reached packets 24
         until_true reached frames_in_flight 4
         kill -9 $dying
+        # The next one may connect before the engine has seen its end.
+        alone() { [ $(counter producers) = 0 ]; }
+        until_true alone
         start push framemill push --size 640x480 --fps max --frames 5
         sleep 1
         knob away 1

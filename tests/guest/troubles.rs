@@ -202,6 +202,9 @@ fn change_in_which_the_encoder_stalls_is_made_once_nothing_is_inside() {
         until_true reached packets 25
         until_true reached frames_in_flight 4
         kill -9 $dying
+        # The next one may connect before the engine has seen its end.
+        alone() { [ $(counter producers) = 0 ]; }
+        until_true alone
         # What hangs goes on hanging until it is closed; what is reopened works.
         knob hang_after 0
         begin=$(up)
