@@ -46,7 +46,8 @@ fn failures_that_end_the_engine_have_their_exit_codes() {
         r"
         traced buffers inject=ioctl:error=EIO:when=$(nth VIDIOC_REQBUFS); ended buffers
         traced memory inject=ioctl:error=ENOMEM:when=$(nth VIDIOC_REQBUFS)+; ended memory
-        traced stream inject=ioctl:error=EIO:when=$(nth VIDIOC_STREAMON); ended stream
+        # Also with OUTPUT first, which some drivers want.
+        traced stream inject=ioctl:error=EIO:when=$(nth VIDIOC_STREAMON)+; ended stream
         traced export inject=ioctl:error=ENOTTY:when=$(nth VIDIOC_EXPBUF) --memory export; ended export
         (ulimit -n 6; exec framemill run --codec FWHT --size 640x368) 2>files.log; say files $?
 
@@ -70,7 +71,7 @@ fn failures_that_end_the_engine_have_their_exit_codes() {
     let cases: [(&str, u64, &[&str]); 8] = [
         ("buffers", 5, &["/dev/video0", "VIDIOC_REQBUFS", "EIO"]),
         ("memory", 14, &["/dev/video0", "VIDIOC_REQBUFS", "ENOMEM"]),
-        ("stream", 5, &["/dev/video0", "VIDIOC_STREAMON", "EIO"]),
+        ("stream", 5, &["/dev/video0", "VIDIOC_STREAM", "EIO"]),
         ("export", 4, &["/dev/video0", "VIDIOC_EXPBUF", "ENOTTY"]),
         ("files", 14, &["EMFILE"]),
         ("drain", 8, &["drain"]),
