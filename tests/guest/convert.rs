@@ -83,7 +83,7 @@ fn a_format_that_the_encoder_lacks_is_converted() {
         r"
         knob only_format 0x3231564e
         converted /dev/video12 640 480 YUYV 640 480 NV12
-        camera --camera-format YUYV --size 640x480 --converter /dev/video12 --frames 40 --packet-ring 16M
+        camera --camera-format YUYV --size 640x480 --frames 40 --packet-ring 16M
         ",
     );
 }

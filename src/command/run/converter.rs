@@ -9,14 +9,17 @@ use crate::engine::camera::config::Input;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
 use crate::limits::PLANES;
+use crate::log::note;
 use crate::media::format::RawFormat;
 use crate::media::format_set::FormatSet;
 use crate::text::Escaped;
-use crate::types::devices::{CameraChoice, MiddleChoice};
+use crate::types::devices::{CameraChoice, DeviceChoice, MiddleChoice};
 use crate::types::run_options::RunOptions;
+use crate::v4l2::abi::Queue;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::decoder::Decoder;
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
+use crate::v4l2::ioctl;
 use crate::v4l2::role::Role;
 
 /// The stream's size as the user gave it, or the camera's; width 0: neither.
@@ -65,6 +68,45 @@ pub(super) fn or<'a>(
     let found = find(camera, choice, size, *gives, options)?;
     *gives = found.gives().map_err(|error| found.failed(error))?;
     Ok(Some(found))
+}
+
+/// A converter for a camera none of whose raw formats (`gives`) an encoder takes, and the formats that it makes; `None` where the user wants none, or
+/// there is none. `fits`: whether a device makes the codec, and of a format that the camera has.
+pub(super) fn for_lack<'a>(
+    camera: &Camera,
+    choice: CameraChoice<'_>,
+    size: (u32, u32),
+    gives: FormatSet,
+    options: &RunOptions<'a>,
+    fits: &dyn Fn(&Device) -> bool,
+) -> Option<(FoundDecoder<'a>, FormatSet)> {
+    if options.converter != MiddleChoice::Auto {
+        return None;
+    }
+    let encodes = |device: &Device| {
+        ioctl::gives(device, device.queue(Queue::Capture), options.codec) == Ok(true)
+    };
+    let (mut encoders, mut fitting) = (0u32, 0u32);
+    let mut look = |device: &Device| {
+        encoders += u32::from(encodes(device));
+        fitting += u32::from(fits(device));
+    };
+    match options.device {
+        DeviceChoice::Path(path) => look(&Device::open(path).ok()?),
+        DeviceChoice::Auto => scan()
+            .filter_map(|(_, device)| device.ok())
+            .for_each(|device| look(&device)),
+    }
+    if encoders == 0 || fitting > 0 {
+        return None;
+    }
+    let found = find(camera, choice, size, gives, options).ok()?;
+    let made = found.gives().ok()?;
+    note!(
+        info,
+        "{choice}: a converter, because no encoder here takes what it gives ({gives})"
+    );
+    Some((found, made))
 }
 
 /// Finds the converter, and sets what comes into it. `gives`: the camera's raw formats.

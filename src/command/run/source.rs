@@ -130,14 +130,20 @@ impl<'a> Found<'a> {
     /// # Errors
     /// When there is none.
     pub(super) fn find_encoder(
-        &self,
+        &mut self,
         options: &RunOptions<'a>,
         signals: &Signals,
     ) -> Result<(Device, NodePath<'a>, RawFormats), Failure> {
-        let (device, found) = find(options, signals, &|device| {
-            let raw = self.raw_formats(device, options).ok().flatten();
-            raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
-        })?;
+        if let Some((camera, choice)) = &self.camera
+            && self.decoder.is_none()
+            && let Some((found, made)) =
+                converter::for_lack(camera, *choice, self.size, self.gives, options, &|device| {
+                    self.fits(device, options)
+                })
+        {
+            (self.decoder, self.gives) = (Some(found), made);
+        }
+        let (device, found) = find(options, signals, &|device| self.fits(device, options))?;
         let path = found.shown();
         let raw = self.raw_formats(&device, options).map_err(|error| {
             let exit = exit_of(When::SettingUp, error.errno);
@@ -159,6 +165,12 @@ impl<'a> Found<'a> {
             _ => failure!(Exit::Usage, "--size {odd}"),
         })?;
         Ok((device, found, raw))
+    }
+
+    /// Whether an encoder takes what the source gives.
+    fn fits(&self, device: &Device, options: &RunOptions<'_>) -> bool {
+        let raw = self.raw_formats(device, options).ok().flatten();
+        raw.is_some_and(|raw| device.encodes(raw.encoder.fourcc, options.codec))
     }
 
     /// The formats for both ends, if any fit.
