@@ -210,7 +210,7 @@ fn the_shell_completes_commands_options_and_values() {
     assert_eq!(offered(&["help", "t"]), ["tap"]);
     assert_eq!(
         offered(&["run", "--camera-"]),
-        ["--camera-format", "--camera-wait"]
+        ["--camera-format", "--camera-size", "--camera-wait"]
     );
     assert_eq!(
         offered(&["run", "--memory", ""]),
