@@ -53,6 +53,7 @@ fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
         ended run
         cp run.log /host/changed.log
 
+        say linux $(uname -r)
         # A producer whose frames come at another rate than a fixed one.
         engine fixed --size 320x176 --fps 50
         framemill push --frames 3 --fps 25 2>/dev/null || give_up push
@@ -63,10 +64,15 @@ fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
         ",
     ));
     outcome.succeeded(&["run", "fixed"]);
+    // The fastest that vivid's camera has in these sizes.
+    let (slow, small) = match outcome.said("linux").starts_with("6.1.") {
+        true => ("5/1", "40/1"),
+        false => ("30/1", "60/1"),
+    };
     let mut requests = Vec::new();
     for (name, rate, requested) in [
-        ("slow", "5/1", "60/1"),
-        ("small", "40/1", "60/1"),
+        ("slow", slow, "60/1"),
+        ("small", small, "60/1"),
         ("asked", "15/1", "15/1"),
         ("signal", "5035/84", "30/1"),
     ] {
@@ -79,11 +85,20 @@ fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
             "/dev/video4: gives {rate} frames/s, not the requested {requested}: the encoder is set up for {rate}"
         );
         let stream = outcome.probed(&format!("{name}.h264"), "stream=r_frame_rate,level");
-        requests.push((name, rate, told, log.contains(&line), json, log, stream));
+        let differs = usize::from(rate != requested);
+        requests.push((
+            name,
+            rate,
+            told,
+            differs,
+            log.contains(&line),
+            json,
+            log,
+            stream,
+        ));
     }
-    for (name, rate, told, line, json, log, stream) in &requests {
-        let differs = usize::from(*name != "asked");
-        assert!(*told == differs && *line == (differs == 1), "{name}: {log}");
+    for (name, rate, told, differs, line, json, log, stream) in &requests {
+        assert!(told == differs && *line == (*differs == 1), "{name}: {log}");
         assert!(
             json.contains(&format!("\"frame_rate\":\"{rate}\"")),
             "{name}: {json}"
@@ -109,8 +124,8 @@ fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
         );
         assert_eq!(outcome.number(&format!("{name}_page")), 1);
     }
-    // 1920x1080 at 5 frames/s is for level 4 what 60 is for level 4.2.
-    assert!(requests[0].6.contains("level=40"), "{}", requests[0].6);
+    // 1920x1080 at 5 or 30 frames/s is for level 4 what 60 is for level 4.2.
+    assert!(requests[0].7.contains("level=40"), "{}", requests[0].7);
 
     let (log, json) = (outcome.text("changed.log"), outcome.text("changed.json"));
     assert!(json.contains("\"frame_rate\":\"196875/2704\""), "{json}");
