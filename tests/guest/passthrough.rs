@@ -285,6 +285,7 @@ fn webcams_h264_is_passed_on_and_its_key_frames_are_found() {
         "{CAMERA}{WEBCAM}{PASS}\nnames='{names}'\nencoder='--camera-format H264 --codec H264'\n{}",
         r"
         plug h264=640x480 $names
+        try other framemill run --camera $node --camera-format H264 --codec MJPG
         pass
         until_true reached packets 15
         start late framemill tap --mux ts --frames 5 --to /host/late.ts
@@ -315,6 +316,11 @@ fn webcams_h264_is_passed_on_and_its_key_frames_are_found() {
     }
     let json = outcome.text("stat.json");
     assert_eq!(stat(&json, "frames_dropped"), 0, "{json}");
+    // It is passed on or nothing.
+    assert_eq!(outcome.number("other"), 2, "{}", outcome.story());
+    let other = outcome.text("other.log");
+    let sentence = "--camera-format H264: pictures of JPEG alone are decoded here; with --codec H264 they are passed on";
+    assert!(other.contains(sentence), "{other}");
     // Nobody is there who could make one.
     assert_eq!(outcome.number("key"), 4, "{}", outcome.story());
     assert!(!outcome.bytes("late.ts").is_empty());

@@ -119,6 +119,12 @@ pub(super) fn find<'a>(
     camera: CameraChoice<'_>,
     raw: FormatSet,
 ) -> Result<FoundDecoder<'a>, Failure> {
+    if !matches!(coded, Fourcc::MJPG | Fourcc::JPEG) {
+        return Err(failure!(
+            Exit::Usage,
+            "--camera-format {coded}: pictures of JPEG alone are decoded here; with --codec {coded} they are passed on"
+        ));
+    }
     let mut unopened = Unopened::default();
     let found = match choice {
         MiddleChoice::Off => None,
