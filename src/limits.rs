@@ -317,7 +317,7 @@ pub const PROC_BYTES: usize = 1024;
 
 /// The least that the stack may be limited to, bytes: what the deepest call of any command uses, with some room for the command line
 /// and the environment, which lie on the stack, too.
-pub const STACK_MIN_BYTES: u64 = 80 * 1024;
+pub const STACK_MIN_BYTES: u64 = 128 * 1024;
 
 /// Stack that is touched before the loop starts, bytes: more than the deepest call of the loop uses.
 pub const STACK_PREFAULT_BYTES: usize = 128 * 1024;

@@ -124,7 +124,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
             say "limit $name" $?
             wait $log
         }
-        for bytes in 32768 65536 81919 81920 98304 131072; do short stack$bytes limit 3 $bytes; done
+        for bytes in 32768 65536 131071 131072 163840 262144; do short stack$bytes limit 3 $bytes; done
         for bytes in 0 8192 100000 5000000; do short fsize$bytes limit 1 $bytes; done
         for count in 3 5 8 12 16 20; do short nofile$count limit 7 $count; done
         for bytes in 1000000 2000000 8000000; do short as$bytes limit 9 $bytes; done
@@ -136,7 +136,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
         kill $small
         ended small
         # Each command.
-        for bytes in 32768 81920; do
+        for bytes in 32768 131072; do
             for command in help push tap stat ctl probe; do
                 quiet() { "$@" >out; }
                 try "$command.$bytes" quiet /host/with limit 3 $bytes framemill $command
@@ -180,7 +180,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
     for (name, words) in [
         (
             "stack32768",
-            "32768 bytes, and 81920 are needed: raise ulimit -s",
+            "32768 bytes, and 131072 are needed: raise ulimit -s",
         ),
         (
             "fsize0",
@@ -191,7 +191,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
         let log = outcome.text(&format!("{name}.log"));
         assert!(log.contains(words), "{name}: {log}");
     }
-    for name in ["stack81920", "fsize5000000", "nofile20", "memlock0"] {
+    for name in ["stack131072", "fsize5000000", "nofile20", "memlock0"] {
         let log = outcome.text(&format!("{name}.log"));
         assert!(log.contains("running: "), "{name}: {log}");
     }
@@ -214,7 +214,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
     for command in ["help", "push", "tap", "stat", "ctl", "probe"] {
         let code = outcome.number(&format!("{command}.32768"));
         assert_eq!(code, 14, "{command}");
-        let code = outcome.number(&format!("{command}.81920"));
+        let code = outcome.number(&format!("{command}.131072"));
         let expected = match command {
             "help" | "probe" => 0,
             "ctl" => 2,
