@@ -40,6 +40,12 @@ impl FormatSet {
         self.0 & Self::of(format.fourcc).0 != 0
     }
 
+    /// Whether the format of this code is in the set.
+    #[must_use]
+    pub fn contains_code(&self, code: Fourcc) -> bool {
+        self.0 & Self::of(code).0 != 0
+    }
+
     /// The formats in the set, in the order of `FORMATS`.
     pub fn iter(self) -> impl Iterator<Item = &'static RawFormat> {
         let indexed = FORMATS.iter().enumerate();

@@ -5,6 +5,7 @@
 use core::ffi::CStr;
 
 use super::decoder::FoundDecoder;
+use crate::command::formats::pair;
 use crate::engine::camera::config::Input;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
@@ -71,7 +72,7 @@ pub(super) fn or<'a>(
 }
 
 /// A converter for a camera none of whose raw formats (`gives`) an encoder takes, and the formats that it makes; `None` where the user wants none, or
-/// there is none. `fits`: whether a device makes the codec, and of a format that the camera has.
+/// there is none that helps. `fits`: whether a device makes the codec, and of a format that the camera has.
 pub(super) fn for_lack<'a>(
     camera: &Camera,
     choice: CameraChoice<'_>,
@@ -83,13 +84,19 @@ pub(super) fn for_lack<'a>(
     if options.converter != MiddleChoice::Auto {
         return None;
     }
-    let encodes = |device: &Device| {
-        ioctl::gives(device, device.queue(Queue::Capture), options.codec) == Ok(true)
-    };
-    let (mut encoders, mut fitting) = (0u32, 0u32);
+    // What encoders of the codec take, as far as the user leaves it open. Where one fits, nothing is to be converted.
+    let (mut taken, mut fitting) = (None, false);
     let mut look = |device: &Device| {
-        encoders += u32::from(encodes(device));
-        fitting += u32::from(fits(device));
+        fitting |= fits(device);
+        let codec = ioctl::gives(device, device.queue(Queue::Capture), options.codec);
+        let takes = ioctl::raw_formats(device, device.queue(Queue::Output)).unwrap_or_default();
+        if codec == Ok(true) && taken.is_none() {
+            taken = Some(match options.format {
+                Some(format) if takes.contains_code(format) => FormatSet::of(format),
+                Some(_) => FormatSet::default(),
+                None => takes,
+            });
+        }
     };
     match options.device {
         DeviceChoice::Path(path) => look(&Device::open(path).ok()?),
@@ -97,16 +104,49 @@ pub(super) fn for_lack<'a>(
             .filter_map(|(_, device)| device.ok())
             .for_each(|device| look(&device)),
     }
-    if encoders == 0 || fitting > 0 {
-        return None;
-    }
-    let found = find(camera, choice, size, gives, options).ok()?;
+    let taken = taken.filter(|_| !fitting)?;
+    let found = first(|device, path| fitted(device, path, camera, size, gives, options))?;
     let made = found.gives().ok()?;
+    pair(made, taken)?;
     note!(
         info,
         "{choice}: a converter, because no encoder here takes what it gives ({gives})"
     );
     Some((found, made))
+}
+
+/// The first converter of which `fitted` makes something.
+fn first<'a>(
+    fitted: impl Fn(Device, NodePath<'a>) -> Option<FoundDecoder<'a>>,
+) -> Option<FoundDecoder<'a>> {
+    scan().find_map(|(path, device)| {
+        let device = device.ok()?;
+        let converts = Role::of(&device) == Some(Role::Converter);
+        converts.then(|| fitted(device, path))?
+    })
+}
+
+/// A device as the converter, if it does what is wanted.
+fn fitted<'a>(
+    device: Device,
+    path: NodePath<'a>,
+    camera: &Camera,
+    size: (u32, u32),
+    gives: FormatSet,
+    options: &RunOptions<'_>,
+) -> Option<FoundDecoder<'a>> {
+    let (other, flip) = (camera_size(size, options), options.flip);
+    let (converter, format) = fit(device, camera, gives, other.unwrap_or(size), options)?;
+    let input = Input::Raw {
+        format,
+        size: other,
+        flip,
+    };
+    Some(FoundDecoder {
+        path,
+        decoder: converter,
+        input,
+    })
 }
 
 /// Finds the converter, and sets what comes into it. `gives`: the camera's raw formats.
@@ -120,21 +160,8 @@ fn find<'a>(
     gives: FormatSet,
     options: &RunOptions<'a>,
 ) -> Result<FoundDecoder<'a>, Failure> {
-    let (other, flip) = (camera_size(size, options), options.flip);
-    let of_camera = other.unwrap_or(size);
-    let fitted = |device, path| {
-        let (converter, format) = fit(device, camera, gives, of_camera, options)?;
-        let input = Input::Raw {
-            format,
-            size: other,
-            flip,
-        };
-        Some(FoundDecoder {
-            path,
-            decoder: converter,
-            input,
-        })
-    };
+    let of_camera = camera_size(size, options).unwrap_or(size);
+    let fitted = |device, path| fitted(device, path, camera, size, gives, options);
     let (width, height) = of_camera;
     match options.converter {
         MiddleChoice::Path(path) => {
@@ -153,11 +180,7 @@ fn find<'a>(
             "--camera-size {width}x{height} is not the stream's size, which needs a converter, and --converter off allows none"
         )),
         MiddleChoice::Auto => {
-            let found = scan().find_map(|(path, device)| {
-                let device = device.ok()?;
-                let converts = Role::of(&device) == Some(Role::Converter);
-                converts.then(|| fitted(device, path))?
-            });
+            let found = first(fitted);
             found.ok_or_else(|| {
                 failure!(
                     Exit::NoDevice,
