@@ -225,7 +225,7 @@ fn read_frame(
     let [_, _, precision, y0, y1, x0, x1, count]: [u8; 8] = read(picture, at)?;
     let (height, width) = (u16::from_be_bytes([y0, y1]), u16::from_be_bytes([x0, x1]));
     let components = usize::from(count);
-    // A height of 0 is told behind the scan.
+    // A height of 0 stands behind the scan (DNL).
     let sound = precision == 8 && width != 0 && height != 0 && length == 8 + 3 * components;
     let sampling = match components {
         _ if !sound => return Err(JpegError::BadFrame),

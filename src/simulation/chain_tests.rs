@@ -49,7 +49,7 @@ fn drain(pictures: &Mapped<'_>, last: &mut u64, seen: &mut Seen) -> bool {
             Ok(picture) => {
                 let index = picture.index();
                 if index as usize >= pictures.regions.len() {
-                    // A driver that lies: everything is begun anew.
+                    // A driver that lies: everything begins again.
                     return true;
                 }
                 if picture.has(BUF_FLAG_ERROR) {

@@ -200,7 +200,7 @@ fn start_that_sleeps_in_the_kernel_does_not_starve_clients() {
     assert!(hung > 400 && served > hung / 10 * 8, "{}", outcome.story());
 }
 
-/// What the imitated webcam promises to the other tests: its JPEGs arrive byte for byte, and damaged as it was told to, without a mark.
+/// What the imitated webcam promises to the other tests: its JPEGs arrive byte for byte, and damaged as its options say, without a mark.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn motion_jpeg_of_the_imitated_webcam_arrives_as_it_was_sent() {

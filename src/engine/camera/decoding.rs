@@ -36,7 +36,7 @@ pub struct Decoding<'a> {
     unfit: u32,
     /// The driver said that the stream changed: the queue ends, and has to be started again.
     changing: bool,
-    /// It was told to give what it has.
+    /// It is to give what it has: no picture follows.
     draining: bool,
     /// Something is missing before the next raw picture.
     gap: bool,

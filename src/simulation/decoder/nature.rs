@@ -3,7 +3,7 @@
 use super::super::format::Terms;
 use crate::media::fourcc::Fourcc;
 
-/// How the end of the pictures in the old format is told, when the format changes.
+/// How a decoder marks the end of the pictures in the old format, when the format changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::simulation) enum Change {
     /// DQBUF is EPIPE at once: pictures that were not dequeued are lost (bcm2835-codec).
