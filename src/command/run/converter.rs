@@ -72,37 +72,47 @@ pub(super) fn or<'a>(
 }
 
 /// A converter for a camera none of whose raw formats (`gives`) an encoder takes, and the formats that it makes; `None` where the user wants none, or
-/// there is none that helps. `fits`: whether a device makes the codec, and of a format that the camera has.
+/// there is none that helps, or a device does not say what it takes: then nobody knows that something is lacking. `fits`: whether a device takes
+/// a format that the camera has.
 pub(super) fn for_lack<'a>(
     camera: &Camera,
     choice: CameraChoice<'_>,
     size: (u32, u32),
     gives: FormatSet,
     options: &RunOptions<'a>,
-    fits: &dyn Fn(&Device) -> bool,
+    fits: &dyn Fn(&Device) -> ioctl::Result<bool>,
 ) -> Option<(FoundDecoder<'a>, FormatSet)> {
     if options.converter != MiddleChoice::Auto {
         return None;
     }
     // What encoders of the codec take, as far as the user leaves it open. Where one fits, nothing is to be converted.
     let (mut taken, mut fitting) = (None, false);
-    let mut look = |device: &Device| {
-        fitting |= fits(device);
-        let codec = ioctl::gives(device, device.queue(Queue::Capture), options.codec);
-        let takes = ioctl::raw_formats(device, device.queue(Queue::Output)).unwrap_or_default();
-        if codec == Ok(true) && taken.is_none() {
+    let mut look = |device: &Device| -> ioctl::Result<()> {
+        if !ioctl::gives(device, device.queue(Queue::Capture), options.codec)? {
+            return Ok(());
+        }
+        fitting |= fits(device)?;
+        let takes = ioctl::raw_formats(device, device.queue(Queue::Output))?;
+        if taken.is_none() {
             taken = Some(match options.format {
                 Some(format) if takes.contains_code(format) => FormatSet::of(format),
                 Some(_) => FormatSet::default(),
                 None => takes,
             });
         }
+        Ok(())
     };
     match options.device {
-        DeviceChoice::Path(path) => look(&Device::open(path).ok()?),
-        DeviceChoice::Auto => scan()
-            .filter_map(|(_, device)| device.ok())
-            .for_each(|device| look(&device)),
+        DeviceChoice::Path(path) => look(&Device::open(path).ok()?).ok()?,
+        DeviceChoice::Auto => {
+            for (_, device) in scan() {
+                match device {
+                    Ok(device) => look(&device).ok()?,
+                    Err(NotUsable::Call(error)) if !error.is_missing() => return None,
+                    Err(_) => {}
+                }
+            }
+        }
     }
     let taken = taken.filter(|_| !fitting)?;
     let found = first(|device, path| fitted(device, path, camera, size, gives, options))?;

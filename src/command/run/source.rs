@@ -138,7 +138,7 @@ impl<'a> Found<'a> {
             && self.decoder.is_none()
             && let Some((found, made)) =
                 converter::for_lack(camera, *choice, self.size, self.gives, options, &|device| {
-                    self.fits(device, options)
+                    Ok(self.raw_formats(device, options)?.is_some())
                 })
         {
             (self.decoder, self.gives) = (Some(found), made);
