@@ -81,6 +81,13 @@ impl<'a> Life<'a> {
         struck.map(|call| call.name.to_owned())
     }
 
+    /// Whether the call that failed first named a node of a device.
+    fn struck_device(&self) -> bool {
+        let trace = self.text("trace");
+        let struck = calls(&trace).find(|call| call.line.ends_with("(INJECTED)"));
+        struck.is_some_and(|call| call.line.contains("/dev/"))
+    }
+
     /// Slots that frames of the second producer were queued in.
     pub fn slots(&self) -> usize {
         let from = self.text("mark").trim().parse().unwrap_or(usize::MAX);
@@ -181,6 +188,8 @@ impl<'a> Life<'a> {
             Some(7) if log.contains(" stalled ") && quiet => vec!["/dev/video", "stalled"],
             Some(8) if quiet => vec!["/dev/video", "drain"],
             _ if fault.call == "ioctl" && !fault.forever => vec![errno, "/dev/video", name],
+            // A folder is opened, too, in which the socket is made.
+            _ if fault.call == "openat" && !self.struck_device() => vec![errno],
             _ if fault.hits_device() => vec![errno, "/dev/video"],
             _ => vec![errno],
         };
