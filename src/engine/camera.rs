@@ -177,7 +177,7 @@ impl<'a> CameraSource<'a> {
         if ready.at(CAMERA_EVENT)
             && let Some(camera) = &self.camera
         {
-            match camera.changed() {
+            match camera.pictures.changed() {
                 Ok(false) => {}
                 Ok(true) => {
                     brought = true;

@@ -22,7 +22,7 @@ use super::device::{NotUsable, open_node};
 use super::ioctl::{self, Dequeued, Result};
 use super::negotiate::{Refused, Wanted, coded_format, layout, raw_format};
 use crate::errno::call::{Call, IoctlError};
-use crate::limits::{PLANES, TURN_BUDGET};
+use crate::limits::PLANES;
 use crate::media::colour::Colour;
 use crate::media::edid::{BLOCK, BLOCKS};
 use crate::media::format::RawFormat;
@@ -133,23 +133,6 @@ impl Camera {
             }
             Err(error) => Signal::Failed(error),
         }
-    }
-
-    /// Whether the source changed since this was last asked.
-    ///
-    /// # Errors
-    /// When the device is gone.
-    pub fn changed(&self) -> Result<bool> {
-        let mut changed = false;
-        for _ in 0..TURN_BUDGET {
-            match ioctl::dqevent(self.as_fd()) {
-                Ok(Some(event)) => changed |= event.type_ == EVENT_SOURCE_CHANGE,
-                Ok(None) => break,
-                Err(error) if error.is_missing() => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(changed)
     }
 
     /// Whether the signal has the timings that were taken over.

@@ -7,12 +7,12 @@ use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use super::abi::{Api, BufferType, Memory, Queue};
+use super::abi::{Api, BufferType, EVENT_SOURCE_CHANGE, Memory, Queue};
 use super::encoder::OUTPUT_PLANES;
 use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::memory::map_buffer;
 use crate::errno::call::{Call, IoctlError};
-use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES};
+use crate::limits::{CAMERA_RESERVE, FRAME_SLOTS_MAX, PLANES, TURN_BUDGET};
 use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::shm::region::Region;
@@ -204,6 +204,23 @@ impl CaptureQueue {
     #[must_use]
     pub fn any_buffer(&self) -> Buffer {
         Buffer::new(self.kind, self.memory, 0)
+    }
+
+    /// Whether the device said that what comes in changed, since this was last asked: a camera's signal, a decoder's stream.
+    ///
+    /// # Errors
+    /// When the device is gone.
+    pub fn changed(&self) -> Result<bool> {
+        let mut changed = false;
+        for _ in 0..TURN_BUDGET {
+            match ioctl::dqevent(self.as_fd()) {
+                Ok(Some(event)) => changed |= event.type_ == EVENT_SOURCE_CHANGE,
+                Ok(None) => break,
+                Err(error) if error.is_missing() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(changed)
     }
 
     /// Starts the stream. Buffers are given by `queue`, before or after.

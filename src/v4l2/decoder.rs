@@ -23,7 +23,7 @@ use super::ioctl::{self, Buffer, Dequeued, Result};
 use super::memory::map_buffer;
 use super::negotiate::{Refused, coded_format, layout, raw_format};
 use crate::errno::call::{Call, IoctlError};
-use crate::limits::{CODED_BUFFERS, CODED_BUFFERS_MAX, CODED_BYTES, PLANES, TURN_BUDGET};
+use crate::limits::{CODED_BUFFERS, CODED_BUFFERS_MAX, CODED_BYTES, PLANES};
 use crate::media::colour::Colour;
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
@@ -285,23 +285,6 @@ impl Decoder {
             empty: planes.clone().all(|plane| buffer.bytesused(plane) == 0),
             last: buffer.has(BUF_FLAG_LAST),
         }))
-    }
-
-    /// Whether the stream changed since this was last asked.
-    ///
-    /// # Errors
-    /// When the device is gone.
-    pub fn changed(&self) -> Result<bool> {
-        let mut changed = false;
-        for _ in 0..TURN_BUDGET {
-            match ioctl::dqevent(self.as_fd()) {
-                Ok(Some(event)) => changed |= event.type_ == EVENT_SOURCE_CHANGE,
-                Ok(None) => break,
-                Err(error) if error.is_missing() => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(changed)
     }
 
     /// Whether what it gives is still what was agreed on.

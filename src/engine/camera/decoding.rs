@@ -117,7 +117,7 @@ impl<'a> Decoding<'a> {
         if !ready.at(DECODER) {
             return Ok(false);
         }
-        let mut brought = self.decoder.changed()?;
+        let mut brought = self.decoder.pictures.changed()?;
         self.changing |= brought;
         let mut ended = false;
         // As many as there are, and the end.
