@@ -73,7 +73,7 @@ const FILE_LINES: usize = 400;
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 603),
-    ("engine/reconfigure.rs", 555),
+    ("engine/reconfigure.rs", 461),
     // Every capacity stands in one file.
     ("limits.rs", 463),
 ];

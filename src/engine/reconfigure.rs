@@ -15,27 +15,22 @@ use crate::engine::camera::attach::Attached;
 use crate::engine::clients::admit;
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
-use crate::engine::request::{Buffers, Request};
-use crate::engine::setup::{Setup, describe};
+use crate::engine::request::Request;
+use crate::engine::setup::{Change, Setup, describe};
 use crate::engine::source::Source;
 use crate::engine::stage::Closed;
-use crate::errno::call::{Call, IoctlError};
+use crate::errno::call::IoctlError;
 use crate::flow::log_limit::LogLimit;
 use crate::flow::pipeline::Pipeline;
-use crate::flow::recovery::Retry;
 use crate::flow::run_state::Next;
-use crate::limits::{
-    ATTACH_AGAIN_MS, CAMERA_PAUSE_MS, DEVICE_RETRY_MS, RETURN_MS, SHORTAGE_PAUSE_MS,
-};
+use crate::limits::{ATTACH_AGAIN_MS, CAMERA_PAUSE_MS};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::shm::stats::Counter;
 use crate::time::{MS, now};
 use crate::types::memory::MemoryChoice;
-use crate::v4l2::device::NotUsable;
 use crate::v4l2::encoder::Encoder;
-use rustix::io::Errno;
 
 /// What a reconfiguration changes, each part by itself.
 struct Parts<'e, 'a> {
@@ -79,58 +74,24 @@ impl<'a> Engine<'a> {
     }
 
     fn reconfigure(&mut self, request: Request, now_ns: u64) -> Result<(), EngineError<'a>> {
-        let imports = request.imports();
-        let Request {
-            wanted,
-            mut buffers,
-        } = request;
         // What the drain's deadline cut off.
         self.pipeline.restart(Counter::DroppedRestart, now_ns);
         self.pipeline.drop_filled(Counter::DroppedRestart);
-        let present = self.stage.wanted;
+        // Where nobody waits any more the encoder has to start again all the same.
         let waiting = self.clients.table.waiting();
+        let request = waiting.map(|_| request);
         let Parts {
             mut setup,
             log_limit,
             ..
         } = self.parts();
-        let mut back = setup.present_buffers();
-        // Whose memory is not taken gets the engine's slots instead: that is no refusal.
-        let mut answer = Ok(());
-        let mut slots = None;
-        if waiting.is_none() {
-            // Where nobody waits any more the encoder has to start again all the same.
-        } else if setup.retains_too_much(&wanted, &buffers, log_limit, now_ns) {
-            answer = Err(Refusal::Busy);
-        } else {
-            match setup.set_up(&wanted, &mut buffers) {
-                Ok(count) => slots = Some(count),
-                Err(error) => {
-                    setup.stage.log(error);
-                    back = Buffers::Driver(setup.stage.session.options.memory);
-                    answer = match error.is_shortage() {
-                        _ if imports => Ok(()),
-                        true => Err(Refusal::Resources),
-                        false => Err(Refusal::NotEncoded),
-                    };
-                }
+        let Change { slots, mut answer } = setup.change(request, log_limit, now_ns);
+        match slots {
+            Ok(slots) => self.begin_stream(slots),
+            Err(error) => {
+                self.reopen(error)?;
+                answer = Err(Refusal::Reopened);
             }
-        }
-        if slots.is_none() {
-            match self.parts().setup.set_up(&present, &mut back) {
-                Ok(count) => slots = Some(count),
-                Err(error) => {
-                    self.stage.log(error);
-                    self.stage.wanted = present;
-                    let short = IoctlError::new(Call::ReqBufs, Errno::NOMEM);
-                    let error = error.is_shortage().then_some(short);
-                    self.reopen(error)?;
-                    answer = Err(Refusal::Reopened);
-                }
-            }
-        }
-        if let Some(slots) = slots {
-            self.begin_stream(slots);
         }
         let now_ns = now();
         if let Some(index) = waiting
@@ -184,7 +145,7 @@ impl<'a> Engine<'a> {
             );
         }
         self.pipeline.restart(Counter::DroppedEncoder, now_ns);
-        match self.restart_queues() {
+        match self.stage.restart() {
             Ok(()) => {
                 self.new_generation();
                 Ok(())
@@ -280,7 +241,7 @@ impl<'a> Engine<'a> {
         // The calls may take their time.
         self.set_state(State::Recovering);
         self.stats.count(Counter::Restarts);
-        match self.restart_queues() {
+        match self.stage.restart() {
             Ok(()) => {
                 self.drop_in_flight();
                 self.new_generation();
@@ -288,15 +249,6 @@ impl<'a> Engine<'a> {
             }
             Err(error) => self.reopen(Some(error)),
         }
-    }
-
-    /// Stops and starts both queues: a new stream, with headers and a key frame.
-    fn restart_queues(&mut self) -> Result<(), IoctlError> {
-        let Some(encoder) = self.stage.encoder_mut() else {
-            return Ok(());
-        };
-        encoder.stop()?;
-        encoder.start()
     }
 
     /// What was inside the encoder is lost. A drain has to begin again.
@@ -337,13 +289,7 @@ impl<'a> Engine<'a> {
         self.set_state(State::Recovering);
         self.stats.count(Counter::Reopens);
         self.memory.clear();
-        let patience_ms = RETURN_MS.max(self.stage.session.options.wait_device_ms);
-        let retry = Retry::new(
-            now_ns,
-            u64::from(DEVICE_RETRY_MS) * MS,
-            u64::from(patience_ms) * MS,
-        );
-        let imports = self.stage.close(retry, error);
+        let imports = self.stage.close(error, now_ns);
         self.drop_in_flight();
         // Half a packet must not be published while its frame is counted as lost.
         self.sink.restarted();
@@ -375,19 +321,9 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When there was time enough.
     pub(super) fn try_reopen(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
-        let due = |closed: &mut Closed| closed.retry.next_ns() <= now_ns;
-        if !self.stage.closed().is_some_and(due) {
-            return Ok(());
-        }
-        match self.stage.open() {
-            Ok(Some(closed)) => self.set_up_again(closed, now_ns),
-            Ok(None) => Ok(()),
-            Err(refused) => {
-                if let (NotUsable::Call(error), Some(closed)) = (refused, self.stage.closed()) {
-                    closed.error = Some(error);
-                }
-                self.retry_later(now_ns)
-            }
+        match self.stage.try_open(now_ns)? {
+            Some(closed) => self.set_up_again(closed, now_ns),
+            None => Ok(()),
         }
     }
 
@@ -412,43 +348,13 @@ impl<'a> Engine<'a> {
             }
             Err(error) => {
                 self.stage.log(error);
-                if error.is_shortage() {
-                    closed.error = Some(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
-                }
-                let imports = matches!(closed.buffers, Buffers::Imported(..));
                 self.memory.clear();
-                if imports {
-                    // It may be their fault: the next try does without.
-                    closed.buffers = self.stage.fresh_buffers();
-                }
-                self.stage.close_again(closed);
-                if imports {
+                if self.stage.close_again(closed, &error) {
                     self.revoke_slots();
                 }
-                self.retry_later(now_ns)
+                self.stage.retry_later(now_ns)
             }
         }
-    }
-
-    fn retry_later(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
-        let Some(closed) = self.stage.closed() else {
-            return Ok(());
-        };
-        // Whoever has the memory gives it back some time: that is waited for without a limit.
-        let short = closed.error.is_some_and(IoctlError::is_shortage);
-        let longest_ms = if short {
-            SHORTAGE_PAUSE_MS
-        } else {
-            CAMERA_PAUSE_MS
-        };
-        let error = closed.error;
-        if closed
-            .retry
-            .again(now_ns, u64::from(longest_ms) * MS, short)
-        {
-            return Ok(());
-        }
-        Err(self.stage.final_error(error))
     }
 
     /// The encoder begins again as it was: consumers see it by a generation, a discontinuity and a key frame.

@@ -1,13 +1,14 @@
 //! The encoder and the memory of the slots are set up for each other: at the start, for a producer, for a camera, after a reopening.
 //!
-//! Knows the order of the steps, and what may stay as it is. Knows no client, and not whether a frame is on its way: the caller makes
+//! Knows the order of the steps, and what may stay as it is. Knows no client but by its request, and not whether a frame is on its way: the caller makes
 //! sure that none is.
 
+use crate::control::message::Refusal;
 use crate::engine::error::EngineError;
-use crate::engine::request::Buffers;
+use crate::engine::request::{Buffers, Request};
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::stage::Stage;
-use crate::errno::call::IoctlError;
+use crate::errno::call::{Call, IoctlError};
 use crate::flow::log_limit::LogLimit;
 use crate::free_memory::has_room;
 use crate::limits::RETAINED_SETS;
@@ -17,6 +18,7 @@ use crate::shm::layout::{PacketHeader, SlotMemory as Kind, State};
 use crate::shm::stats::{Counter, Stats};
 use crate::v4l2::encoder::{Encoder, buffer_bytes};
 use crate::v4l2::negotiate::Wanted;
+use rustix::io::Errno;
 
 /// What is set up.
 pub struct Setup<'e, 'a> {
@@ -26,6 +28,14 @@ pub struct Setup<'e, 'a> {
     pub memory: &'e mut SlotMemory,
     /// Counts what former producers keep.
     pub stats: Stats<'a>,
+}
+
+/// What came of a producer's request.
+pub struct Change {
+    /// How many slots there are; or the encoder runs no more, and why, where a reopening is not for a stall.
+    pub slots: Result<u32, Option<IoctlError>>,
+    /// Whether the producer gets what it requested, or the engine's slots in place of memory that is not taken.
+    pub answer: Result<(), Refusal>,
 }
 
 impl<'a> Setup<'_, 'a> {
@@ -84,6 +94,51 @@ impl<'a> Setup<'_, 'a> {
             );
         }
         too_much
+    }
+
+    /// Sets the encoder up for a producer's request, or else as it was before. `None`: nobody has a request any more.
+    #[must_use]
+    pub fn change(
+        &mut self,
+        request: Option<Request>,
+        log_limit: &LogLimit,
+        now_ns: u64,
+    ) -> Change {
+        let present = self.stage.wanted;
+        let mut back = self.present_buffers();
+        let mut answer = Ok(());
+        if let Some(mut request) = request {
+            let Request { wanted, buffers } = &mut request;
+            if self.retains_too_much(wanted, buffers, log_limit, now_ns) {
+                answer = Err(Refusal::Busy);
+            } else {
+                match self.set_up(wanted, buffers) {
+                    Ok(slots) => {
+                        return Change {
+                            slots: Ok(slots),
+                            answer,
+                        };
+                    }
+                    Err(error) => {
+                        self.stage.log(error);
+                        back = Buffers::Driver(self.stage.session.options.memory);
+                        answer = match error.is_shortage() {
+                            // Whose memory is not taken gets the engine's slots instead: that is no refusal.
+                            _ if request.imports() => Ok(()),
+                            true => Err(Refusal::Resources),
+                            false => Err(Refusal::NotEncoded),
+                        };
+                    }
+                }
+            }
+        }
+        let slots = self.set_up(&present, &mut back).map_err(|error| {
+            self.stage.log(error);
+            self.stage.wanted = present;
+            let short = IoctlError::new(Call::ReqBufs, Errno::NOMEM);
+            error.is_shortage().then_some(short)
+        });
+        Change { slots, answer }
     }
 
     /// Sets the encoder up for `wanted` with these buffers, and starts it. No frame is inside, and no producer has a slot. Gives how many

@@ -3,7 +3,10 @@
 //! A device that is closed is not a device: `encoder` gives it only while it is open. Knows the encoder, its session and its failures.
 //! Knows no client, no camera and no packet: what comes out of it is the sink's.
 
+mod closed;
 mod none;
+
+pub use closed::Closed;
 
 use core::cell::Cell;
 
@@ -19,7 +22,7 @@ use crate::engine::slot_memory::SlotMemory;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::key_frame::KeyFrame;
 use crate::flow::pipeline::Pipeline;
-use crate::flow::recovery::{Recovery, Retry};
+use crate::flow::recovery::Recovery;
 use crate::flow::wakeups::Wakeups;
 use crate::limits::REFUSED_FRAMES;
 use crate::log::note;
@@ -27,9 +30,8 @@ use crate::shm::stats::{Counter, Stats};
 use crate::time::{MS, now};
 use crate::types::memory::MemoryChoice;
 use crate::v4l2::controls;
-use crate::v4l2::device::Device;
 use crate::v4l2::encoder::Encoder;
-use crate::v4l2::negotiate::{Agreed, Wanted};
+use crate::v4l2::negotiate::Wanted;
 
 /// Whether the device is open.
 #[derive(Debug)]
@@ -38,19 +40,6 @@ enum State {
     Down(Closed),
     /// There is none: the camera's frames are coded.
     Relay,
-}
-
-/// The encoder while it is closed.
-#[derive(Debug)]
-pub struct Closed {
-    /// When the next try to reopen it is due.
-    pub retry: Retry,
-    /// Why it is closed; `None`: it stalled.
-    pub error: Option<IoctlError>,
-    /// What the OUTPUT queue is to be made of.
-    pub buffers: Buffers,
-    /// What was agreed on before.
-    agreed: Agreed,
 }
 
 /// The encoder in the loop.
@@ -115,14 +104,6 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The tries to reopen it, while it is closed.
-    pub fn closed(&mut self) -> Option<&mut Closed> {
-        match &mut self.state {
-            State::Up(_) | State::Relay => None,
-            State::Down(closed) => Some(closed),
-        }
-    }
-
     /// Whether the device is open, or none is needed.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -151,62 +132,10 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Closes the device, which frees everything that its driver holds, even where that does not answer any more. Dma-bufs that were
-    /// imported are kept. Gives whether there are any.
-    pub fn close(&mut self, retry: Retry, error: Option<IoctlError>) -> bool {
-        let fresh = self.fresh_buffers();
-        let (agreed, mut buffers) = match &mut self.state {
-            State::Up(encoder) => {
-                let (agreed, taken) = (*encoder.agreed(), encoder.take_imported_buffers());
-                let import = |(slots, rows, planes)| Buffers::Imported(slots, rows, planes);
-                (agreed, taken.map_or(Buffers::Unbound, import))
-            }
-            State::Down(closed) => {
-                let buffers = core::mem::replace(&mut closed.buffers, Buffers::Unbound);
-                (closed.agreed, buffers)
-            }
-            State::Relay => return false,
-        };
-        let imports = matches!(buffers, Buffers::Imported(..));
-        if !imports {
-            buffers = fresh;
-        }
-        self.state = State::Down(Closed {
-            retry,
-            error,
-            buffers,
-            agreed,
-        });
-        imports
-    }
-
-    /// Opens the device, if it is closed. It has no buffers yet; gives what they are to be made of.
-    ///
-    /// # Errors
-    /// As `Device::open`; then it stays closed.
-    pub fn open(&mut self) -> Result<Option<Closed>, crate::v4l2::device::NotUsable> {
-        let State::Down(closed) = &self.state else {
-            return Ok(None);
-        };
-        let device = Device::open(self.session.node)?;
-        let encoder = Encoder::without_buffers(device, closed.agreed);
-        Ok(
-            match core::mem::replace(&mut self.state, State::Up(encoder)) {
-                State::Up(_) | State::Relay => None,
-                State::Down(closed) => Some(closed),
-            },
-        )
-    }
-
-    /// Closes the device after a try to set it up failed: `closed` is as before, but for what the next try is made of.
-    pub fn close_again(&mut self, closed: Closed) {
-        self.state = State::Down(closed);
-    }
-
     /// Adds what is waited for; `slots`: also those that the encoder gives back; `end`: also its word for the end of a drain.
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, slots: bool, end: bool, now_ns: u64) {
         match &self.state {
-            State::Down(closed) => set.until(Some(closed.retry.next_ns())),
+            State::Down(closed) => set.until(Some(closed.next_ns())),
             State::Relay => {}
             State::Up(encoder) if !encoder.streams() => {}
             State::Up(encoder) => {
@@ -380,6 +309,18 @@ impl<'a> Stage<'a> {
         };
         self.session.start(encoder, &self.wanted)?;
         Ok(encoder.slots())
+    }
+
+    /// Stops and starts both queues: a new stream, with headers and a key frame.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn restart(&mut self) -> Result<(), IoctlError> {
+        let Some(encoder) = self.encoder_mut() else {
+            return Ok(());
+        };
+        encoder.stop()?;
+        encoder.start()
     }
 
     /// Logs an error that the engine survives.
