@@ -52,7 +52,7 @@ fn reserve(wanted: u64) -> u64 {
     (wanted / 4).min(FREE_MEMORY_RESERVE)
 }
 
-/// Bytes that are free, or that the kernel frees when they are needed: its caches (where /proc tells them), and swap.
+/// Bytes that are free, or that the kernel frees when they are needed: its caches (where /proc shows them), and swap.
 #[must_use]
 pub fn available() -> u64 {
     #[cfg(test)]

@@ -112,7 +112,7 @@ fn mistakes(word: &[u8], candidate: &[u8], most: usize) -> Option<usize> {
     (mistakes <= most).then_some(mistakes)
 }
 
-/// Letters of a word that the other one does not have, at least: each of them is a mistake. A quick look, which tells most words apart.
+/// Letters of a word that the other one does not have, at least: each of them is a mistake. A quick look, which distinguishes most words.
 fn foreign(word: &[u8], other: &[u8]) -> usize {
     let bit = |byte: &u8| 1u64 << (folded(byte) & 63);
     let letters = other.iter().fold(0, |set, byte| set | bit(byte));

@@ -103,7 +103,7 @@ pub(super) const fn measure(min: u32, max: u32, unit: Unit) -> Takes {
     Takes::Number(Numbers { min, max, unit })
 }
 
-/// The kernel's integer controls are `__s32`: no encoder can be told more.
+/// The kernel's integer controls are `__s32`: no encoder takes more.
 const CONTROL_MAX: u32 = i32::MAX as u32;
 
 /// Frames: four years at 30 a second.

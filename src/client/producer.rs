@@ -44,7 +44,7 @@ pub struct FrameProducer {
     /// Slots taken from the ring and not committed: dropped guards.
     in_hand: ArrayVec<u32, SLOTS>,
     committed: u64,
-    /// The engine was told that no more frames come.
+    /// The engine knows that no more frames come.
     finishing: bool,
 }
 
@@ -289,7 +289,7 @@ impl SlotGuard<'_> {
     /// Hands the frame to the engine. `timestamp` (ns by convention) comes out with the packet.
     ///
     /// # Errors
-    /// When the end of CPU access cannot be told to the kernel: then the frame is not committed.
+    /// When the kernel does not take the end of CPU access: then the frame is not committed.
     pub fn commit(mut self, timestamp: u64) -> Result<(), ClientError> {
         self.done = true;
         self.producer.commit_slot(self.slot, timestamp)

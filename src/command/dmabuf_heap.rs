@@ -51,7 +51,7 @@ pub(super) fn shape(
     let mut bytesperline = [0; PLANES];
     for plane in tight.planes().iter().rev() {
         // The last one seen is the memory plane's first.
-        // Rows too long to be told are none for `layout`.
+        // Rows too long for a `u32` are none for `layout`.
         let aligned = plane.bytesperline.checked_next_multiple_of(ROW_ALIGNMENT);
         bytesperline[plane.memory_plane as usize] = aligned.unwrap_or(0);
     }

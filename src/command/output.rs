@@ -168,7 +168,7 @@ impl<'a> Output<'a> {
         self.finish()
     }
 
-    /// Everything that was written is out, or an error tells that it is not.
+    /// Everything that was written is out, or an error says that it is not.
     pub(super) fn finish(&mut self) -> Result<(), Failure> {
         self.flush();
         self.port.check()

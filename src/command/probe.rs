@@ -12,7 +12,7 @@
 //! | `role` | `encoder` (raw in, coded out), `decoder` (coded in), `converter` (raw to raw) or `camera` |
 //! | `stateless` | of a decoder: `true` where each frame's headers have to be parsed for it |
 //! | `camera` | of a camera, which has none of the names below: what `run --camera` takes; `card:` and the card is taken, too |
-//! | `choice` | of an encoder, what `framemill run` would best be told: |
+//! | `choice` | of an encoder, the value that suits `framemill run` best: |
 //! | … `format`, `codec` | four-character codes; empty when there is none that Framemill can use |
 //! | … `memory` | `export` (raw frames are not copied), or empty when the driver has no buffers of its own: it cannot be used |
 //! | `output`, `capture` | the two queues: |

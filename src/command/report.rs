@@ -128,7 +128,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Everything is written, or an error tells that it is not.
+    /// Everything is written, or an error says that it is not.
     pub(super) fn finish(&mut self) -> Result<(), Failure> {
         self.output.finish()
     }

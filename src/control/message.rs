@@ -56,7 +56,7 @@ pub enum Refusal {
     NotEncoded = 9,
     /// The encoder was reopened, and the producer's slots are gone with the old one.
     Reopened = 10,
-    /// The engine was told which users may do this, and this one is not among them.
+    /// The options name the users who may do this, and this one is not among them.
     NotAllowed = 11,
     /// The engine's frames come from a camera: there is no frame ring.
     CameraFeeds = 12,
@@ -162,7 +162,7 @@ pub enum Message {
     /// Client, as its first and only message: change this.
     Change(Change),
     /// Producer, before its first frame: take these dma-bufs of mine as slots. With the descriptors: each slot's memory planes in order.
-    /// Of others than root, the engine's own user and those that it was told of nothing is taken. The answer is `Frames` again, whatever
+    /// Of others than root, the engine's own user and those named in its options nothing is taken. The answer is `Frames` again, whatever
     /// the slots are then.
     Import(Offer),
     /// Engine: what came of the change; the connection is closed after this.

@@ -292,7 +292,7 @@ pub fn receive(socket: impl AsFd) -> Result<Received> {
     let answer = loop {
         let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         match recvmsg(&socket, &mut parts, &mut control, flags) {
-            // A peer that closed without having read everything: that is told once, and before what it had said.
+            // A peer that closed without having read everything: the kernel reports that once, and before what it had said.
             Err(Errno::CONNRESET) if !reset => reset = true,
             answer => break answer,
         }
@@ -333,7 +333,7 @@ pub fn receive_plain(socket: impl AsFd) -> Result<Received> {
     Ok(match recv(socket, &mut bytes, RecvFlags::DONTWAIT) {
         Ok((0, _)) | Err(Errno::CONNRESET | Errno::PIPE) => Received::Closed,
         Ok((length, _)) => match Message::decode(&bytes[..length]) {
-            // Of an offer it is to be told that nothing of it was taken.
+            // The answer to an offer has to say that nothing of it was taken.
             Some(message)
                 if message.descriptors() == 0 || matches!(message, Message::Import(_)) =>
             {

@@ -220,7 +220,7 @@ impl<'a> Stage<'a> {
         self.can_force && pipeline.next_is_anothers()
     }
 
-    /// Before a frame is queued: tells the encoder to make it a key frame, if that is due.
+    /// Before a frame is queued: makes it a key frame, if that is due.
     fn force_key_frame(&mut self, pipeline: &Pipeline<'_>, now_ns: u64) {
         if !self.key.due(now_ns) && !self.begins_with_key_frame(pipeline) {
             return;

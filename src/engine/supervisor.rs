@@ -1,4 +1,4 @@
-//! What a supervisor that started the engine is told: that the engine runs, what it does, that its loop turns. systemd's protocol
+//! What the engine reports to the supervisor that started it: that the engine runs, what it does, that its loop turns. systemd's protocol
 //! (`NOTIFY_SOCKET`: one datagram a message), and s6's (a newline at `--ready-fd`).
 //!
 //! Knows messages and when they are due. A supervisor that does not read is not waited for: what it did not take is sent again.
@@ -24,8 +24,8 @@ pub struct Supervisor {
     interval_ns: u64,
     /// When the next message is due, ns.
     due_ns: u64,
-    /// The state that was told last, and whether it was one of the end.
-    told: Option<(State, bool)>,
+    /// The state that was reported last, and whether it was one of the end.
+    reported: Option<(State, bool)>,
 }
 
 impl Supervisor {
@@ -37,7 +37,7 @@ impl Supervisor {
             ready,
             interval_ns,
             due_ns: u64::MAX,
-            told: None,
+            reported: None,
         }
     }
 
@@ -53,7 +53,7 @@ impl Supervisor {
             // A pipe has room for a byte when poll(2) says so.
             let takes = poll(&mut [PollFd::new(fd, PollFlags::OUT)], Some(&timespec(0)));
             if takes != Ok(0) {
-                // If it cannot be told, nobody is there.
+                // If it cannot be reported, nobody is there.
                 let _ = write(fd, b"\n");
                 self.ready = None;
             }
@@ -61,7 +61,7 @@ impl Supervisor {
         let Some(socket) = &self.socket else {
             return;
         };
-        let news = self.told != Some((state, ending));
+        let news = self.reported != Some((state, ending));
         if !news && now_ns < self.due_ns {
             return;
         }
@@ -74,7 +74,7 @@ impl Supervisor {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         let mut pause_ns = self.interval_ns;
         match send(socket, text.as_str().as_bytes(), flags) {
-            Ok(_) => self.told = Some((state, ending)),
+            Ok(_) => self.reported = Some((state, ending)),
             Err(_) => pause_ns = pause_ns.min(u64::from(HEARTBEAT_MS) * MS),
         }
         self.due_ns = now_ns.saturating_add(pause_ns);

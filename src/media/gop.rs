@@ -18,7 +18,7 @@ pub struct Gop {
     pub frame_rate: (u32, u32),
 }
 
-/// A GOP that a ring cannot hold. Its text is what the user is told.
+/// A GOP that a ring cannot hold. Its text is for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
     gop: Gop,

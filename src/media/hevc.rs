@@ -1,4 +1,4 @@
-//! What an HEVC sequence parameter set tells a container (ITU-T H.265, 7.3.2.2.1 and 7.3.3).
+//! What a container needs of an HEVC sequence parameter set (ITU-T H.265, 7.3.2.2.1 and 7.3.3).
 //!
 //! Knows the syntax up to the bit depths. Trusts nothing: a set that ends early is no set.
 

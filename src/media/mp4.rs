@@ -88,13 +88,13 @@ impl Mp4 {
         })
     }
 
-    /// Writes `ftyp` and `moov`, with which a stream begins, and goes on after a change: if they are others than before, or `anew`. `size`
+    /// Writes `ftyp` and `moov`, with which a stream begins, and goes on after a change: if they are others than before, or `again`. `size`
     /// is that of JPEG images, which have no parameter sets. Nothing is written when the headers do not describe a stream.
     pub fn begin(
         &mut self,
         headers: &[u8],
         size: (u32, u32),
-        anew: bool,
+        again: bool,
         sink: &mut Sink<'_>,
     ) -> Option<Description> {
         let mut config = Boxes::default();
@@ -121,7 +121,7 @@ impl Mp4 {
         let bytes = boxes.whole()?;
         let sum = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
         let sum = bytes.iter().fold(0x811c_9dc5, sum);
-        if sum == self.described && !anew {
+        if sum == self.described && !again {
             return None;
         }
         self.described = sum;

@@ -1,4 +1,4 @@
-//! What an H.264 sequence parameter set tells a player about the picture, colour and pixel shape (ITU-T H.264, 7.3.2.1.1 and annex E.1.1).
+//! What an H.264 sequence parameter set says of picture, colour and pixel shape (ITU-T H.264, 7.3.2.1.1 and annex E.1.1).
 //!
 //! Knows the syntax up to the colour description, and nothing behind it. Trusts nothing: a set that ends early or counts too far is no
 //! set. Never knows V4L2's numbers (`colour` does).

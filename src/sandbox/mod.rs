@@ -111,7 +111,7 @@ fn become_user(user: User, socket: Option<&CStr>, group: u32) -> Result<()> {
     };
     setrlimit(Resource::Memlock, unlimited)?;
     // Descriptors on their way to clients that do not read count as this user's, and past this limit nobody is sent any. As many as
-    // kernels allow a process, unless this one was told otherwise.
+    // kernels allow a process, unless it is configured otherwise.
     let many = Rlimit {
         current: Some(1 << 20),
         maximum: Some(1 << 20),

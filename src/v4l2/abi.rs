@@ -4,7 +4,7 @@
 //! Names are those of the C headers in Rust's spelling: `v4l2_fmtdesc` is `FmtDesc`, `V4L2_BUF_FLAG_LAST` is `BUF_FLAG_LAST`.
 //! Each size, offset and ioctl number is asserted at compile time here, and compared with the C headers by `tests/abi_probe.rs`.
 //!
-//! 32-bit: 64-bit times are used on every target. The kernel tells the two forms of a structure apart by the size in the ioctl number.
+//! 32-bit: 64-bit times are used on every target. The kernel distinguishes the two forms of a structure by the size in the ioctl number.
 
 mod buffer;
 mod constants;

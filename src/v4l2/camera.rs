@@ -273,7 +273,7 @@ impl Camera {
     /// # Errors
     /// When the stream failed or ended (EPIPE), a picture does not begin where its buffer does (EPROTO), or a buffer comes
     /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
-    /// a stream whose USB transfers failed: nothing comes after it, and nothing else tells.
+    /// a stream whose USB transfers failed: nothing comes after it, and nothing else shows it.
     pub fn dequeue(&self) -> Result<Option<Picture>> {
         let mut buffer = self.pictures.any_buffer();
         match self.pictures.dequeue(&mut buffer)? {

@@ -75,7 +75,7 @@ pub struct Table {
     reference: Option<(OwnedFd, OwnedFd)>,
     /// A consumer was not signalled, for want of memory.
     owes: bool,
-    /// What it has cost to wake the consumers that sleep on the futex word, who cannot be told apart.
+    /// What it has cost to wake the consumers that sleep on the futex word, who cannot be distinguished.
     sleepers_cost: WakeCost,
     /// Users who are refused for what their clients cost, and until when, `CLOCK_MONOTONIC` ns.
     costly: ArrayVec<(u32, u64), COSTLY_USERS>,

@@ -26,7 +26,7 @@ def main(path, socket=framemill.SOCKET, start="key"):
                 stream.time_base = Fraction(1, 90000)
                 begun = packet.timestamp
             if previous is not None and packet.discontinuity and packet.timestamp <= previous.timestamp:
-                # Another producer, whose timestamps begin anew: time goes on as frames were committed.
+                # Another producer, whose timestamps begin again: time goes on as frames were committed.
                 begun += packet.timestamp - previous.timestamp - (packet.committed - previous.committed)
             previous = packet
             coded = av.Packet(packet.data)
