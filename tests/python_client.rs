@@ -18,6 +18,7 @@ use framemill::control::message::Message;
 use framemill::internals::control::socket::{Received, receive_plain};
 use framemill::internals::shm::atomic::Ordering::Relaxed;
 use framemill::internals::shm::packet_ring::{Packet, store_codec_headers};
+use framemill::internals::shm::stats::Counter;
 use framemill::shm::layout::flag;
 
 /// An example beside the module, with these words. Debian's Python has PyAV.
@@ -44,6 +45,20 @@ fn key_frame_requested(engine: &Engine) {
         }
         assert!(begun.elapsed() < Duration::from_secs(60), "no request");
     }
+}
+
+#[test]
+fn module_has_every_counter_in_the_order_of_the_numbers() {
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/python");
+    let output = Command::new("/usr/bin/python3")
+        .args(["-B", "-c", "import framemill; print(*framemill.COUNTERS)"])
+        .env("PYTHONPATH", module)
+        .output()
+        .expect("python3 is there: scripts/check installs it");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim(),
+        Counter::NAMES
+    );
 }
 
 #[test]
