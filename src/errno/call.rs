@@ -275,6 +275,7 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
         Errno::NODATA,
         "an empty buffer marked with an error: its transfer failed",
     ),
+    (Some(Call::DqBuf), Errno::PROTO, "not the buffer agreed on"),
     (
         Some(Call::GFmt),
         Errno::PROTO,

@@ -236,7 +236,7 @@ impl Decoder {
     /// Takes the OUTPUT buffers that the decoder is done with, each once. Whether there was any.
     ///
     /// # Errors
-    /// When the queue is in error.
+    /// When the queue is in error, and EPROTO when it gives a buffer that it does not have: which one is free then, nobody knows.
     pub fn take_inputs(&mut self) -> Result<bool> {
         let mut taken = false;
         for _ in 0..CODED_BUFFERS_MAX {
@@ -245,9 +245,11 @@ impl Decoder {
             }
             let mut buffer = Buffer::new(self.output, self.memory, 0);
             match ioctl::dqbuf(self.as_fd(), &mut buffer)? {
-                // A driver that cannot count frees none.
                 Dequeued::Buffer => {
                     let bit = 1u32.checked_shl(buffer.index()).unwrap_or(0) & self.queued;
+                    if bit == 0 {
+                        return Err(IoctlError::new(Call::DqBuf, Errno::PROTO));
+                    }
                     self.queued &= !bit;
                     self.freed |= bit;
                 }
