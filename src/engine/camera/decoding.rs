@@ -106,8 +106,8 @@ impl<'a> Decoding<'a> {
     /// Takes the raw pictures that are there into the pipeline. Whether there was any, or any other sign of life.
     ///
     /// # Errors
-    /// When the decoder fails: an end of the stream that nobody asked for is EPIPE, and pictures that lie otherwise than agreed on
-    /// EPROTO of VIDIOC_G_FMT.
+    /// When the decoder fails: an end of the stream that nobody asked for is EPIPE, a buffer that it does not have is EPROTO, and pictures that
+    /// lie otherwise than agreed on are EPROTO of VIDIOC_G_FMT.
     pub fn take(
         &mut self,
         ready: Ready,
@@ -177,9 +177,9 @@ impl<'a> Decoding<'a> {
         }
         let committed = pipeline.commit(decoded.slot, coded.timestamp, coded.taken, now_ns);
         if committed.is_err() {
-            // Not one of those that it has: a driver that cannot count.
+            // Not one of those that it has: which one it is, nobody knows until all come back.
             self.lose(1);
-            return Ok(());
+            return Err(IoctlError::new(Call::DqBuf, Errno::PROTO));
         }
         let took_us = now_ns.saturating_sub(coded.taken) / 1000;
         self.stats.add(Counter::DecodeUs, took_us);
@@ -267,7 +267,8 @@ impl<'a> Decoding<'a> {
         Ok(Fed::In)
     }
 
-    /// Has a raw picture converted, unless the camera would be left with too few buffers.
+    /// Has a raw picture converted, unless the camera would be left with too few buffers, or there is none to convert it to: firmware of the
+    /// Raspberry Pi throws such a picture away.
     fn convert(
         &mut self,
         picture: &Picture,
@@ -275,8 +276,8 @@ impl<'a> Decoding<'a> {
         discontinuity: bool,
         now_ns: u64,
     ) -> Result<Fed, IoctlError> {
-        let held = self.decoder.held() as usize + CAMERA_RESERVE;
-        if held >= self.buffers as usize || self.link.is_full() {
+        let most = (self.buffers as usize).saturating_sub(CAMERA_RESERVE);
+        if self.decoder.held() as usize >= most.min(self.lent) || self.link.is_full() {
             return Ok(Fed::NoRoom);
         }
         let key = self.link.next_key(now_ns);

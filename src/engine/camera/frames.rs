@@ -29,6 +29,10 @@ impl CameraSource<'_> {
             Some(camera) if ready.at(FILLED) => camera.pictures.slots(),
             _ => 0,
         };
+        if rounds > 0 && self.decoding.is_some() {
+            // What comes has somewhere to go.
+            self.give_slots(pipeline, now_ns)?;
+        }
         for _ in 0..rounds {
             let Some(picture) = self.dequeue()? else {
                 break;
