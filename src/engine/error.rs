@@ -54,8 +54,8 @@ pub enum EngineError<'a> {
     CameraLost(CameraChoice<'a>, u64, Refused),
     /// The decoder of this path cannot be set up.
     Decoder(Escaped<'a>, Refused),
-    /// The decoder of this path could not be brought to work again within so many milliseconds.
-    DecoderLost(Escaped<'a>, u64, Refused),
+    /// The decoder or converter of this path, which the word says, could not be brought to work again within so many milliseconds.
+    DecoderLost(Escaped<'a>, &'static str, u32, Refused),
 }
 
 /// It is handed up from call to call.
@@ -99,7 +99,7 @@ impl<'a> EngineError<'a> {
             Self::Camera(_, refused) => refused.exit(),
             Self::CameraLost(..) => Exit::DeviceLost,
             Self::Decoder(_, refused) => refused.exit(),
-            Self::DecoderLost(_, _, Refused::Call(error)) => exit_of(When::Running, error.errno),
+            Self::DecoderLost(.., Refused::Call(error)) => exit_of(When::Running, error.errno),
             Self::DecoderLost(..) => Exit::Stalled,
         }
     }
@@ -146,10 +146,10 @@ impl fmt::Display for ErrorAt<'_> {
                 );
             }
             E::Decoder(decoder, refused) => return write!(f, "{decoder}: {refused}"),
-            E::DecoderLost(decoder, ms, refused) => {
+            E::DecoderLost(path, what, ms, refused) => {
                 return write!(
                     f,
-                    "{decoder}: the decoder does not work again within {ms} ms: {refused}"
+                    "{path}: the {what} does not work again within {ms} ms: {refused}"
                 );
             }
             _ => write!(f, "{}: ", self.1)?,
@@ -327,7 +327,7 @@ mod tests {
                 "/dev/video10: the driver does not take 3x4",
             ),
             (
-                EngineError::DecoderLost(Escaped(b"/dev/video10"), 30_000, odd.into()),
+                EngineError::DecoderLost(Escaped(b"/dev/video10"), "decoder", 30_000, odd.into()),
                 Exit::Stalled,
                 "/dev/video10: the decoder does not work again within 30000 ms: VIDIOC_G_PARM: EDOM",
             ),

@@ -71,6 +71,15 @@ impl Input {
         }
     }
 
+    /// What takes it, in a word.
+    #[must_use]
+    pub fn middle(self) -> &'static str {
+        match self {
+            Self::Coded(_) => "decoder",
+            Self::Raw { .. } => "converter",
+        }
+    }
+
     /// The size that the camera is asked for, where the stream's is this.
     #[must_use]
     pub fn size(self, of_stream: (u32, u32)) -> (u32, u32) {
@@ -160,10 +169,7 @@ impl fmt::Display for PartName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1.decoder) {
             (Part::Decoder, Some(decoder)) => {
-                let what = match decoder.input {
-                    Input::Coded(_) => "decoder",
-                    Input::Raw { .. } => "converter",
-                };
+                let what = decoder.input.middle();
                 write!(f, "{}: the {what}", Escaped(decoder.node.to_bytes()))
             }
             _ => write!(f, "{}: the camera", self.1),

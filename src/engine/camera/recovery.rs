@@ -156,7 +156,8 @@ impl<'a> CameraSource<'a> {
             return Err(match (of, config.decoder) {
                 (Part::Decoder, Some(decoder)) => {
                     let path = Escaped(decoder.node.to_bytes());
-                    EngineError::DecoderLost(path, patience_ms, *error)
+                    let what = decoder.input.middle();
+                    EngineError::DecoderLost(path, what, patience_ms as u32, *error)
                 }
                 _ => EngineError::CameraLost(config.choice, patience_ms, *error),
             });
