@@ -1,13 +1,14 @@
-//! Devices of a chain as a seed makes them: a camera that codes, and a decoder.
+//! Devices of a chain as a seed makes them: a camera that codes, and a decoder; a converter.
 
 use super::camera::CameraNature;
 use super::clock::BEGIN;
-use super::decoder::{Change, Cut, DecoderNature, Ends, Mishaps};
+use super::decoder::{Change, Converts, Cut, DecoderNature, Ends, Mishaps};
 use super::format::Terms;
 use super::random::Random;
 use super::webcam::Coding;
 use crate::media::fourcc::Fourcc;
 use crate::time::MS;
+use crate::types::flip::Flip;
 use crate::v4l2::abi::Api;
 
 /// A decoder. `like`: how the encoder lays frames out, some of whose formats it has.
@@ -40,6 +41,7 @@ pub(super) fn decoder(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -
             height_align: r.pick(&[2, 16]),
             sides: (32, 1920),
         },
+        converts: None,
         coded: r.pick(&[
             &[Fourcc::MJPG, Fourcc::JPEG][..],
             &[Fourcc::H264, Fourcc::MJPG],
@@ -67,6 +69,63 @@ pub(super) fn decoder(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -
         returns_early: r.chance(500),
         mishaps,
     }
+}
+
+/// What a user wants of a converter: pictures of the camera in another size, or mirrored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Conversion {
+    /// The camera's size, where it is not the stream's.
+    pub(super) size: Option<(u32, u32)>,
+    pub(super) flip: Flip,
+}
+
+impl Conversion {
+    pub(super) fn new(r: &mut Random) -> Self {
+        let sizes = [Some((96, 64)), Some((128, 96)), Some((32, 32)), None];
+        Self {
+            size: r.pick(&sizes),
+            flip: Flip {
+                horizontal: r.chance(300),
+                vertical: r.chance(300),
+            },
+        }
+    }
+}
+
+/// A converter. `seen`: how the camera lays its pictures out, `like`: how the encoder does.
+pub(super) fn converter(
+    r: &mut Random,
+    seen: &CameraNature,
+    like: &Terms,
+    lasts: u64,
+    trouble: bool,
+) -> DecoderNature {
+    let mut nature = decoder(r, like, lasts, trouble);
+    nature.own_rows = false;
+    if nature.mishaps.until != 0 && r.chance(250) {
+        nature.mishaps.wrong_input = r.pick(&[5, 30]);
+    }
+    // Nothing of what ends a stream is defined for it, and some do it all the same.
+    if r.chance(700) {
+        nature.ends = Ends::Unknown;
+    }
+    nature.outputs = (r.pick(&[1, 1, 2, 6, 8]), r.pick(&[32, 32, 8]));
+    nature.converts = Some(Converts {
+        terms: Terms {
+            api: nature.terms.api,
+            raw: seen.terms.raw,
+            row_align: r.pick(&[1, 32, 64]),
+            height_align: 2,
+            sides: (32, 1920),
+        },
+        exports: r.chance(850),
+        imports: r.chance(700),
+        flips: true,
+        discards: r.chance(500),
+        size: seen.size,
+        flip: Flip::default(),
+    });
+    nature
 }
 
 /// How a camera codes.
@@ -106,6 +165,7 @@ pub(super) fn plain_decoder(like: &Terms) -> DecoderNature {
             height_align: 16,
             ..*like
         },
+        converts: None,
         coded: &[Fourcc::MJPG, Fourcc::JPEG],
         coded_bytes: 512 << 10,
         outputs: (1, 32),
@@ -123,5 +183,24 @@ pub(super) fn plain_decoder(like: &Terms) -> DecoderNature {
         latency: (4 * MS, 4 * MS),
         returns_early: false,
         mishaps: Mishaps::default(),
+    }
+}
+
+/// Nothing is wrong with it: a converter that takes 4 ms for a picture, and whose user wants this.
+#[cfg(test)]
+pub(super) fn plain_converter(like: &Terms, size: (u32, u32), flip: Flip) -> DecoderNature {
+    DecoderNature {
+        terms: *like,
+        converts: Some(Converts {
+            terms: *like,
+            exports: true,
+            imports: true,
+            flips: true,
+            discards: true,
+            size,
+            flip,
+        }),
+        ends: Ends::Unknown,
+        ..plain_decoder(like)
     }
 }

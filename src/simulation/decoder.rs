@@ -1,8 +1,9 @@
-//! A simulated stateful decoder: one open file of an M2M device, with its two queues.
+//! A simulated stateful decoder, or a converter, which is one whose pictures come in raw: one open file of an M2M device, with its two queues.
 //!
 //! It answers as the kernel's text on stateful decoders says, and as bcm2835-codec does where that differs: one coded buffer is one image,
 //! SOURCE_CHANGE comes only where the images differ from what CAPTURE is set to. Knows nothing of the engine.
 
+mod convert;
 mod nature;
 mod pictures;
 mod work;
@@ -14,7 +15,7 @@ use rustix::io::{Errno, Result};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-pub(super) use nature::{Change, Cut, DecoderNature, Ends, Mishaps};
+pub(super) use nature::{Change, Converts, Cut, DecoderNature, Ends, Mishaps};
 use work::Work;
 
 use super::format::{Raw, queue_of, request};
@@ -22,11 +23,12 @@ use super::queue::{Queue, Queued};
 use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
+use crate::types::flip::Flip;
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_LAST, BufferType, DEC_CMD_STOP, DecoderCmd,
-    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, FIELD_NONE, FMT_FLAG_COMPRESSED,
-    FmtDesc, Format, Memory, Plane, Queue as Side, RawBuffer, RequestBuffers, SEL_TGT_COMPOSE,
-    Selection,
+    EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, ExtControl, FIELD_NONE,
+    FMT_FLAG_COMPRESSED, FmtDesc, Format, Memory, Plane, Queue as Side, RawBuffer, RequestBuffers,
+    SEL_TGT_COMPOSE, Selection,
 };
 
 /// `V4L2_DEC_CMD_START`.
@@ -41,6 +43,9 @@ pub(super) struct Decoder {
     coded_bytes: u32,
     /// The size that OUTPUT was set to.
     size: (u32, u32),
+    /// What a converter's OUTPUT is set to, and how it mirrors.
+    input: Option<Raw>,
+    flip: Flip,
     /// What CAPTURE is set to, and the visible part of it.
     raw: Raw,
     visible: (u32, u32),
@@ -69,6 +74,8 @@ impl Decoder {
             coded: nature.coded[0],
             coded_bytes: nature.coded_bytes,
             size,
+            input: nature.input(size),
+            flip: Flip::default(),
             raw: Raw::new(terms, terms.raw[0], size, [0; 3]),
             visible: size,
             output: Queue::new(Side::Output, terms.api),
@@ -90,6 +97,7 @@ impl Decoder {
         number: u32,
         argument: &mut dyn Any,
         planes: &mut [Plane],
+        control: Option<&mut ExtControl>,
         place: &mut Place<'_>,
         shared: &mut Shared,
     ) -> Result<()> {
@@ -106,7 +114,7 @@ impl Decoder {
             return self.request(request, place);
         }
         if let Some(export) = argument.downcast_mut::<ExportBuffer>() {
-            if !self.nature.exports {
+            if !self.exports(self.side(export.type_)?) {
                 return Err(Errno::NOTTY);
             }
             let queue = self.queue(export.type_)?;
@@ -142,6 +150,9 @@ impl Decoder {
         if let Some(command) = argument.downcast_ref::<DecoderCmd>() {
             return self.command(command.cmd);
         }
+        if let (abi::VIDIOC_S_EXT_CTRLS, Some(control)) = (number, control) {
+            return self.mirror(control);
+        }
         match (number, argument.downcast_ref::<u32>()) {
             (abi::VIDIOC_STREAMON, Some(&queue)) => self.start(queue),
             (abi::VIDIOC_STREAMOFF, Some(&queue)) => self.stop(queue),
@@ -161,9 +172,10 @@ impl Decoder {
     }
 
     fn describe(&self, desc: &mut FmtDesc) -> Result<()> {
-        let (list, flags) = match self.side(desc.type_)? {
-            Side::Output => (self.nature.coded, FMT_FLAG_COMPRESSED),
-            Side::Capture => (self.nature.terms.raw, 0),
+        let (list, flags) = match (self.side(desc.type_)?, &self.nature.converts) {
+            (Side::Output, Some(converts)) => (converts.terms.raw, 0),
+            (Side::Output, None) => (self.nature.coded, FMT_FLAG_COMPRESSED),
+            (Side::Capture, _) => (self.nature.terms.raw, 0),
         };
         desc.pixelformat = *list.get(desc.index as usize).ok_or(Errno::INVAL)?;
         desc.flags = flags;
@@ -172,6 +184,9 @@ impl Decoder {
 
     /// The size goes on to CAPTURE, whose rows are the driver's own again.
     fn output_format(&mut self, number: u32, format: &mut Format) -> Result<()> {
+        if self.input.is_some() {
+            return self.input_format(number, format);
+        }
         if number != abi::VIDIOC_G_FMT {
             let (asked, size, _) = request(format);
             let known = self.nature.coded.contains(&asked);
@@ -235,12 +250,16 @@ impl Decoder {
     fn request(&mut self, request: &mut RequestBuffers, place: &mut Place<'_>) -> Result<()> {
         let side = self.side(request.type_)?;
         let dmabuf = request.memory == Memory::Dmabuf as u32;
-        if dmabuf && !self.nature.imports {
+        if dmabuf && !self.imports(side) {
             return Err(Errno::INVAL);
         }
         let coded = [self.coded_bytes];
+        let taken = match &self.input {
+            Some(raw) => &raw.sizeimage[..raw.planes],
+            None => &coded[..],
+        };
         let (queue, (least, most), bytes) = match side {
-            Side::Output => (&mut self.output, self.nature.outputs, &coded[..]),
+            Side::Output => (&mut self.output, self.nature.outputs, taken),
             Side::Capture => (
                 &mut self.capture,
                 self.nature.captures,
@@ -272,6 +291,14 @@ impl Decoder {
                 let index = self.take_room(raw, planes, shared)?;
                 self.capture.only_prepared(index);
                 Ok(())
+            }
+            (abi::VIDIOC_PREPARE_BUF, Side::Output) if self.input.is_some() => {
+                let index = self.take_input(raw, planes, shared)?;
+                self.output.only_prepared(index);
+                Ok(())
+            }
+            (abi::VIDIOC_QBUF, Side::Output) if self.input.is_some() => {
+                self.take_picture(raw, planes, shared)
             }
             (abi::VIDIOC_QBUF, Side::Output) => self.take_image(raw, planes, shared),
             (abi::VIDIOC_QBUF, Side::Capture) => self.take_room(raw, planes, shared).map(|_| ()),

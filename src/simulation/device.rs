@@ -47,7 +47,9 @@ impl Device {
             Self::Encoder(encoder) => {
                 encoder.ioctl(number, argument, planes, control, place, shared)
             }
-            Self::Decoder(decoder) => decoder.ioctl(number, argument, planes, place, shared),
+            Self::Decoder(decoder) => {
+                decoder.ioctl(number, argument, planes, control, place, shared)
+            }
             Self::Camera(camera) => camera.ioctl(number, argument, planes, place, shared),
         }
     }

@@ -24,8 +24,8 @@ use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
 use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, ENC_CMD_STOP, EVENT_EOS, EncoderCmd, Event, EventSubscription,
-    ExportBuffer, ExtControl, ExtControls, FmtDesc, Format, Memory, Plane, QueryExtCtrl,
-    Queue as Side, RawBuffer, RequestBuffers, Selection, StreamParm,
+    ExportBuffer, ExtControl, ExtControls, FMT_FLAG_COMPRESSED, FmtDesc, Format, Memory, Plane,
+    QueryExtCtrl, Queue as Side, RawBuffer, RequestBuffers, Selection, StreamParm,
 };
 
 /// An open encoder.
@@ -156,11 +156,12 @@ impl Encoder {
 
     fn describe(&self, desc: &mut FmtDesc) -> Result<()> {
         let side = queue_of(desc.type_, self.nature.terms.api).ok_or(Errno::INVAL)?;
-        let list: &[Fourcc] = match side {
-            Side::Output => self.nature.terms.raw,
-            Side::Capture => &[self.nature.codec],
+        let (list, flags): (&[Fourcc], _) = match side {
+            Side::Output => (self.nature.terms.raw, 0),
+            Side::Capture => (&[self.nature.codec], FMT_FLAG_COMPRESSED),
         };
         desc.pixelformat = *list.get(desc.index as usize).ok_or(Errno::INVAL)?;
+        desc.flags = flags;
         Ok(())
     }
 

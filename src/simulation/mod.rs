@@ -22,6 +22,8 @@ mod clock;
 mod coded;
 mod consumer;
 mod controller;
+#[cfg(test)]
+mod converter_plans;
 mod decoder;
 #[cfg(test)]
 mod decoder_tests;
@@ -40,6 +42,8 @@ mod judge;
 mod kernel;
 mod ladder;
 mod memory;
+#[cfg(test)]
+mod named;
 mod natures;
 mod node;
 mod packets;

@@ -53,7 +53,10 @@ pub(super) fn describe(kind: &Kind, capability: &mut Capability) {
         ),
         Kind::Decoder(nature) => (
             nature.driver,
-            &b"simulated decoder"[..],
+            match nature.converts {
+                Some(_) => &b"simulated converter"[..],
+                None => b"simulated decoder",
+            },
             &b"platform:sim"[..],
             m2m(nature.terms.api),
         ),

@@ -183,6 +183,14 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
             _ => MiddleChoice::Path(c"/dev/video10"),
         };
     }
+    if let Some(wanted) = plan.conversion {
+        let size = wanted.size.map(|(width, height)| Size { width, height });
+        (options.camera_size, options.flip) = (size, wanted.flip);
+        options.converter = match size.is_none() && !wanted.flip.any() || plan.seed % 2 == 1 {
+            true => MiddleChoice::Path(c"/dev/video12"),
+            false => MiddleChoice::Auto,
+        };
+    }
     options.frames = plan.frames;
     options.idle_ms = plan.idle_ms;
     options

@@ -6,30 +6,20 @@ use std::{format, vec};
 
 use rustix::io::Errno;
 
-use super::camera::CameraNature;
-#[cfg(test)]
-use super::chain::plain_decoder;
-use super::chain::{codes, decoder};
+use super::chain::{Conversion, codes, converter, decoder};
 use super::clock::BEGIN;
-#[cfg(test)]
-use super::decoder::DecoderNature;
-use super::encoder::{Crop, Nature, Stops};
 use super::event::Event;
 use super::faults::{self, Fault, Faults};
-use super::natures::{NV12, YU12, YUYV, encoder, eyes, maker, node};
+use super::natures::{encoder, eyes, maker, node};
 use super::node::{Kind, Node};
 use super::random::Random;
-#[cfg(test)]
-use super::webcam::Coding;
 use super::{consumer, controller, producer, stranger};
 use crate::client::Start;
-use crate::control::message::FormatRequest;
 use crate::media::fourcc::Fourcc;
 use crate::time::MS;
 use crate::types::memory::MemoryChoice;
-use crate::v4l2::abi::Api;
 
-/// Node of the encoder, of the camera, and of the decoder of its pictures.
+/// Node of the encoder, of the camera, and of the decoder of its pictures, or their converter.
 pub(super) const ENCODER: usize = 0;
 pub(super) const CAMERA: usize = 1;
 pub(super) const DECODER: usize = 2;
@@ -40,6 +30,35 @@ const SETTLE: u64 = 25_000 * MS;
 const BROKEN_END: u64 = 120_000 * MS;
 /// No time, no end.
 const EVER: u64 = u64::MAX;
+
+/// The converter for what is wanted of a plan's camera, which is asked for its size then.
+fn converter_of(
+    nodes: &mut [Node],
+    wanted: Conversion,
+    lasts: u64,
+    trouble: bool,
+    r: &mut Random,
+) -> Node {
+    let Kind::Encoder(encoder) = &nodes[ENCODER].kind else {
+        unreachable!("it is the encoder's node")
+    };
+    let like = encoder.terms;
+    let Kind::Camera(seen) = &nodes[CAMERA].kind else {
+        unreachable!("it is the camera's node")
+    };
+    let mut seen = **seen;
+    seen.size = wanted.size.unwrap_or(seen.size);
+    // Most pairs have a way to common buffers.
+    let alone = r.chance(100);
+    seen.exports |= !alone;
+    let mut nature = converter(r, &seen, &like, lasts, trouble);
+    if let Some(converts) = &mut nature.converts {
+        converts.flip = wanted.flip;
+        converts.imports |= !alone;
+    }
+    nodes[CAMERA].kind = Kind::Camera(Rc::new(seen));
+    node(c"/dev/video12", Kind::Decoder(Rc::new(nature)), r)
+}
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug)]
@@ -65,6 +84,8 @@ pub(super) struct Plan {
     pub(super) camera: bool,
     /// The camera codes, and a decoder is between it and the encoder.
     pub(super) chain: bool,
+    /// A converter is between the camera and the encoder, for this.
+    pub(super) conversion: Option<Conversion>,
     /// The camera is named by its card.
     pub(super) by_card: bool,
     pub(super) frames: Option<u64>,
@@ -110,6 +131,13 @@ impl Plan {
             own_rows = nature.own_rows;
             nodes.push(node(c"/dev/video10", Kind::Decoder(Rc::new(nature)), r));
         }
+        // Drawn beside the others, whose plans stay as they are.
+        let other = &mut Random::new(!seed);
+        let conversion = (camera && !chain && other.chance(400)).then(|| Conversion::new(other));
+        if let Some(wanted) = conversion {
+            let middle = converter_of(&mut nodes, wanted, lasts, trouble, other);
+            nodes.push(middle);
+        }
         let fixed = r.chance(500) || camera;
         let mut plan = Self {
             seed,
@@ -136,6 +164,7 @@ impl Plan {
             once: !camera && r.chance(100),
             camera,
             chain,
+            conversion,
             by_card: camera && r.chance(300),
             frames: (camera && r.chance(150)).then(|| r.range(1, 60)),
             supervised: [Some(100 * MS), Some(5000 * MS), None, None][seed as usize % 4],
@@ -154,117 +183,9 @@ impl Plan {
         plan
     }
 
-    /// Nothing is wrong: an encoder that takes 20 ms for a frame, and one producer of ten frames. For tests that name what they want.
-    pub(super) fn plain() -> Self {
-        let r = &mut Random::new(0);
-        let mut nature = encoder(r, Fourcc::H264, 0, false);
-        nature.terms.api = Api::Multi;
-        nature.terms.raw = &[YU12, NV12, YUYV];
-        nature.latency = (20 * MS, 20 * MS);
-        nature.crop = Crop::Exact;
-        (nature.outputs, nature.captures) = ((1, 32), (1, 32));
-        (nature.exports, nature.imports, nature.forces) = (true, true, true);
-        (nature.keeps, nature.ahead, nature.reorders) = (false, 0, false);
-        nature.stops = Stops::Marks {
-            alone: true,
-            busy: false,
-        };
-        let mut maker = maker(r, true);
-        maker.requested = FormatRequest::default();
-        (maker.after, maker.interval, maker.draws) = (10 * MS, 10 * MS, 0);
-        (maker.frames, maker.returns, maker.finishes) = (10, 0, true);
-        (maker.offers, maker.gathers, maker.dies_after) = (None, None, None);
-        let mut plan = Self {
-            seed: 0,
-            nodes: vec![node(c"/dev/video11", Kind::Encoder(Rc::new(nature)), r)],
-            faults: Faults::default(),
-            timeline: Vec::new(),
-            producers: vec![maker],
-            consumers: Vec::new(),
-            controllers: Vec::new(),
-            strangers: Vec::new(),
-            codec: Fourcc::H264,
-            size: (64, 48),
-            memory: MemoryChoice::Auto,
-            slots: None,
-            gop: None,
-            stall_ms: 2000,
-            drain_ms: None,
-            wait_device_ms: 0,
-            once: false,
-            camera: false,
-            chain: false,
-            by_card: false,
-            frames: None,
-            supervised: None,
-            idle_ms: None,
-        };
-        plan.ending(4000 * MS, false);
-        plan
-    }
-
-    /// Something happens so long after the beginning, ms.
-    pub(super) fn at(mut self, ms: u64, event: Event) -> Self {
-        self.timeline.push((BEGIN + ms * MS, event));
-        self.timeline.sort_by_key(|(at, _)| *at);
-        self
-    }
-
-    /// Nothing happens after so long but the exam.
-    pub(super) fn lasting(mut self, ms: u64) -> Self {
-        let ends = |event: &Event| matches!(event, Event::Quiet | Event::Exam);
-        self.timeline.retain(|(_, event)| !ends(event));
-        self.ending(ms * MS, false);
-        self
-    }
-
-    /// The frames come from a camera in which nothing is wrong.
-    pub(super) fn with_camera(mut self, change: impl FnOnce(&mut CameraNature)) -> Self {
-        let r = &mut Random::new(0);
-        let Kind::Encoder(nature) = &self.nodes[ENCODER].kind else {
-            return self;
-        };
-        let mut nature = eyes(r, &nature.terms, 0, false);
-        (nature.bridge, nature.exports, nature.buffers) = (false, true, (1, 32));
-        change(&mut nature);
-        let kind = Kind::Camera(Rc::new(nature));
-        self.nodes.push(node(c"/dev/video0", kind, r));
-        self.producers.clear();
-        self.camera = true;
-        self
-    }
-
-    /// The camera codes, and a decoder is between it and the encoder: nothing is wrong in either.
-    #[cfg(test)]
-    pub(super) fn with_chain(
-        self,
-        camera: impl FnOnce(&mut CameraNature),
-        change: impl FnOnce(&mut DecoderNature),
-    ) -> Self {
-        let mut plan = self.with_camera(|nature| {
-            nature.coding = Some(Coding::default());
-            nature.only_coded = true;
-            camera(nature);
-        });
-        let r = &mut Random::new(0);
-        if let Kind::Encoder(encoder) = &plan.nodes[ENCODER].kind {
-            let mut nature = plain_decoder(&encoder.terms);
-            change(&mut nature);
-            let kind = Kind::Decoder(Rc::new(nature));
-            plan.nodes.push(node(c"/dev/video10", kind, r));
-        }
-        plan.chain = true;
-        plan
-    }
-
-    /// The encoder is another.
-    pub(super) fn with_encoder(mut self, change: impl FnOnce(&mut Nature)) -> Self {
-        if let Kind::Encoder(nature) = &self.nodes[ENCODER].kind {
-            let mut nature = **nature;
-            change(&mut nature);
-            self.nodes[ENCODER].kind = Kind::Encoder(Rc::new(nature));
-        }
-        self
+    /// Whether something is between the camera and the encoder.
+    pub(super) fn has_middle(&self) -> bool {
+        self.chain || self.conversion.is_some()
     }
 
     /// Who acts.
@@ -304,8 +225,8 @@ impl Plan {
         let end = BEGIN + lasts;
         for _ in 0..r.range(1, 3) {
             let node = match r.below(4) {
-                0 if self.chain => CAMERA,
-                1 | 2 if self.chain => DECODER,
+                0 if self.has_middle() => CAMERA,
+                1 | 2 if self.has_middle() => DECODER,
                 0 | 1 if self.camera => CAMERA,
                 _ => ENCODER,
             };
@@ -397,7 +318,7 @@ impl Plan {
     }
 
     /// How it ends.
-    fn ending(&mut self, lasts: u64, broken: bool) {
+    pub(super) fn ending(&mut self, lasts: u64, broken: bool) {
         let quiet = BEGIN + lasts;
         self.timeline.push((quiet, Event::Quiet));
         let then = quiet + SETTLE;

@@ -162,13 +162,16 @@ fn simulate() {
     );
     let keep_on = var("FRAMEMILL_KEEP_ON").is_ok();
     let only_chains = var("FRAMEMILL_CHAINS").is_ok();
+    let only_converters = var("FRAMEMILL_CONVERTERS").is_ok();
+    let skipped =
+        |plan: &Plan| only_chains && !plan.chain || only_converters && plan.conversion.is_none();
     let began = Instant::now();
     let tells = var("FRAMEMILL_TELL").is_ok();
     let mut counters = [0; COUNTERS];
     let mut exits = BTreeMap::new();
     let (mut turns, mut calls, mut packets, mut virtual_ns, mut failed) = (0, 0, 0, 0, 0);
     let all = first..first + seeds;
-    for seed in all.filter(|&seed| !only_chains || Plan::new(seed).chain) {
+    for seed in all.filter(|&seed| !skipped(&Plan::new(seed))) {
         match try_seed(seed, !keep_on) {
             Ok(report) => {
                 *exits.entry(report.exit).or_insert(0) += 1;

@@ -1,7 +1,8 @@
-//! What kind of decoder a simulated one is, and what it does wrong.
+//! What kind of decoder or converter a simulated one is, and what it does wrong.
 
-use super::super::format::Terms;
+use super::super::format::{Raw, Terms};
 use crate::media::fourcc::Fourcc;
+use crate::types::flip::Flip;
 
 /// How a decoder marks the end of the pictures in the old format, when the format changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,24 @@ pub(in crate::simulation) enum Cut {
     Nothing,
 }
 
+/// How a converter takes raw pictures.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::simulation) struct Converts {
+    /// The raw formats that it takes, and how it lays them out.
+    pub(in crate::simulation) terms: Terms,
+    /// OUTPUT buffers can be exported.
+    pub(in crate::simulation) exports: bool,
+    /// It reads dma-bufs of others.
+    pub(in crate::simulation) imports: bool,
+    /// It has the controls by which pictures are mirrored.
+    pub(in crate::simulation) flips: bool,
+    /// What comes before CAPTURE streams and has a buffer is thrown away, as firmware does.
+    pub(in crate::simulation) discards: bool,
+    /// What its user wants: how large the pictures are that come in, and how they are mirrored.
+    pub(in crate::simulation) size: (u32, u32),
+    pub(in crate::simulation) flip: Flip,
+}
+
 /// Out of 1000 pictures, so many are treated so.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::simulation) struct Mishaps {
@@ -59,14 +78,18 @@ pub(in crate::simulation) struct Mishaps {
     pub(in crate::simulation) sudden_event: u32,
     /// QBUF refuses the image.
     pub(in crate::simulation) refuses: u32,
+    /// DQBUF tells another index of OUTPUT, or one that there is not.
+    pub(in crate::simulation) wrong_input: u32,
 }
 
-/// What kind of decoder it is.
+/// What kind of decoder or converter it is.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::simulation) struct DecoderNature {
     pub(in crate::simulation) driver: &'static [u8],
     /// The raw formats that it gives, and how it lays them out.
     pub(in crate::simulation) terms: Terms,
+    /// It takes raw pictures, and makes other ones of them; `None`: it takes coded ones.
+    pub(in crate::simulation) converts: Option<Converts>,
     /// The coded formats that it takes.
     pub(in crate::simulation) coded: &'static [Fourcc],
     /// Fewest bytes of a coded buffer.
@@ -95,4 +118,12 @@ pub(in crate::simulation) struct DecoderNature {
     /// An OUTPUT buffer comes back before the picture.
     pub(in crate::simulation) returns_early: bool,
     pub(in crate::simulation) mishaps: Mishaps,
+}
+
+impl DecoderNature {
+    /// What a converter's OUTPUT is set to when it is opened.
+    pub(super) fn input(&self, size: (u32, u32)) -> Option<Raw> {
+        let terms = &self.converts.as_ref()?.terms;
+        Some(Raw::new(terms, terms.raw[0], size, [0; 3]))
+    }
 }

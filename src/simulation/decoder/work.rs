@@ -17,6 +17,7 @@ pub(super) enum Fate {
     SuddenLast,
     SuddenPipe,
     SuddenEvent,
+    WrongInput,
 }
 
 impl Fate {
@@ -34,6 +35,7 @@ impl Fate {
             (mishaps.sudden_last, Self::SuddenLast),
             (mishaps.sudden_pipe, Self::SuddenPipe),
             (mishaps.sudden_event, Self::SuddenEvent),
+            (mishaps.wrong_input, Self::WrongInput),
         ];
         for (chance, fate) in fates {
             if random.chance(chance) {
