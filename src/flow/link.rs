@@ -14,7 +14,7 @@ use crate::limits::FRAME_SLOTS_MAX;
 
 const SLOTS: usize = FRAME_SLOTS_MAX as usize;
 
-/// Who holds a slot: a bit for each holder. A slot that nobody holds is free.
+/// Who holds a slot. One that nobody holds is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holders(u8);
 
@@ -24,9 +24,11 @@ impl Holders {
     /// The producer, or the camera, may write into it.
     pub const SOURCE: Self = Self(1);
     /// A frame is in it and waits to be queued.
-    pub const ENGINE: Self = Self(1 << 1);
+    pub const ENGINE: Self = Self(2);
     /// The encoder's driver has it.
-    pub const STAGE: Self = Self(1 << 2);
+    pub const STAGE: Self = Self(3);
+
+    const ALL: [Self; 4] = [Self::NONE, Self::SOURCE, Self::ENGINE, Self::STAGE];
 }
 
 /// The source committed a slot that it does not hold.
@@ -36,7 +38,9 @@ pub struct SlotNotOwned;
 /// All slots, and the frames that wait in them.
 #[derive(Debug)]
 pub struct Link {
-    holders: ArrayVec<Holders, SLOTS>,
+    slots: u32,
+    /// The slots of each holder, a bit for each slot. Each slot is one holder's.
+    held: [u32; Holders::ALL.len()],
     /// Slots that the engine holds, in the order of their commits.
     waiting: ArrayVec<(u32, Frame), SLOTS>,
     /// When the source acquired each slot, ns.
@@ -53,7 +57,8 @@ impl Link {
     #[must_use]
     pub fn new(slots: u32) -> Self {
         Self {
-            holders: free(slots),
+            slots: slots.min(FRAME_SLOTS_MAX),
+            held: all_free(slots),
             waiting: ArrayVec::new(),
             acquired_ns: [0; SLOTS],
             looked_ns: 0,
@@ -64,14 +69,15 @@ impl Link {
 
     /// Other slots, all free. Only while nobody holds one.
     pub fn replace(&mut self, slots: u32) {
-        debug_assert_eq!(self.held_by(Holders::NONE), self.holders.len());
-        self.holders = free(slots);
+        debug_assert_eq!(self.held_by(Holders::NONE), self.slots as usize);
+        self.slots = slots.min(FRAME_SLOTS_MAX);
+        self.held = all_free(slots);
     }
 
     /// How many slots there are.
     #[must_use]
     pub fn slots(&self) -> u32 {
-        self.holders.len() as u32
+        self.slots
     }
 
     /// Each slot that the engine holds has a frame that waits, and no other slot has.
@@ -87,19 +93,21 @@ impl Link {
     /// Who holds the slot; `None` when there is no such slot.
     #[must_use]
     pub fn holders(&self, slot: u32) -> Option<Holders> {
-        self.holders.get(slot as usize).copied()
+        let bit = bit(slot);
+        let holds = |holders: &Holders| self.held[holders.0 as usize] & bit != 0;
+        Holders::ALL.into_iter().find(holds)
     }
 
     /// How many slots these hold.
     #[must_use]
     pub fn held_by(&self, holders: Holders) -> usize {
-        self.holders.iter().filter(|&&one| one == holders).count()
+        self.held[holders.0 as usize].count_ones() as usize
     }
 
     /// Whether these hold any slot.
     #[must_use]
     pub fn holds_any(&self, holders: Holders) -> bool {
-        self.holders.contains(&holders)
+        self.held[holders.0 as usize] != 0
     }
 
     /// A new source: its frames are counted from zero.
@@ -116,20 +124,30 @@ impl Link {
 
     /// Slots that these held are free. Gives how many.
     pub fn free_all(&mut self, holders: Holders) -> u32 {
-        let mut freed = 0;
-        for one in self.holders.iter_mut().filter(|one| **one == holders) {
-            *one = Holders::NONE;
-            freed += 1;
+        let freed = core::mem::take(&mut self.held[holders.0 as usize]);
+        self.held[Holders::NONE.0 as usize] |= freed;
+        freed.count_ones()
+    }
+
+    /// Passes a slot on. False when `from` does not hold it.
+    fn pass(&mut self, slot: u32, from: Holders, to: Holders) -> bool {
+        let bit = bit(slot);
+        if self.held[from.0 as usize] & bit == 0 {
+            return false;
         }
-        freed
+        self.held[from.0 as usize] &= !bit;
+        self.held[to.0 as usize] |= bit;
+        true
     }
 
     /// A free slot for the source, which holds it from now on.
     pub fn acquire(&mut self, now_ns: u64) -> Option<u32> {
-        let free = self.holders.iter().position(|&one| one == Holders::NONE)?;
-        self.holders[free] = Holders::SOURCE;
-        self.acquired_ns[free] = now_ns;
-        Some(free as u32)
+        let free = self.held[Holders::NONE.0 as usize].trailing_zeros();
+        if !self.pass(free, Holders::NONE, Holders::SOURCE) {
+            return None;
+        }
+        self.acquired_ns[free as usize] = now_ns;
+        Some(free)
     }
 
     /// Nobody signals that a frame was committed: none that comes later was committed before `now_ns`.
@@ -150,9 +168,8 @@ impl Link {
         committed_ns: u64,
         now_ns: u64,
     ) -> Result<(), SlotNotOwned> {
-        match self.holders.get_mut(slot as usize) {
-            Some(one) if *one == Holders::SOURCE => *one = Holders::ENGINE,
-            _ => return Err(SlotNotOwned),
+        if !self.pass(slot, Holders::SOURCE, Holders::ENGINE) {
+            return Err(SlotNotOwned);
         }
         let earliest = self.acquired_ns[slot as usize].max(self.looked_ns);
         let frame = Frame {
@@ -177,7 +194,7 @@ impl Link {
     /// Takes the frame that waits for longest: its slot is the next holder's.
     pub fn take_first(&mut self, holders: Holders) -> Option<(u32, Frame)> {
         let (slot, frame) = take(&mut self.waiting, 0)?;
-        self.holders[slot as usize] = holders;
+        self.pass(slot, Holders::ENGINE, holders);
         self.debug_check();
         Some((slot, frame))
     }
@@ -185,7 +202,7 @@ impl Link {
     /// Takes the frame that was committed last, if it waits: its slot is free.
     pub fn take_last(&mut self) -> Option<Frame> {
         let (slot, frame) = self.waiting.pop()?;
-        self.holders[slot as usize] = Holders::NONE;
+        self.pass(slot, Holders::ENGINE, Holders::NONE);
         self.debug_check();
         Some(frame)
     }
@@ -205,13 +222,7 @@ impl Link {
 
     /// The stage gave a slot back, which is free. False when it did not hold it.
     pub fn release(&mut self, slot: u32) -> bool {
-        match self.holders.get_mut(slot as usize) {
-            Some(one) if *one == Holders::STAGE => {
-                *one = Holders::NONE;
-                true
-            }
-            _ => false,
-        }
+        self.pass(slot, Holders::STAGE, Holders::NONE)
     }
 
     /// A frame was published. It counts if it is the present source's.
@@ -242,8 +253,15 @@ impl Link {
     }
 }
 
-fn free(slots: u32) -> ArrayVec<Holders, SLOTS> {
-    (0..slots.min(FRAME_SLOTS_MAX))
-        .map(|_| Holders::NONE)
-        .collect()
+/// So many slots, which nobody holds.
+fn all_free(slots: u32) -> [u32; Holders::ALL.len()] {
+    let free = bit(slots).wrapping_sub(1);
+    [free, 0, 0, 0]
 }
+
+/// The bit of a slot; none where there is no such slot.
+fn bit(slot: u32) -> u32 {
+    1u32.checked_shl(slot).unwrap_or(0)
+}
+
+const _: () = assert!(FRAME_SLOTS_MAX == u32::BITS, "each slot has a bit");

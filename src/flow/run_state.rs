@@ -100,7 +100,7 @@ impl<R> RunState<R> {
     /// Whether frames are taken from their source.
     #[must_use]
     pub fn takes_frames(&self) -> bool {
-        self.drain == Drain::Running
+        matches!(self.drain, Drain::Running)
     }
 
     /// Whether committed frames are queued to the encoder.
@@ -139,7 +139,7 @@ impl<R> RunState<R> {
     /// Whether everything is stopped until somebody watches.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.drain == Drain::Idle
+        matches!(self.drain, Drain::Idle)
     }
 
     /// When the drain is given up, ns.
@@ -293,9 +293,15 @@ impl<R> RunState<R> {
         self.drain = Drain::Running;
     }
 
+    /// Whether the encoder is drained.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        matches!(self.drain, Drain::Drained { .. })
+    }
+
     /// What to do now that the encoder is drained. Unless it stops, the encoder runs again after it.
     pub fn take_next(&mut self) -> Option<Next<R>> {
-        if !matches!(self.drain, Drain::Drained { .. }) || self.ending() {
+        if !self.is_drained() || self.ending() {
             return None;
         }
         self.drain = Drain::Running;

@@ -35,7 +35,7 @@ use super::abi::{
     QueryExtCtrl, QueryMenu, Rect, RequestBuffers, Scalar, Selection, StreamParm, UdmabufCreate,
 };
 use crate::errno::call::{Call, IoctlError};
-use crate::limits::FORMATS;
+use crate::limits::{FORMATS, PLANES};
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
 
@@ -243,9 +243,9 @@ pub enum Dequeued {
     Drained,
 }
 
-/// VIDIOC_DQBUF: takes a buffer that is done from its queue. Type and memory of `buffer` say which queue; the rest is replaced.
+/// VIDIOC_DQBUF: takes a buffer that is done from its queue. Type and memory of `buffer` say which queue; the kernel replaces the rest.
 pub fn dqbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<Dequeued> {
-    *buffer = Buffer::new(buffer.buffer_type(), buffer.memory(), 0);
+    buffer.set_plane_count(PLANES);
     // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
     let answer = unsafe { ioctl_once::<VIDIOC_DQBUF>(fd.as_fd(), buffer.lend()) };
     buffer.take_back();

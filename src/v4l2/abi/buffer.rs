@@ -55,6 +55,17 @@ pub struct Plane {
     reserved: [u32; 11],
 }
 
+impl Plane {
+    /// All zero.
+    pub const NONE: Self = Self {
+        bytesused: 0,
+        length: 0,
+        m: Word(0),
+        data_offset: 0,
+        reserved: [0; 11],
+    };
+}
+
 layout! { Plane = "v4l2_plane", size 64 | 60;
     bytesused: 0, length: 4, m: 8, data_offset: 16 | 12, reserved: 20 | 16,
 }

@@ -17,7 +17,6 @@ pub struct Buffer {
     raw: RawBuffer,
     planes: [Plane; PLANES],
     buffer_type: BufferType,
-    memory: Memory,
 }
 
 impl Buffer {
@@ -26,24 +25,11 @@ impl Buffer {
     pub fn new(buffer_type: BufferType, memory: Memory, index: u32) -> Self {
         let mut buffer = Self {
             raw: RawBuffer::new(buffer_type, memory, index),
-            planes: [Plane::default(); PLANES],
+            planes: [Plane::NONE; PLANES],
             buffer_type,
-            memory,
         };
         buffer.set_plane_count(PLANES);
         buffer
-    }
-
-    /// The queue's type.
-    #[must_use]
-    pub const fn buffer_type(&self) -> BufferType {
-        self.buffer_type
-    }
-
-    /// The kind of memory.
-    #[must_use]
-    pub const fn memory(&self) -> Memory {
-        self.memory
     }
 
     /// Number of the buffer in its queue. A driver's word: check it before using it as an index.
