@@ -26,6 +26,8 @@ impl CameraSource<'_> {
     ) -> Result<(bool, bool), Fault> {
         let mut taken = self.take_decoded(pipeline, ready, now_ns)?;
         let rounds = match &self.camera {
+            // Should there be another one, the next wait shows it.
+            Some(_) if ready.at(FILLED) && self.decoding.is_none() => 1,
             Some(camera) if ready.at(FILLED) => camera.pictures.slots(),
             _ => 0,
         };
