@@ -110,10 +110,10 @@ impl<'a> Engine<'a> {
         result
     }
 
-    /// Waits for the next event or deadline. Nothing here blocks but the one ppoll.
+    /// Waits for the next event or deadline. Nothing here blocks but the one wait.
     pub(crate) fn wait(&self, now_ns: u64) -> Ready {
-        let mut set = PollSet::new(now_ns, &self.clients.rare);
-        set.add_fixed(SIGNALS, self.signals.as_fd(), true);
+        let mut set = PollSet::new(now_ns, &self.clients.registry);
+        set.keep_fixed(SIGNALS, self.signals.as_fd(), true);
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
         let (slots, end) = (
             self.pipeline.needs_slots(flows),
@@ -121,10 +121,9 @@ impl<'a> Engine<'a> {
         );
         self.stage.add_to(&mut set, slots, end, now_ns);
         self.clients.add_to(&mut set, now_ns);
-        if let Source::Camera(camera) = &self.source
-            && (self.run_state.takes_frames() || self.flushes())
-        {
-            camera.add_to(&mut set, self.may_attach(), now_ns);
+        if let Source::Camera(camera) = &self.source {
+            let waits = self.run_state.takes_frames() || self.flushes();
+            camera.add_to(&mut set, waits, self.may_attach(), now_ns);
         }
         let stall_ns = self.stage.stall_ns;
         set.until(self.pipeline.waits(stall_ns));
@@ -136,9 +135,9 @@ impl<'a> Engine<'a> {
         set.until(self.supervisor.due_ns());
         let stops = self.has_flushed();
         let feeds = self.run_state.queues_frames()
-            && self.stage.may_queue(&self.pipeline)
-            && self.pipeline.next().is_some();
-        let changes = matches!(self.run_state.drain(), Drain::Drained { .. });
+            && self.pipeline.next().is_some()
+            && self.stage.may_queue(&self.pipeline);
+        let changes = self.run_state.is_drained();
         if self.stage.is_up() && (stops || feeds || changes) {
             // What came up after this turn's `feed` is not to wait for a heartbeat.
             set.until(Some(now_ns));
@@ -206,7 +205,7 @@ impl<'a> Engine<'a> {
 
     /// Coded buffers out, then slots back.
     fn serve_stage(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
-        // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
+        // While it is closed, nobody can say that it is ready; when the wait fails, nobody says that it is not.
         if !ready.at(ENCODER) || !self.stage.streams() {
             return self.stage.not_ready(ready, &mut self.pipeline, now_ns);
         }
@@ -278,7 +277,7 @@ impl<'a> Engine<'a> {
 
     /// What the producer filled goes into the pipeline.
     fn take_commits(&mut self, now_ns: u64) {
-        let Some((index, _)) = self.clients.table.producer() else {
+        let Some(index) = self.clients.table.producer() else {
             return;
         };
         // It only wakes the loop. The other end is open here, too, so it comes to an end only when the producer shuts it down; then it
@@ -312,7 +311,7 @@ impl<'a> Engine<'a> {
             // It may be a producer's memory that it does not take. The frames that still wait are in the same memory, and would be refused
             // when nobody is left to be disconnected for them.
             let imports = self.stage.encoder().is_some_and(|one| one.imports());
-            let producer = self.clients.table.producer().map(|(index, _)| index);
+            let producer = self.clients.table.producer();
             match producer {
                 Some(index) if imports => {
                     self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
@@ -376,6 +375,7 @@ impl<'a> Engine<'a> {
             self.run_state.expire();
         }
         if self.stage.is_up()
+            && self.run_state.is_drained()
             && let Some(next) = self.run_state.take_next()
         {
             self.apply(next, now_ns)?;

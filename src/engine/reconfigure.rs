@@ -169,7 +169,7 @@ impl<'a> Engine<'a> {
         }
         self.run_state.end(now_ns.saturating_add(self.drain_ns));
         self.refuse_waiting(now_ns);
-        if let Some((index, _)) = self.clients.table.producer()
+        if let Some(index) = self.clients.table.producer()
             && !self.drain_commits(now_ns)
         {
             self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
@@ -306,7 +306,7 @@ impl<'a> Engine<'a> {
         let _ = self.drain_commits(now_ns);
         self.pipeline.drop_filled(Counter::DroppedRestart);
         self.close_camera(0, now_ns);
-        if let Some((index, _)) = self.clients.table.producer() {
+        if let Some(index) = self.clients.table.producer() {
             let accounts = self.pipeline.accounts();
             if let Some(ring) = self.source.ring() {
                 ring.report(accounts);

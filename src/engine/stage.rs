@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::engine::error::EngineError;
 use crate::engine::poll::{ENCODER, PollSet, Ready};
+use crate::engine::registry::Registered;
 use crate::engine::request::Buffers;
 use crate::engine::session::Session;
 use crate::engine::slot_memory::SlotMemory;
@@ -59,6 +60,8 @@ pub struct Stage<'a> {
     /// No progress for so long is a stall, ns.
     pub stall_ns: u64,
     state: State,
+    /// How the loop waits for the encoder that is open.
+    registered: Registered,
     wakeups: Wakeups,
     /// Frames that the driver refused in a row.
     refused: u32,
@@ -81,6 +84,7 @@ impl<'a> Stage<'a> {
             key: KeyFrame::new(all_intra),
             propose_again_ns: Cell::new(0),
             state: State::Up(encoder),
+            registered: Registered::default(),
             wakeups: Wakeups::default(),
             refused: 0,
             stats,
@@ -137,15 +141,18 @@ impl<'a> Stage<'a> {
         match &self.state {
             State::Down(closed) => set.until(Some(closed.next_ns())),
             State::Relay => {}
-            State::Up(encoder) if !encoder.streams() => {}
+            State::Up(encoder) if !encoder.streams() => {
+                set.leave(encoder.as_fd(), &self.registered);
+            }
             State::Up(encoder) => {
                 if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
+                    set.leave(encoder.as_fd(), &self.registered);
                     return set.until(Some(quiet));
                 }
                 let mut events = PollFlags::IN;
                 events.set(PollFlags::OUT, slots);
                 events.set(PollFlags::PRI, end);
-                set.add(ENCODER, encoder.as_fd(), events);
+                set.keep(ENCODER, encoder.as_fd(), events, &self.registered);
             }
         }
     }
@@ -249,8 +256,8 @@ impl<'a> Stage<'a> {
         memory: &SlotMemory,
         now_ns: u64,
     ) -> Result<Option<IoctlError>, IoctlError> {
-        while self.may_queue(pipeline)
-            && let Some((slot, key)) = pipeline.next()
+        while let Some((slot, key)) = pipeline.next()
+            && self.may_queue(pipeline)
         {
             self.force_key_frame(pipeline, now_ns);
             let copied = memory.load(slot);
@@ -278,7 +285,7 @@ impl<'a> Stage<'a> {
                 }
             }
         }
-        if !self.may_queue(pipeline) {
+        if pipeline.filled() > 0 && !self.may_queue(pipeline) {
             pipeline.withhold(now_ns);
         }
         Ok(None)

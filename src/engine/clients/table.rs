@@ -2,6 +2,8 @@
 //!
 //! Knows sockets and roles. Knows no message and no frame.
 
+use core::cell::Cell;
+
 use arrayvec::ArrayVec;
 use rustix::fd::OwnedFd;
 use rustix::io;
@@ -9,7 +11,7 @@ use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
 };
 
-use crate::engine::rare::Registered;
+use crate::engine::registry::Registered;
 use crate::flow::wake_cost::{Meter, WakeCost};
 use crate::limits::{CLIENTS, COSTLY_PAUSE_MS, COSTLY_USERS, HELLO_MS};
 use crate::time::{MS, processor_time};
@@ -23,6 +25,8 @@ pub enum Role {
     Producer {
         /// Signalled by the producer.
         filled: OwnedFd,
+        /// How the loop waits for it.
+        heard: Registered,
         /// Its other end, kept open so that the pair does not hang up when the producer closes its own.
         #[expect(dead_code, reason = "it is kept open")]
         held: OwnedFd,
@@ -65,10 +69,27 @@ impl Client {
     }
 }
 
+/// What the connections' roles add up to.
+#[derive(Debug, Default)]
+struct Tally {
+    /// No client came, left, or may have got another role since.
+    holds: Cell<bool>,
+    /// The producer's index.
+    producer: Cell<Option<usize>>,
+    consumers: Cell<u32>,
+    /// Consumers that have no wake socket.
+    sleepers: Cell<u32>,
+    /// Somebody has not said yet what it is.
+    newcomers: Cell<bool>,
+}
+
 /// All connections.
 #[derive(Debug, Default)]
 pub struct Table {
     list: ArrayVec<Client, CLIENTS>,
+    tally: Tally,
+    /// The tokens of the clients' descriptors, while all of these are registered as they are to stay; `None` when that is to be looked at.
+    settled: Cell<Option<u64>>,
     /// Whether calls for clients are measured.
     pub meter: Meter,
     /// Where the reference's wake-up goes: nobody polls it.
@@ -104,6 +125,7 @@ impl Table {
             throttled_until: 0,
             cost: WakeCost::default(),
         };
+        self.look_again();
         self.list
             .try_push(client)
             .map_err(|full| full.element().socket)
@@ -111,6 +133,7 @@ impl Table {
 
     /// Ends a connection; the last one takes its index.
     pub fn remove(&mut self, index: usize) -> Client {
+        self.look_again();
         self.list.swap_remove(index)
     }
 
@@ -122,19 +145,67 @@ impl Table {
 
     /// One of them.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut Client> {
+        self.look_again();
         self.list.get_mut(index)
     }
 
-    /// The producer's index, and the wake socket that it signals.
+    /// A client came, left, or may change.
+    fn look_again(&self) {
+        self.tally.holds.set(false);
+        self.settled.set(None);
+    }
+
+    /// The tokens that `settle` was given, if nothing has changed since.
     #[must_use]
-    pub fn producer(&self) -> Option<(usize, &OwnedFd)> {
-        self.list
-            .iter()
-            .enumerate()
-            .find_map(|(index, client)| match &client.role {
-                Role::Producer { filled, .. } => Some((index, filled)),
-                _ => None,
-            })
+    pub fn settled(&self) -> Option<u64> {
+        self.settled.get()
+    }
+
+    /// All descriptors are registered under these tokens, and none is to be registered otherwise as time goes by.
+    pub fn settle(&self, tokens: u64) {
+        self.settled.set(Some(tokens));
+    }
+
+    /// What the roles add up to. They are looked at once after each change: the loop asks many times a turn, and there may be many clients.
+    fn tally(&self) -> &Tally {
+        if !self.tally.holds.get() {
+            self.count();
+        }
+        &self.tally
+    }
+
+    #[inline(never)]
+    fn count(&self) {
+        let (mut producer, mut consumers, mut sleepers, mut newcomers) = (None, 0, 0, false);
+        for (index, client) in self.list.iter().enumerate() {
+            match &client.role {
+                Role::New => newcomers = true,
+                Role::Producer { .. } => producer = Some(index),
+                Role::Consumer(wake) => {
+                    consumers += 1;
+                    sleepers += u32::from(wake.is_none());
+                }
+                Role::Waiting { .. } | Role::Observer => {}
+            }
+        }
+        let tally = &self.tally;
+        tally.producer.set(producer);
+        tally.consumers.set(consumers);
+        tally.sleepers.set(sleepers);
+        tally.newcomers.set(newcomers);
+        tally.holds.set(true);
+    }
+
+    /// The producer's index.
+    #[must_use]
+    pub fn producer(&self) -> Option<usize> {
+        self.tally().producer.get()
+    }
+
+    /// Whether somebody has not said yet what it is.
+    #[must_use]
+    pub fn has_newcomers(&self) -> bool {
+        self.tally().newcomers.get()
     }
 
     /// The index of the client that waits to be the producer.
@@ -148,17 +219,13 @@ impl Table {
     /// Consumers connected.
     #[must_use]
     pub fn consumers(&self) -> u32 {
-        self.list
-            .iter()
-            .filter(|client| matches!(client.role, Role::Consumer(_)))
-            .count() as u32
+        self.tally().consumers.get()
     }
 
     /// Consumers that have no wake socket: they sleep on the futex word, or not at all.
     #[must_use]
     pub fn sleepers(&self) -> u32 {
-        let sleeps = |client: &&Client| matches!(client.role, Role::Consumer(None));
-        self.list.iter().filter(sleeps).count() as u32
+        self.tally().sleepers.get()
     }
 
     /// Signals the wake sockets of all consumers that have one; `now` is `CLOCK_MONOTONIC` ns.
@@ -192,22 +259,24 @@ impl Table {
     /// Signals the producer that there are free slots, or news of its frames.
     pub fn notify_producer(&mut self, now: u64) {
         let allowed = self.meter.allows(now, 1);
-        for client in &mut self.list {
-            if let Role::Producer { free, .. } = &client.role {
-                charged(&mut client.cost, allowed, || signal(free));
-            }
+        if let Some(client) = self.producer().and_then(|index| self.list.get_mut(index))
+            && let Role::Producer { free, .. } = &client.role
+        {
+            charged(&mut client.cost, allowed, || signal(free));
         }
     }
 
     /// Reads what the producer signalled; whether its socket is at its end. How often it was signalled says nothing.
     pub fn hear_producer(&mut self, now: u64) -> bool {
         let allowed = self.meter.allows(now, 1);
-        self.list.iter_mut().any(|client| match &client.role {
-            Role::Producer { filled, .. } => charged(&mut client.cost, allowed, || {
+        if let Some(client) = self.producer().and_then(|index| self.list.get_mut(index))
+            && let Role::Producer { filled, .. } = &client.role
+        {
+            return charged(&mut client.cost, allowed, || {
                 io::read(filled, &mut [0; 64]) == Ok(0)
-            }),
-            _ => false,
-        })
+            });
+        }
+        false
     }
 
     /// A turn took `ns` and ended at `now`, `CLOCK_MONOTONIC` ns. While calls are measured, so is the reference.

@@ -4,6 +4,7 @@
 
 use super::{Stage, State};
 use crate::engine::error::EngineError;
+use crate::engine::registry::Registered;
 use crate::engine::request::Buffers;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::recovery::Retry;
@@ -74,7 +75,15 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// When there was time enough.
+    #[inline(always)] // It is asked each turn, and the answer is large.
     pub fn try_open(&mut self, now_ns: u64) -> Result<Option<Closed>, EngineError<'a>> {
+        match self.state {
+            State::Down(_) => self.open_again(now_ns),
+            State::Up(_) | State::Relay => Ok(None),
+        }
+    }
+
+    fn open_again(&mut self, now_ns: u64) -> Result<Option<Closed>, EngineError<'a>> {
         let State::Down(closed) = &mut self.state else {
             return Ok(None);
         };
@@ -85,6 +94,7 @@ impl<'a> Stage<'a> {
             Ok(device) => {
                 let encoder = Encoder::without_buffers(device, closed.agreed);
                 let before = core::mem::replace(&mut self.state, State::Up(encoder));
+                self.registered = Registered::default();
                 Ok(match before {
                     State::Up(_) | State::Relay => None,
                     State::Down(closed) => Some(closed),
