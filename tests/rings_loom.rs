@@ -3,6 +3,9 @@
 //! Built and run with `RUSTFLAGS="--cfg loom" cargo test --release --test rings_loom`; without that flag it is empty.
 #![cfg(loom)]
 
+#[path = "rings_loom/waking.rs"]
+mod waking;
+
 use framemill::internals::limits::{CODEC_HEADER_BYTES, PACKET_DESCRIPTORS, QUEUE_ENTRIES};
 use framemill::internals::shm::atomic::{AtomicU32, Ordering};
 use framemill::internals::shm::bytes::SharedBytes;
