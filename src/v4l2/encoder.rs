@@ -272,6 +272,7 @@ impl Encoder {
     }
 
     /// The OUTPUT buffer of a slot, with its memory.
+    #[inline(always)] // A buffer is 300 bytes.
     fn output_buffer(&self, slot: u32) -> Buffer {
         let mut buffer = Buffer::new(self.device.queue(Queue::Output), self.memory, slot);
         let layout = &self.agreed.layout;
