@@ -6,7 +6,7 @@
  *   puppet PID CALL [ARGUMENT…]   CALL by its number; an argument is a number, or a text after a =, of which the call gets the address.
  *                                 Says `answer N`, as the kernel gave it, or `killed N` with the signal that ended the process.
  *
- * The process goes on where it was. What it waits for must be something that is begun again after a signal, such as ppoll.
+ * The process goes on where it was. What it waits for is begun again after a signal, such as ppoll, or answers EINTR, such as epoll_pwait.
  */
 #include <elf.h>
 #include <errno.h>
@@ -93,21 +93,31 @@ static uint64_t lend(uint64_t *below, const char *text)
 	return *below;
 }
 
-/* Stops it where it waits in a system call; it may be in the middle of a turn. Gives the size of its registers, or 0. */
-static size_t catch(union registers *regs, int *narrow)
+/*
+ * Stops it where it waits in a system call; it may be in the middle of a turn. Gives the size of its registers, or 0; and where the instruction
+ * for the call is.
+ */
+static size_t catch(union registers *regs, int *narrow, uint64_t *call)
 {
+	int tries, thumb, interrupted;
 	size_t bytes;
-	int tries;
 
 	for (tries = 0; tries < 500; tries++) {
 		if (ptrace(PTRACE_ATTACH, pid, 0, 0))
 			fail("attach");
 		if (!stopped())
 			return 0;
-		/* The call that it waited in is about to be begun again: the program counter is at its instruction. */
 		bytes = registers(PTRACE_GETREGSET, regs, sizeof(*regs));
 		*narrow = bytes == sizeof(regs->narrow);
-		if (calls_at(*narrow ? regs->narrow.r[15] : regs->wide.pc, *narrow, regs->narrow.cpsr >> 5 & 1))
+		thumb = *narrow && regs->narrow.cpsr >> 5 & 1;
+		/* The call that it waited in is about to be begun again: the program counter is at its instruction. */
+		*call = *narrow ? regs->narrow.r[15] : regs->wide.pc;
+		if (calls_at(*call, *narrow, thumb))
+			return bytes;
+		/* Or it was interrupted: the program counter is behind it. */
+		interrupted = *narrow ? regs->narrow.r[0] == (uint32_t)-EINTR : regs->wide.x[0] == (uint64_t)-EINTR;
+		*call -= thumb ? 2 : 4;
+		if (interrupted && calls_at(*call, *narrow, thumb))
 			return bytes;
 		if (ptrace(PTRACE_DETACH, pid, 0, 0))
 			fail("detach");
@@ -121,16 +131,20 @@ int main(int count, char **argument)
 {
 	union registers before, regs;
 	size_t bytes;
-	uint64_t below;
+	uint64_t below, call;
 	int narrow, i;
 
 	if (count < 3 || count > 9)
 		return 2;
 	pid = atoi(argument[1]);
-	bytes = catch(&before, &narrow);
+	bytes = catch(&before, &narrow, &call);
 	if (!bytes)
 		return 1;
 	regs = before;
+	if (narrow)
+		regs.narrow.r[15] = call;
+	else
+		regs.wide.pc = call;
 	below = ((narrow ? before.narrow.r[13] : before.wide.sp) - 4096) & ~15;
 	for (i = 0; i < 7; i++) {
 		/* The first word is the call's number, which has a register of its own. */
