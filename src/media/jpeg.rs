@@ -2,7 +2,8 @@
 //!
 //! Knows the markers of ITU-T T.81 (table B.1) and its typical Huffman tables (K.3.3). The bytes may be another's and uncached: headers are
 //! read by small copies, entropy-coded bytes only backwards in search of the end. Decodes nothing, so that a picture whose middle is missing
-//! is a whole one here; must never know where bytes come from or go to.
+//! is a whole one here: without restart markers nothing but decoding tells, few cameras write any, and counting them takes a look at each byte.
+//! Must never know where bytes come from or go to.
 
 use core::fmt;
 use core::ops::Range;
