@@ -55,9 +55,9 @@ pub(super) struct CameraNature {
 pub(super) struct Camera {
     nature: Rc<CameraNature>,
     random: Random,
-    raw: Raw,
+    pub(super) raw: Raw,
     /// It is set to coded pictures.
-    coded: bool,
+    pub(super) coded: bool,
     /// The size of what it shows, where that is not what it was asked for.
     shows: Option<(u32, u32)>,
     pub(super) queue: Queue,

@@ -44,10 +44,10 @@ pub(super) struct Decoder {
     /// The size that OUTPUT was set to.
     size: (u32, u32),
     /// What a converter's OUTPUT is set to, and how it mirrors.
-    input: Option<Raw>,
+    pub(super) input: Option<Raw>,
     flip: Flip,
     /// What CAPTURE is set to, and the visible part of it.
-    raw: Raw,
+    pub(super) raw: Raw,
     visible: (u32, u32),
     pub(super) output: Queue,
     pub(super) capture: Queue,

@@ -10,6 +10,7 @@ use std::vec::Vec;
 use super::camera::Camera;
 use super::decoder::Decoder;
 use super::encoder::Encoder;
+use super::format::Raw;
 use super::node::Kind;
 use super::queue::Queue;
 use super::random::Random;
@@ -82,6 +83,19 @@ impl Device {
             Self::Encoder(encoder) => encoder.next(now),
             Self::Decoder(decoder) => decoder.next(now),
             Self::Camera(camera) => camera.next(now),
+        }
+    }
+
+    /// The queues of raw pictures whose rows lie as they were set: those of a decoder change with what comes.
+    pub(super) fn rows(&self) -> Vec<(&Queue, &Raw)> {
+        match self {
+            Self::Encoder(encoder) => vec![(&encoder.output, &encoder.raw)],
+            Self::Decoder(decoder) => match &decoder.input {
+                Some(input) => vec![(&decoder.output, input), (&decoder.capture, &decoder.raw)],
+                None => Vec::new(),
+            },
+            Self::Camera(camera) if camera.coded => Vec::new(),
+            Self::Camera(camera) => vec![(&camera.queue, &camera.raw)],
         }
     }
 

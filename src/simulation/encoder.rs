@@ -33,7 +33,7 @@ use crate::v4l2::abi::{
 pub(super) struct Encoder {
     nature: Rc<Nature>,
     random: Random,
-    raw: Raw,
+    pub(super) raw: Raw,
     capture_bytes: u32,
     pub(super) output: Queue,
     pub(super) capture: Queue,

@@ -60,6 +60,15 @@ impl Raw {
         }
     }
 
+    /// Whether each row begins where the other's does. Where a plane is the last one in its memory, nobody looks behind it.
+    pub(super) fn lies_as(&self, other: &Self) -> bool {
+        let planes = |raw: &Self| lookup(raw.fourcc).map_or(1, |format| format.planes.len());
+        let several = planes(self) > self.planes;
+        let same = self.planes == other.planes && planes(self) == planes(other);
+        let rows = self.bytesperline[..self.planes] == other.bytesperline[..self.planes];
+        same && rows && (!several || self.size.1 == other.size.1)
+    }
+
     /// Answers S_FMT, TRY_FMT or G_FMT.
     pub(super) fn write(&self, format: &mut Format) {
         format.set_size(self.size.0, self.size.1);

@@ -53,9 +53,23 @@ pub(super) fn write(image: &Image) -> Vec<u8> {
     segment(&mut bytes, SOS, &[3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
     bytes.extend(MARK);
     bytes.extend(format!("{:016x}", image.stamp).bytes());
-    bytes.extend((0..image.data).map(|at| 0x40 | (image.stamp as usize + at) as u8 & 0x3f));
+    bytes.extend((0..image.data).map(|at| filler(image.stamp, at)));
     bytes.extend(EOI);
     bytes
+}
+
+/// Whether the coded data are those of this frame, to the end.
+pub(super) fn is_of(bytes: &[u8], stamp: u64) -> bool {
+    let mark = bytes.windows(MARK.len()).position(|bytes| bytes == MARK);
+    let data = mark.and_then(|at| bytes.get(at + MARK.len() + 16..bytes.len() - EOI.len()));
+    data.is_some_and(|data| {
+        let right = |(at, &byte): (usize, &u8)| byte == filler(stamp, at);
+        data.iter().enumerate().all(right)
+    })
+}
+
+fn filler(stamp: u64, at: usize) -> u8 {
+    0x40 | (stamp as usize + at) as u8 & 0x3f
 }
 
 fn segment(bytes: &mut Vec<u8>, marker: u8, content: &[u8]) {

@@ -184,6 +184,9 @@ impl Kernel {
         if matches!(number, abi::VIDIOC_QBUF | abi::VIDIOC_STREAMON) {
             self.check_holders(at);
         }
+        if number == abi::VIDIOC_STREAMON {
+            self.check_rows(at);
+        }
         Some(answer)
     }
 
@@ -203,6 +206,27 @@ impl Kernel {
                         "{other:?} of node {node} is the memory of {place:?} of node {second}: both drivers have it"
                     ));
                     return;
+                }
+            }
+        }
+    }
+
+    /// Whoever shares memory has the rows in the same places.
+    fn check_rows(&mut self, at: usize) {
+        let shared = |one: &Queue, other: &Queue| {
+            let is_one_of = |slot: &Slot| other.slots.iter().any(|other| other.is_memory_of(slot));
+            one.slots.iter().any(is_one_of)
+        };
+        for (of, file) in self.files.iter().enumerate() {
+            if of == at || file.gone || file.handle.is_released() {
+                continue;
+            }
+            for (mine, my_rows) in self.files[at].device.rows() {
+                for (other, rows) in file.device.rows() {
+                    if !my_rows.lies_as(rows) && shared(mine, other) {
+                        let text = format!("{my_rows:?} in the memory of {rows:?}");
+                        return self.shared.violated(format_args!("{text}"));
+                    }
                 }
             }
         }

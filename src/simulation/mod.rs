@@ -48,6 +48,8 @@ mod natures;
 mod node;
 mod packets;
 #[cfg(test)]
+mod passing_plans;
+#[cfg(test)]
 mod plans;
 mod producer;
 mod queue;

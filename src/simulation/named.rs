@@ -128,6 +128,17 @@ impl Plan {
         plan
     }
 
+    /// The camera codes, and its pictures are passed on: nothing is wrong in it.
+    pub(super) fn passing(self, camera: impl FnOnce(&mut CameraNature)) -> Self {
+        let mut plan = self.with_camera(|nature| {
+            nature.coding = Some(Coding::default());
+            nature.only_coded = true;
+            camera(nature);
+        });
+        plan.codec = Fourcc::MJPG;
+        plan
+    }
+
     /// The camera's pictures come in this size or mirrored, and a converter is between it and the encoder: nothing is wrong in either.
     pub(super) fn with_converter(
         self,

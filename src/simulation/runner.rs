@@ -95,7 +95,7 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         actors,
         timeline: plan.timeline.clone(),
         judge: Judge::new(
-            Packets::new(plan.codec, plan.camera),
+            Packets::new(plan.codec, plan.camera, plan.size),
             u64::from(plan.stall_ms) * MS,
             plan.idle_ms.map(|ms| u64::from(ms) * MS),
         ),
@@ -182,6 +182,10 @@ fn options<'a>(plan: &Plan, socket: &'a [u8]) -> RunOptions<'a> {
             0 => MiddleChoice::Auto,
             _ => MiddleChoice::Path(c"/dev/video10"),
         };
+    }
+    if plan.passes() {
+        options.camera_format = Some(CameraFormat::Coded(Fourcc::MJPG));
+        options.device = DeviceChoice::Auto;
     }
     if let Some(wanted) = plan.conversion {
         let size = wanted.size.map(|(width, height)| Size { width, height });

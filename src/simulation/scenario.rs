@@ -138,6 +138,13 @@ impl Plan {
             let middle = converter_of(&mut nodes, wanted, lasts, trouble, other);
             nodes.push(middle);
         }
+        let passes = camera && !chain && conversion.is_none() && other.chance(250);
+        if passes && let Kind::Camera(seen) = &nodes[CAMERA].kind {
+            let seen = codes(other, **seen, trouble);
+            size = seen.size;
+            nodes[CAMERA].kind = Kind::Camera(Rc::new(seen));
+        }
+        let codec = if passes { Fourcc::MJPG } else { codec };
         let fixed = r.chance(500) || camera;
         let mut plan = Self {
             seed,
@@ -183,6 +190,11 @@ impl Plan {
         plan
     }
 
+    /// Whether the camera's pictures are passed on.
+    pub(super) fn passes(&self) -> bool {
+        self.codec == Fourcc::MJPG
+    }
+
     /// Whether something is between the camera and the encoder.
     pub(super) fn has_middle(&self) -> bool {
         self.chain || self.conversion.is_some()
@@ -225,6 +237,7 @@ impl Plan {
         let end = BEGIN + lasts;
         for _ in 0..r.range(1, 3) {
             let node = match r.below(4) {
+                _ if self.passes() => CAMERA,
                 0 if self.has_middle() => CAMERA,
                 1 | 2 if self.has_middle() => DECODER,
                 0 | 1 if self.camera => CAMERA,
@@ -290,7 +303,7 @@ impl Plan {
                     };
                     self.timeline.push((at, event));
                 }
-                _ if self.chain => {
+                _ if self.chain || self.passes() => {
                     let size = r.pick(&[(96, 64), (32, 32)]);
                     let back = (at + short).min(end);
                     self.timeline.push((at, Event::Shows(CAMERA, Some(size))));

@@ -163,8 +163,12 @@ fn simulate() {
     let keep_on = var("FRAMEMILL_KEEP_ON").is_ok();
     let only_chains = var("FRAMEMILL_CHAINS").is_ok();
     let only_converters = var("FRAMEMILL_CONVERTERS").is_ok();
-    let skipped =
-        |plan: &Plan| only_chains && !plan.chain || only_converters && plan.conversion.is_none();
+    let only_passing = var("FRAMEMILL_PASSING").is_ok();
+    let skipped = |plan: &Plan| {
+        only_chains && !plan.chain
+            || only_converters && plan.conversion.is_none()
+            || only_passing && !plan.passes()
+    };
     let began = Instant::now();
     let tells = var("FRAMEMILL_TELL").is_ok();
     let mut counters = [0; COUNTERS];
