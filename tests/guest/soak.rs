@@ -3,6 +3,8 @@
 //!
 //! `scripts/soak` runs it with as many frames as one likes; without it, it is short. The same seed makes the same plan.
 
+mod cameras;
+
 use std::env;
 use std::fmt::Write;
 
