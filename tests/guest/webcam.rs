@@ -65,10 +65,10 @@ fn webcam_whose_transfers_failed_is_restarted() {
         # Every transfer fails at frame 5 of the first stream: the driver gives back each buffer empty, and is silent.
         plug urb=5
         camera --camera $node --size 320x240 --frames 20
-        until_true reached packets 12
-        framemill stat --json >/host/stat.json
+        follow
         ended run
         ended tap
+        followed stat.json
 
         # Pulled and plugged in again: the same camera, and no frame that was none.
         engine pulled --camera $node --size 320x240 --camera-wait 60000
@@ -89,7 +89,7 @@ fn webcam_whose_transfers_failed_is_restarted() {
         "--frames 20\n",
         "--frames 20\n        start tap framemill tap --from oldest --all --to /host/coded --index /host/index\n",
     ));
-    outcome.succeeded(&["run", "tap", "pulled"]);
+    outcome.succeeded(&["run", "tap", "follow", "pulled"]);
     let log = outcome.text("run.log");
     let line = "the camera failed (VIDIOC_DQBUF: ENODATA: an empty buffer marked with an error: its transfer failed): starting it again";
     assert_eq!(log.matches(line).count(), 1, "{log}");
