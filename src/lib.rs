@@ -30,7 +30,7 @@
 //! read.
 //!
 //! ```text
-//!                       framemill run: one thread, one epoll loop
+//!                       framemill run: one thread, one ppoll loop
 //!            ┌──────────────────────────────────────────────────────────────┐
 //!            │              OUTPUT                   CAPTURE                │
 //!  producer ─┼─ frame ring ─▶ queue ─▶  encoder  ─▶  queue ─▶ packet ring ──┼─▶ consumer

@@ -265,7 +265,7 @@ pub const TURN_BUDGET: usize = 8;
 /// Longest time the loop sleeps, ms: the heartbeat is never older than this unless the loop is stuck.
 pub const HEARTBEAT_MS: u32 = 500;
 
-/// From one look at everything to the next while epoll_pwait(2) fails, ms: less than a frame's time at 60 frames/s.
+/// From one look at everything to the next while ppoll(2) fails, ms: less than a frame's time at 60 frames/s.
 pub const BLIND_PAUSE_MS: u32 = 10;
 
 /// Wake-ups in a row by a device that brought nothing to dequeue, after which it is not polled for `BLIND_PAUSE_MS` each time: a driver may

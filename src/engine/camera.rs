@@ -14,12 +14,12 @@ pub mod identity;
 mod middle;
 mod recovery;
 
+use rustix::event::PollFlags;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use crate::engine::error::EngineError;
 use crate::engine::poll::{CAMERA_EVENT, DECODER, FILLED, PollSet, Ready};
-use crate::engine::registry::Registered;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::frame_clock::FrameClock;
 use crate::flow::pipeline::Pipeline;
@@ -74,8 +74,6 @@ pub struct CameraSource<'a> {
     stranger: Option<Identity>,
     /// The device, with its buffers; `None` while it is away.
     camera: Option<Camera>,
-    /// How the loop waits for it.
-    registered: Registered,
     /// Its coded frames, where they are passed on.
     pub coded: CodedFrames,
     /// The decoder, where there is one, while the camera is attached.
@@ -114,7 +112,6 @@ impl<'a> CameraSource<'a> {
             identity: Identity::of(&camera.capability),
             stranger: None,
             camera: Some(camera),
-            registered: Registered::default(),
             coded: CodedFrames::default(),
             decoding: None,
             frames,
@@ -139,28 +136,21 @@ impl<'a> CameraSource<'a> {
         }
     }
 
-    /// Adds what is waited for, if it `waits`. `may_attach`: as for `serve`.
-    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, waits: bool, may_attach: bool, now_ns: u64) {
-        let quiet = self.wakeups.quiet_until(now_ns);
-        if let Some(camera) = &self.camera {
-            if !waits || quiet.is_some() {
-                set.leave(camera.as_fd(), &self.registered);
-            } else {
+    /// Adds what is waited for. `may_attach`: as for `serve`.
+    pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, may_attach: bool, now_ns: u64) {
+        if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
+            set.until(Some(quiet));
+        } else if let Some(camera) = &self.camera {
+            set.add(CAMERA_EVENT, camera.as_fd(), PollFlags::PRI);
+            if self.due().is_none() {
                 // A queue that does not stream is an error to poll(2).
-                let listens = self.due().is_none() && !self.flushing;
-                let tokens = [FILLED, CAMERA_EVENT];
-                set.keep_both(tokens, camera.as_fd(), listens, &self.registered);
+                if !self.flushing {
+                    set.add(FILLED, camera.as_fd(), PollFlags::IN);
+                }
+                if let Some(decoding) = &self.decoding {
+                    decoding.add_to(set, self.config.stall_ns);
+                }
             }
-        }
-        if !waits {
-            return;
-        }
-        set.until(quiet);
-        if quiet.is_none()
-            && self.due().is_none()
-            && let Some(decoding) = &self.decoding
-        {
-            decoding.add_to(set, self.config.stall_ns);
         }
         if may_attach {
             set.until(self.due());
@@ -285,7 +275,6 @@ impl<'a> CameraSource<'a> {
             self.failed = 0;
         }
         self.camera = Some(camera);
-        self.registered = Registered::default();
         self.decoding = decoding;
         self.health = health;
         self.clock.restart();

@@ -7,6 +7,7 @@ pub mod admit;
 pub mod rights;
 pub mod table;
 
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, OwnedFd};
 
 use crate::control::message::{Change, FormatRequest, Message, Offer, Outcome, Refusal};
@@ -14,7 +15,7 @@ use crate::control::socket::{
     Descriptors, Listener, Received, peer_uid, receive, receive_plain, send, trusted,
 };
 use crate::engine::poll::{FILLED, FIRST_CLIENT, LISTENER, PollSet, Ready, TOKENS};
-use crate::engine::registry::Registry;
+use crate::engine::rare::Rare;
 use crate::errno::name::Explained;
 use crate::flow::log_limit::LogLimit;
 use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
@@ -68,8 +69,8 @@ pub struct Clients<'a> {
     pub table: Table,
     /// How often the log speaks of what clients do.
     pub log_limit: LogLimit,
-    /// What is waited for, with descriptors that stay.
-    pub registry: Registry<TOKENS>,
+    /// What is waited for by way of one descriptor.
+    pub rare: Rare<TOKENS>,
     listener: Listener<'a>,
     /// The memfd of the packet ring, for consumers.
     packets: OwnedFd,
@@ -87,7 +88,7 @@ impl<'a> Clients<'a> {
         Self {
             table: Table::new(),
             log_limit: LogLimit::default(),
-            registry: Registry::new(),
+            rare: Rare::new(),
             listener,
             packets,
             rights,
@@ -99,29 +100,24 @@ impl<'a> Clients<'a> {
 
     /// Adds what is waited for.
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, now_ns: u64) {
-        let accepts = self.accept_again_ns <= now_ns;
-        if accepts && let Some(tokens) = self.table.settled() {
-            return set.keep_settled(tokens);
+        if let Some(filled) = self.table.filled() {
+            set.add(FILLED, filled.as_fd(), PollFlags::IN);
         }
-        let mut settled = set.keep_fixed(LISTENER, self.listener.as_fd(), accepts) && accepts;
-        let mut tokens = 1 << LISTENER;
+        let accepts = self.accept_again_ns <= now_ns;
+        if accepts && self.table.is_settled() {
+            return;
+        }
+        let mut settled = set.add_fixed(LISTENER, self.listener.as_fd(), accepts) && accepts;
         set.until(Some(self.accept_again_ns).filter(|_| !accepts));
         for (index, client) in self.table.list().iter().enumerate() {
             let throttled = client.throttled_until > now_ns;
             let (token, socket) = (FIRST_CLIENT + index, client.socket.as_fd());
-            settled &= set.keep_reading(token, socket, !throttled, &client.registered);
-            tokens |= 1 << token;
-            if let Role::Producer { filled, heard, .. } = &client.role {
-                settled &= set.keep_reading(FILLED, filled.as_fd(), true, heard);
-                tokens |= 1 << FILLED;
-            }
+            settled &= set.add_rare(token, socket, !throttled, &client.registered);
             set.until(client.hello_deadline());
             set.until(throttled.then_some(client.throttled_until));
             settled &= !throttled && client.hello_deadline().is_none();
         }
-        if settled {
-            self.table.settle(tokens);
-        }
+        self.table.settle(settled);
     }
 
     /// Begins a round. A producer comes first: it may be gone, and the next client is not to hear that it is present.

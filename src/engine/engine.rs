@@ -110,10 +110,10 @@ impl<'a> Engine<'a> {
         result
     }
 
-    /// Waits for the next event or deadline. Nothing here blocks but the one wait.
+    /// Waits for the next event or deadline. Nothing here blocks but the one ppoll.
     pub(crate) fn wait(&self, now_ns: u64) -> Ready {
-        let mut set = PollSet::new(now_ns, &self.clients.registry);
-        set.keep_fixed(SIGNALS, self.signals.as_fd(), true);
+        let mut set = PollSet::new(now_ns, &self.clients.rare);
+        set.add_fixed(SIGNALS, self.signals.as_fd(), true);
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
         let (slots, end) = (
             self.pipeline.needs_slots(flows),
@@ -121,9 +121,10 @@ impl<'a> Engine<'a> {
         );
         self.stage.add_to(&mut set, slots, end, now_ns);
         self.clients.add_to(&mut set, now_ns);
-        if let Source::Camera(camera) = &self.source {
-            let waits = self.run_state.takes_frames() || self.flushes();
-            camera.add_to(&mut set, waits, self.may_attach(), now_ns);
+        if let Source::Camera(camera) = &self.source
+            && (self.run_state.takes_frames() || self.flushes())
+        {
+            camera.add_to(&mut set, self.may_attach(), now_ns);
         }
         let stall_ns = self.stage.stall_ns;
         set.until(self.pipeline.waits(stall_ns));
@@ -205,7 +206,7 @@ impl<'a> Engine<'a> {
 
     /// Coded buffers out, then slots back.
     fn serve_stage(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
-        // While it is closed, nobody can say that it is ready; when the wait fails, nobody says that it is not.
+        // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
         if !ready.at(ENCODER) || !self.stage.streams() {
             return self.stage.not_ready(ready, &mut self.pipeline, now_ns);
         }

@@ -1,14 +1,12 @@
-//! Waiting: one call for everything, with one deadline. What stays open is registered for it (`registry`); what cannot be, or seldom is there, is
-//! polled beside that. Knows descriptors, their tokens and times. Knows no meaning: each part adds what it
+//! Waiting: one ppoll over everything, with one deadline. What rarely happens stands behind one of its descriptors (`rare`). Knows descriptors, their tokens and times. Knows no meaning: each part adds what it
 //! waits for, and looks for its own tokens afterwards.
 
 use arrayvec::ArrayVec;
-use rustix::event::epoll::EventFlags;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-use crate::engine::registry::{Registered, Registry, Tokens};
+use crate::engine::rare::{Rare, Registered};
 use crate::limits::{CLIENTS, HEARTBEAT_MS};
 use crate::time::{MS, timespec};
 
@@ -24,8 +22,8 @@ pub const FILLED: usize = 3;
 pub const CAMERA_EVENT: usize = 4;
 /// Token of a decoder between the camera and the encoder.
 pub const DECODER: usize = 5;
-/// Token of all that is registered, where something else is polled.
-const REGISTRY: usize = 6;
+/// Token of what rarely happens.
+const RARE: usize = 6;
 /// Token of the first client's socket; the others follow.
 pub const FIRST_CLIENT: usize = 7;
 
@@ -36,12 +34,9 @@ const _: () = assert!(TOKENS <= 64, "each token has a bit in `Ready`");
 /// What is waited for, and until when. A source that is not there is not added.
 #[derive(Clone, Debug)]
 pub struct PollSet<'a> {
-    /// What is not registered.
     set: ArrayVec<PollFd<'a>, TOKENS>,
     tokens: ArrayVec<usize, TOKENS>,
-    registry: &'a Registry<TOKENS>,
-    /// A bit for each token that is waited for.
-    waited: u64,
+    rare: &'a Rare<TOKENS>,
     deadline: u64,
 }
 
@@ -93,101 +88,50 @@ impl Ready {
 }
 
 impl<'a> PollSet<'a> {
-    /// No sources; the latest time to wake up is a heartbeat after `now`.
+    /// No sources but those that are registered in `rare`; the latest time to wake up is a heartbeat after `now`.
     #[must_use]
-    pub fn new(now: u64, registry: &'a Registry<TOKENS>) -> Self {
-        Self {
+    pub fn new(now: u64, rare: &'a Rare<TOKENS>) -> Self {
+        let mut set = Self {
             set: ArrayVec::new(),
             tokens: ArrayVec::new(),
-            registry,
-            waited: 0,
+            rare,
             deadline: now.saturating_add(u64::from(HEARTBEAT_MS) * MS),
+        };
+        if let Some(fd) = rare.as_fd() {
+            set.add(RARE, fd, PollFlags::IN);
         }
+        set
     }
 
-    /// Waits for a source that stays registered until it is closed or `leave` is called. It has to be added each time all the same: the token,
-    /// and what is waited for, may be others. False where it cannot be registered, and is waited for this time only.
-    pub fn keep(
+    /// Waits for a source where something rarely happens. It stays registered until it is closed, and has to be added each time all the same:
+    /// `listens` and the token may be others. False where it cannot be registered, and is waited for this time only.
+    pub fn add_rare(
         &mut self,
         token: usize,
         fd: BorrowedFd<'a>,
-        flags: PollFlags,
+        listens: bool,
         registered: &Registered,
     ) -> bool {
-        self.waited |= 1 << token;
-        let keeps = self.register([token as u8; 2], fd, flags, registered);
-        if !keeps {
+        let registers = self.rare.register(token, fd, listens, registered);
+        if !registers {
+            let flags = if listens {
+                PollFlags::IN
+            } else {
+                PollFlags::empty()
+            };
             self.add(token, fd, flags);
         }
-        keeps
+        registers
     }
 
-    /// Waits for sources that are registered under these tokens, and have not changed.
-    pub fn keep_settled(&mut self, tokens: u64) {
-        self.waited |= tokens;
+    /// The same for one that stays open to the end.
+    pub fn add_fixed(&mut self, token: usize, fd: BorrowedFd<'a>, listens: bool) -> bool {
+        self.add_rare(token, fd, listens, &self.rare.fixed[token])
     }
 
-    /// The same for one with POLLPRI under a token of its own, and with other news if `listens`.
-    pub fn keep_both(
-        &mut self,
-        [token, urgent]: [usize; 2],
-        fd: BorrowedFd<'a>,
-        listens: bool,
-        registered: &Registered,
-    ) {
-        let mut flags = PollFlags::PRI;
-        flags.set(PollFlags::IN, listens);
-        self.waited |= 1 << urgent | u64::from(listens) << token;
-        if self.register([token as u8, urgent as u8], fd, flags, registered) {
-            return;
-        }
-        self.add(urgent, fd, PollFlags::PRI);
-        if listens {
-            self.add(token, fd, PollFlags::IN);
-        }
-    }
-
-    /// The same for one that stays open to the end, where it is news that there is something to read if `listens`.
-    pub fn keep_fixed(&mut self, token: usize, fd: BorrowedFd<'a>, listens: bool) -> bool {
-        self.keep_reading(token, fd, listens, &self.registry.fixed[token])
-    }
-
-    /// The same for any.
-    pub fn keep_reading(
-        &mut self,
-        token: usize,
-        fd: BorrowedFd<'a>,
-        listens: bool,
-        registered: &Registered,
-    ) -> bool {
-        let flags = match listens {
-            true => PollFlags::IN,
-            false => PollFlags::empty(),
-        };
-        self.keep(token, fd, flags, registered)
-    }
-
-    fn register(
-        &self,
-        tokens: Tokens,
-        fd: BorrowedFd<'a>,
-        flags: PollFlags,
-        registered: &Registered,
-    ) -> bool {
-        // The two calls have the same numbers for the same news.
-        let news = EventFlags::from_bits_retain(flags.bits().into());
-        self.registry.register(tokens, fd, news, registered)
-    }
-
-    /// Does not wait for a source that may be registered.
-    pub fn leave(&self, fd: BorrowedFd<'_>, registered: &Registered) {
-        self.registry.forget(fd, registered);
-    }
-
-    /// Waits for a source this time.
+    /// Waits for a source too.
     #[inline(never)]
     pub fn add(&mut self, token: usize, fd: BorrowedFd<'a>, flags: PollFlags) {
-        self.waited |= 1 << token;
         self.set.push(PollFd::from_borrowed_fd(fd, flags));
         self.tokens.push(token);
         // `PollFd` does not tell.
@@ -203,44 +147,32 @@ impl<'a> PollSet<'a> {
     /// Waits until something happens or the deadline comes.
     ///
     /// # Errors
-    /// Those of epoll_pwait(2) or ppoll(2), except an interruption, which is as good as the deadline.
+    /// Those of ppoll(2), except an interruption, which is as good as the deadline.
     pub fn wait(&mut self, now: u64) -> rustix::io::Result<Ready> {
-        let timeout_ns = self.deadline.saturating_sub(now);
-        let happened = match self.set.is_empty() {
-            true => self.registry.wait(timeout_ns),
-            false => self.poll(timeout_ns),
-        };
-        match happened {
-            Ok(bits) => Ok(Ready {
-                bits: bits & self.waited,
-                polled: self.waited,
-            }),
-            // Nothing is known, so nothing is reported.
-            Err(Errno::INTR) => Ok(Ready { bits: 0, polled: 0 }),
-            Err(errno) => Err(errno),
-        }
-    }
-
-    /// The same where something is not registered.
-    #[inline(never)]
-    fn poll(&mut self, timeout_ns: u64) -> rustix::io::Result<u64> {
         #[cfg(test)]
         if let Some(happened) = crate::simulation::wait(&mut self.set, self.deadline) {
             let happened = happened?;
             let bit = |(at, token): (usize, &usize)| (happened >> at & 1) << token;
-            return Ok(self.tokens.iter().enumerate().map(bit).sum());
+            return Ok(Ready {
+                bits: self.tokens.iter().enumerate().map(bit).sum(),
+                polled: self.tokens.iter().map(|token| 1 << token).sum(),
+            });
         }
-        if let Some(fd) = self.registry.as_fd() {
-            self.add(REGISTRY, fd, PollFlags::IN);
+        let timeout = timespec(self.deadline.saturating_sub(now));
+        match poll(&mut self.set, Some(&timeout)) {
+            Ok(_) => {}
+            // Interrupted: nothing is known, so nothing is reported.
+            Err(Errno::INTR) => self.set.clear(),
+            Err(errno) => return Err(errno),
         }
-        poll(&mut self.set, Some(&timespec(timeout_ns)))?;
-        let mut bits = 0;
+        let (mut bits, mut polled) = (0, 0);
         for (fd, token) in self.set.iter().zip(&self.tokens) {
             bits |= u64::from(!fd.revents().is_empty()) << token;
+            polled |= 1 << token;
         }
-        if bits >> REGISTRY & 1 == 1 {
-            bits |= self.registry.wait(0)?;
+        if bits >> RARE & 1 == 1 {
+            bits = bits & !(1 << RARE) | self.rare.happened();
         }
-        Ok(bits & !(1 << REGISTRY))
+        Ok(Ready { bits, polled })
     }
 }

@@ -16,7 +16,6 @@ use rustix::io::Errno;
 
 use crate::engine::error::EngineError;
 use crate::engine::poll::{ENCODER, PollSet, Ready};
-use crate::engine::registry::Registered;
 use crate::engine::request::Buffers;
 use crate::engine::session::Session;
 use crate::engine::slot_memory::SlotMemory;
@@ -60,8 +59,6 @@ pub struct Stage<'a> {
     /// No progress for so long is a stall, ns.
     pub stall_ns: u64,
     state: State,
-    /// How the loop waits for the encoder that is open.
-    registered: Registered,
     wakeups: Wakeups,
     /// Frames that the driver refused in a row.
     refused: u32,
@@ -84,7 +81,6 @@ impl<'a> Stage<'a> {
             key: KeyFrame::new(all_intra),
             propose_again_ns: Cell::new(0),
             state: State::Up(encoder),
-            registered: Registered::default(),
             wakeups: Wakeups::default(),
             refused: 0,
             stats,
@@ -141,18 +137,15 @@ impl<'a> Stage<'a> {
         match &self.state {
             State::Down(closed) => set.until(Some(closed.next_ns())),
             State::Relay => {}
-            State::Up(encoder) if !encoder.streams() => {
-                set.leave(encoder.as_fd(), &self.registered);
-            }
+            State::Up(encoder) if !encoder.streams() => {}
             State::Up(encoder) => {
                 if let Some(quiet) = self.wakeups.quiet_until(now_ns) {
-                    set.leave(encoder.as_fd(), &self.registered);
                     return set.until(Some(quiet));
                 }
                 let mut events = PollFlags::IN;
                 events.set(PollFlags::OUT, slots);
                 events.set(PollFlags::PRI, end);
-                set.keep(ENCODER, encoder.as_fd(), events, &self.registered);
+                set.add(ENCODER, encoder.as_fd(), events);
             }
         }
     }

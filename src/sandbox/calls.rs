@@ -72,11 +72,11 @@ pub(super) const CALLS: &[Call] = &[
     call("mmap mmap2", [222, 192, 9], Without(2, PROT_EXEC)),
     // A memfd's size is sealed.
     call("fcntl fcntl64", [25, 221, 72], OneOf(1, &[F_ADD_SEALS])),
-    // The loop's one wait, and who is waited for.
-    call("epoll_pwait", [22, 346, 281], Any),
-    call("epoll_ctl", [21, 251, 233], Any),
-    // The wait where somebody cannot be registered, and whether a log line would have to wait.
+    // The loop's one wait, and whether a log line would have to wait.
     call("ppoll ppoll_time64", [73, 414, 271], Any),
+    // What of that rarely happens: who is waited for, and who it was.
+    call("epoll_ctl", [21, 251, 233], Any),
+    call("epoll_pwait", [22, 346, 281], Any),
     // A moment's rest when that wait fails; the kernel's own call in its place, after the process was stopped.
     call("nanosleep clock_nanosleep_time64", [101, 407, 35], Any),
     call("restart_syscall", [128, 0, 219], Any),

@@ -108,7 +108,7 @@ fn poll_that_fails_while_the_encoder_is_away_is_survived() {
         engine run --wait-device 30000
         knob away 1
         until_true sh -c 'framemill stat --json | grep -q recovering'
-        start trace strace -p $run -o /host/trace -e trace=epoll_pwait -e inject=epoll_pwait:error=ENOMEM:when=1..3
+        start trace strace -p $run -o /host/trace -e trace=$ppoll -e inject=$ppoll:error=ENOMEM:when=1..3
         until_true sh -c '[ $(grep -c INJECTED /host/trace) = 3 ]'
         kill $trace
         wait $trace

@@ -93,15 +93,14 @@ fn raw_frames_are_not_copied_and_coded_bytes_once_with_no_call_that_touches_memo
         let first = trace
             .lines()
             .position(|line| line.contains("VIDIOC_QBUF") && line.contains("_VIDEO_OUTPUT"));
-        let last = calls.iter().rposition(|call| *call == "epoll_pwait");
-        let running = &calls[first.unwrap()..last.unwrap()];
+        let last = calls.iter().rposition(|call| *call == "ppoll").unwrap();
+        let running = &calls[first.unwrap()..last];
         let forbidden: Vec<_> = running
             .iter()
             .filter(|call| !CALLS.contains(call))
             .collect();
         assert!(forbidden.is_empty(), "{name}: {forbidden:?}");
-        let turns = running.iter().filter(|call| **call == "epoll_pwait");
-        let turns = turns.count();
+        let turns = running.iter().filter(|call| **call == "ppoll").count();
         assert!(turns >= 8, "{name}: {turns} turns");
     }
 }

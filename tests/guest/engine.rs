@@ -56,9 +56,9 @@ both_apis! {
         let trace = outcome.text("trace");
         let name = |line: &'_ str| Some(usual_name(line.split_whitespace().nth(1)?.split('(').next()?).to_owned());
         let calls: Vec<_> = trace.lines().filter_map(name).collect();
-        let is_poll = |call: &str| call == "epoll_pwait";
-        let first = calls.iter().position(|call| is_poll(call)).expect("a wait");
-        let last = calls.iter().rposition(|call| is_poll(call)).expect("a wait");
+        let is_poll = |call: &str| call == "ppoll";
+        let first = calls.iter().position(|call| is_poll(call)).expect("a ppoll");
+        let last = calls.iter().rposition(|call| is_poll(call)).expect("a ppoll");
         assert!(calls[..first].iter().any(|call| call == "mmap"), "it maps before");
         let allowed = [
             "ppoll", "ioctl", "read", "write", "accept4", "recvfrom", "sendmsg", "futex", "close", "socketpair", "sendto",

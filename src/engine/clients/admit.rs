@@ -8,7 +8,6 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::table::{Client, Role, new_wake};
 use crate::control::message::{MESSAGE_FDS, Message, Refusal};
 use crate::control::socket::{peer_uid, send};
-use crate::engine::registry::Registered;
 
 /// Makes a client the producer: sends it `message` with the frame ring, two wake sockets and the slots. Gives its user.
 ///
@@ -31,12 +30,7 @@ pub fn producer<'d>(
     let sent = send(&client.socket, message, &descriptors);
     drop(descriptors);
     sent.map_err(|_| Refusal::Resources)?;
-    client.role = Role::Producer {
-        filled,
-        heard: Registered::default(),
-        held,
-        free,
-    };
+    client.role = Role::Producer { filled, held, free };
     Ok(peer_uid(&client.socket).ok())
 }
 

@@ -11,7 +11,7 @@ use rustix::net::{
     AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, send, shutdown, socketpair,
 };
 
-use crate::engine::registry::Registered;
+use crate::engine::rare::Registered;
 use crate::flow::wake_cost::{Meter, WakeCost};
 use crate::limits::{CLIENTS, COSTLY_PAUSE_MS, COSTLY_USERS, HELLO_MS};
 use crate::time::{MS, processor_time};
@@ -25,8 +25,6 @@ pub enum Role {
     Producer {
         /// Signalled by the producer.
         filled: OwnedFd,
-        /// How the loop waits for it.
-        heard: Registered,
         /// Its other end, kept open so that the pair does not hang up when the producer closes its own.
         #[expect(dead_code, reason = "it is kept open")]
         held: OwnedFd,
@@ -88,8 +86,8 @@ struct Tally {
 pub struct Table {
     list: ArrayVec<Client, CLIENTS>,
     tally: Tally,
-    /// The tokens of the clients' descriptors, while all of these are registered as they are to stay; `None` when that is to be looked at.
-    settled: Cell<Option<u64>>,
+    /// All descriptors are registered as they are to stay.
+    settled: Cell<bool>,
     /// Whether calls for clients are measured.
     pub meter: Meter,
     /// Where the reference's wake-up goes: nobody polls it.
@@ -152,18 +150,18 @@ impl Table {
     /// A client came, left, or may change.
     fn look_again(&self) {
         self.tally.holds.set(false);
-        self.settled.set(None);
+        self.settled.set(false);
     }
 
-    /// The tokens that `settle` was given, if nothing has changed since.
+    /// Whether nothing has changed since `settle`.
     #[must_use]
-    pub fn settled(&self) -> Option<u64> {
+    pub fn is_settled(&self) -> bool {
         self.settled.get()
     }
 
-    /// All descriptors are registered under these tokens, and none is to be registered otherwise as time goes by.
-    pub fn settle(&self, tokens: u64) {
-        self.settled.set(Some(tokens));
+    /// Whether all descriptors are registered, and none is to be registered otherwise as time goes by.
+    pub fn settle(&self, settled: bool) {
+        self.settled.set(settled);
     }
 
     /// What the roles add up to. They are looked at once after each change: the loop asks many times a turn, and there may be many clients.
@@ -200,6 +198,15 @@ impl Table {
     #[must_use]
     pub fn producer(&self) -> Option<usize> {
         self.tally().producer.get()
+    }
+
+    /// The wake socket that the producer signals.
+    #[must_use]
+    pub fn filled(&self) -> Option<&OwnedFd> {
+        match &self.list.get(self.producer()?)?.role {
+            Role::Producer { filled, .. } => Some(filled),
+            _ => None,
+        }
     }
 
     /// Whether somebody has not said yet what it is.

@@ -4,7 +4,6 @@
 
 use super::{Stage, State};
 use crate::engine::error::EngineError;
-use crate::engine::registry::Registered;
 use crate::engine::request::Buffers;
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::recovery::Retry;
@@ -94,7 +93,6 @@ impl<'a> Stage<'a> {
             Ok(device) => {
                 let encoder = Encoder::without_buffers(device, closed.agreed);
                 let before = core::mem::replace(&mut self.state, State::Up(encoder));
-                self.registered = Registered::default();
                 Ok(match before {
                     State::Up(_) | State::Relay => None,
                     State::Down(closed) => Some(closed),

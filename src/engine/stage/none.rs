@@ -5,7 +5,6 @@
 use core::cell::Cell;
 
 use super::{Stage, State};
-use crate::engine::registry::Registered;
 use crate::engine::session::Session;
 use crate::flow::key_frame::KeyFrame;
 use crate::flow::recovery::Recovery;
@@ -28,7 +27,6 @@ impl<'a> Stage<'a> {
             key: KeyFrame::new(false),
             propose_again_ns: Cell::new(0),
             state: State::Relay,
-            registered: Registered::default(),
             wakeups: Wakeups::default(),
             refused: 0,
             stats,
