@@ -462,3 +462,27 @@ fn encoder_behind_a_link_elsewhere_is_reopened() {
     within(&outcome, 1200);
     assert_eq!(ended(&outcome), [60, 60, 0], "{}", outcome.story());
 }
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn listener_that_paused_after_a_failure_listens_again() {
+    let guest = Guest::h264("troubles-accept");
+    let outcome = guest.run(
+        r"
+        engine run --size 320x240
+        until_true framemill stat --check
+        # Nobody is connected for a while: nothing is left to be looked at.
+        sleep 1
+        start trace strace -p $run -o /host/trace -e trace=accept4 -e inject=accept4:error=EMFILE:when=1
+        sleep 1
+        start first framemill tap --wait 2000 --to /dev/null
+        until_true grep -q INJECTED /host/trace
+        try push framemill push --frames 5 --wait 5000
+        kill $run
+        ended run
+        wait $first
+        say first $?
+        ",
+    );
+    outcome.succeeded(&["push", "run", "first"]);
+}
