@@ -115,10 +115,8 @@ impl<'a> Engine<'a> {
         let mut set = PollSet::new(now_ns, &self.clients.rare);
         set.add_fixed(SIGNALS, self.signals.as_fd(), true);
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
-        let (slots, end) = (
-            self.pipeline.needs_slots(flows),
-            self.run_state.awaits_end(),
-        );
+        let slots = self.pipeline.needs_slots(flows);
+        let end = self.run_state.awaits_end();
         self.stage.add_to(&mut set, slots, end, now_ns);
         self.clients.add_to(&mut set, now_ns);
         if let Source::Camera(camera) = &self.source
@@ -349,7 +347,9 @@ impl<'a> Engine<'a> {
     /// Does what is due.
     fn run_timers(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
         let due = |at: Option<u64>| at.is_some_and(|at| at <= now_ns);
-        self.try_reopen(now_ns)?;
+        if !self.stage.is_up() {
+            self.try_reopen(now_ns)?;
+        }
         let published = self.sink.expire(now_ns, &mut self.pipeline);
         self.announce(published, now_ns);
         self.request_key_frame_after_loss();

@@ -74,15 +74,7 @@ impl<'a> Stage<'a> {
     ///
     /// # Errors
     /// When there was time enough.
-    #[inline(always)] // It is asked each turn, and the answer is large.
     pub fn try_open(&mut self, now_ns: u64) -> Result<Option<Closed>, EngineError<'a>> {
-        match self.state {
-            State::Down(_) => self.open_again(now_ns),
-            State::Up(_) | State::Relay => Ok(None),
-        }
-    }
-
-    fn open_again(&mut self, now_ns: u64) -> Result<Option<Closed>, EngineError<'a>> {
         let State::Down(closed) = &mut self.state else {
             return Ok(None);
         };
