@@ -179,15 +179,17 @@ packages_sources() {
 }
 
 fetch_packages_of() {
-    local codename=$1 dir=$2 sources state deb status=0
+    local codename=$1 dir=$2 sources state deb architectures status=0
     shift 2
+    # No lists but those of what is named, and the machine's own.
+    architectures=$(printf '%s\n' "$(dpkg --print-architecture)" "$@" | sed -n 's/.*://p; 1p' | sort -u | paste -sd,)
     sources=$(packages_sources "$(debian_codename "$(debian_release)")" "$codename")
     [ -n "$sources" ] || { echo "packages: apt has no list of this Debian's archive; apt-get update may help" >&2; return 1; }
     state=$(mktemp -d)
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/debs"
     sed 's|^deb |&[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] |' <<<"$sources" >"$state/sources.list"
     local options=(-o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null
-        -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" -o APT::Sandbox::User=root)
+        -o APT::Architectures="$architectures" -o Dir::State::Lists="$state/lists" -o Dir::Cache="$state/cache" -o APT::Sandbox::User=root)
     _packages_apt "${options[@]}" update &&
         (cd "$state/debs" && _packages_apt "${options[@]}" download "$@") || status=1
     for deb in "$state"/debs/*.deb; do

@@ -149,14 +149,17 @@ joint_start() {
     knob encode_us 0
     input 640x480
     mark
-    meter now >/host/$name.begin
+    # Nothing here waits for the host: see `rest`.
+    meter now >begin
     as 1 framemill run --device /dev/video11 --codec H264 --size 640x480 --format YU12 --bitrate 4M --gop 60 --once 2>log
-    (meter as 3 framemill tap --wait 5000 --from oldest --all 2>>log | stamp /host/$name.stamps) &
+    (meter as 3 framemill tap --wait 5000 --from oldest --all 2>>log | stamp stamps) &
     as 2 framemill push --wait 5000 --raw --from in --frames 1 2>>log
     wait
     mark
     echo "$((label - 1)) $name" >>$names
     mv log /host/$name.log
+    mv begin /host/$name.begin
+    mv stamps /host/$name.stamps
 }
 
 # The same for a program that is one: PROGRAM….

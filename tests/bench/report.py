@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """What the plugin counted and the guest measured, as tables, JSON and a plot. Knows the names of scenes; knows nothing of how they ran.
 
-    report.py --counts FILE --host DIR --out DIR [--gate] [--parts SCENE]…
+    report.py --counts FILE --host DIR --out DIR [--gate] [--parts SCENE]… [--program FILE]
 
---gate prints NAME=NUMBER for the engine's instructions a frame, and nothing else."""
+--gate prints NAME=NUMBER for the engine's instructions a frame, and nothing else. --program is Framemill's with its symbols, for --parts."""
 
 import argparse
+import bisect
+import collections
 import json
 import pathlib
+import subprocess
 import sys
 
 from plot import plot
@@ -34,12 +37,14 @@ def load(counts, host):
         elif words[0] == "group":
             values = {words[at]: int(words[at + 1]) for at in range(2, len(words), 2)}
             if int(words[1]) in GROUPS and values["user"] + values["kernel"]:
-                scene["groups"][int(words[1])] = {**values, "calls": 0, "parts": {}, "functions": {}}
+                scene["groups"][int(words[1])] = {**values, "calls": 0, "parts": {}, "functions": {}, "blocks": []}
         elif words[0] == "frames":
             scene["frames"] = int(words[1])
-        elif words[0] in ("call", "function") and int(words[1]) in scene["groups"]:
+        elif words[0] in ("call", "function", "block") and int(words[1]) in scene["groups"]:
             group = scene["groups"][int(words[1])]
-            if words[0] == "call":
+            if words[0] == "block":
+                group["blocks"].append((int(words[2], 16), int(words[3]) * int(words[4])))
+            elif words[0] == "call":
                 group["calls"] += int(words[3])
                 group["parts"][words[2]] = (int(words[3]), int(words[4]))
             else:
@@ -52,7 +57,29 @@ def load(counts, host):
             group["sum"] = group["user"] + group["kernel"]
             group["parts"] = {name: (n / frames, i / frames) for name, (n, i) in group["parts"].items()}
             group["functions"] = {name: i / frames for name, i in group["functions"].items()}
+            group["blocks"] = [(address, i / frames) for address, i in group["blocks"] if not address >> 63]
     return scenes
+
+
+class Program:
+    """Where a program's functions begin, which lies at the address that it was linked for."""
+
+    def __init__(self, path):
+        listing = subprocess.run(["aarch64-linux-gnu-nm", "-nC", path], check=True, capture_output=True, text=True).stdout
+        symbols = [line.split(maxsplit=2) for line in listing.splitlines() if line[17:18] in "tTwW"]
+        self.names = [words[2] for words in symbols]
+        self.addresses = [int(words[0], 16) for words in symbols]
+        self.end = self.addresses[-1] + 4096
+
+    def name(self, address):
+        at = bisect.bisect_right(self.addresses, address)
+        return self.names[at - 1] if at and address < self.end else "the vDSO"
+
+    def functions(self, blocks):
+        sums = collections.Counter()
+        for address, instructions in blocks:
+            sums[self.name(address)] += instructions
+        return sums.most_common()
 
 
 def percentiles(values):
@@ -158,7 +185,7 @@ class Tables:
         if faults:
             self.figure("most page faults a frame of any process of ours", max(faults))
 
-    def parts(self, wanted):
+    def parts(self, wanted, program):
         for name in wanted:
             for number, group in sorted(self.scenes[name]["groups"].items()):
                 print(f"\n{name}, {GROUPS[number]}: calls, and their instructions")
@@ -166,6 +193,9 @@ class Tables:
                     print(f"  {call:24} {count:7.2f} {inside:9.0f}  {inside / max(count, 1e-9):8.0f} each")
                 print("  of the kernel's functions: " + ", ".join(
                     f"{function} {own:.0f}" for function, own in sorted(group["functions"].items(), key=lambda one: -one[1])[:30]))
+                if program and name.startswith("mill"):
+                    print("  of the program's own: " + ", ".join(
+                        f"{function} {own:.0f}" for function, own in program.functions(group["blocks"])[:40]))
 
 
 def print_times(found):
@@ -209,6 +239,7 @@ def main():
         parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
     parser.add_argument("--gate", action="store_true")
     parser.add_argument("--parts", action="append", default=[])
+    parser.add_argument("--program", type=pathlib.Path)
     options = parser.parse_args()
     scenes = load(options.counts, options.host)
     trouble = list(troubles(options.host))
@@ -221,7 +252,7 @@ def main():
     tables = Tables(scenes)
     tables.counts()
     tables.ratios()
-    tables.parts(options.parts)
+    tables.parts(options.parts, options.program and Program(options.program))
     times = latencies(options.host)
     print_times(times)
     start, memory = starts(scenes, options.host), memories(options.host)
@@ -232,6 +263,8 @@ def main():
     for name in ("mill", "mill-camera", "mill-1080"):
         for program, text in memory.get(name, {}).items():
             print(f"  {name + ': ' + program:48} {text}")
+    for group in (group for scene in scenes.values() for group in scene["groups"].values()):
+        del group["blocks"]
     result = {"scenes": scenes, "figures": tables.figures, "latency_us": times, "start": start, "memory": memory, "trouble": trouble}
     (options.out / "bench.json").write_text(json.dumps(result, indent=1))
     (options.out / "bench.svg").write_text(plot(scenes, GROUPS))
