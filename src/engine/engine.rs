@@ -124,8 +124,7 @@ impl<'a> Engine<'a> {
         {
             camera.add_to(&mut set, self.may_attach(), now_ns);
         }
-        let stall_ns = self.stage.stall_ns;
-        set.until(self.pipeline.waits(stall_ns));
+        set.until(self.pipeline.waits(self.stage.stall_ns));
         set.until(self.drains_at());
         set.until(self.stops_at());
         set.until(self.sink.expires());
