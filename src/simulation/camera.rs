@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use super::format::{Raw, Terms, queue_of, request};
 use super::jpeg;
-use super::queue::{Done, Queue, Queued};
+use super::queue::{Done, Queue};
 use super::random::Random;
 use super::shared::{Place, Shared};
 use super::webcam::{self, Coding};
@@ -262,23 +262,11 @@ impl Camera {
             }
             abi::VIDIOC_PREPARE_BUF if !self.nature.prepares => Err(Errno::NOTTY),
             abi::VIDIOC_QBUF | abi::VIDIOC_PREPARE_BUF => {
-                match self
-                    .queue
-                    .queue(raw, planes, |fd, length| shared.import(fd, length))
-                {
-                    Queued::Taken(index) if number == abi::VIDIOC_PREPARE_BUF => {
-                        self.queue.only_prepared(index);
-                        Ok(())
-                    }
-                    Queued::Taken(_) => Ok(()),
-                    Queued::Refused(errno) => Err(errno),
-                    Queued::NotHeld(index) => {
-                        shared.violated(format_args!(
-                            "camera buffer {index} queued, which the camera has"
-                        ));
-                        Err(Errno::INVAL)
-                    }
+                let index = self.queue.take(raw, planes, shared, "the camera's")?;
+                if number == abi::VIDIOC_PREPARE_BUF {
+                    self.queue.only_prepared(index);
                 }
+                Ok(())
             }
             _ => Err(Errno::NOTTY),
         }

@@ -112,6 +112,12 @@ fn a_converter_that_exports_no_buffers_reads_the_cameras() {
 fn a_camera_or_converter_that_needs_more_buffers_gets_them() {
     nothing_is_lost(&plan(|nature| nature.buffers = (7, 32), |_| {}));
     nothing_is_lost(&converter(|nature| nature.outputs = (8, 32)));
+    nothing_is_lost(&converter(|nature| nature.captures = (9, 32)));
+}
+
+#[test]
+fn a_converter_that_fills_no_buffers_of_others_has_its_own_read_by_the_encoder() {
+    nothing_is_lost(&converter(|nature| nature.imports = false));
 }
 
 /// Rows of 128 pixels are 128 bytes to the converter, and 192 to the camera, or the other way round.

@@ -19,7 +19,7 @@ pub(super) use nature::{Change, Converts, Cut, DecoderNature, Ends, Mishaps};
 use work::Work;
 
 use super::format::{Raw, queue_of, request};
-use super::queue::{Queue, Queued};
+use super::queue::Queue;
 use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
@@ -325,19 +325,8 @@ impl Decoder {
         if bytes.any(|(piece, needed)| piece.length < needed) {
             return Err(Errno::INVAL);
         }
-        let import = |fd, length| shared.import(fd, length);
-        match self.capture.queue(raw, planes, import) {
-            Queued::Taken(index) => Ok(index),
-            Queued::Refused(errno) => Err(errno),
-            Queued::NotHeld(index) => {
-                if !self.capture.lied {
-                    shared.violated(format_args!(
-                        "the decoder's buffer {index} queued, which it has"
-                    ));
-                }
-                Err(Errno::INVAL)
-            }
-        }
+        self.capture
+            .take(raw, planes, shared, "the decoder's CAPTURE")
     }
 
     fn start(&mut self, word: u32) -> Result<()> {

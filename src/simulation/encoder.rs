@@ -18,7 +18,7 @@ pub(super) use nature::{Crop, Mischief, Nature, Stops};
 use work::{Coded, Work};
 
 use super::format::{Raw, queue_of, request};
-use super::queue::{Holder, Queue, Queued};
+use super::queue::{Holder, Queue};
 use super::random::Random;
 use super::shared::{Place, Shared};
 use crate::media::fourcc::Fourcc;
@@ -263,18 +263,12 @@ impl Encoder {
             abi::VIDIOC_QUERYBUF => self.queue(raw.type_)?.query(raw, planes),
             abi::VIDIOC_PREPARE_BUF => self.prepare(raw, planes, shared),
             abi::VIDIOC_QBUF if side == Side::Output => self.take_frame(raw, planes, shared),
-            abi::VIDIOC_QBUF => match self.capture.queue(raw, planes, |_, _| Err(Errno::INVAL)) {
-                Queued::Taken(_) => Ok(()),
-                Queued::Refused(errno) => Err(errno),
-                Queued::NotHeld(index) => {
-                    if !self.capture.lied {
-                        shared.violated(format_args!(
-                            "CAPTURE buffer {index} queued, which the driver has"
-                        ));
-                    }
-                    Err(Errno::INVAL)
-                }
-            },
+            abi::VIDIOC_QBUF => {
+                let taken = self
+                    .capture
+                    .take(raw, planes, shared, "the encoder's CAPTURE");
+                taken.map(|_| ())
+            }
             _ => {
                 let queue = match side {
                     Side::Output => &mut self.output,
@@ -298,17 +292,11 @@ impl Encoder {
         if !self.nature.prepares {
             return Err(Errno::NOTTY);
         }
-        match self
+        let index = self
             .output
-            .queue(raw, planes, |fd, length| shared.import(fd, length))
-        {
-            Queued::Taken(index) => {
-                self.output.only_prepared(index);
-                Ok(())
-            }
-            Queued::Refused(errno) => Err(errno),
-            Queued::NotHeld(_) => Err(Errno::INVAL),
-        }
+            .take(raw, planes, shared, "the encoder's OUTPUT")?;
+        self.output.only_prepared(index);
+        Ok(())
     }
 
     fn start(&mut self, word: u32, shared: &mut Shared) -> Result<()> {

@@ -11,6 +11,7 @@ use rustix::fd::IntoRawFd;
 use rustix::io::{Errno, Result};
 
 use super::memory::{Handle, Imported, pages, stamp, watched};
+use super::shared::Shared;
 use crate::shm::region::Region;
 use crate::v4l2::abi::{
     Api, BUF_FLAG_DONE, BUF_FLAG_MAPPED, BUF_FLAG_QUEUED, BufferType, ExportBuffer, Memory, Plane,
@@ -289,6 +290,27 @@ impl Queue {
         raw.flags |= BUF_FLAG_QUEUED;
         self.waiting.push_back(raw.index);
         Queued::Taken(raw.index)
+    }
+
+    /// The same with what all devices answer: the index of the buffer that is taken. One that the driver has is the user's mistake, unless the
+    /// driver lied about it before. `what`: whose buffer of which kind.
+    pub(super) fn take(
+        &mut self,
+        raw: &mut RawBuffer,
+        planes: &[Plane],
+        shared: &mut Shared,
+        what: &str,
+    ) -> Result<u32> {
+        match self.queue(raw, planes, |fd, length| shared.import(fd, length)) {
+            Queued::Taken(index) => Ok(index),
+            Queued::Refused(errno) => Err(errno),
+            Queued::NotHeld(index) => {
+                if !self.lied {
+                    shared.violated(format_args!("{what} buffer {index} queued, which it has"));
+                }
+                Err(Errno::INVAL)
+            }
+        }
     }
 
     /// What was just taken was looked at only, and not queued.

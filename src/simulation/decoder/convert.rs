@@ -6,7 +6,6 @@ use rustix::io::{Errno, Result};
 
 use super::super::format::{Raw, request};
 use super::super::jpeg::Found;
-use super::super::queue::Queued;
 use super::super::shared::Shared;
 use super::Decoder;
 use super::work::{Fate, Work};
@@ -75,19 +74,8 @@ impl Decoder {
         planes: &[Plane],
         shared: &mut Shared,
     ) -> Result<u32> {
-        let import = |fd, length| shared.import(fd, length);
-        match self.output.queue(raw, planes, import) {
-            Queued::Taken(index) => Ok(index),
-            Queued::Refused(errno) => Err(errno),
-            Queued::NotHeld(index) => {
-                if !self.output.lied {
-                    shared.violated(format_args!(
-                        "raw buffer {index} queued, which the converter has"
-                    ));
-                }
-                Err(Errno::INVAL)
-            }
-        }
+        self.output
+            .take(raw, planes, shared, "the converter's OUTPUT")
     }
 
     /// QBUF of a raw picture.

@@ -4,7 +4,7 @@ use rustix::io::{Errno, Result};
 
 use super::super::format::Raw;
 use super::super::jpeg::{self, Found};
-use super::super::queue::{Done, Queued};
+use super::super::queue::Done;
 use super::super::shared::Shared;
 use super::work::{Fate, Work};
 use super::{Change, Cut, Decoder, Ends};
@@ -23,19 +23,9 @@ impl Decoder {
             shared.liberties.refused = true;
             return Err(Errno::INVAL);
         }
-        let import = |fd, length| shared.import(fd, length);
-        let index = match self.output.queue(raw, planes, import) {
-            Queued::Taken(index) => index,
-            Queued::Refused(errno) => return Err(errno),
-            Queued::NotHeld(index) => {
-                if !self.output.lied {
-                    shared.violated(format_args!(
-                        "coded buffer {index} queued, which the decoder has"
-                    ));
-                }
-                return Err(Errno::INVAL);
-            }
-        };
+        let index = self
+            .output
+            .take(raw, planes, shared, "the decoder's OUTPUT")?;
         let slot = &self.output.slots[index as usize];
         let piece = &slot.pieces[0];
         if piece.bytesused == 0 || piece.bytesused > piece.length {

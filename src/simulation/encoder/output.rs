@@ -4,7 +4,7 @@ use rustix::io::{Errno, Result};
 use std::vec::Vec;
 
 use super::super::coded::{self, KEY, ODD, Record};
-use super::super::queue::{Done, Queued};
+use super::super::queue::Done;
 use super::super::shared::Shared;
 use super::work::{Coded, Fate, Work};
 use super::{Encoder, Stops};
@@ -25,21 +25,9 @@ impl Encoder {
             shared.liberties.refused = true;
             return Err(Errno::INVAL);
         }
-        let index = match self
+        let index = self
             .output
-            .queue(raw, planes, |fd, length| shared.import(fd, length))
-        {
-            Queued::Taken(index) => index,
-            Queued::Refused(errno) => return Err(errno),
-            Queued::NotHeld(index) => {
-                if !self.output.lied {
-                    shared.violated(format_args!(
-                        "OUTPUT buffer {index} queued, which the driver has"
-                    ));
-                }
-                return Err(Errno::INVAL);
-            }
-        };
+            .take(raw, planes, shared, "the encoder's OUTPUT")?;
         let slot = &self.output.slots[index as usize];
         let time = slot.timestamp;
         // A driver that is asked with a frame of which it sees nothing, because it is not started.
