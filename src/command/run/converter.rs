@@ -5,6 +5,7 @@
 use core::ffi::CStr;
 
 use super::decoder::FoundDecoder;
+use crate::command::devices::Unopened;
 use crate::command::formats::pair;
 use crate::engine::camera::config::Input;
 use crate::error::{Failure, failure};
@@ -190,11 +191,13 @@ fn find<'a>(
             "--camera-size {width}x{height} is not the stream's size, which needs a converter, and --converter off allows none"
         )),
         MiddleChoice::Auto => {
-            let found = first(fitted);
+            // Once more: a device may have failed to answer once.
+            let found = first(fitted).or_else(|| first(fitted));
             found.ok_or_else(|| {
                 failure!(
                     Exit::NoDevice,
-                    "no converter takes {width}x{height} of what {choice} gives ({gives}) and does what is wanted (see framemill probe)"
+                    "no converter takes {width}x{height} of what {choice} gives ({gives}) and does what is wanted (see framemill probe){}",
+                    silent()
                 )
             })
         }
@@ -216,6 +219,22 @@ fn fit(
             && converter.take_raw(format, size, &[0; PLANES]).is_ok()
     })?;
     Some((converter, format))
+}
+
+/// Nodes that do not answer what every memory-to-memory device does: the converter may be one of them.
+fn silent() -> Unopened {
+    let mut silent = Unopened::default();
+    for (_, device) in scan() {
+        let answer = device.and_then(|device| {
+            ioctl::raw_formats(&device, device.queue(Queue::Output))?;
+            ioctl::raw_formats(&device, device.queue(Queue::Capture))?;
+            Ok(())
+        });
+        if let Err(reason) = answer {
+            silent.count(&reason);
+        }
+    }
+    silent
 }
 
 /// The converter that the user named.
