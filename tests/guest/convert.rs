@@ -7,7 +7,7 @@ use crate::frames::Picture;
 use crate::support::Guest;
 
 /// `converted NODE W H FORMAT W H FORMAT [CONTROL=VALUE,…]`: what becomes of the camera's picture.
-const CONVERTED: &str = r"
+pub const CONVERTED: &str = r"
     converted() {
         picture $2 $3 $4
         # v4l2-ctl ends when there is no more to read, whether anything came out or not.

@@ -6,6 +6,7 @@
 
 mod life;
 mod plan;
+mod subjects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,102 +14,20 @@ use std::{env, fs};
 
 use crate::accounting::{Line, index};
 use crate::camera::CAMERA;
+use crate::convert::CONVERTED;
 use crate::frames::{Picture, fwht_packets};
 use crate::jpegs::{alike, pictures, put, shown};
-use crate::support::{Api, Guest, Outcome};
+use crate::support::{Guest, Outcome};
 use crate::webcam::WEBCAM;
 use life::{End, Life, RightBytes, Undisturbed};
 use plan::{Fault, faults, sample};
+use subjects::*;
 
 /// Faults of each encoder when nothing is said.
 const SAMPLE: usize = 30;
 
 /// Lives in one boot: half a minute to a minute.
 const LIVES: usize = 40;
-
-/// What is under sweep: an encoder that producers feed, or one with a camera.
-#[derive(Clone, Copy)]
-struct Subject {
-    /// Its name for `scripts/sweep --device`.
-    name: &'static str,
-    api: Api,
-    setup: &'static str,
-    size: (u32, u32),
-    /// Only the calls that have to do with a device.
-    device_only: bool,
-    right: Right,
-}
-
-/// Which bytes are right.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Right {
-    /// Coded without loss: a decoder gives back the input.
-    Input,
-    /// Coded without loss: a decoder gives back the picture that the camera shows.
-    Shown,
-    /// The same, where the camera sends a JPEG.
-    Decoded,
-    /// Packets of the life without a fault.
-    Packets,
-}
-
-const H264: Subject = Subject {
-    name: "h264",
-    api: Api::Multi,
-    setup: "encoder='--device /dev/video11 --codec H264 --gop 4' size='--size 64x48' third_after=0.008\nknob encode_us 2000",
-    size: (64, 48),
-    device_only: false,
-    right: Right::Input,
-};
-
-/// Key frames only: then each packet can be compared with that of a life without a fault, whatever came before it.
-const FWHT: &str =
-    "encoder='--device /dev/video0 --codec FWHT --gop 1' size='--size 640x368' third_after=0.06";
-
-const SINGLE: Subject = Subject {
-    name: "fwht-single",
-    api: Api::Single,
-    setup: FWHT,
-    size: (640, 368),
-    device_only: true,
-    right: Right::Packets,
-};
-
-const MULTI: Subject = Subject {
-    name: "fwht-multi",
-    api: Api::Multi,
-    ..SINGLE
-};
-
-/// A webcam whose buffers the encoder imports.
-const CAMERA_IMPORT: Subject = Subject {
-    name: "camera",
-    api: Api::Multi,
-    setup: "encoder='--device /dev/video11 --codec H264 --gop 4' size='--size 320x180 --camera /dev/video4 --camera-wait 300'
-        clients=watchers\npicture 320 180 YU12",
-    size: (320, 180),
-    device_only: true,
-    right: Right::Shown,
-};
-
-/// A bridge whose signal is lost and comes back, and whose pictures are copied.
-const CAMERA_BRIDGE: Subject = Subject {
-    name: "bridge",
-    setup: "encoder='--device /dev/video11 --codec H264 --gop 4' size='--memory copy --camera /dev/video4 --camera-wait 300'
-        clients=watchers begin=signal middle=lose_signal\nbridge\nsource_sends 0\npicture 640 480 YU12",
-    size: (640, 480),
-    ..CAMERA_IMPORT
-};
-
-/// A webcam whose pictures pass the model's decoder. It is nobody's child: lives wait for theirs.
-const CAMERA_DECODED: Subject = Subject {
-    name: "decoder",
-    setup: "(/tmp/webcam /host/jpeg-000.jpg 2>/tmp/webcam.log &)\nuntil_true find_webcam\nencoder='--device /dev/video11 --codec H264 --gop 4'
-        size=\"--size 320x240 --camera $node --camera-format MJPG --camera-wait 300\" clients=watchers",
-    size: (320, 240),
-    right: Right::Decoded,
-    ..CAMERA_IMPORT
-};
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
@@ -146,6 +65,12 @@ fn every_fault_of_the_decoder_is_recovered_from_or_told() {
     sweep(&CAMERA_DECODED);
 }
 
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn every_fault_of_the_converter_is_recovered_from_or_told() {
+    sweep(&CAMERA_CONVERTED);
+}
+
 impl Subject {
     fn picture(&self) -> Picture {
         Picture::new("YU12", self.size.0, self.size.1)
@@ -155,16 +80,19 @@ impl Subject {
     fn live(&self, boot: usize, lives: &str) -> (Guest, Outcome) {
         let name = format!("sweep-{}-{}-{boot}", self.name, std::process::id());
         let guest = Guest::new(&name, self.api).steady();
-        let mut webcam = "";
+        let mut needed = String::new();
         if self.right == Right::Decoded {
             guest.compile("tests/vm/webcam.c", "webcam");
             put(&guest, "jpeg", &pictures(self.size, 1));
-            webcam = WEBCAM;
+            needed += WEBCAM;
+        }
+        if self.right == Right::Converted {
+            needed += CONVERTED;
         }
         guest.put("in", &self.picture().noisy(0..8));
         guest.put("plan", lives.as_bytes());
         let lives = include_str!("sweep/lives.sh");
-        let outcome = guest.run(&format!("{CAMERA}{webcam}\n{}\n{lives}", self.setup));
+        let outcome = guest.run(&format!("{CAMERA}{needed}\n{}\n{lives}", self.setup));
         (guest, outcome)
     }
 }
@@ -255,8 +183,9 @@ fn sweep(subject: &Subject) {
     let (_guest, first) = subject.live(0, "undisturbed none 1 EIO\n");
     let undisturbed_life = Life::new(&first, "undisturbed".to_owned());
     let undisturbed = Undisturbed {
-        slots: undisturbed_life.slots(),
-        camera: matches!(subject.right, Right::Shown | Right::Decoded),
+        slots: undisturbed_life.slots(subject.encoder),
+        camera: !matches!(subject.right, Right::Input | Right::Packets),
+        encoder: subject.encoder,
     };
     let right = right_bytes(subject, &first);
     let nothing = Fault::parse("none 1 EIO").expect("a fault");
@@ -328,7 +257,7 @@ fn right_bytes(subject: &Subject, undisturbed: &Outcome) -> Box<RightBytes<'stat
     let frame_bytes = picture.frame_bytes();
     if subject.right != Right::Packets {
         let (source, period) = match subject.right {
-            Right::Shown => (undisturbed.bytes("picture"), 0),
+            Right::Shown | Right::Converted => (undisturbed.bytes("picture"), 0),
             Right::Decoded => {
                 let size = (subject.size.0 as usize, subject.size.1 as usize);
                 (shown(&pictures(subject.size, 1)[0], size), 0)

@@ -45,6 +45,8 @@ pub struct Undisturbed {
     pub slots: usize,
     /// A camera is the producer: it goes on while one looks, and nobody else knows how many frames there were.
     pub camera: bool,
+    /// The encoder's node.
+    pub encoder: &'static str,
 }
 
 /// Whose packets are right: by the frame's timestamp in the index, and the stream.
@@ -81,23 +83,23 @@ impl<'a> Life<'a> {
         struck.map(|call| call.name.to_owned())
     }
 
-    /// Whether the call that failed first named a node of a device.
-    fn struck_device(&self) -> bool {
+    /// The device that the call which failed first asked or opened.
+    fn struck_node(&self) -> Option<String> {
         let trace = self.text("trace");
         let struck = calls(&trace).find(|call| call.line.ends_with("(INJECTED)"));
-        struck.is_some_and(|call| call.line.contains("/dev/"))
+        struck?.node.map(str::to_owned)
     }
 
-    /// Slots that frames of the second producer were queued in.
-    pub fn slots(&self) -> usize {
+    /// Slots that frames of the second producer were queued in: OUTPUT buffers of this encoder.
+    pub fn slots(&self, encoder: &str) -> usize {
         let from = self.text("mark").trim().parse().unwrap_or(usize::MAX);
         let trace = self.text("trace");
-        let slots: BTreeSet<_> = trace
-            .lines()
-            .skip(from)
-            .filter(|line| line.contains("VIDIOC_QBUF") && line.contains("_VIDEO_OUTPUT"))
-            .filter_map(|line| {
-                line.split("index=")
+        let slots: BTreeSet<_> = calls(&trace)
+            .filter(|call| call.place >= from && call.node == Some(encoder))
+            .filter(|call| call.name == "VIDIOC_QBUF" && call.line.contains("_VIDEO_OUTPUT"))
+            .filter_map(|call| {
+                call.line
+                    .split("index=")
                     .nth(1)?
                     .split(|c: char| !c.is_ascii_digit())
                     .next()
@@ -182,14 +184,17 @@ impl<'a> Life<'a> {
             wrong.push(format!("exit code {RESOURCE} for {errno}"));
         }
         let log = self.text("engine.log");
+        let node = self.struck_node();
+        let device = node.as_deref().unwrap_or("/dev/video");
         let quiet = ["EAGAIN", "EINTR", "EPIPE", "EBUSY", "EINVAL"].contains(&&fault.errno[..]);
         let words = match exit {
             // It waited for something that did not come, and these did not tell it otherwise.
             Some(7) if log.contains(" stalled ") && quiet => vec!["/dev/video", "stalled"],
             Some(8) if quiet => vec!["/dev/video", "drain"],
-            _ if fault.call == "ioctl" && !fault.forever => vec![errno, "/dev/video", name],
+            _ if fault.call == "ioctl" && !fault.forever => vec![errno, device, name],
             // A folder is opened, too, in which the socket is made.
-            _ if fault.call == "openat" && !self.struck_device() => vec![errno],
+            _ if fault.call == "openat" && node.is_none() => vec![errno],
+            _ if fault.call == "openat" && !fault.forever => vec![errno, device],
             _ if fault.hits_device() => vec![errno, "/dev/video"],
             _ => vec![errno],
         };
@@ -336,7 +341,7 @@ impl<'a> Life<'a> {
             .lines()
             .filter(|line| line.contains("warning: memory for") && line.contains(" Output "))
             .count();
-        let (slots, usual) = (self.slots(), undisturbed.slots);
+        let (slots, usual) = (self.slots(undisturbed.encoder), undisturbed.slots);
         if slots + fewer != usual && !(undisturbed.camera && slots == usual) {
             wrong.push(format!(
                 "{slots} of {usual} slots are in use, {fewer} fewer were told"

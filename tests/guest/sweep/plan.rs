@@ -58,12 +58,17 @@ pub struct Traced<'a> {
     pub name: &'a str,
     /// Which device an ioctl asks, and which of its queues; empty where it says neither.
     pub whom: (&'a str, &'a str),
+    /// The device that it asks or opens: its path.
+    pub node: Option<&'a str>,
+    /// Where it stands in the trace, and all of it.
+    pub place: usize,
     pub line: &'a str,
 }
 
 /// The lines that are calls, in their order.
 pub fn calls(trace: &str) -> impl Iterator<Item = Traced<'_>> {
-    trace.lines().filter_map(|line| {
+    let mut opened = BTreeMap::new();
+    trace.lines().enumerate().filter_map(move |(place, line)| {
         let (call, rest) = line.split_once('(')?;
         if !call
             .bytes()
@@ -80,10 +85,22 @@ pub fn calls(trace: &str) -> impl Iterator<Item = Traced<'_>> {
         } else {
             (call, ("", ""))
         };
+        let node = match call {
+            "openat" => rest
+                .split('"')
+                .nth(1)
+                .filter(|path| path.starts_with("/dev/")),
+            _ => opened.get(whom.0).copied(),
+        };
+        if let ("openat", Some((_, fd))) = (call, line.rsplit_once(" = ")) {
+            opened.insert(fd, node.unwrap_or(""));
+        }
         Some(Traced {
             call,
             name,
             whom,
+            node: node.filter(|path| !path.is_empty()),
+            place,
             line,
         })
     })
