@@ -108,7 +108,8 @@
 //! # What it will not do
 //!
 //! No heap, no threads, no async runtime. No network, no container files, no recording in the engine: a consumer does that, such as `tap`. No
-//! scaling and no colour conversion: the producer delivers what the encoder takes. No software encoder to fall back
+//! scaling, no colour conversion and no decoding by the processor: a producer delivers what the encoder takes, and what a camera gives goes
+//! through a decoder and a converter of the board, where there are such. No software encoder to fall back
 //! on: where there is no hardware, it says so. No configuration file. No second producer at a time: mixing pictures is
 //! a producer's work.
 #![no_std]

@@ -184,6 +184,13 @@ pub const CAMERA_CODED_SLOTS: u32 = 4;
 /// OUTPUT buffers of a converter, which the camera fills: `CAMERA_RESERVE` stay with it, the others are converted.
 pub const CONVERTER_BUFFERS: u32 = 5;
 
+/// Devices between a camera and the encoder at most: a decoder, and a converter of its pictures.
+pub const MIDDLE_STAGES: usize = 2;
+
+/// OUTPUT buffers of a converter that a decoder fills: one each that is written, converted, on its way there, and on its way back. They
+/// never run out for long, because a decoder waits where a camera cannot, and contiguous memory is short.
+pub const DECODED_BUFFERS: u32 = 4;
+
 /// OUTPUT buffers asked of a decoder: one being decoded, one to go on with, one being filled. A picture that finds none is dropped, so that
 /// what a late viewer sees is never older than these.
 pub const CODED_BUFFERS: u32 = 3;
@@ -191,7 +198,7 @@ pub const CODED_BUFFERS: u32 = 3;
 /// Most OUTPUT buffers of a decoder that are used: a driver may insist on more.
 pub const CODED_BUFFERS_MAX: usize = 8;
 
-/// Coded pictures inside a decoder: those in its OUTPUT buffers, and those of which a raw one waits to be taken.
+/// Pictures inside a decoder or converter: those in its OUTPUT buffers, and those of which a raw one waits to be taken.
 pub const CODED_INSIDE: usize = CODED_BUFFERS_MAX + FRAME_SLOTS_MAX as usize;
 
 /// Pictures in a row of another size or kind than the camera promised are no accident any more.

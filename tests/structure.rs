@@ -75,7 +75,7 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("engine/engine.rs", 603),
     ("engine/reconfigure.rs", 461),
     // Every capacity stands in one file.
-    ("limits.rs", 463),
+    ("limits.rs", 470),
 ];
 
 /// Most lines of a function.

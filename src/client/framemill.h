@@ -89,7 +89,7 @@ struct fm_stream {
 	char device[65], driver[17], card[33];
 };
 
-enum { FM_COUNTERS = 59 };
+enum { FM_COUNTERS = 62 };
 
 /* The engine, as it is now. */
 struct fm_stat {
@@ -1675,7 +1675,7 @@ FM_API const char *fm_counter_name(unsigned int number)
 		"refused_odd_size", "refused_format", "frames_late", "frames_lost_camera", "camera_timestamps_corrected",
 		"turns_unbalanced", "slot_bytes_retained", "frames_dropped_idle",
 		"frames_dropped_decoder", "decoder_restarts", "camera_bytes_copied",
-		"jpeg_tables_added", "decode_us" };
+		"jpeg_tables_added", "decode_us", "frames_dropped_converter", "converter_restarts", "convert_us" };
 
 	return number < sizeof(names) / sizeof(*names) ? names[number] : "";
 }

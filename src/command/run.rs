@@ -5,11 +5,13 @@ mod converter;
 mod decoder;
 mod edid;
 pub(super) mod handed;
+mod middle;
 pub(super) mod piped;
 mod source;
 
-use core::fmt;
+use core::{array, fmt};
 
+use arrayvec::ArrayVec;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
@@ -18,7 +20,7 @@ use crate::command::formats::RawFormats;
 use crate::command::memory::{packet_ring, stay_in_memory};
 use crate::control::claim::other_than_socket;
 use crate::control::socket::Listener;
-use crate::engine::camera::config::DecoderConfig;
+use crate::engine::camera::config::MiddleConfig;
 use crate::engine::camera::identity;
 use crate::engine::clients::Clients;
 use crate::engine::clients::rights::Rights;
@@ -40,7 +42,7 @@ use crate::flow::allowance::Allowance;
 use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
-use crate::limits::{STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
+use crate::limits::{MIDDLE_STAGES, STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
 use crate::log::{self, note};
 use crate::media::fourcc::Fourcc;
 use crate::media::gop::Gop;
@@ -81,22 +83,25 @@ pub(crate) fn run(options: &RunOptions<'_>, environment: &Environment<'_>) -> Re
         let raw = RawFormats::UNUSED;
         let wanted = source.wanted(raw, options);
         let session = Session::without_encoder(options, source.slots(options), wanted);
-        return start.serve(source, raw, None, session, None);
+        return start.serve(&mut source, raw, &[], session, None);
     }
     let (device, found, raw) = source.find_encoder(options, &start.signals)?;
     let (node, path) = (found.as_c_str(), found.shown());
     let wanted = source.wanted(raw, options);
-    let between = source.take_decoder();
-    let decoder = between.as_ref().map(|(path, input)| DecoderConfig {
-        input: *input,
-        node: path.as_c_str(),
-    });
+    let between = source.take_middle();
+    let mut middle = ArrayVec::<_, MIDDLE_STAGES>::new();
+    for (path, input) in &between {
+        middle.push(MiddleConfig {
+            input: *input,
+            node: path.as_c_str(),
+        });
+    }
     let session = Session::new(&device, node, options, source.slots(options), wanted);
     let fails = |error: EngineError<'_>| failure!(error.exit(), "{}", error.at(path));
     let agreed = session.agree(&device, &wanted).map_err(fails)?;
     let encoder = Encoder::new(device, agreed, session.slots);
     let encoder = encoder.map_err(|error| fails(error.into()))?;
-    start.serve(source, raw, decoder, session, Some(encoder))
+    start.serve(&mut source, raw, &middle, session, Some(encoder))
 }
 
 /// What is there before any device is opened.
@@ -111,9 +116,9 @@ impl Start {
     #[inline(never)]
     fn serve<'a>(
         self,
-        source: Found<'a>,
+        source: &mut Found<'_>,
         raw: RawFormats,
-        decoder: Option<DecoderConfig<'a>>,
+        middle: &'a [MiddleConfig<'a>],
         session: Session<'a>,
         mut encoder: Option<Encoder>,
     ) -> Result<(), Failure> {
@@ -131,7 +136,7 @@ impl Start {
         let is_own = self.adopted.is_none();
         let listener = self.adopted.map_or_else(|| listen(options), Ok)?;
         let (socket, rights) = (listener.file(), rights(options, &listener));
-        let source = match source.camera(raw, decoder, options, stats, header) {
+        let source = match source.camera(raw, middle, options, stats, header) {
             Some(camera) => Source::Camera(camera),
             None => {
                 if let Some(encoder) = &mut encoder {
@@ -171,8 +176,8 @@ impl Start {
         let wanted = engine.stage.wanted;
         warn_of_long_gop(options, engine.stage.encoder(), wanted.rate);
         let camera_shut = || options.camera.is_some_and(identity::is_shut);
-        let middle = decoder.map(|one| one.node);
-        sandbox::enter(options, node, middle, socket, &camera_shut)?;
+        let nodes = array::from_fn(|at| middle.get(at).map(|one| one.node));
+        sandbox::enter(options, node, nodes, socket, &camera_shut)?;
         let format = engine.stage.source_format();
         log_running(path, &wanted, format, is_own.then_some(&options.socket));
         let result = engine.run().map_err(fails);

@@ -1,17 +1,21 @@
-//! A camera as the source, in the engine's own loop: its pictures are the frames, those that it codes after a decoder made raw ones of them.
+//! A camera as the source, in the engine's own loop: its pictures are the frames, or what a decoder and a converter make of them.
 //!
 //! The camera never starves: when the encoder holds so many buffers that fewer than `CAMERA_RESERVE` would be left to fill, the frame just
 //! captured is dropped, and counted. Knows the camera and which slots are free. Knows no encoder: what both have to agree on is `attach`'s.
 
 pub mod attach;
 mod buffers;
+mod chain;
+mod chain_line;
 pub mod coded;
 pub mod config;
-mod decoding;
 mod flush;
 mod frames;
 pub mod identity;
+mod intake;
 mod middle;
+mod onward;
+mod opening;
 mod recovery;
 
 use rustix::event::PollFlags;
@@ -19,7 +23,7 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use crate::engine::error::EngineError;
-use crate::engine::poll::{CAMERA_EVENT, DECODER, FILLED, PollSet, Ready};
+use crate::engine::poll::{CAMERA_EVENT, FILLED, PollSet, Ready};
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::frame_clock::FrameClock;
 use crate::flow::pipeline::Pipeline;
@@ -32,9 +36,9 @@ use crate::shm::stats::Stats;
 use crate::time::MS;
 use crate::v4l2::camera::Camera;
 use crate::v4l2::capture::CaptureQueue;
+use chain::Chain;
 use coded::CodedFrames;
 use config::{CameraConfig, Fault, Part};
-use decoding::Decoding;
 use identity::Identity;
 
 /// How the camera is.
@@ -76,8 +80,8 @@ pub struct CameraSource<'a> {
     camera: Option<Camera>,
     /// Its coded frames, where they are passed on.
     pub coded: CodedFrames,
-    /// The decoder, where there is one, while the camera is attached.
-    decoding: Option<Decoding<'a>>,
+    /// What is between it and the encoder, while it is attached.
+    chain: Chain<'a>,
     /// Frames to take; the end comes after them.
     frames: Option<u64>,
     /// The first failure since the latest frame, `CLOCK_MONOTONIC` ns; 0: none.
@@ -91,7 +95,7 @@ pub struct CameraSource<'a> {
     wakeups: Wakeups,
     /// A frame is missing since the latest one that was kept.
     discontinuity: bool,
-    /// The camera was stopped, and the decoder gives what it has.
+    /// The camera was stopped, and what is behind it gives what it has.
     flushing: bool,
     stats: Stats<'a>,
     header: &'a PacketHeader,
@@ -113,7 +117,7 @@ impl<'a> CameraSource<'a> {
             stranger: None,
             camera: Some(camera),
             coded: CodedFrames::default(),
-            decoding: None,
+            chain: Chain::default(),
             frames,
             failed: 0,
             attached: 0,
@@ -147,9 +151,7 @@ impl<'a> CameraSource<'a> {
                 if !self.flushing {
                     set.add(FILLED, camera.as_fd(), PollFlags::IN);
                 }
-                if let Some(decoding) = &self.decoding {
-                    decoding.add_to(set, self.config.stall_ns);
-                }
+                self.chain.add_to(set, self.config.stall_ns);
             }
         }
         if may_attach {
@@ -169,7 +171,12 @@ impl<'a> CameraSource<'a> {
         may_attach: bool,
         now_ns: u64,
     ) -> Result<CameraEvent, EngineError<'a>> {
-        let woke = ready.at(FILLED) || ready.at(CAMERA_EVENT) || ready.at(DECODER);
+        let by_camera = ready.at(FILLED) || ready.at(CAMERA_EVENT);
+        let by = match self.chain.woke(ready) {
+            Some(of) if !by_camera => Some(of),
+            _ => by_camera.then_some(Part::Camera),
+        };
+        let woke = by.is_some();
         if !woke && ready.quiet_at(CAMERA_EVENT) {
             self.wakeups.fine();
         }
@@ -217,10 +224,7 @@ impl<'a> CameraSource<'a> {
             && self.wakeups.brought_nothing(now_ns, self.config.stall_ns)
         {
             // It did nothing else for a while.
-            let of = match ready.at(DECODER) && !ready.at(FILLED) && !ready.at(CAMERA_EVENT) {
-                true => Part::Decoder,
-                false => Part::Camera,
-            };
+            let of = by.unwrap_or(Part::Camera);
             let fault = of.failed(IoctlError::new(Call::Poll, Errno::IO));
             return match self.due() {
                 None => self.fail(fault, pipeline, now_ns),
@@ -232,7 +236,7 @@ impl<'a> CameraSource<'a> {
 
     /// Closes the camera; it is reopened after `pause_ms`, when the encoder is done with its frames.
     pub fn close(&mut self, pause_ms: u32, now_ns: u64) -> CameraEvent {
-        self.decoding = None;
+        self.chain.clear();
         self.coded.clear();
         self.camera = None;
         self.flushing = false;
@@ -261,13 +265,7 @@ impl<'a> CameraSource<'a> {
     }
 
     /// Has a camera that is attached, or waits for a signal.
-    fn keep(
-        &mut self,
-        camera: Camera,
-        decoding: Option<Decoding<'a>>,
-        health: Health,
-        now_ns: u64,
-    ) {
+    fn keep(&mut self, camera: Camera, health: Health, now_ns: u64) {
         self.attached = now_ns;
         self.tried = None;
         if let Health::NoSignal(_) = health {
@@ -275,7 +273,6 @@ impl<'a> CameraSource<'a> {
             self.failed = 0;
         }
         self.camera = Some(camera);
-        self.decoding = decoding;
         self.health = health;
         self.clock.restart();
     }
@@ -293,23 +290,17 @@ fn give_slots(
     Ok(())
 }
 
-/// Starts the camera; where there is a decoder, that first, so that nothing that comes finds it standing still.
+/// Starts the camera, and before that what is between it and the encoder.
 fn start(
     camera: &Camera,
-    decoding: Option<&mut Decoding<'_>>,
+    chain: &mut Chain<'_>,
     pipeline: &mut Pipeline<'_>,
     now_ns: u64,
 ) -> Result<(), Fault> {
     let failed = |error| Part::Camera.failed(error);
-    match decoding {
-        None => give_slots(&camera.pictures, pipeline, now_ns).map_err(failed)?,
-        Some(decoding) => {
-            let started = decoding.start(pipeline, now_ns);
-            started.map_err(|error| Part::Decoder.failed(error))?;
-            for slot in 0..camera.pictures.slots() {
-                camera.pictures.queue(slot).map_err(failed)?;
-            }
-        }
+    match chain.is_absent() {
+        true => give_slots(&camera.pictures, pipeline, now_ns).map_err(failed)?,
+        false => chain.start(&camera.pictures, pipeline, now_ns)?,
     }
     camera.pictures.start().map_err(failed)
 }

@@ -99,7 +99,7 @@ impl<'a> Engine<'a> {
         let result = loop {
             match self.run_state.ended() {
                 Some(true) => break Ok(()),
-                Some(false) => break Err(EngineError::DrainCutShort(self.pipeline.in_flight())),
+                Some(false) => break Err(self.source.cut_short(&self.pipeline)),
                 None => match self.turn(self.wait(now_ns)) {
                     Ok(end_ns) => now_ns = end_ns,
                     Err(error) => break Err(error),

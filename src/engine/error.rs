@@ -14,7 +14,7 @@ use crate::log::note;
 use crate::media::h264::level_name;
 use crate::text::Escaped;
 use crate::types::control_setting::{ControlName, ControlSetting};
-use crate::types::devices::CameraChoice;
+use crate::types::devices::{CameraChoice, MiddleKind};
 use crate::v4l2::controls::NotSet;
 use crate::v4l2::encoder::import::NotImported;
 use crate::v4l2::negotiate::Refused;
@@ -52,10 +52,10 @@ pub enum EngineError<'a> {
     Camera(CameraChoice<'a>, Refused),
     /// The camera did not come back within so many milliseconds.
     CameraLost(CameraChoice<'a>, u64, Refused),
-    /// The decoder of this path cannot be set up.
-    Decoder(Escaped<'a>, Refused),
-    /// The decoder or converter of this path, which the word says, could not be brought to work again within so many milliseconds.
-    DecoderLost(Escaped<'a>, &'static str, u32, Refused),
+    /// The device of this path between the camera and the encoder cannot be set up.
+    Middle(Escaped<'a>, Refused),
+    /// The one of this kind and path could not be brought to work again within so many milliseconds.
+    MiddleLost(MiddleKind, Escaped<'a>, u64, Refused),
 }
 
 /// It is handed up from call to call.
@@ -98,9 +98,9 @@ impl<'a> EngineError<'a> {
             Self::Camera(_, Refused::Call(error)) if error.call == Call::ExpBuf => Exit::Refused,
             Self::Camera(_, refused) => refused.exit(),
             Self::CameraLost(..) => Exit::DeviceLost,
-            Self::Decoder(_, refused) => refused.exit(),
-            Self::DecoderLost(.., Refused::Call(error)) => exit_of(When::Running, error.errno),
-            Self::DecoderLost(..) => Exit::Stalled,
+            Self::Middle(_, refused) => refused.exit(),
+            Self::MiddleLost(_, _, _, Refused::Call(error)) => exit_of(When::Running, error.errno),
+            Self::MiddleLost(..) => Exit::Stalled,
         }
     }
 
@@ -145,21 +145,20 @@ impl fmt::Display for ErrorAt<'_> {
                     "{camera}: the camera did not come back within {ms} ms: {refused}"
                 );
             }
-            E::Decoder(decoder, refused) => return write!(f, "{decoder}: {refused}"),
-            E::DecoderLost(path, what, ms, refused) => {
+            E::Middle(path, refused) => return write!(f, "{path}: {refused}"),
+            E::MiddleLost(kind, path, ms, refused) => {
                 return write!(
                     f,
-                    "{path}: the {what} does not work again within {ms} ms: {refused}"
+                    "{path}: the {} does not work again within {ms} ms: {refused}",
+                    kind.name()
                 );
             }
             _ => write!(f, "{}: ", self.1)?,
         }
         match self.0 {
-            E::Call(_)
-            | E::Camera(..)
-            | E::CameraLost(..)
-            | E::Decoder(..)
-            | E::DecoderLost(..) => Ok(()),
+            E::Call(_) | E::Camera(..) | E::CameraLost(..) | E::Middle(..) | E::MiddleLost(..) => {
+                Ok(())
+            }
             E::NotAgreed(refused) | E::WrongEncoder(refused) => refused.fmt(f),
             E::Option(name, value, error) => write!(f, "{name} {value}: {error}"),
             E::Level(level, error) => {
@@ -322,14 +321,29 @@ mod tests {
                 "card:cam: the camera did not come back within 30000 ms: VIDIOC_G_PARM: EDOM",
             ),
             (
-                EngineError::Decoder(Escaped(b"/dev/video10"), Refused::Size((3, 4), (5, 6))),
+                EngineError::Middle(Escaped(b"/dev/video10"), Refused::Size((3, 4), (5, 6))),
                 Exit::Refused,
                 "/dev/video10: the driver does not take 3x4",
             ),
             (
-                EngineError::DecoderLost(Escaped(b"/dev/video10"), "decoder", 30_000, odd.into()),
+                EngineError::MiddleLost(
+                    MiddleKind::Decoder,
+                    Escaped(b"/dev/video10"),
+                    30_000,
+                    odd.into(),
+                ),
                 Exit::Stalled,
                 "/dev/video10: the decoder does not work again within 30000 ms: VIDIOC_G_PARM: EDOM",
+            ),
+            (
+                EngineError::MiddleLost(
+                    MiddleKind::Converter,
+                    Escaped(b"/dev/video12"),
+                    5,
+                    IoctlError::new(Call::QBuf, Errno::NODEV).into(),
+                ),
+                Exit::DeviceLost,
+                "/dev/video12: the converter does not work again within 5 ms: VIDIOC_QBUF: ENODEV",
             ),
         ] {
             let text = error.at(encoder).to_string();

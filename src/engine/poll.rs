@@ -7,7 +7,7 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 use crate::engine::rare::{Rare, Registered};
-use crate::limits::{CLIENTS, HEARTBEAT_MS};
+use crate::limits::{CLIENTS, HEARTBEAT_MS, MIDDLE_STAGES};
 use crate::time::{MS, timespec};
 
 /// Token of the encoder.
@@ -20,12 +20,12 @@ pub const LISTENER: usize = 2;
 pub const FILLED: usize = 3;
 /// Token of the camera's events.
 pub const CAMERA_EVENT: usize = 4;
-/// Token of a decoder between the camera and the encoder.
-pub const DECODER: usize = 5;
+/// Token of the first device between the camera and the encoder; the others follow.
+pub const FIRST_MIDDLE: usize = 5;
 /// Token of what rarely happens.
-const RARE: usize = 6;
+const RARE: usize = FIRST_MIDDLE + MIDDLE_STAGES;
 /// Token of the first client's socket; the others follow.
-pub const FIRST_CLIENT: usize = 7;
+pub const FIRST_CLIENT: usize = RARE + 1;
 
 /// How many tokens there are.
 pub const TOKENS: usize = FIRST_CLIENT + CLIENTS;

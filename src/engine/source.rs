@@ -3,7 +3,9 @@
 //! Knows the two kinds. What each does is its own file's subject.
 
 use crate::engine::camera::CameraSource;
+use crate::engine::error::EngineError;
 use crate::engine::ring_source::RingSource;
+use crate::flow::pipeline::Pipeline;
 
 /// The source of frames.
 pub enum Source<'a> {
@@ -46,6 +48,16 @@ impl<'a> Source<'a> {
             Self::Ring(_) => true,
             Self::Camera(camera) => camera.is_flushed(),
         }
+    }
+
+    /// That the drain was cut short, with so many frames inside, or still on their way to the pipeline.
+    #[must_use]
+    pub fn cut_short(&self, pipeline: &Pipeline<'_>) -> EngineError<'a> {
+        let on_their_way = match self {
+            Self::Ring(_) => 0,
+            Self::Camera(camera) => camera.inside() as u64,
+        };
+        EngineError::DrainCutShort(pipeline.in_flight() + on_their_way)
     }
 
     /// The engine ends: what is still on its way to the pipeline is dropped.

@@ -4,14 +4,15 @@
 //! Knows limits and counters. Knows no device, no socket and no client.
 
 pub mod allowance;
-pub mod coded_link;
 pub mod frame_clock;
 pub mod idle;
+pub mod inside;
 pub mod key_frame;
 pub mod link;
 pub mod log_limit;
 pub mod pending;
 pub mod pipeline;
+pub mod raw_link;
 pub mod recording;
 pub mod recovery;
 pub mod run_state;

@@ -27,13 +27,14 @@ use crate::errno::name::Named;
 use crate::error::Failure;
 use crate::error::failure;
 use crate::exit::Exit;
+use crate::limits::MIDDLE_STAGES;
 use crate::log::note;
 use crate::types::devices::CameraChoice;
 use crate::types::run_options::RunOptions;
 use crate::types::users::User;
 
 /// Gives up what the options say. `device` is the path of the encoder's node, byte for byte as it is opened: never what a message
-/// shows of it; `middle` that of a decoder. `socket` is the engine's own socket's file, if there is one. `camera_shut` says whether the camera, if there is one, can no longer be opened.
+/// shows of it; `middle` those of what is between a camera and the encoder. `socket` is the engine's own socket's file, if there is one. `camera_shut` says whether the camera, if there is one, can no longer be opened.
 ///
 /// # Errors
 /// When the engine cannot become `--user`. A kernel without Landlock or seccomp is warned of: the engine worked before there
@@ -42,14 +43,14 @@ use crate::types::users::User;
 pub fn enter(
     options: &RunOptions<'_>,
     device: &CStr,
-    middle: Option<&CStr>,
+    middle: [Option<&CStr>; MIDDLE_STAGES],
     socket: Option<&CStr>,
     camera_shut: &dyn Fn() -> bool,
 ) -> core::result::Result<(), Failure> {
     let camera = options.camera.and_then(CameraChoice::path);
     let mut files = Ok(());
     if options.sandbox {
-        files = set_no_new_privs(true).and_then(|()| shut_files(device, [middle, camera], socket));
+        files = set_no_new_privs(true).and_then(|()| shut_files(device, camera, middle, socket));
     }
     if let Some(user) = options.user {
         let group = options.socket_group.unwrap_or(user.gid);
@@ -134,13 +135,14 @@ fn become_user(user: User, socket: Option<&CStr>, group: u32) -> Result<()> {
 /// file. Folders and not nodes, because a device that comes back has a new node.
 fn shut_files(
     device: &CStr,
-    [middle, camera]: [Option<&CStr>; 2],
+    camera: Option<&CStr>,
+    middle: [Option<&CStr>; MIDDLE_STAGES],
     socket: Option<&CStr>,
 ) -> Result<()> {
     let ruleset = kernel::Ruleset::new()?;
     // What lies in folders of /dev is links to its nodes, and a link elsewhere leads there, too.
-    let paths = [Some(c"/dev/"), Some(device), middle, camera];
-    for path in paths.into_iter().flatten() {
+    let paths = [Some(c"/dev/"), Some(device), camera];
+    for path in paths.into_iter().chain(middle).flatten() {
         let path = path.to_bytes();
         let mut right_to = open_at(parent(path), FOLDER)?;
         if is_root(&right_to)? {

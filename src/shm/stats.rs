@@ -143,6 +143,12 @@ counters! {
     JpegTablesAdded = "jpeg_tables_added",
     /// From the camera's coded pictures to the decoder's raw ones, microseconds, all pictures together.
     DecodeUs = "decode_us",
+    /// Raw pictures of a camera or decoder of which the converter made no other, or a damaged one; and those inside when it was restarted.
+    DroppedConverter = "frames_dropped_converter",
+    /// Times that the converter was restarted because it failed.
+    ConverterRestarts = "converter_restarts",
+    /// From the pictures that went into the converter to those that came out, microseconds, all pictures together.
+    ConvertUs = "convert_us",
 }
 
 const _: () = assert!(
@@ -162,6 +168,7 @@ pub const DROPS: &[Counter] = &[
     Counter::DroppedBehind,
     Counter::DroppedIdle,
     Counter::DroppedDecoder,
+    Counter::DroppedConverter,
 ];
 
 /// The stages of a frame's way whose latency is kept.

@@ -86,7 +86,7 @@ fn nothing_is_lost(plan: &Plan) {
         Counter::CameraBytesCopied,
         Counter::JpegTablesAdded,
         Counter::CameraRestarts,
-        Counter::DecoderRestarts,
+        Counter::ConverterRestarts,
         Counter::Restarts,
     ] {
         assert_eq!(counted(&report, none), 0, "{none:?}");
@@ -162,8 +162,8 @@ fn a_converter_that_does_not_come_back_is_called_a_converter() {
 fn a_converter_that_stalls_is_started_again_and_what_it_had_is_counted() {
     let report = report(&plain().at(1000, Event::Hang(CONVERTER, 2500 * MS)));
     assert_eq!(report.exit, 0, "{}", report.sentence);
-    assert!(counted(&report, Counter::DecoderRestarts) > 0);
-    let inside = counted(&report, Counter::DroppedDecoder);
+    assert!(counted(&report, Counter::ConverterRestarts) > 0);
+    let inside = counted(&report, Counter::DroppedConverter);
     assert!((1..=9).contains(&inside), "{inside}");
 }
 
@@ -181,12 +181,12 @@ fn pictures_that_it_loses_fails_or_refuses_are_counted_and_not_published() {
             ][which] = 200;
         }));
         assert_eq!(report.exit, 0, "{which}: {}", report.sentence);
-        let failed = counted(&report, Counter::DroppedDecoder);
+        let failed = counted(&report, Counter::DroppedConverter);
         assert!(
             failed > 5 && dropped(&report) == failed,
             "{which}: {failed}"
         );
-        let restarts = counted(&report, Counter::DecoderRestarts);
+        let restarts = counted(&report, Counter::ConverterRestarts);
         assert_eq!(restarts > 0, which == 3, "{which}: {restarts}");
     }
 }
@@ -205,7 +205,7 @@ fn a_converter_that_cannot_count_is_started_again() {
         assert_eq!(report.exit, 0, "{}", report.sentence);
         let published = counted(&report, Counter::FramesPublished);
         assert!(published > 400, "{output}: {published}");
-        let restarts = counted(&report, Counter::DecoderRestarts);
+        let restarts = counted(&report, Counter::ConverterRestarts);
         assert!(restarts > 0, "{output}: {published} {}", dropped(&report));
     }
 }
@@ -221,9 +221,9 @@ fn an_end_that_nobody_asked_for_costs_a_start_and_what_was_inside() {
             }
         }));
         assert_eq!(report.exit, 0, "{}", report.sentence);
-        let restarts = counted(&report, Counter::DecoderRestarts);
+        let restarts = counted(&report, Counter::ConverterRestarts);
         assert!(restarts > 0);
-        let inside = counted(&report, Counter::DroppedDecoder);
+        let inside = counted(&report, Counter::DroppedConverter);
         assert!(inside <= 4 * restarts, "{inside} in {restarts}");
     }
 }
@@ -264,7 +264,7 @@ fn an_encoder_that_has_every_slot_costs_pictures_before_the_converter_and_no_tur
     let behind = counted(&report, Counter::DroppedBehind);
     // A picture for which there is no buffer is thrown away by the converter.
     assert!(behind > 100 && dropped(&report) == behind, "{behind}");
-    assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
+    assert_eq!(counted(&report, Counter::ConverterRestarts), 0);
     let turns = report.turns * 1000 / (report.virtual_ns / MS);
     assert!(turns < 150, "{turns} turns a second");
 }

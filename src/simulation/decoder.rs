@@ -28,7 +28,7 @@ use crate::v4l2::abi::{
     self, BUF_CAP_SUPPORTS_MMAP, BUF_FLAG_LAST, BufferType, DEC_CMD_STOP, DecoderCmd,
     EVENT_SOURCE_CHANGE, Event, EventSubscription, ExportBuffer, ExtControl, FIELD_NONE,
     FMT_FLAG_COMPRESSED, FmtDesc, Format, Memory, Plane, Queue as Side, RawBuffer, RequestBuffers,
-    SEL_TGT_COMPOSE, Selection,
+    SEL_TGT_COMPOSE, SEL_TGT_CROP, Selection,
 };
 
 /// `V4L2_DEC_CMD_START`.
@@ -46,6 +46,8 @@ pub(super) struct Decoder {
     /// What a converter's OUTPUT is set to, and how it mirrors.
     pub(super) input: Option<Raw>,
     flip: Flip,
+    /// The part of OUTPUT's pictures that a converter reads, where it is not all.
+    crop: Option<(u32, u32)>,
     /// What CAPTURE is set to, and the visible part of it.
     pub(super) raw: Raw,
     visible: (u32, u32),
@@ -76,6 +78,7 @@ impl Decoder {
             size,
             input: nature.input(size),
             flip: Flip::default(),
+            crop: None,
             raw: Raw::new(terms, terms.raw[0], size, [0; 3]),
             visible: size,
             output: Queue::new(Side::Output, terms.api),
@@ -230,7 +233,10 @@ impl Decoder {
         Ok(())
     }
 
-    fn selection(&self, number: u32, selection: &mut Selection) -> Result<()> {
+    fn selection(&mut self, number: u32, selection: &mut Selection) -> Result<()> {
+        if selection.target == SEL_TGT_CROP {
+            return self.crop_input(number, selection);
+        }
         // The kernel takes the single-planar type of multi-planar queues, too.
         let capture = BufferType::VideoCapture as u32;
         if !self.nature.selects {

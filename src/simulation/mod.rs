@@ -59,6 +59,8 @@ mod scenario;
 mod shared;
 mod shrink;
 mod stage;
+#[cfg(test)]
+mod stage_plans;
 mod stranger;
 mod supervisor;
 #[cfg(test)]

@@ -162,6 +162,32 @@ impl Plan {
         plan
     }
 
+    /// The camera codes, its pictures come in this size or mirrored, and a decoder and a converter are between it and the encoder: nothing is
+    /// wrong in any.
+    pub(super) fn with_stages(
+        self,
+        wanted: Conversion,
+        camera: impl FnOnce(&mut CameraNature),
+        decoder: impl FnOnce(&mut DecoderNature),
+        change: impl FnOnce(&mut DecoderNature),
+    ) -> Self {
+        let size = wanted.size.unwrap_or(self.size);
+        let coded = |nature: &mut CameraNature| {
+            nature.size = size;
+            camera(nature);
+        };
+        let mut plan = self.with_chain(coded, decoder);
+        let r = &mut Random::new(0);
+        if let Kind::Encoder(encoder) = &plan.nodes[ENCODER].kind {
+            let mut nature = plain_converter(&encoder.terms, size, wanted.flip);
+            change(&mut nature);
+            let kind = Kind::Decoder(Rc::new(nature));
+            plan.nodes.push(node(c"/dev/video12", kind, r));
+        }
+        plan.conversion = Some(wanted);
+        plan
+    }
+
     /// The encoder is another.
     pub(super) fn with_encoder(mut self, change: impl FnOnce(&mut Nature)) -> Self {
         if let Kind::Encoder(nature) = &self.nodes[ENCODER].kind {

@@ -6,6 +6,7 @@ use std::{format, vec};
 
 use rustix::io::Errno;
 
+use super::camera::CameraNature;
 use super::chain::{Conversion, codes, converter, decoder};
 use super::clock::BEGIN;
 use super::event::Event;
@@ -19,10 +20,11 @@ use crate::media::fourcc::Fourcc;
 use crate::time::MS;
 use crate::types::memory::MemoryChoice;
 
-/// Node of the encoder, of the camera, and of the decoder of its pictures, or their converter.
+/// Node of the encoder, of the camera, of the decoder of its pictures, or their converter; and of the converter behind a decoder.
 pub(super) const ENCODER: usize = 0;
 pub(super) const CAMERA: usize = 1;
 pub(super) const DECODER: usize = 2;
+pub(super) const BEHIND_DECODER: usize = 3;
 
 /// From the end of all troubles to the exam, ns: the longest wait of a recovery that was begun is over by then.
 const SETTLE: u64 = 25_000 * MS;
@@ -60,6 +62,46 @@ fn converter_of(
     node(c"/dev/video12", Kind::Decoder(Rc::new(nature)), r)
 }
 
+/// The converter behind the decoder of a plan's camera, which is asked for the size that is wanted then.
+fn converter_behind_decoder(
+    nodes: &mut [Node],
+    wanted: Conversion,
+    lasts: u64,
+    trouble: bool,
+    r: &mut Random,
+) -> Node {
+    let [encoder, camera, decoder] = nodes else {
+        unreachable!("an encoder, a camera and a decoder")
+    };
+    let (Kind::Encoder(encoder), Kind::Camera(seen), Kind::Decoder(made)) =
+        (&encoder.kind, &camera.kind, &decoder.kind)
+    else {
+        unreachable!("they stand in this order")
+    };
+    let (mut seen, mut made) = (**seen, **made);
+    seen.size = wanted.size.unwrap_or(seen.size);
+    // Rows of the decoder's own, which it does not say before the first picture, may be none for the converter.
+    made.own_rows = false;
+    made.exports = true;
+    let terms = made.terms;
+    let mut nature = converter(
+        r,
+        &CameraNature { terms, ..seen },
+        &encoder.terms,
+        lasts,
+        trouble,
+    );
+    if let Some(converts) = &mut nature.converts {
+        converts.flip = wanted.flip;
+        converts.imports = true;
+        // The decoder gives these rows, whatever it is asked for.
+        converts.terms.row_align = terms.row_align;
+    }
+    camera.kind = Kind::Camera(Rc::new(seen));
+    decoder.kind = Kind::Decoder(Rc::new(made));
+    node(c"/dev/video12", Kind::Decoder(Rc::new(nature)), r)
+}
+
 /// Everything that a run depends on.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -84,7 +126,7 @@ pub(super) struct Plan {
     pub(super) camera: bool,
     /// The camera codes, and a decoder is between it and the encoder.
     pub(super) chain: bool,
-    /// A converter is between the camera and the encoder, for this.
+    /// A converter is between the camera, or its decoder, and the encoder, for this.
     pub(super) conversion: Option<Conversion>,
     /// The camera is named by its card.
     pub(super) by_card: bool,
@@ -133,10 +175,14 @@ impl Plan {
         }
         // Drawn beside the others, whose plans stay as they are.
         let other = &mut Random::new(!seed);
-        let conversion = (camera && !chain && other.chance(400)).then(|| Conversion::new(other));
+        let conversion = (camera && other.chance(400)).then(|| Conversion::new(other));
         if let Some(wanted) = conversion {
-            let middle = converter_of(&mut nodes, wanted, lasts, trouble, other);
+            let middle = match chain {
+                true => converter_behind_decoder(&mut nodes, wanted, lasts, trouble, other),
+                false => converter_of(&mut nodes, wanted, lasts, trouble, other),
+            };
             nodes.push(middle);
+            own_rows &= !chain;
         }
         let passes = camera && !chain && conversion.is_none() && other.chance(250);
         if passes && let Kind::Camera(seen) = &nodes[CAMERA].kind {
@@ -239,6 +285,7 @@ impl Plan {
             let node = match r.below(4) {
                 _ if self.passes() => CAMERA,
                 0 if self.has_middle() => CAMERA,
+                2 if self.chain && self.conversion.is_some() => BEHIND_DECODER,
                 1 | 2 if self.has_middle() => DECODER,
                 0 | 1 if self.camera => CAMERA,
                 _ => ENCODER,

@@ -29,6 +29,26 @@ pub enum MiddleChoice<'a> {
     Path(&'a CStr),
 }
 
+/// What a device between the camera and the encoder does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MiddleKind {
+    /// It makes raw pictures of coded ones.
+    Decoder,
+    /// It makes other raw pictures of raw ones.
+    Converter,
+}
+
+impl MiddleKind {
+    /// Its name, for sentences.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decoder => "decoder",
+            Self::Converter => "converter",
+        }
+    }
+}
+
 /// Which camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CameraChoice<'a> {

@@ -3,7 +3,9 @@
 //! A driver may not crop at all, may make another rectangle of the one asked for, or may ignore it. What it answers is compared with both
 //! the visible and the coded size.
 
-use super::abi::{Queue, Rect, SEL_TGT_CROP};
+use rustix::fd::BorrowedFd;
+
+use super::abi::{BufferType, Queue, Rect, SEL_TGT_CROP};
 use super::device::Device;
 use super::ioctl;
 use crate::limits::PADDING_PIXELS;
@@ -46,6 +48,17 @@ pub(super) fn crop(
         );
     }
     Ok(())
+}
+
+/// Crops the pictures of a queue to their visible size. Whether exactly that shows.
+pub(super) fn shows(device: BorrowedFd<'_>, queue: BufferType, visible: (u32, u32)) -> bool {
+    let wanted = Rect {
+        left: 0,
+        top: 0,
+        width: visible.0,
+        height: visible.1,
+    };
+    ioctl::s_selection(device, queue, SEL_TGT_CROP, wanted).is_ok_and(|shown| shown == wanted)
 }
 
 /// The size that shows, where it is larger than the visible one. `answer`: the rectangle that the driver made; `None` when it cannot crop.

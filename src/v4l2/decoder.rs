@@ -48,6 +48,8 @@ pub struct Decoder {
     lent: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     /// A bit for each OUTPUT buffer that came back, and was not asked for.
     freed: u32,
+    /// How many OUTPUT buffers for raw pictures there are.
+    raw_slots: u32,
     /// What is decoded: the raw format, the visible size, and where the rows lie.
     agreed: Option<(&'static RawFormat, (u32, u32), FrameLayout)>,
 }
@@ -111,6 +113,7 @@ impl Decoder {
             memory: Memory::Mmap,
             lent: ArrayVec::new(),
             freed: 0,
+            raw_slots: 0,
             agreed: None,
         }
     }
@@ -214,7 +217,15 @@ impl Decoder {
     /// Bytes of all OUTPUT buffers.
     #[must_use]
     pub fn input_bytes(&self) -> u64 {
-        self.inputs.iter().map(|region| region.len() as u64).sum()
+        let coded = self.inputs.iter().map(|region| region.len() as u64);
+        coded.sum::<u64>() + self.raw_bytes()
+    }
+
+    /// Rows of what it gives, those of padding included.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.agreed
+            .map_or(0, |(_, _, layout)| layout.planes[0].allocated_rows)
     }
 
     /// Gives an OUTPUT buffer with a coded picture of so many bytes to the decoder, under this timestamp (us).

@@ -101,6 +101,7 @@ pub fn balance(json: &str) -> (u64, u64, u64) {
         "behind",
         "idle",
         "decoder",
+        "converter",
     ];
     let dropped: u64 = reasons
         .iter()

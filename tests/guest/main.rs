@@ -92,6 +92,7 @@ mod sandbox;
 mod schedule;
 mod selftest;
 mod soak;
+mod stages;
 mod strangers;
 mod supervisor;
 mod sweep;

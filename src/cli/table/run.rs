@@ -234,7 +234,7 @@ pub(super) static RUN: [CliOption; 48] = [
     option(
         "--converter",
         "PATH|auto|off",
-        "the converter of a camera's pictures; the first that does what is wanted if not given",
+        "the converter of a camera's pictures, decoded ones, too; the first that does what is wanted if not given",
         Takes::Text,
         set!(Run, options, value => options.converter = value::middle(value.text)?),
     ),

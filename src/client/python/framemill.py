@@ -92,7 +92,8 @@ COUNTERS = (
     "refused_bad_message refused_bad_frame_ring refused_resources refused_busy refused_fixed refused_not_encoded refused_reopened "
     "refused_not_allowed refused_camera_feeds refused_costly refused_odd_size refused_format frames_late frames_lost_camera "
     "camera_timestamps_corrected turns_unbalanced slot_bytes_retained frames_dropped_idle "
-    "frames_dropped_decoder decoder_restarts camera_bytes_copied jpeg_tables_added decode_us"
+    "frames_dropped_decoder decoder_restarts camera_bytes_copied jpeg_tables_added decode_us "
+    "frames_dropped_converter converter_restarts convert_us"
 ).split()
 
 

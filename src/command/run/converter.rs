@@ -1,10 +1,10 @@
-//! Which converter scales, mirrors or changes the format of a camera's pictures.
+//! Which converter scales, mirrors or changes the format of the pictures of a camera, or of a camera's decoder.
 //!
 //! Knows nodes and what they take. Sets formats on the one that it tries, of which nobody else learns.
 
 use core::ffi::CStr;
 
-use super::decoder::FoundDecoder;
+use super::middle::{FoundMiddle, Middle};
 use crate::command::devices::Unopened;
 use crate::command::formats::pair;
 use crate::engine::camera::config::Input;
@@ -33,7 +33,7 @@ pub(super) fn stream_size(options: &RunOptions<'_>) -> (u32, u32) {
 }
 
 /// The size that the camera is asked for, where it is not the stream's.
-fn camera_size(size: (u32, u32), options: &RunOptions<'_>) -> Option<(u32, u32)> {
+pub(super) fn camera_size(size: (u32, u32), options: &RunOptions<'_>) -> Option<(u32, u32)> {
     let given = options.camera_size?;
     Some((given.width, given.height)).filter(|&given| given != size)
 }
@@ -45,44 +45,26 @@ pub(super) fn needed(size: (u32, u32), options: &RunOptions<'_>) -> bool {
         || matches!(options.converter, MiddleChoice::Path(_))
 }
 
-/// What is between the camera and the encoder: the decoder, or a converter where one is needed. `gives`: the raw formats of the camera, or of
-/// the decoder, and then of what is between.
-///
-/// # Errors
-/// When both are wanted, or there is no converter that does it.
-pub(super) fn or<'a>(
-    decoder: Option<FoundDecoder<'a>>,
-    camera: &Camera,
-    choice: CameraChoice<'_>,
-    size: (u32, u32),
-    gives: &mut FormatSet,
-    options: &RunOptions<'a>,
-) -> Result<Option<FoundDecoder<'a>>, Failure> {
-    if !needed(size, options) {
-        return Ok(decoder);
-    }
-    if decoder.is_some() {
-        return Err(failure!(
-            Exit::Usage,
-            "a decoder's pictures are not converted: leave out --camera-size, --flip and --converter"
-        ));
-    }
-    let found = find(camera, choice, size, *gives, options)?;
-    *gives = found.gives().map_err(|error| found.failed(error))?;
-    Ok(Some(found))
+/// Who gives the pictures that are to be converted.
+pub(super) struct From<'f, 'a> {
+    pub(super) camera: &'f Camera,
+    /// As the user named it.
+    pub(super) choice: CameraChoice<'a>,
+    /// Its decoder, where there is one.
+    pub(super) middle: &'f Middle<'a>,
+    /// The raw formats in which they come.
+    pub(super) gives: FormatSet,
 }
 
-/// A converter for a camera none of whose raw formats (`gives`) an encoder takes, and the formats that it makes; `None` where the user wants none, or
-/// there is none that helps, or a device does not say what it takes: then nobody knows that something is lacking. `fits`: whether a device takes
-/// a format that the camera has.
+/// A converter for pictures in none of whose raw formats an encoder takes them, and the formats that it makes; `None` where the user wants none,
+/// or there is none that helps, or a device does not say what it takes: then nobody knows that something is lacking. `fits`: whether a device
+/// takes one of the formats.
 pub(super) fn for_lack<'a>(
-    camera: &Camera,
-    choice: CameraChoice<'_>,
+    from: &From<'_, '_>,
     size: (u32, u32),
-    gives: FormatSet,
     options: &RunOptions<'a>,
     fits: &dyn Fn(&Device) -> ioctl::Result<bool>,
-) -> Option<(FoundDecoder<'a>, FormatSet)> {
+) -> Option<(FoundMiddle<'a>, FormatSet)> {
     if options.converter != MiddleChoice::Auto {
         return None;
     }
@@ -116,20 +98,29 @@ pub(super) fn for_lack<'a>(
         }
     }
     let taken = taken.filter(|_| !fitting)?;
-    let found = first(|device, path| fitted(device, path, camera, size, gives, options))?;
-    let made = found.gives().ok()?;
-    pair(made, taken)?;
+    let helps = |found: &FoundMiddle<'_>| {
+        let made = found.gives().ok()?;
+        pair(made, taken)?;
+        Some(made)
+    };
+    let found = first(|device, path| {
+        let found = fitted(device, path, from, size, options)?;
+        helps(&found).map(|_| found)
+    })?;
+    let made = helps(&found)?;
     note!(
         info,
-        "{choice}: a converter, because no encoder here takes what it gives ({gives})"
+        "{}: a converter, because no encoder here takes what it gives ({})",
+        from.choice,
+        from.gives
     );
     Some((found, made))
 }
 
 /// The first converter of which `fitted` makes something.
 fn first<'a>(
-    fitted: impl Fn(Device, NodePath<'a>) -> Option<FoundDecoder<'a>>,
-) -> Option<FoundDecoder<'a>> {
+    fitted: impl Fn(Device, NodePath<'a>) -> Option<FoundMiddle<'a>>,
+) -> Option<FoundMiddle<'a>> {
     scan().find_map(|(path, device)| {
         let device = device.ok()?;
         let converts = Role::of(&device) == Some(Role::Converter);
@@ -141,38 +132,36 @@ fn first<'a>(
 fn fitted<'a>(
     device: Device,
     path: NodePath<'a>,
-    camera: &Camera,
+    from: &From<'_, '_>,
     size: (u32, u32),
-    gives: FormatSet,
     options: &RunOptions<'_>,
-) -> Option<FoundDecoder<'a>> {
+) -> Option<FoundMiddle<'a>> {
     let (other, flip) = (camera_size(size, options), options.flip);
-    let (converter, format) = fit(device, camera, gives, other.unwrap_or(size), options)?;
+    let (device, format) = fit(device, from, other.unwrap_or(size), options)?;
     let input = Input::Raw {
         format,
         size: other,
         flip,
     };
-    Some(FoundDecoder {
+    Some(FoundMiddle {
         path,
-        decoder: converter,
+        device,
         input,
     })
 }
 
-/// Finds the converter, and sets what comes into it. `gives`: the camera's raw formats.
+/// Finds the converter, and sets what comes into it.
 ///
 /// # Errors
-/// When there is none, or none takes what the camera gives.
-fn find<'a>(
-    camera: &Camera,
-    choice: CameraChoice<'_>,
+/// When there is none, or none takes what comes.
+pub(super) fn find<'a>(
+    from: &From<'_, '_>,
     size: (u32, u32),
-    gives: FormatSet,
     options: &RunOptions<'a>,
-) -> Result<FoundDecoder<'a>, Failure> {
+) -> Result<FoundMiddle<'a>, Failure> {
     let of_camera = camera_size(size, options).unwrap_or(size);
-    let fitted = |device, path| fitted(device, path, camera, size, gives, options);
+    let fitted = |device, path| fitted(device, path, from, size, options);
+    let (choice, gives) = (from.choice, from.gives);
     let (width, height) = of_camera;
     match options.converter {
         MiddleChoice::Path(path) => {
@@ -204,20 +193,32 @@ fn find<'a>(
     }
 }
 
-/// A device set to the first of the camera's formats that both have in this size, if it does what is wanted.
+/// A device set to the first format that both have in this size and whose rows lie alike, or else to the first, if it does what is wanted.
 fn fit(
     device: Device,
-    camera: &Camera,
-    gives: FormatSet,
+    from: &From<'_, '_>,
     size: (u32, u32),
     options: &RunOptions<'_>,
 ) -> Option<(Decoder, &'static RawFormat)> {
     let mut converter = Decoder::of(device);
     converter.flip(options.flip).ok()?;
-    let format = gives.iter().find(|&format| {
-        camera.rows(format, size, &[0; PLANES]).is_some()
-            && converter.take_raw(format, size, &[0; PLANES]).is_ok()
-    })?;
+    let mut alike = |format| {
+        let given = from.middle.rows(from.camera, format, size, &[0; PLANES])?;
+        let taken = converter.take_raw_like(format, size, &given).ok()?;
+        Some(given.placement() == taken.placement())
+    };
+    let mut found = None;
+    for format in from.gives.iter() {
+        match alike(format) {
+            Some(true) => {
+                found = Some(format);
+                break;
+            }
+            Some(false) => found = found.or(Some(format)),
+            None => {}
+        }
+    }
+    let format = found?;
     Some((converter, format))
 }
 

@@ -6,6 +6,7 @@ use core::ffi::CStr;
 
 use rustix::fd::AsFd;
 
+use super::middle::FoundMiddle;
 use crate::command::devices::Unopened;
 use crate::engine::camera::config::Input;
 use crate::errno::call::IoctlError;
@@ -24,30 +25,6 @@ use crate::v4l2::camera::{Camera, PictureFormat};
 use crate::v4l2::decoder::{Decoder, names};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 use crate::v4l2::ioctl;
-
-/// A decoder that takes the pictures.
-pub(super) struct FoundDecoder<'a> {
-    pub(super) path: NodePath<'a>,
-    pub(super) decoder: Decoder,
-    /// What the camera gives.
-    pub(super) input: Input,
-}
-
-impl FoundDecoder<'_> {
-    /// The raw formats that it gives.
-    ///
-    /// # Errors
-    /// When it does not say.
-    pub(super) fn gives(&self) -> ioctl::Result<FormatSet> {
-        ioctl::raw_formats(self.decoder.as_fd(), self.decoder.pictures.kind())
-    }
-
-    /// The sentence of a call on it that failed.
-    pub(super) fn failed(&self, error: IoctlError) -> Failure {
-        let exit = exit_of(When::SettingUp, error.errno);
-        failure!(exit, "{}: {error}", self.path.shown())
-    }
-}
 
 /// What the camera codes, where raw pictures of this size come not at all or too slowly, coded ones faster, and there is a decoder; which is
 /// logged. `raw`: the raw formats that it gives.
@@ -118,7 +95,7 @@ pub(super) fn find<'a>(
     size: (u32, u32),
     camera: CameraChoice<'_>,
     raw: FormatSet,
-) -> Result<FoundDecoder<'a>, Failure> {
+) -> Result<FoundMiddle<'a>, Failure> {
     if !matches!(coded, Fourcc::MJPG | Fourcc::JPEG) {
         return Err(failure!(
             Exit::Usage,
@@ -137,13 +114,13 @@ pub(super) fn find<'a>(
             "no decoder for {coded} (see framemill probe); without one {camera} gives {raw}: choose with --camera-format{unopened}",
         ));
     };
-    let decoder = Decoder::of(device);
-    if let Err(refused) = decoder.take(coded, size, 0) {
+    let device = Decoder::of(device);
+    if let Err(refused) = device.take(coded, size, 0) {
         return Err(failure!(refused.exit(), "{}: {refused}", path.shown()));
     }
-    Ok(FoundDecoder {
+    Ok(FoundMiddle {
         path,
-        decoder,
+        device,
         input: Input::Coded(coded),
     })
 }

@@ -2,20 +2,23 @@
 //!
 //! Knows producers as a default size, and a camera by what it gives. Starts neither; the engine does.
 
+use arrayvec::ArrayVec;
 use rustix::fd::AsFd;
 
-use super::converter;
-use super::decoder::{self, FoundDecoder};
+use super::converter::{self, From};
+use super::decoder;
+use super::middle::Middle;
 use crate::command::devices::{find, find_camera};
 use crate::command::formats::{RawFormats, fit, offered, raw_formats};
 use crate::engine::camera::CameraSource;
 use crate::engine::camera::attach::source_rate;
-use crate::engine::camera::config::Input;
-use crate::engine::camera::config::{CameraConfig, DecoderConfig};
+use crate::engine::camera::config::{CameraConfig, Input, MiddleConfig};
 use crate::errno::call::IoctlError;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
-use crate::limits::{CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, PLANES, SIZE_DEFAULT};
+use crate::limits::{
+    CAMERA_SLOTS_DEFAULT, FRAME_SLOTS_DEFAULT, MIDDLE_STAGES, PLANES, SIZE_DEFAULT,
+};
 use crate::log::note;
 use crate::media::format_set::FormatSet;
 use crate::media::fourcc::Fourcc;
@@ -38,9 +41,9 @@ pub(super) struct Found<'a> {
     camera: Option<(Camera, CameraChoice<'a>)>,
     /// What it shows to its source.
     edid: Option<&'a [u8]>,
-    /// The decoder of its pictures, where they are coded.
-    decoder: Option<FoundDecoder<'a>>,
-    /// The raw formats that the camera gives, or its decoder.
+    /// What is between it and the encoder.
+    middle: Middle<'a>,
+    /// The raw formats that the last of these gives, or the camera.
     gives: FormatSet,
     /// The coded format in which the camera's frames are passed on.
     passes: Option<Fourcc>,
@@ -51,6 +54,7 @@ pub(super) struct Found<'a> {
 impl<'a> Found<'a> {
     /// # Errors
     /// When there is no such camera, or it does not say what it gives; when the formats that the user named cannot be brought together.
+    #[inline(never)]
     pub(super) fn find(
         options: &RunOptions<'a>,
         edid: Option<&'a [u8]>,
@@ -68,7 +72,7 @@ impl<'a> Found<'a> {
             return Ok(Self {
                 camera: None,
                 edid,
-                decoder: None,
+                middle: Middle::default(),
                 gives: FormatSet::default(),
                 passes,
                 size,
@@ -84,35 +88,21 @@ impl<'a> Found<'a> {
         }
         let queue = camera.pictures.kind();
         let mut gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
-        let coded = match options.camera_format {
-            None if converter::needed(size, options) => None,
-            None => decoder::instead_of_raw(&camera, choice, gives, size, options),
-            Some(format) => format.coded(),
-        };
-        let decoder = match coded {
-            None => None,
-            Some(coded) if passes.is_some() => {
+        let mut middle = Middle::default();
+        match passes {
+            Some(coded) => {
                 // Of its sizes in this format the one nearest to its present one, or to the user's, which is then refused.
                 let given = camera.set(PictureFormat::Coded(coded), size, &[0; PLANES]);
                 let given = given.map_err(|no| failure!(no.exit(), "{choice}: {no}"))?;
                 if options.size.width == 0 {
                     size = given.size();
                 }
-                None
             }
-            Some(coded) => {
-                let found = decoder::find(options.decoder, coded, size, choice, gives)?;
-                gives = found.gives().map_err(|error| found.failed(error))?;
-                Some(found)
-            }
-        };
-        let decoder = match passes {
-            Some(_) => decoder,
-            None => converter::or(decoder, &camera, choice, size, &mut gives, options)?,
-        };
+            None => between(&camera, choice, &mut middle, &mut gives, size, options)?,
+        }
         Ok(Self {
             camera: Some((camera, choice)),
-            decoder,
+            middle,
             edid,
             gives,
             passes,
@@ -129,19 +119,26 @@ impl<'a> Found<'a> {
     ///
     /// # Errors
     /// When there is none.
+    #[inline(never)]
     pub(super) fn find_encoder(
         &mut self,
         options: &RunOptions<'a>,
         signals: &Signals,
     ) -> Result<(Device, NodePath<'a>, RawFormats), Failure> {
         if let Some((camera, choice)) = &self.camera
-            && self.decoder.is_none()
-            && let Some((found, made)) =
-                converter::for_lack(camera, *choice, self.size, self.gives, options, &|device| {
-                    Ok(self.raw_formats(device, options)?.is_some())
-                })
+            && !self.middle.converts()
         {
-            (self.decoder, self.gives) = (Some(found), made);
+            let from = From {
+                camera,
+                choice: *choice,
+                middle: &self.middle,
+                gives: self.gives,
+            };
+            let fits = |device: &Device| Ok(self.raw_formats(device, options)?.is_some());
+            if let Some((found, made)) = converter::for_lack(&from, self.size, options, &fits) {
+                self.middle.0.push(found);
+                self.gives = made;
+            }
         }
         let (device, found) = find(options, signals, &|device| self.fits(device, options))?;
         let path = found.shown();
@@ -182,15 +179,9 @@ impl<'a> Found<'a> {
         match &self.camera {
             Some((camera, _)) => {
                 let size = self.size;
-                let of_camera = |raw, strides: &[u32; PLANES]| camera.rows(raw, size, strides);
-                match &self.decoder {
-                    None => raw_formats(&of_camera, self.gives, device, options, size),
-                    // Rows that it is asked for are lost when the stream changes.
-                    Some(found) => {
-                        let of_decoder = |raw, _: &[u32; PLANES]| found.decoder.gives(raw, size);
-                        raw_formats(&of_decoder, self.gives, device, options, size)
-                    }
-                }
+                let rows =
+                    |raw, strides: &[u32; PLANES]| self.middle.rows(camera, raw, size, strides);
+                raw_formats(&rows, self.gives, device, options, size)
             }
             None => {
                 let takes = offered(device.as_fd(), device.queue(Queue::Output), options.format)?;
@@ -203,11 +194,7 @@ impl<'a> Found<'a> {
     pub(super) fn wanted(&self, raw: RawFormats, options: &RunOptions<'_>) -> Wanted {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
-            let of_camera = self
-                .decoder
-                .as_ref()
-                .map(|found| found.input.size(self.size));
-            let of_camera = of_camera.unwrap_or(self.size);
+            let of_camera = self.middle.camera_size(self.size);
             rate = source_rate(camera, choice, self.pictures(raw), of_camera, rate, rate);
             if let Some((width, height)) = oblong(camera.as_fd(), of_camera) {
                 note!(
@@ -229,7 +216,7 @@ impl<'a> Found<'a> {
 
     /// What the camera is asked for.
     fn pictures(&self, raw: RawFormats) -> PictureFormat {
-        let of_middle = self.decoder.as_ref().map(|found| found.input.pictures());
+        let of_middle = self.middle.pictures();
         let coded = of_middle.or(self.passes.map(PictureFormat::Coded));
         coded.unwrap_or(PictureFormat::Raw(raw.camera))
     }
@@ -243,25 +230,30 @@ impl<'a> Found<'a> {
         options.frame_slots.unwrap_or(default)
     }
 
-    /// The decoder's path, to open it: the engine opens it for itself.
-    pub(super) fn take_decoder(&mut self) -> Option<(NodePath<'a>, Input)> {
-        self.decoder.take().map(|found| (found.path, found.input))
+    /// The paths of what is between the camera and the encoder: the engine opens it for itself.
+    #[inline(never)]
+    pub(super) fn take_middle(&mut self) -> ArrayVec<(NodePath<'a>, Input), MIDDLE_STAGES> {
+        let found = self.middle.0.drain(..);
+        found.map(|one| (one.path, one.input)).collect()
     }
 
-    /// The camera as the engine takes it over, with the decoder of its pictures.
-    pub(super) fn camera(
-        self,
+    /// The camera as the engine takes it over, with what is between it and the encoder.
+    pub(super) fn camera<'c>(
+        &mut self,
         raw: RawFormats,
-        decoder: Option<DecoderConfig<'a>>,
-        options: &RunOptions<'a>,
-        stats: Stats<'a>,
-        header: &'a PacketHeader,
-    ) -> Option<CameraSource<'a>> {
-        let (camera, choice) = self.camera?;
+        middle: &'c [MiddleConfig<'c>],
+        options: &RunOptions<'c>,
+        stats: Stats<'c>,
+        header: &'c PacketHeader,
+    ) -> Option<CameraSource<'c>>
+    where
+        'a: 'c,
+    {
+        let (camera, choice) = self.camera.take()?;
         let config = CameraConfig {
             choice,
             format: raw.camera,
-            decoder,
+            middle,
             passes: self.passes,
             edid: self.edid,
             stall_ns: u64::from(options.stall_ms) * MS,
@@ -272,6 +264,41 @@ impl<'a> Found<'a> {
         let frames = options.frames;
         Some(CameraSource::new(camera, config, frames, stats, header))
     }
+}
+
+/// Finds what is between the camera and the encoder, as far as that follows from the camera and the options. `gives`: the camera's raw formats,
+/// and then those in which pictures come out there.
+#[inline(never)]
+fn between<'a>(
+    camera: &Camera,
+    choice: CameraChoice<'a>,
+    middle: &mut Middle<'a>,
+    gives: &mut FormatSet,
+    size: (u32, u32),
+    options: &RunOptions<'a>,
+) -> Result<(), Failure> {
+    let of_camera = converter::camera_size(size, options).unwrap_or(size);
+    let coded = match options.camera_format {
+        None => decoder::instead_of_raw(camera, choice, *gives, of_camera, options),
+        Some(format) => format.coded(),
+    };
+    if let Some(coded) = coded {
+        let found = decoder::find(options.decoder, coded, of_camera, choice, *gives)?;
+        *gives = found.gives().map_err(|error| found.failed(error))?;
+        middle.0.push(found);
+    }
+    if converter::needed(size, options) {
+        let from = From {
+            camera,
+            choice,
+            middle,
+            gives: *gives,
+        };
+        let found = converter::find(&from, size, options)?;
+        *gives = found.gives().map_err(|error| found.failed(error))?;
+        middle.0.push(found);
+    }
+    Ok(())
 }
 
 /// That the formats that the user named can be brought together.

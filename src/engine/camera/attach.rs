@@ -1,14 +1,14 @@
-//! Camera, encoder, and the decoder between them where there is one, are brought together: one format and size, rows in the same places, and
-//! one set of buffers.
+//! Camera, encoder, and what is between them, are brought together: one format and size, rows in the same places, and one set of buffers at
+//! each place where raw pictures go from one device to the next.
 //!
-//! Knows what both ends must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
+//! Knows what they must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
 use rustix::io::Errno;
 
-use super::buffers::{NotAttached, bring_together, decoder, has_rows, unbound};
-use super::config::{CameraConfig, DecoderConfig, Input, Part};
-use super::decoding::Decoding;
-use super::middle::{open_middle, share_inputs};
+use super::buffers::{NotAttached, bring_together, has_rows, unbound};
+use super::chain_line::ChainLine;
+use super::config::{CameraConfig, Input, Part};
+use super::opening::{Opened, open_chain, share_inputs};
 use super::{CameraSource, Health, start};
 use crate::engine::error::EngineError;
 use crate::engine::request::Buffers;
@@ -24,8 +24,6 @@ use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
 use crate::v4l2::camera::{Camera, PictureFormat, Signal};
-use crate::v4l2::decoder::Decoder;
-use crate::v4l2::encoder::buffer_bytes;
 use crate::v4l2::negotiate::{Refused, Rows, Wanted, check_size};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
@@ -84,15 +82,13 @@ impl<'a> CameraSource<'a> {
         };
         let wanted = setup.stage.wanted;
         match self.begin(setup, pipeline, &mut camera, &wanted) {
-            Ok(decoding) => {
-                self.keep(camera, decoding, Health::Streaming, now());
+            Ok(()) => {
+                self.keep(camera, Health::Streaming, now());
                 Ok(())
             }
-            Err(NotAttached::Source(of, error)) => Err(match (of, self.config.decoder) {
-                (Part::Decoder, Some(decoder)) => {
-                    EngineError::Decoder(Escaped(decoder.node.to_bytes()), error)
-                }
-                _ => EngineError::Camera(self.config.choice, error),
+            Err(NotAttached::Source(of, error)) => Err(match of.in_middle(self.config) {
+                Some(one) => EngineError::Middle(Escaped(one.node.to_bytes()), error),
+                None => EngineError::Camera(self.config.choice, error),
             }),
             Err(NotAttached::Encoder(error)) => Err(error),
         }
@@ -125,10 +121,10 @@ impl<'a> CameraSource<'a> {
                 let present = setup.stage.wanted;
                 let wanted = self.wanted_of(setup, &camera, &signal);
                 match self.begin(setup, pipeline, &mut camera, &wanted) {
-                    Ok(decoding) => {
+                    Ok(()) => {
                         self.stats.count(Counter::CameraRestarts);
                         self.set_no_signal(NoSignal::No);
-                        self.keep(camera, decoding, Health::Streaming, now());
+                        self.keep(camera, Health::Streaming, now());
                         return Ok(Attached::Streaming);
                     }
                     // The source may send another size again.
@@ -156,7 +152,7 @@ impl<'a> CameraSource<'a> {
             _ => u64::MAX,
         };
         self.log_signal(&lost);
-        self.keep(camera, None, Health::NoSignal(again_ns), now());
+        self.keep(camera, Health::NoSignal(again_ns), now());
         Ok(Attached::NoSignal { reconfigured })
     }
 
@@ -173,34 +169,45 @@ impl<'a> CameraSource<'a> {
         self.set_no_signal(reason);
     }
 
-    /// Sets encoder and camera up, brings their buffers together, and starts the camera. Gives the decoder between them, if there is one.
+    /// Sets encoder and camera up, with what is between them, brings their buffers together, and starts the camera.
     fn begin(
         &mut self,
         setup: &mut Setup<'_, 'a>,
         pipeline: &mut Pipeline<'_>,
         camera: &mut Camera,
         wanted: &Wanted,
-    ) -> Result<Option<Decoding<'a>>, NotAttached<'a>> {
-        let (slots, opened) = match self.config.passes {
+    ) -> Result<(), NotAttached<'a>> {
+        let begun = self.try_begin(setup, pipeline, camera, wanted);
+        if begun.is_err() {
+            self.chain.clear();
+        }
+        begun
+    }
+
+    #[inline(never)]
+    fn try_begin(
+        &mut self,
+        setup: &mut Setup<'_, 'a>,
+        pipeline: &mut Pipeline<'_>,
+        camera: &mut Camera,
+        wanted: &Wanted,
+    ) -> Result<(), NotAttached<'a>> {
+        // Filled where it is: what is handed up from call to call lies on the stack once for each of them.
+        let mut opened = Opened::new();
+        let slots = match self.config.passes {
             Some(_) => {
                 let (session, pictures) = (&setup.stage.session, self.config.pictures());
                 setup.stage.wanted = self.coded.set_up(camera, pictures, wanted, session)?;
-                (camera.pictures.slots(), None)
+                camera.pictures.slots()
             }
-            None => attach(setup, camera, self.config, wanted)?,
+            None => attach(setup, camera, self.config, wanted, &mut opened)?,
         };
         pipeline.replace_slots(slots);
-        let mut decoding = match opened {
-            Some(decoder) => Some(Decoding::new(
-                decoder,
-                camera,
-                (wanted.width, wanted.height),
-                self.stats,
-            )?),
-            None => None,
-        };
-        start(camera, decoding.as_mut(), pipeline, now())?;
-        Ok(decoding)
+        let size = (wanted.width, wanted.height);
+        let chain = &mut self.chain;
+        chain.set_up(&mut opened, camera, self.config, size, self.stats)?;
+        start(camera, chain, pipeline, now())?;
+        Ok(())
     }
 
     /// What is to be encoded of a camera that has a signal, or needs none.
@@ -231,22 +238,24 @@ fn no_signal(lost: &Refused) -> NoSignal {
     }
 }
 
-/// Sets encoder and camera up for each other, and the decoder between them. The camera is not started yet. Gives how many slots there are.
+/// Sets encoder and camera up for each other, and what is between them. The camera is not started yet. Gives how many slots there are.
 ///
 /// # Errors
 /// When the camera refuses format or size, or memory is short; when the encoder refuses, nothing of it may be left.
+#[inline(never)]
 fn attach<'a>(
     setup: &mut Setup<'_, 'a>,
     camera: &mut Camera,
     config: CameraConfig<'_>,
     wanted: &Wanted,
-) -> Result<(u32, Option<Decoder>), NotAttached<'a>> {
+    opened: &mut Opened,
+) -> Result<u32, NotAttached<'a>> {
     let size = (wanted.width, wanted.height);
     check_size(size)?;
     let options = setup.stage.session.options;
     let of_camera = config.camera_size(size);
     let mut colour = camera.colour(config.pictures(), of_camera, options.progressive)?;
-    if let Some(Input::Coded(coded)) = config.decoder.map(|decoder| decoder.input) {
+    if let Some(Input::Coded(coded)) = config.middle.first().map(|first| first.input) {
         colour = colour.of_coded(coded);
     }
     let mut wanted = Wanted {
@@ -269,60 +278,35 @@ fn attach<'a>(
         }
         _ => [0; PLANES],
     };
-    let (mut opened, layout) = match config.decoder {
-        Some(between) => (Some(open_middle(camera, between, &wanted)?), None),
-        None => (
-            None,
-            camera.negotiate(config.pictures(), &wanted, &strides)?,
-        ),
-    };
-    let (filler, layout) = match &mut opened {
-        Some(one) => {
-            let layout = one.negotiate(config.format, size, &strides);
-            (&mut one.pictures, layout.map_err(decoder)?)
+    open_chain(camera, config, &wanted, opened)?;
+    let (filler, layout) = match opened.last_mut() {
+        Some(last) => {
+            let layout = last.negotiate(config.format, size, &strides);
+            let layout = layout.map_err(|error| config.filler_part().refused(error))?;
+            (&mut last.pictures, layout)
         }
-        None => (&mut camera.pictures, layout.unwrap_or_default()),
+        None => {
+            let layout = camera.negotiate(config.pictures(), &wanted, &strides)?;
+            (&mut camera.pictures, layout.unwrap_or_default())
+        }
     };
     if alike && Rows::of(&layout) != wanted.rows && !has_rows(setup, &layout) {
         adopt_rows(setup, &mut wanted, &layout)?;
     }
     let slots = bring_together(setup, filler, config, &wanted, &layout, alike)?;
-    if let (Some(one), Some(between)) = (&mut opened, config.decoder) {
-        match between.input {
-            Input::Coded(_) => one.allocate_inputs().map_err(decoder)?,
-            Input::Raw { .. } => share_inputs(one, camera)?,
-        }
-        log_chain(setup, config, between, &wanted, one.input_bytes());
+    share_inputs(opened, camera)?;
+    if let Some(encoder) = setup.stage.encoder()
+        && !opened.is_empty()
+    {
+        let line = ChainLine {
+            config,
+            devices: opened,
+            encoder: (setup.stage.session.path, encoder),
+            wanted: &wanted,
+        };
+        note!(info, "chain: {line}");
     }
-    Ok((slots, opened))
-}
-
-/// One line that describes what is between the camera and the stream, and the contiguous memory that it takes.
-fn log_chain(
-    setup: &Setup<'_, '_>,
-    config: CameraConfig<'_>,
-    between: DecoderConfig<'_>,
-    wanted: &Wanted,
-    input_bytes: u64,
-) {
-    let Some(encoder) = setup.stage.encoder() else {
-        return;
-    };
-    let bytes = input_bytes + buffer_bytes(encoder.agreed(), encoder.slots());
-    let raw = config.format.fourcc;
-    let of_camera = config.camera_size((wanted.width, wanted.height));
-    note!(
-        info,
-        "chain: {config} {} {}x{} to {} {raw} {}x{} to {} {}; its buffers have {bytes} bytes",
-        between.input,
-        of_camera.0,
-        of_camera.1,
-        Escaped(between.node.to_bytes()),
-        wanted.width,
-        wanted.height.max(wanted.rows.count),
-        setup.stage.session.path,
-        wanted.codec
-    );
+    Ok(slots)
 }
 
 /// Sets the encoder up for rows that lie as these, such as the 1088 of a decoder for 1080, of which the crop shows 1080. Where it cannot,

@@ -20,7 +20,7 @@ use crate::v4l2::negotiate::{Refused, Wanted};
 
 /// Why a camera is not attached.
 pub(super) enum NotAttached<'a> {
-    /// The camera refused, or its decoder.
+    /// The camera refused, or what is between it and the encoder.
     Source(Part, Refused),
     /// The encoder refused.
     Encoder(EngineError<'a>),
@@ -38,9 +38,11 @@ impl From<Fault> for NotAttached<'_> {
     }
 }
 
-/// The same, when it was the decoder.
-pub(super) fn decoder<E: Into<Refused>>(error: E) -> NotAttached<'static> {
-    NotAttached::Source(Part::Decoder, error.into())
+impl Part {
+    /// It refused something.
+    pub(super) fn refused<'a>(self, error: impl Into<Refused>) -> NotAttached<'a> {
+        NotAttached::Source(self, error.into())
+    }
 }
 
 /// Brings the buffers of both ends together: the encoder's, those of whoever fills them, or a copy from one to the other. Gives how many
@@ -53,26 +55,30 @@ pub(super) fn bring_together<'a>(
     layout: &FrameLayout,
     alike: bool,
 ) -> Result<u32, NotAttached<'a>> {
+    let of = config.filler_part();
     let mut slots = lend(setup, filler, config, wanted, layout, alike)?;
     if slots.is_none() {
-        filler.allocate(setup.stage.session.slots)?;
+        let allocated = filler.allocate(setup.stage.session.slots);
+        allocated.map_err(|error| of.refused(error))?;
         slots = import(setup, filler, config, wanted, layout, alike)?;
     }
     if slots.is_none() {
         let outputs = unbound(setup, wanted)?;
         let choice = setup.stage.session.options.memory;
         if let Some(encoder) = setup.stage.encoder() {
-            setup.memory.copy_camera(encoder, filler, layout, choice)?;
+            let mapped = setup.memory.copy_camera(encoder, filler, layout, choice);
+            mapped.map_err(|error| of.refused(error))?;
         }
         slots = Some(outputs.min(filler.slots()));
     }
     slots
         .filter(|&slots| slots > CAMERA_RESERVE as u32)
-        .ok_or_else(|| IoctlError::new(Call::ReqBufs, Errno::NOMEM).into())
+        .ok_or_else(|| of.refused(IoctlError::new(Call::ReqBufs, Errno::NOMEM)))
 }
 
 /// Makes the encoder's buffers those of whoever fills them, which then writes its pictures where the encoder reads them; a camera behind
 /// USB has no memory that an encoder without an IOMMU could read. `None` where that cannot be: there are other ways.
+#[inline(never)]
 fn lend<'a>(
     setup: &mut Setup<'_, 'a>,
     filler: &mut CaptureQueue,
@@ -126,6 +132,7 @@ fn lend<'a>(
 
 /// Makes the camera's buffers the encoder's. `None` where they have to be copied, which is logged in one line. With
 /// `--memory export` whatever stands in the way is an error.
+#[inline(never)]
 fn import<'a>(
     setup: &mut Setup<'_, 'a>,
     filler: &CaptureQueue,
@@ -156,7 +163,7 @@ fn import<'a>(
     let mut planes = ArrayVec::new();
     if let Err(error) = filler.export(&mut planes) {
         if insists {
-            return Err(error.into());
+            return Err(config.filler_part().refused(error));
         }
         note!(
             warn,

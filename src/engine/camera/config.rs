@@ -1,4 +1,4 @@
-//! How a camera is used, with a decoder or without, and what its parts are called.
+//! How a camera is used, with devices between it and the encoder or without, and what all these are called.
 //!
 //! Knows choices and names. Opens nothing.
 
@@ -9,7 +9,7 @@ use crate::errno::call::IoctlError;
 use crate::media::format::RawFormat;
 use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
-use crate::types::devices::CameraChoice;
+use crate::types::devices::{CameraChoice, MiddleKind};
 use crate::types::flip::Flip;
 use crate::v4l2::camera::PictureFormat;
 
@@ -18,10 +18,11 @@ use crate::v4l2::camera::PictureFormat;
 pub struct CameraConfig<'a> {
     /// Which camera it is.
     pub choice: CameraChoice<'a>,
-    /// Its raw format, or its decoder's: the encoder's, or one with the same rows.
+    /// The raw format that fills the slots: the encoder's, or one with the same rows.
     pub format: &'static RawFormat,
-    /// Its pictures are coded, and a decoder makes raw ones of them.
-    pub decoder: Option<DecoderConfig<'a>>,
+    /// What is between it and the encoder, in the order in which pictures go through: at most `MIDDLE_STAGES`. Coded pictures come into the
+    /// first one alone.
+    pub middle: &'a [MiddleConfig<'a>],
     /// Its pictures are coded, and passed on as they are.
     pub passes: Option<Fourcc>,
     /// The EDID that it shows to its source.
@@ -38,14 +39,14 @@ pub struct CameraConfig<'a> {
 
 /// A decoder or converter between a camera and the encoder.
 #[derive(Clone, Copy, Debug)]
-pub struct DecoderConfig<'a> {
-    /// What the camera gives.
+pub struct MiddleConfig<'a> {
+    /// What comes into it.
     pub input: Input,
     /// Its path, to open it.
     pub node: &'a CStr,
 }
 
-/// What a camera gives to what is between it and the encoder.
+/// What comes into a device between a camera and the encoder.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
     /// Coded pictures, to be decoded.
@@ -62,7 +63,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// What the camera is asked for.
+    /// What whoever gives it is asked for.
     #[must_use]
     pub fn pictures(self) -> PictureFormat {
         match self {
@@ -71,25 +72,34 @@ impl Input {
         }
     }
 
-    /// What takes it, in a word.
+    /// Its size, where pictures of this size come out.
     #[must_use]
-    pub fn middle(self) -> &'static str {
-        match self {
-            Self::Coded(_) => "decoder",
-            Self::Raw { .. } => "converter",
-        }
-    }
-
-    /// The size that the camera is asked for, where the stream's is this.
-    #[must_use]
-    pub fn size(self, of_stream: (u32, u32)) -> (u32, u32) {
+    pub fn size(self, behind: (u32, u32)) -> (u32, u32) {
         match self {
             Self::Raw {
                 size: Some(size), ..
             } => size,
-            _ => of_stream,
+            _ => behind,
         }
     }
+
+    /// What a device does with it.
+    #[must_use]
+    pub fn kind(self) -> MiddleKind {
+        match self {
+            Self::Coded(_) => MiddleKind::Decoder,
+            Self::Raw { .. } => MiddleKind::Converter,
+        }
+    }
+}
+
+/// The size in which pictures come into the first of these devices, where those of the stream have this size.
+#[must_use]
+pub fn size_before(
+    inputs: impl DoubleEndedIterator<Item = Input>,
+    of_stream: (u32, u32),
+) -> (u32, u32) {
+    inputs.rev().fold(of_stream, |size, input| input.size(size))
 }
 
 impl fmt::Display for Input {
@@ -105,7 +115,7 @@ impl CameraConfig<'_> {
     /// What the camera is asked for.
     #[must_use]
     pub fn pictures(&self) -> PictureFormat {
-        let of_middle = self.decoder.map(|decoder| decoder.input.pictures());
+        let of_middle = self.middle.first().map(|first| first.input.pictures());
         let coded = of_middle.or(self.passes.map(PictureFormat::Coded));
         coded.unwrap_or(PictureFormat::Raw(self.format))
     }
@@ -113,25 +123,48 @@ impl CameraConfig<'_> {
     /// The size that the camera is asked for, where the stream's is this.
     #[must_use]
     pub fn camera_size(&self, of_stream: (u32, u32)) -> (u32, u32) {
-        let size = self.decoder.map(|decoder| decoder.input.size(of_stream));
-        size.unwrap_or(of_stream)
+        self.size_into(0, of_stream)
+    }
+
+    /// The size of what comes into the device at this place of `middle`; behind the last one: the stream's.
+    #[must_use]
+    pub fn size_into(&self, at: usize, of_stream: (u32, u32)) -> (u32, u32) {
+        let inputs = self.middle.iter().skip(at).map(|one| one.input);
+        size_before(inputs, of_stream)
+    }
+
+    /// The raw format that the device at this place of `middle` gives.
+    #[must_use]
+    pub fn format_from(&self, at: usize) -> &'static RawFormat {
+        match self.middle.get(at + 1).map(|next| next.input) {
+            Some(Input::Raw { format, .. }) => format,
+            _ => self.format,
+        }
     }
 }
 
 impl<'a> CameraConfig<'a> {
+    /// Whoever fills the slots.
+    pub(super) fn filler_part(&self) -> Part {
+        match self.middle.len() {
+            0 => Part::Camera,
+            stages => Part::Middle(stages - 1),
+        }
+    }
+
     /// Whoever fills the slots, for sentences.
     pub(super) fn filler(self) -> Filler<'a> {
         Filler(self)
     }
 }
 
-/// The camera as the user named it, or the decoder's path.
+/// The camera as the user named it, or the path of the last device before the encoder.
 pub(super) struct Filler<'a>(CameraConfig<'a>);
 
 impl fmt::Display for Filler<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.decoder {
-            Some(decoder) => Escaped(decoder.node.to_bytes()).fmt(f),
+        match self.0.middle.last() {
+            Some(last) => Escaped(last.node.to_bytes()).fmt(f),
             None => self.0.fmt(f),
         }
     }
@@ -148,13 +181,22 @@ pub(super) struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Camera,
-    Decoder,
+    /// The device at this place of `CameraConfig::middle`.
+    Middle(usize),
 }
 
 impl Part {
-    /// Its name: the camera's as the user gave it, or the decoder's path.
+    /// Its name: the camera's as the user gave it, or the device's path.
     pub(super) fn name<'a>(self, config: CameraConfig<'a>) -> PartName<'a> {
         PartName(self, config)
+    }
+
+    /// The device, where it is not the camera.
+    pub(super) fn in_middle(self, config: CameraConfig<'_>) -> Option<MiddleConfig<'_>> {
+        match self {
+            Self::Camera => None,
+            Self::Middle(at) => config.middle.get(at).copied(),
+        }
     }
 
     pub(super) fn failed(self, error: IoctlError) -> Fault {
@@ -167,12 +209,12 @@ pub(super) struct PartName<'a>(Part, CameraConfig<'a>);
 
 impl fmt::Display for PartName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0, self.1.decoder) {
-            (Part::Decoder, Some(decoder)) => {
-                let what = decoder.input.middle();
-                write!(f, "{}: the {what}", Escaped(decoder.node.to_bytes()))
+        match self.0.in_middle(self.1) {
+            Some(one) => {
+                let what = one.input.kind().name();
+                write!(f, "{}: the {what}", Escaped(one.node.to_bytes()))
             }
-            _ => write!(f, "{}: the camera", self.1),
+            None => write!(f, "{}: the camera", self.1),
         }
     }
 }

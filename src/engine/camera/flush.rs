@@ -1,26 +1,26 @@
-//! A camera that is to give no more frames: what a decoder has of its pictures is still encoded.
+//! A camera that is to give no more frames: what is still between it and the encoder is encoded.
 //!
-//! Knows the order: the camera stops, the decoder gives what it has, then all is stopped. Knows no encoder; how long this may take is the
+//! Knows the order: the camera stops, one device after the other gives what it has, then all is stopped. Knows no encoder; how long this may take is the
 //! engine's business.
 
 use rustix::io::Errno;
 
 use super::config::{Fault, Part};
 use super::{CameraEvent, CameraSource};
-use crate::engine::poll::{CAMERA_EVENT, DECODER, Ready};
+use crate::engine::poll::{CAMERA_EVENT, Ready};
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
 use crate::log::note;
 use crate::shm::stats::Counter;
 
 impl CameraSource<'_> {
-    /// Whether no frame comes any more: the camera stands still, or its pictures need no decoder and are not taken.
+    /// Whether no frame comes any more: the camera stands still, or nothing is behind it, and its pictures are not taken.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
-        self.decoding.is_none() || self.due().is_some()
+        self.chain.is_absent() || self.due().is_some()
     }
 
-    /// Takes what the decoder still has. The camera stands still when it is done.
+    /// Takes what is still between it and the encoder. The camera stands still when it is done.
     pub fn flush(&mut self, ready: Ready, pipeline: &mut Pipeline<'_>, now_ns: u64) -> CameraEvent {
         if self.is_flushed() {
             return CameraEvent::None;
@@ -35,7 +35,7 @@ impl CameraSource<'_> {
         }
     }
 
-    /// Whether the decoder gave all that it had.
+    /// Whether that was all.
     fn flush_on(
         &mut self,
         ready: Ready,
@@ -48,29 +48,31 @@ impl CameraSource<'_> {
             let stopped = camera.pictures.stop();
             stopped.map_err(|error| Part::Camera.failed(error))?;
         }
-        let Some(decoding) = &mut self.decoding else {
-            return Ok(true);
-        };
-        let drained = decoding.drain();
-        drained.map_err(|error| Part::Decoder.failed(error))?;
-        let taken = self.take_decoded(pipeline, ready, now_ns)?;
+        let taken = self.take_made(pipeline, ready, now_ns)?;
+        self.chain.drain()?;
         self.give_slots(pipeline, now_ns)?;
-        let woke = ready.at(DECODER) || ready.at(CAMERA_EVENT);
+        let by = self.chain.woke(ready);
+        let woke = by.is_some() || ready.at(CAMERA_EVENT);
         if taken || !woke && ready.quiet_at(CAMERA_EVENT) {
             self.wakeups.fine();
         } else if woke
             && !ready.guessed()
             && self.wakeups.brought_nothing(now_ns, self.config.stall_ns)
         {
-            return Err(Part::Decoder.failed(IoctlError::new(Call::Poll, Errno::IO)));
+            let of = by.unwrap_or(Part::Camera);
+            return Err(of.failed(IoctlError::new(Call::Poll, Errno::IO)));
         }
-        Ok(self.decoding.as_ref().is_none_or(|one| one.is_empty()))
+        Ok(self.chain.inside() == 0)
     }
 
-    /// What the decoder still has is dropped: the engine ends.
+    /// Pictures that are still between it and the encoder.
+    #[must_use]
+    pub fn inside(&self) -> usize {
+        self.chain.inside()
+    }
+
+    /// What is still between it and the encoder is dropped: the engine ends.
     pub fn abandon(&mut self) {
-        if let Some(decoding) = &mut self.decoding {
-            decoding.abandon(Counter::DroppedStopping);
-        }
+        self.chain.abandon(Counter::DroppedStopping);
     }
 }

@@ -1,15 +1,13 @@
-//! Pictures of the camera become frames: raw ones at once, coded ones when the decoder gives them back raw.
+//! Pictures of the camera become frames: at once, or when they come out of what is between it and the encoder.
 //!
 //! Knows what is counted for each picture that does not. Knows no failure's remedy.
 
-use rustix::io::Errno;
-
 use super::config::{CameraConfig, Fault, Part};
-use super::decoding::Fed;
+use super::intake::Fed;
 use super::{CameraSource, give_slots};
 use crate::engine::poll::{FILLED, Ready};
-use crate::errno::call::{Call, IoctlError};
 use crate::flow::frame_clock::{Checked, Claimed};
+use crate::flow::inside::Passing;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::CAMERA_RESERVE;
 use crate::log::note;
@@ -24,14 +22,14 @@ impl CameraSource<'_> {
         ready: Ready,
         now_ns: u64,
     ) -> Result<(bool, bool), Fault> {
-        let mut taken = self.take_decoded(pipeline, ready, now_ns)?;
+        let mut taken = self.take_made(pipeline, ready, now_ns)?;
         let rounds = match &self.camera {
             // Should there be another one, the next wait shows it.
-            Some(_) if ready.at(FILLED) && self.decoding.is_none() => 1,
+            Some(_) if ready.at(FILLED) && self.chain.is_absent() => 1,
             Some(camera) if ready.at(FILLED) => camera.pictures.slots(),
             _ => 0,
         };
-        if rounds > 0 && self.decoding.is_some() {
+        if rounds > 0 && !self.chain.is_absent() {
             // What comes has somewhere to go.
             self.give_slots(pipeline, now_ns)?;
         }
@@ -40,13 +38,12 @@ impl CameraSource<'_> {
                 break;
             };
             taken = true;
-            match self.decoding {
-                Some(_) => self.take_coded(&picture, pipeline, now_ns)?,
-                None => {
-                    if !self.take_raw(&picture, pipeline, now_ns) {
-                        continue;
-                    }
-                }
+            let is_frame = match self.chain.is_absent() {
+                true => self.take_frame(&picture, pipeline, now_ns),
+                false => self.feed_chain(&picture, pipeline, now_ns)?,
+            };
+            if !is_frame {
+                continue;
             }
             if let Some(left) = &mut self.frames {
                 *left -= 1;
@@ -71,13 +68,12 @@ impl CameraSource<'_> {
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
     ) -> Result<(), Fault> {
-        match (&mut self.decoding, &self.camera) {
-            (Some(decoding), _) => decoding
-                .give_slots(pipeline, now_ns)
-                .map_err(|error| Part::Decoder.failed(error)),
-            (None, Some(camera)) => give_slots(&camera.pictures, pipeline, now_ns)
-                .map_err(|error| Part::Camera.failed(error)),
-            (None, None) => Ok(()),
+        match &self.camera {
+            Some(camera) if self.chain.is_absent() => {
+                let given = give_slots(&camera.pictures, pipeline, now_ns);
+                given.map_err(|error| Part::Camera.failed(error))
+            }
+            _ => self.chain.give_buffers(pipeline, now_ns),
         }
     }
 
@@ -94,7 +90,7 @@ impl CameraSource<'_> {
     }
 
     /// A picture that is raw, or passed on: its buffer is a slot. False when it is not one of those that the camera has: a driver that cannot count.
-    fn take_raw(&mut self, picture: &Picture, pipeline: &mut Pipeline<'_>, now_ns: u64) -> bool {
+    fn take_frame(&mut self, picture: &Picture, pipeline: &mut Pipeline<'_>, now_ns: u64) -> bool {
         let timestamp = self.check(picture, now_ns);
         self.coded.filled(picture.slot, picture.bytes);
         let committed = pipeline.commit(picture.slot, timestamp, now_ns, now_ns);
@@ -116,32 +112,27 @@ impl CameraSource<'_> {
         true
     }
 
-    /// A coded picture: it is copied into the decoder, and the camera has its buffer back.
-    fn take_coded(
+    /// A picture for what is between the camera and the encoder. Unless that keeps it, the camera has its buffer back. False as above.
+    fn feed_chain(
         &mut self,
         picture: &Picture,
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
-    ) -> Result<(), Fault> {
-        let timestamp = self.check(picture, now_ns);
-        let fed = match &mut self.decoding {
-            Some(decoding) if !picture.damaged => {
-                decoding.feed(picture, timestamp, self.discontinuity, now_ns)
-            }
-            _ => Ok(Fed::Damaged),
+    ) -> Result<bool, Fault> {
+        let passing = Passing {
+            timestamp: self.check(picture, now_ns),
+            taken: now_ns,
+            discontinuity: self.discontinuity,
         };
-        let fed = fed.map_err(|error| {
-            let (of, reason) = match error.call {
-                Call::Picture => (Part::Camera, Counter::DroppedCamera),
-                _ => (Part::Decoder, Counter::DroppedDecoder),
-            };
-            self.stats.lost(reason);
-            of.failed(error)
-        })?;
+        let fed = match picture.damaged {
+            true => Fed::Damaged,
+            false => self.chain.feed(picture, &passing, now_ns)?,
+        };
         self.discontinuity = !matches!(fed, Fed::In | Fed::Kept);
         match fed {
             Fed::In => {}
-            Fed::Kept => return Ok(()),
+            Fed::Kept => return Ok(true),
+            Fed::Foreign => return Ok(false),
             Fed::NoRoom => {
                 self.stats.lost(Counter::DroppedBehind);
                 // Where the encoder has each slot, it is the one who is waited for.
@@ -149,32 +140,26 @@ impl CameraSource<'_> {
             }
             Fed::Damaged => self.stats.lost(Counter::DroppedCamera),
         }
-        let Some(camera) = &self.camera else {
-            return Ok(());
-        };
-        let again = camera.pictures.queue(picture.slot);
-        again.map_err(|error| Part::Camera.failed(error))
+        if let Some(camera) = &self.camera {
+            let again = camera.pictures.queue(picture.slot);
+            again.map_err(|error| Part::Camera.failed(error))?;
+        }
+        Ok(true)
     }
 
-    /// What the decoder made goes into the pipeline. Whether there was any.
-    pub(super) fn take_decoded(
+    /// What was made of the camera's pictures goes into the pipeline. Whether there was any.
+    pub(super) fn take_made(
         &mut self,
         pipeline: &mut Pipeline<'_>,
         ready: Ready,
         now_ns: u64,
     ) -> Result<bool, Fault> {
-        let Some(decoding) = &mut self.decoding else {
-            return Ok(false);
-        };
-        let failed = |error| Part::Decoder.failed(error);
         let before = self.stats.get(Counter::FramesCommitted);
-        let taken = decoding.take(ready, pipeline, now_ns).map_err(failed)?;
-        if let Some(camera) = &self.camera {
-            let given = decoding.give_back(camera);
+        let stall_ns = self.config.stall_ns;
+        let taken = self.chain.take(ready, pipeline, stall_ns, now_ns)?;
+        if let Some(camera) = self.camera.as_ref().filter(|_| !self.flushing) {
+            let given = self.chain.give_camera(&camera.pictures);
             given.map_err(|error| Part::Camera.failed(error))?;
-        }
-        if decoding.is_stalled(self.config.stall_ns, now_ns) {
-            return Err(failed(IoctlError::new(Call::Poll, Errno::TIMEDOUT)));
         }
         if pipeline.filled() > 0 && self.stats.get(Counter::FramesCommitted) != before {
             self.works();

@@ -45,7 +45,7 @@ impl<'a> CameraSource<'a> {
                 of.name(self.config)
             );
             self.failed = now_ns;
-            self.count_restart(of);
+            self.chain.count_restart(of);
             match self.stop(pipeline, now_ns) {
                 Ok(()) => return Ok(CameraEvent::None),
                 Err(again) => fault = again,
@@ -54,23 +54,14 @@ impl<'a> CameraSource<'a> {
         self.lose(fault.of, &fault.error.into(), now_ns)
     }
 
-    fn count_restart(&self, of: Part) {
-        if of == Part::Decoder {
-            self.stats.count(Counter::DecoderRestarts);
-        }
-    }
-
-    /// Stops camera and decoder, which give back what they have. They are started again when the encoder is empty: some drivers sleep for
+    /// Stops the camera and what is between it and the encoder, which give back what they have. They are started again when the encoder is empty: some drivers sleep for
     /// seconds in STREAMON, and no packet is to wait for that.
     pub(super) fn stop(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<(), Fault> {
         if let Some(camera) = &self.camera {
             let stopped = camera.pictures.stop();
             stopped.map_err(|error| Part::Camera.failed(error))?;
         }
-        if let Some(decoding) = &mut self.decoding {
-            let stopped = decoding.stop();
-            stopped.map_err(|error| Part::Decoder.failed(error))?;
-        }
+        self.chain.stop()?;
         self.flushing = false;
         pipeline.reclaim();
         self.health = Health::Stopped(now_ns);
@@ -85,7 +76,7 @@ impl<'a> CameraSource<'a> {
         self.discontinuity = true;
         self.health = Health::Streaming;
         if let Some(camera) = &self.camera {
-            start(camera, self.decoding.as_mut(), pipeline, now_ns)?;
+            start(camera, &mut self.chain, pipeline, now_ns)?;
         }
         self.tried = None;
         Ok(())
@@ -140,7 +131,7 @@ impl<'a> CameraSource<'a> {
                     "{} is gone ({error}): waiting for it",
                     of.name(config)
                 ),
-                Part::Decoder => note!(
+                Part::Middle(_) => note!(
                     warn,
                     "{} does not work ({error}): opening it again",
                     of.name(config)
@@ -153,13 +144,12 @@ impl<'a> CameraSource<'a> {
         let gone = now_ns.saturating_sub(self.failed);
         if gone >= patience_ns {
             let patience_ms = patience_ns / MS;
-            return Err(match (of, config.decoder) {
-                (Part::Decoder, Some(decoder)) => {
-                    let path = Escaped(decoder.node.to_bytes());
-                    let what = decoder.input.middle();
-                    EngineError::DecoderLost(path, what, patience_ms as u32, *error)
+            return Err(match of.in_middle(config) {
+                Some(one) => {
+                    let (kind, path) = (one.input.kind(), Escaped(one.node.to_bytes()));
+                    EngineError::MiddleLost(kind, path, patience_ms, *error)
                 }
-                _ => EngineError::CameraLost(config.choice, patience_ms, *error),
+                None => EngineError::CameraLost(config.choice, patience_ms, *error),
             });
         }
         let (min, max) = (CAMERA_SETTLE_MS, CAMERA_PAUSE_MS);

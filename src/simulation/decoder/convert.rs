@@ -10,7 +10,8 @@ use super::super::shared::Shared;
 use super::Decoder;
 use super::work::{Fate, Work};
 use crate::v4l2::abi::{
-    self, CID_HFLIP, CID_VFLIP, ExtControl, Format, Plane, Queue as Side, RawBuffer, Scalar,
+    self, BufferType, CID_HFLIP, CID_VFLIP, ExtControl, Format, Plane, Queue as Side, RawBuffer,
+    Scalar, Selection,
 };
 
 impl Decoder {
@@ -43,13 +44,31 @@ impl Decoder {
             if !self.output.slots.is_empty() {
                 return Err(Errno::BUSY);
             }
-            self.input = Some(made);
+            (self.input, self.crop) = (Some(made), None);
             if self.capture.slots.is_empty() {
                 self.raw = Raw::new(&self.nature.terms, self.raw.fourcc, made.size, [0; 3]);
                 self.visible = made.size;
             }
         }
         made.write(format);
+        Ok(())
+    }
+
+    /// G_SELECTION and S_SELECTION of OUTPUT: a converter reads the upper left part.
+    pub(super) fn crop_input(&mut self, number: u32, selection: &mut Selection) -> Result<()> {
+        let output = BufferType::VideoOutput as u32;
+        let Some(input) = &self.input else {
+            return Err(Errno::INVAL);
+        };
+        if selection.type_ != output && self.side(selection.type_)? != Side::Output {
+            return Err(Errno::INVAL);
+        }
+        if number == abi::VIDIOC_S_SELECTION {
+            let (width, height) = (selection.r.width, selection.r.height);
+            self.crop = Some((width.min(input.size.0), height.min(input.size.1)));
+        }
+        (selection.r.left, selection.r.top) = (0, 0);
+        (selection.r.width, selection.r.height) = self.crop.unwrap_or(input.size);
         Ok(())
     }
 
@@ -99,7 +118,7 @@ impl Decoder {
         if whole.clone().any(|(piece, bytes)| piece.bytesused < bytes) {
             shared.violated(format_args!("a raw picture that ends before its last row"));
         }
-        let (size, flip) = (input.size, self.flip);
+        let (size, flip) = (self.crop.unwrap_or(input.size), self.flip);
         if (size, flip) != (converts.size, converts.flip) {
             shared.violated(format_args!(
                 "pictures of {size:?}, mirrored as {flip:?}: {converts:?}"

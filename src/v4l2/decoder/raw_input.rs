@@ -14,28 +14,57 @@ use crate::media::format::RawFormat;
 use crate::media::layout::FrameLayout;
 use crate::types::flip::Flip;
 use crate::v4l2::abi::{BUF_FLAG_TIMESTAMP_COPY, CID_HFLIP, CID_VFLIP, FIELD_NONE, Memory, Scalar};
+use crate::v4l2::crop::shows;
 use crate::v4l2::encoder::OUTPUT_PLANES;
 use crate::v4l2::ioctl::{self, Buffer, Result};
-use crate::v4l2::negotiate::{Refused, layout, raw_format};
+use crate::v4l2::negotiate::{Refused, Rows, layout, raw_format};
 
 impl Decoder {
-    /// Sets what comes in: raw pictures of this size, with so many bytes from one row to the next in each memory plane at least (0: its
-    /// own). Gives where their rows lie.
+    /// Sets what comes in: raw pictures of this size, whose rows lie like these, as far as the driver can. Gives where they lie.
     ///
     /// # Errors
     /// When the driver takes none of that format or size.
+    pub fn take_raw_like(
+        &mut self,
+        raw: &'static RawFormat,
+        size: (u32, u32),
+        like: &FrameLayout,
+    ) -> core::result::Result<FrameLayout, Refused> {
+        let rows = Rows::of(like);
+        match self.take_raw(raw, size, &rows) {
+            // Rows of padding at the end of a buffer are nobody's business, if nothing else follows.
+            Err(Refused::Size(..)) if rows.count != size.1 => {
+                let visible = Rows {
+                    count: size.1,
+                    ..rows
+                };
+                self.take_raw(raw, size, &visible)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Sets what comes in: raw pictures of this size, with so many rows at least, those of padding included, and so many bytes from one to
+    /// the next in each memory plane. Gives where they lie.
+    ///
+    /// # Errors
+    /// When the driver takes none of that format or size, or would convert the padding, too.
     #[inline(never)]
     pub fn take_raw(
         &mut self,
         raw: &'static RawFormat,
         size: (u32, u32),
-        bytesperline: &[u32; PLANES],
+        rows: &Rows,
     ) -> core::result::Result<FrameLayout, Refused> {
         let fd = self.pictures.as_fd();
-        let given = raw_format(fd, self.output, raw, size, bytesperline, Colour::UNKNOWN)?;
-        if given.size() != size {
-            // It would convert the rows of padding, too.
-            return Err(Refused::Size(size, given.size()));
+        let whole = (size.0, size.1.max(rows.count));
+        let strides = &rows.bytesperline;
+        let given = raw_format(fd, self.output, raw, whole, strides, Colour::UNKNOWN)?;
+        if given.size() != whole {
+            return Err(Refused::Size(whole, given.size()));
+        }
+        if whole != size && !shows(fd, self.output, size) {
+            return Err(Refused::Size(size, whole));
         }
         let rows = layout(raw, size, &given).map_err(Refused::Layout)?;
         self.raw = Some(rows);
@@ -67,6 +96,7 @@ impl Decoder {
         if granted.count < slots || granted.count as usize > CODED_BUFFERS_MAX {
             return Err(IoctlError::new(Call::ReqBufs, Errno::NOMEM));
         }
+        self.raw_slots = granted.count;
         let planes = self.raw.map_or(1, |rows| rows.memory_plane_count);
         let mut exported = ArrayVec::new();
         for slot in 0..granted.count {
@@ -89,6 +119,7 @@ impl Decoder {
         if granted.count < slots || granted.count as usize > CODED_BUFFERS_MAX {
             return Err(IoctlError::new(Call::ReqBufsDmabuf, Errno::NOMEM));
         }
+        self.raw_slots = slots;
         (self.lent, self.memory) = (buffers, Memory::Dmabuf);
         for slot in 0..slots {
             // Refused now, and not with the first picture, where the driver has the call.
@@ -118,6 +149,13 @@ impl Decoder {
             buffer.set_length(plane, rows.memory_length[plane]);
         }
         buffer
+    }
+
+    /// Bytes of all OUTPUT buffers for raw pictures.
+    pub(super) fn raw_bytes(&self) -> u64 {
+        let lengths = self.raw.map_or([0; PLANES], |rows| rows.memory_length);
+        let picture: u64 = lengths.iter().map(|&bytes| u64::from(bytes)).sum();
+        picture * u64::from(self.raw_slots)
     }
 
     /// Whether its pictures come in raw.

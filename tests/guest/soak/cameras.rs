@@ -44,18 +44,18 @@ const EVENTS: &str = r#"
     }
     # stalls N: what is between takes longer than that for a picture.
     stalls() {
-        at=$(counter decoder_restarts)
+        at=$(counter ${kind}_restarts)
         knob $between 900000
-        until_true reached decoder_restarts $((at + 1))
+        until_true reached ${kind}_restarts $((at + 1))
         knob $between 0
         until_true in_state running
         more $1
     }
     # hangs N: it hangs for good, and has to be opened again.
     hangs() {
-        at=$(counter decoder_restarts)
+        at=$(counter ${kind}_restarts)
         knob $hang 1
-        until_true reached decoder_restarts $((at + 1))
+        until_true reached ${kind}_restarts $((at + 1))
         knob $hang 0
         until_true in_state running
         more $1
@@ -201,7 +201,7 @@ fn webcam(name: &str) -> (Guest, String) {
         r"{WEBCAM}
         pull() {{ unplug; until_true in_state no-camera; plug cut=7/50 lost=9/50 {names}; }}
         pull_unseen() {{ unplug; plug cut=7/50 lost=9/50 {names}; }}
-        between=decode_us hang=decode_hang_after
+        kind=decoder between=decode_us hang=decode_hang_after
         plug cut=7/50 lost=9/50 {names}
         "
     );
@@ -247,7 +247,7 @@ fn nothing_is_lost_and_nothing_grows_behind_a_converter() {
             setup: r"
                 pull() { at=$(counter generation); inject disconnect; until_true reached generation $((at + 1)); }
                 pull_unseen() { inject disconnect; }
-                between=convert_us hang=convert_hang_after
+                kind=converter between=convert_us hang=convert_hang_after
             ",
             options: "$encoder --camera /dev/video4 --camera-size 320x180 --camera-format YU12 --size 160x96 --flip h",
             events: &events,
@@ -255,9 +255,9 @@ fn nothing_is_lost_and_nothing_grows_behind_a_converter() {
                 "stalls",
                 "restarts",
                 "reopens",
-                "decoder_restarts",
+                "converter_restarts",
                 "camera_restarts",
-                "frames_dropped_decoder",
+                "frames_dropped_converter",
                 "key_frames_forced",
                 "changes",
             ],

@@ -1,0 +1,334 @@
+//! A decoder and a converter in one chain: the imitated webcam's JPEGs, decoded by the model of the Pi's decoder, scaled, mirrored or changed by
+//! that of its ISP, and encoded, without a copy of a raw picture.
+
+use crate::accounting::{balance, index, stat};
+use crate::camera::{CAMERA, ended};
+use crate::jpegs::{alike, pictures, put, shown};
+use crate::support::Outcome;
+use crate::webcam::{WEBCAM, guest};
+
+/// A size of pictures, width and height.
+type Size = (usize, usize);
+
+/// What the model's converter makes of a picture in YU12: each sample is the nearest one to the left and above; `flips`: mirrored from left to
+/// right, and turned over.
+fn converted(picture: &[u8], from: Size, to: Size, flips: [bool; 2]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(to.0 * to.1 * 3 / 2);
+    let mut rest = picture;
+    for half in [1, 2, 2] {
+        let ((width, height), (columns, rows)) =
+            ((from.0 / half, from.1 / half), (to.0 / half, to.1 / half));
+        let (plane, behind) = rest.split_at(width * height);
+        rest = behind;
+        let place = |at, count, flip| if flip { count - 1 - at } else { at };
+        for y in 0..rows {
+            let line = place(y, rows, flips[1]) * height / rows * width;
+            let columns = (0..columns).map(|x| place(x, columns, flips[0]) * width / columns);
+            out.extend(columns.map(|x| plane[line + x]));
+        }
+    }
+    out
+}
+
+/// Which of the pictures that were sent each one of a stream is, by what is to become of them; and that wherever one is missing the packet
+/// behind it says so.
+fn numbers(outcome: &Outcome, name: &str, expected: &[Vec<u8>]) -> Vec<usize> {
+    let decoded = outcome.decoded(&format!("coded{name}"));
+    let frames = decoded.chunks(expected[0].len());
+    let numbers: Vec<usize> = frames
+        .map(|got| {
+            let which = expected.iter().position(|picture| alike(got, picture, 1));
+            which.unwrap_or_else(|| panic!("a picture that was not sent: {}", outcome.story()))
+        })
+        .collect();
+    let lines = index(outcome, &format!("index{name}"));
+    for (at, pair) in numbers.windows(2).enumerate() {
+        let follows = pair[1] == (pair[0] + 1) % expected.len();
+        assert!(follows || lines[at + 1].is('D'), "{numbers:?}: {lines:?}");
+    }
+    numbers
+}
+
+/// The webcam's pictures, and what is to become of them.
+fn expected(set: &[Vec<u8>], from: Size, to: Size, flips: [bool; 2]) -> Vec<Vec<u8>> {
+    let converted = |picture: &Vec<u8>| converted(&shown(picture, from), from, to, flips);
+    set.iter().map(converted).collect()
+}
+
+/// One run: its options, the webcam's size, the stream's, how it is mirrored, and what the log says of the chain behind the camera.
+const RUNS: [(&str, Size, Size, [bool; 2], &str); 5] = [
+    (
+        "--camera-size 1280x720 --size 640x360",
+        (1280, 720),
+        (640, 360),
+        [false, false],
+        " MJPG 1280x720 to /dev/video10 YU12 1280x720 to /dev/video12 YU12 640x360 to /dev/video11 H264; its buffers have ",
+    ),
+    // The converter reads 1080 of the decoder's 1088 rows, or a band at the bottom of the picture would come from behind it.
+    (
+        "--camera-format MJPG --camera-size 1920x1080 --size 640x480 --flip h",
+        (1920, 1080),
+        (640, 480),
+        [true, false],
+        " MJPG 1920x1080 to /dev/video10 YU12 1920x1088 to /dev/video12 YU12 640x480 to /dev/video11 H264; ",
+    ),
+    // 720 columns of YU12 lie otherwise for the converter than for the decoder, and those of NV12 do not.
+    (
+        "--camera-format MJPG --size 720x576 --flip v",
+        (720, 576),
+        (720, 576),
+        [false, true],
+        " MJPG 720x576 to /dev/video10 NV12 720x576 to /dev/video12 YU12 720x576 to /dev/video11 H264; ",
+    ),
+    // As large as it was, or larger.
+    (
+        "--camera-format MJPG --camera-size 640x480 --size 1920x1080 --decoder /dev/video10 --converter /dev/video12",
+        (640, 480),
+        (1920, 1080),
+        [false, false],
+        " MJPG 640x480 to /dev/video10 YU12 640x480 to /dev/video12 YU12 1920x1080 to /dev/video11 H264; ",
+    ),
+    // The encoder takes UYVY alone, which the decoder does not give: nobody asked for a converter. The first one, vim2m, does not make it.
+    (
+        "--camera-format MJPG --size 640x480",
+        (640, 480),
+        (640, 480),
+        [false, false],
+        " MJPG 640x480 to /dev/video10 YU12 640x480 to /dev/video12 UYVY 640x480 to /dev/video11 H264; ",
+    ),
+];
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn decoded_pictures_are_scaled_and_mirrored_on_their_way_to_the_encoder() {
+    let sizes = [(640, 480), (720, 576), (1280, 720), (1920, 1080)];
+    let sets = sizes.map(|(width, height)| pictures((width as u32, height as u32), 4));
+    let guest = guest("stages");
+    let mut names = String::new();
+    for (set, (width, _)) in sets.iter().zip(sizes) {
+        names += &put(&guest, &width.to_string(), set);
+    }
+    let mut runs = String::new();
+    for (number, (options, ..)) in RUNS.iter().enumerate() {
+        if number == RUNS.len() - 1 {
+            runs += "knob only_format 0x59565955\n";
+        }
+        runs += &format!("one {number} {options}\n");
+    }
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}\nnames='{names}'\n{}\nplug $names\n{runs}\nunplug\n",
+        r"
+        # With the smallest stack that it starts with: nothing takes more of it than setting up such a chain.
+        small() { ulimit -s 128; exec $@; }
+        # one NUMBER OPTION…
+        one() {
+            number=$1
+            shift
+            start run small framemill run $encoder --camera $node $@ --frames 12 --bitrate 20M --packet-ring 16M
+            start tap framemill tap --wait 30000 --from oldest --all --to /host/coded.$number --index /host/index.$number
+            until_true reached packets 3
+            framemill stat --json >/host/stat.$number
+            ended run
+            ended tap
+            cp run.log /host/log.$number
+        }
+        ",
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    for (number, (options, from, to, flips, chain)) in RUNS.into_iter().enumerate() {
+        let json = outcome.text(&format!("stat.{number}"));
+        assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{options}: {json}");
+        assert!(json.contains("\"memory\":\"export\""), "{options}: {json}");
+        for name in ["decode_us", "convert_us", "camera_bytes_copied"] {
+            assert!(stat(&json, name) > 0, "{options}: {name}: {json}");
+        }
+        let log = outcome.text(&format!("log.{number}"));
+        assert!(log.contains(chain), "{chain}: {log}");
+        let lacks = "a converter, because no encoder here takes what it gives (";
+        assert_eq!(log.contains(lacks), number == RUNS.len() - 1, "{log}");
+        // Who names no format gets the coded one, because the webcam has no raw pictures of this size.
+        let chosen = log.contains(": MJPG, because it has no raw pictures of 1280x720");
+        assert_eq!(chosen, number == 0, "{log}");
+        let (_, sum) = log.split_once("ended: ").unwrap();
+        let sum: Vec<usize> = sum
+            .split(|c: char| !c.is_ascii_digit())
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let at = sizes.iter().position(|&size| size == from).unwrap();
+        let expected = expected(&sets[at], from, to, flips);
+        let numbers = numbers(&outcome, &format!(".{number}"), &expected);
+        let [frames, packets, dropped] = sum[..] else {
+            panic!("{log}")
+        };
+        assert_eq!((frames, packets + dropped), (12, 12), "{options}: {log}");
+        assert_eq!(numbers.len(), packets, "{options}: {log}");
+        assert!(packets >= 3, "{options}: {log}");
+    }
+}
+
+/// Either device of the chain hangs, and is started again, then opened again with all others; the plug is pulled; and one that never works again
+/// ends the engine with its name.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn each_stage_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
+    let set = pictures((640, 480), 8);
+    let guest = guest("stages-hang");
+    let names = put(&guest, "p", &set);
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
+        r"
+        plug $names
+        for kind in decode convert; do
+            # Only an open that is new works again, for six pictures.
+            knob ${kind}_hang_after 6
+            engine $kind --camera $node --camera-size 640x480 --camera-format MJPG --size 320x240 --converter /dev/video12 --stall-ms 500 --camera-wait 3000 \
+                --packet-ring 16M
+            start tap framemill tap --from oldest --all --to /host/coded.$kind --index /host/index.$kind
+            until_true reached packets 15
+            framemill stat --json >/host/stat.$kind
+            # Nothing helps: no picture comes out, or none is taken.
+            if [ $kind = decode ]; then
+                knob decode_drop_every 1
+            else
+                knob faults_of 4
+                knob qbuf_errno 5
+            fi
+            ended $kind
+            ended tap
+            cp $kind.log /host/log.$kind
+            knob ${kind}_hang_after 0
+            knob decode_drop_every 0
+            knob qbuf_errno 0
+        done
+        unplug
+        plug unplug=9 $names
+        engine run --camera $node --camera-size 640x480 --camera-format MJPG --size 320x240 --converter /dev/video12 --camera-wait 60000 --packet-ring 16M
+        start tap framemill tap --from oldest --all --to /host/coded --index /host/index
+        until_true in_state no-camera
+        framemill stat --json >/host/pulled
+        wait $webcam
+        plug $names
+        until_true in_state running
+        more 4
+        kill $run
+        ended run
+        ended tap
+        cp run.log /host/run.log
+        ",
+    ));
+    outcome.succeeded(&["run", "tap"]);
+    let expected = expected(&set, (640, 480), (320, 240), [false; 2]);
+    for (kind, device, other) in [
+        ("decode", "decoder", "converter"),
+        ("convert", "converter", "decoder"),
+    ] {
+        let json = outcome.text(&format!("stat.{kind}"));
+        assert!(stat(&json, &format!("{device}_restarts")) >= 2, "{json}");
+        assert_eq!(stat(&json, &format!("{other}_restarts")), 0, "{json}");
+        assert_eq!(stat(&json, "restarts"), 0, "the encoder's: {json}");
+        balance(&json);
+        let node = if kind == "decode" { 10 } else { 12 };
+        let log = outcome.text(&format!("log.{kind}"));
+        for line in [
+            &format!(
+                "/dev/video{node}: the {device} failed (poll: ETIMEDOUT: no picture came in time): starting it again"
+            )[..],
+            &format!(
+                "/dev/video{node}: the {device} does not work (poll: ETIMEDOUT: no picture came in time): opening it again"
+            ),
+            "pictures come again",
+            &format!("/dev/video{node}: the {device} does not work again within 3000 ms: "),
+        ] {
+            assert!(log.contains(line), "{line}: {log}");
+        }
+        assert!(!log.contains(&format!("the {other} ")), "{log}");
+        assert_eq!(outcome.number(kind), 7, "{log}");
+        assert!(numbers(&outcome, &format!(".{kind}"), &expected).len() >= 15);
+    }
+    let (committed, published, dropped) = balance(&outcome.text("pulled"));
+    assert!(committed >= 8 && published + dropped == committed);
+    let [frames, packets, dropped] = ended(&outcome);
+    assert_eq!(frames, packets + dropped, "{}", outcome.story());
+    assert_eq!(numbers(&outcome, "", &expected).len(), packets);
+}
+
+/// What is inside either stage when the end comes is published; what one of them never gives is counted.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn the_end_passes_through_both_stages_and_counts_what_one_of_them_keeps() {
+    let set = pictures((640, 480), 8);
+    let guest = guest("stages-drain");
+    let names = put(&guest, "p", &set);
+    let outcome = guest.run(&format!(
+        "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
+        r"
+        plug $names
+        chain='--camera-size 640x480 --camera-format MJPG --size 320x240 --converter /dev/video12 --packet-ring 16M'
+        # Both are slow enough to have some pictures when the end comes.
+        knob decode_us 40000
+        knob convert_us 60000
+        engine run --camera $node $chain --idle stop:1s
+        start tap framemill tap --from oldest --all --to /host/coded --index /host/index
+        until_true reached packets 4
+        # What the encoder holds is lost with it, and its buffers, too.
+        knob hang_after 1
+        until_true reached reopens 1
+        knob hang_after 0
+        until_true in_state running
+        framemill stat --json >/host/before
+        more 4
+        kill $tap
+        ended tap
+        # Nobody watches: all stops, without a loss.
+        until_true in_state idle
+        framemill stat --json >/host/idle
+        start tap framemill tap --all --to /host/coded.again --index /host/index.again
+        until_true in_state running
+        more 4
+        try drain framemill ctl drain
+        ended run
+        ended tap
+        cp run.log /host/run.log
+        # The converter never gives what it has; there is one deadline for all.
+        knob decode_us 0
+        knob convert_us 0
+        knob convert_hang_after 6
+        start kept framemill run $encoder --camera $node $chain --stall-ms 60000 --drain-ms 1500
+        until_true reached packets 4
+        until_true reached frames_dropped_behind 5
+        kill $kept
+        ended kept
+        cp kept.log /host/kept.log
+        ",
+    ));
+    outcome.succeeded(&["run", "tap", "drain"]);
+    let json = outcome.text("idle");
+    balance(&json);
+    // What was inside when the encoder was opened again, and the chain with it, was lost; and nothing after that.
+    let before = outcome.text("before");
+    for name in ["frames_dropped_decoder", "frames_dropped_converter"] {
+        assert_eq!(stat(&json, name), stat(&before, name), "{name}: {json}");
+    }
+    assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
+    let log = outcome.text("run.log");
+    assert!(!log.contains("the drain was cut short"), "{log}");
+    assert!(log.matches("chain: ").count() >= 2, "{log}");
+    let [frames, packets, dropped] = ended(&outcome);
+    assert_eq!(frames, packets + dropped, "{log}");
+    let expected = expected(&set, (640, 480), (320, 240), [false; 2]);
+    for name in ["", ".again"] {
+        assert!(numbers(&outcome, name, &expected).len() >= 4);
+    }
+    let log = outcome.text("kept.log");
+    assert!(!log.contains(": 0 frames are lost"), "{log}");
+    assert_eq!(outcome.number("kept"), 8, "{log}");
+    let (_, words) = log.split_once("ended: ").unwrap();
+    let sum: Vec<usize> = words
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .take(3)
+        .collect();
+    assert_eq!(sum[0], sum[1] + sum[2], "{log}");
+    // Those that the converter and the decoder had.
+    assert!(sum[2] > 5 && sum[1] == 6, "{log}");
+}
