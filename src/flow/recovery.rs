@@ -55,6 +55,7 @@ impl Recovery {
 pub struct Retry {
     next_ns: u64,
     pause_ns: u64,
+    patience_ns: u64,
     until_ns: u64,
 }
 
@@ -65,6 +66,7 @@ impl Retry {
         Self {
             next_ns: now_ns.saturating_add(pause_ns),
             pause_ns,
+            patience_ns,
             until_ns: now_ns.saturating_add(patience_ns),
         }
     }
@@ -75,7 +77,8 @@ impl Retry {
         self.next_ns
     }
 
-    /// A try failed. With `endless` there is always another one. False when that was the last.
+    /// A try failed. With `endless` there is always another one, and failures of another kind have the whole time after it. False when that
+    /// was the last.
     #[must_use]
     pub fn again(&mut self, now_ns: u64, longest_ns: u64, endless: bool) -> bool {
         if !endless && now_ns >= self.until_ns {
@@ -83,7 +86,9 @@ impl Retry {
         }
         self.pause_ns = self.pause_ns.saturating_mul(2).min(longest_ns);
         self.next_ns = now_ns.saturating_add(self.pause_ns);
-        if !endless {
+        if endless {
+            self.until_ns = self.next_ns.saturating_add(self.patience_ns);
+        } else {
             self.next_ns = self.next_ns.min(self.until_ns);
         }
         true
@@ -145,6 +150,10 @@ mod tests {
             assert!(retry.again(retry.next_ns(), 800, true));
         }
         assert!(retry.next_ns() > 10_000);
-        assert!(!retry.again(retry.next_ns(), 800, false));
+        // One failure of another kind is not yet the end.
+        assert!(retry.again(retry.next_ns(), 800, false));
+        let until_ns = retry.next_ns() + 500;
+        while retry.again(retry.next_ns(), 800, false) {}
+        assert!(retry.next_ns() <= until_ns);
     }
 }

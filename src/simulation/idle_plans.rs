@@ -207,3 +207,28 @@ fn a_driver_that_does_not_stop_or_start_once_is_recovered() {
         }
     }
 }
+
+#[test]
+fn buffers_that_could_not_be_renewed_are_renewed_with_the_next_start() {
+    use super::faults::Fault;
+    // What STREAMOFF lost is asked for again, and fails at first: STREAMON alone would succeed then, with no CAPTURE buffer.
+    for skip in [0, 1] {
+        let mut plan = on_demand().with_encoder(|nature| nature.forgets = true);
+        plan.producers[0].returns = 100;
+        let mut plan = watched_from(plan.lasting(12_000), 5000);
+        plan.faults.0.push(Fault {
+            node: ENCODER,
+            call: crate::v4l2::abi::VIDIOC_QUERYBUF,
+            errno: rustix::io::Errno::NOMEM,
+            from: super::clock::BEGIN + 500 * MS,
+            until: u64::MAX,
+            skip,
+            times: 1,
+        });
+        let report = report(&plan);
+        assert_eq!(report.exit, 0, "{}", report.sentence);
+        assert_eq!(counted(&report, Counter::Restarts), 1);
+        assert_eq!(counted(&report, Counter::Reopens), 0);
+        assert!(counted(&report, Counter::FramesPublished) > 100);
+    }
+}

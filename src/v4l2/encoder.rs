@@ -224,6 +224,10 @@ impl Encoder {
     /// # Errors
     /// When the driver refuses.
     pub fn start(&mut self) -> Result<()> {
+        if self.captures.is_empty() {
+            // A try to renew them failed.
+            self.renew_captures()?;
+        }
         match self.stream() {
             // It forgot what it was set up with when both queues stopped. What failed for another reason fails again.
             Err(error) if error.errno == Errno::IO => {
@@ -257,7 +261,11 @@ impl Encoder {
         self.agreed.capture_bytes = format.sizeimage(0);
         let bytes = u64::from(self.agreed.capture_bytes);
         let count = request(&self.device, Queue::Capture, CAPTURE_BUFFERS, bytes)?;
-        self.map_captures(count)
+        let mapped = self.map_captures(count);
+        if mapped.is_err() {
+            self.captures.clear();
+        }
+        mapped
     }
 
     /// Stops both queues, which gives all buffers back. With `start`, it is a new stream, with headers and a key frame: the
