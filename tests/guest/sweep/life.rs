@@ -191,6 +191,8 @@ impl<'a> Life<'a> {
             // It waited for something that did not come, and these did not tell it otherwise.
             Some(7) if log.contains(" stalled ") && quiet => vec!["/dev/video", "stalled"],
             Some(8) if quiet => vec!["/dev/video", "drain"],
+            // That is how a list ends: there is nothing in it.
+            _ if name == "VIDIOC_ENUM_FMT" && errno == "EINVAL" => vec!["/dev/video"],
             _ if fault.call == "ioctl" && !fault.forever => vec![errno, device, name],
             // A folder is opened, too, in which the socket is made.
             _ if fault.call == "openat" && node.is_none() => vec![errno],
