@@ -247,7 +247,7 @@ impl Decoder {
     /// Takes the OUTPUT buffers that the decoder is done with, each once. Whether there was any.
     ///
     /// # Errors
-    /// When the queue is in error, and EPROTO when it gives a buffer that it does not have: which one is free then, nobody knows.
+    /// When the queue is in error, and EPROTO when it gives a buffer that it does not have: which one is free then is not known.
     pub fn take_inputs(&mut self) -> Result<bool> {
         let mut taken = false;
         for _ in 0..CODED_BUFFERS_MAX {

@@ -57,7 +57,7 @@ pub(super) struct From<'f, 'a> {
 }
 
 /// A converter for pictures in none of whose raw formats an encoder takes them, and the formats that it makes; `None` where the user wants none,
-/// or there is none that helps, or a device does not say what it takes: then nobody knows that something is lacking. `fits`: whether a device
+/// or there is none that helps, or a device does not say what it takes: then it is not known that something is lacking. `fits`: whether a device
 /// takes one of the formats.
 pub(super) fn for_lack<'a>(
     from: &From<'_, '_>,

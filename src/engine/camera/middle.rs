@@ -33,7 +33,7 @@ pub(super) struct Middle<'a> {
     /// Something is missing before the next picture that comes out.
     gap: bool,
     /// CAPTURE buffers that the driver has, or that wait to be taken.
-    lent: usize,
+    queued: usize,
     stats: Stats<'a>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Middle<'a> {
             changing: false,
             draining: false,
             gap: false,
-            lent: 0,
+            queued: 0,
             stats,
         }
     }
@@ -75,7 +75,7 @@ impl<'a> Middle<'a> {
     pub(super) fn add_to<'s>(&'s self, set: &mut PollSet<'s>, stall_ns: u64) {
         let mut events = PollFlags::PRI;
         if !self.is_drained() {
-            events.set(PollFlags::IN, self.lent > 0);
+            events.set(PollFlags::IN, self.queued > 0);
             let gives_back = match &self.intake {
                 Intake::Coded(_) => self.device.free_input().is_none(),
                 Intake::Raw(_) => self.device.held() > 0,
@@ -83,7 +83,7 @@ impl<'a> Middle<'a> {
             events.set(PollFlags::OUT, gives_back);
         }
         set.add(self.token(), self.device.as_fd(), events);
-        if self.lent > 0 {
+        if self.queued > 0 {
             set.until(self.inside.stalls(stall_ns));
         }
     }
@@ -108,7 +108,7 @@ impl<'a> Middle<'a> {
         let mut ended = false;
         // As many as there are, and the end.
         for _ in 0..=self.device.pictures.slots() {
-            if ended || self.lent == 0 && !self.changing {
+            if ended || self.queued == 0 && !self.changing {
                 break;
             }
             match self.device.dequeue().map_err(|error| self.failed(error))? {
@@ -165,13 +165,13 @@ impl<'a> Middle<'a> {
             ..left.picture
         };
         if !onward.pass_on(decoded.slot, &picture, now_ns)? {
-            // Not one of those that it has: which one it is, nobody knows until all come back.
+            // It does not have this one. Which one came back is known when all have.
             self.lose(1);
             return Err(self.failed(IoctlError::new(Call::DqBuf, Errno::PROTO)));
         }
         let took_us = now_ns.saturating_sub(left.entered) / 1000;
         self.stats.add(self.counters().1, took_us);
-        self.lent = self.lent.saturating_sub(1);
+        self.queued = self.queued.saturating_sub(1);
         self.gap = false;
         Ok(())
     }
@@ -184,8 +184,8 @@ impl<'a> Middle<'a> {
         self.changing = false;
         let stopped = self.device.pictures.stop();
         stopped.map_err(|error| self.failed(error))?;
-        onward.take_back();
-        self.lent = 0;
+        onward.reclaim();
+        self.queued = 0;
         self.give_buffers(onward, now_ns)?;
         let started = self.device.pictures.start();
         started.map_err(|error| self.failed(error))
@@ -200,20 +200,20 @@ impl<'a> Middle<'a> {
         onward: &mut dyn Onward,
         now_ns: u64,
     ) -> Result<(), Fault> {
-        if self.lent == 0 {
+        if self.queued == 0 {
             self.inside.starved(now_ns);
         }
-        while let Some(slot) = onward.lend(now_ns) {
+        while let Some(slot) = onward.acquire(now_ns) {
             let given = self.device.pictures.queue(slot);
             given.map_err(|error| self.failed(error))?;
-            self.lent += 1;
+            self.queued += 1;
         }
         self.feed_waiting(now_ns)
     }
 
     /// Whether it owes a picture, and had everything for it, for too long.
     pub(super) fn is_stalled(&self, stall_ns: u64, now_ns: u64) -> bool {
-        self.lent > 0 && self.inside.stalls(stall_ns).is_some_and(|at| at <= now_ns)
+        self.queued > 0 && self.inside.stalls(stall_ns).is_some_and(|at| at <= now_ns)
     }
 
     /// Begins to give what it has, when it has all that waits for it. Nothing follows.
@@ -255,7 +255,7 @@ impl<'a> Middle<'a> {
     /// When the driver refuses.
     pub(super) fn stop(&mut self) -> Result<(), Fault> {
         self.lose_inside();
-        (self.changing, self.draining, self.lent) = (false, false, 0);
+        (self.changing, self.draining, self.queued) = (false, false, 0);
         let stopped = self.device.stop();
         stopped.map_err(|error| self.failed(error))
     }

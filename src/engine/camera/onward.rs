@@ -9,20 +9,20 @@ use crate::flow::pipeline::Pipeline;
 /// Whoever takes the pictures of a device, and gives it buffers for more.
 pub(super) trait Onward {
     /// A buffer to be filled.
-    fn lend(&mut self, now_ns: u64) -> Option<u32>;
+    fn acquire(&mut self, now_ns: u64) -> Option<u32>;
 
-    /// A picture is in a buffer. False when it is not one of those that were lent: the device that fills them cannot count.
+    /// A picture is in a buffer. False when it is not one of those that it acquired: the device that fills them cannot count.
     ///
     /// # Errors
     /// When whoever takes it fails.
     fn pass_on(&mut self, slot: u32, picture: &Passing, now_ns: u64) -> Result<bool, Fault>;
 
     /// The device that fills them was stopped: those that it had are free.
-    fn take_back(&mut self);
+    fn reclaim(&mut self);
 }
 
 impl Onward for Pipeline<'_> {
-    fn lend(&mut self, now_ns: u64) -> Option<u32> {
+    fn acquire(&mut self, now_ns: u64) -> Option<u32> {
         self.acquire(now_ns)
     }
 
@@ -34,7 +34,7 @@ impl Onward for Pipeline<'_> {
         Ok(committed.is_ok())
     }
 
-    fn take_back(&mut self) {
+    fn reclaim(&mut self) {
         self.reclaim();
     }
 }

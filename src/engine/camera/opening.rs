@@ -129,11 +129,11 @@ fn share<'a>(
 ) -> Result<(), NotAttached<'a>> {
     let mut needed = slots;
     for _ in 0..2 {
-        let lent = match one.allocate_raw(needed) {
+        let exported = match one.allocate_raw(needed) {
             Err(error) if error.call == Call::ExpBuf && !error.is_loss() => break,
-            lent => lent.map_err(|error| of.refused(error))?,
+            exported => exported.map_err(|error| of.refused(error))?,
         };
-        match filler.borrow(lent) {
+        match filler.borrow(exported) {
             Ok(None) => return Ok(()),
             // One that needs more says so when it is given less.
             Ok(Some(more)) => needed = more,

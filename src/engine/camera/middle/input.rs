@@ -72,7 +72,7 @@ impl Middle<'_> {
 
     /// Whether there is a buffer to convert one more picture to: firmware of the Raspberry Pi throws away what has none.
     fn has_room(&self) -> bool {
-        (self.device.held() as usize) < self.lent && !self.inside.is_full()
+        (self.device.held() as usize) < self.queued && !self.inside.is_full()
     }
 
     /// Gives a converter the pictures that wait for it, as far as it has room.
@@ -151,7 +151,7 @@ impl Middle<'_> {
 
 /// A converter takes the pictures of the decoder before it.
 impl Onward for Middle<'_> {
-    fn lend(&mut self, _: u64) -> Option<u32> {
+    fn acquire(&mut self, _: u64) -> Option<u32> {
         match &mut self.intake {
             Intake::Raw(link) => link.acquire(),
             Intake::Coded(_) => None,
@@ -169,7 +169,7 @@ impl Onward for Middle<'_> {
         Ok(true)
     }
 
-    fn take_back(&mut self) {
+    fn reclaim(&mut self) {
         if let Intake::Raw(link) = &mut self.intake {
             link.reclaim();
         }
