@@ -110,9 +110,9 @@ nth() {
     grep -n "$1" start.trace | head -n 1 | cut -d : -f 1
 }
 
-# counter NAME: what stat says of it.
+# counter NAME: what stat says of it. Asked again and again; one regular expression for the whole line takes three times as long.
 counter() {
-    framemill stat --json | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"
+    framemill stat --json | awk -F "\"$1\":" 'NF > 1 { sub(/[^0-9].*/, "", $2); print $2 }'
 }
 
 # reached NAME N: whether the counter is at least N.
