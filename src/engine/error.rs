@@ -48,6 +48,8 @@ pub enum EngineError<'a> {
     Stalled,
     /// The drain was cut short with so many frames inside.
     DrainCutShort(u64),
+    /// The same, because the device of this kind and path, between the camera and the encoder, did not give what it had.
+    KeptInMiddle(MiddleKind, Escaped<'a>, u64),
     /// The camera cannot be attached.
     Camera(CameraChoice<'a>, Refused),
     /// The camera did not come back within so many milliseconds.
@@ -93,7 +95,7 @@ impl<'a> EngineError<'a> {
             Self::NoRoom(..) => Exit::Resource,
             Self::Failed(error) => exit_of(When::Running, error.errno),
             Self::NotSetUpAgain | Self::Stalled => Exit::Stalled,
-            Self::DrainCutShort(_) => Exit::DrainTimeout,
+            Self::DrainCutShort(_) | Self::KeptInMiddle(..) => Exit::DrainTimeout,
             // Reached only where `--memory export` insists.
             Self::Camera(_, Refused::Call(error)) if error.call == Call::ExpBuf => Exit::Refused,
             Self::Camera(_, refused) => refused.exit(),
@@ -153,12 +155,23 @@ impl fmt::Display for ErrorAt<'_> {
                     kind.name()
                 );
             }
+            E::KeptInMiddle(kind, path, frames) => {
+                return write!(
+                    f,
+                    "{path}: the {} does not give what it has: {}",
+                    kind.name(),
+                    CutShort(frames)
+                );
+            }
             _ => write!(f, "{}: ", self.1)?,
         }
         match self.0 {
-            E::Call(_) | E::Camera(..) | E::CameraLost(..) | E::Middle(..) | E::MiddleLost(..) => {
-                Ok(())
-            }
+            E::Call(_)
+            | E::Camera(..)
+            | E::CameraLost(..)
+            | E::Middle(..)
+            | E::MiddleLost(..)
+            | E::KeptInMiddle(..) => Ok(()),
             E::NotAgreed(refused) | E::WrongEncoder(refused) => refused.fmt(f),
             E::Option(name, value, error) => write!(f, "{name} {value}: {error}"),
             E::Level(level, error) => {
@@ -187,10 +200,17 @@ impl fmt::Display for ErrorAt<'_> {
                 f,
                 "the encoder stalled again after {RESTARTS} restarts and when reopened"
             ),
-            E::DrainCutShort(frames) => {
-                write!(f, "the drain was cut short: {frames} frames are lost")
-            }
+            E::DrainCutShort(frames) => CutShort(frames).fmt(f),
         }
+    }
+}
+
+/// What is lost with a drain that was cut short.
+struct CutShort(u64);
+
+impl fmt::Display for CutShort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the drain was cut short: {} frames are lost", self.0)
     }
 }
 
@@ -309,6 +329,11 @@ mod tests {
                 EngineError::DrainCutShort(4),
                 Exit::DrainTimeout,
                 "/dev/video11: the drain was cut short: 4 frames are lost",
+            ),
+            (
+                EngineError::KeptInMiddle(MiddleKind::Converter, Escaped(b"/dev/video12"), 2),
+                Exit::DrainTimeout,
+                "/dev/video12: the converter does not give what it has: the drain was cut short: 2 frames are lost",
             ),
             (
                 EngineError::Camera(camera, IoctlError::new(Call::ExpBuf, Errno::INVAL).into()),

@@ -53,11 +53,11 @@ impl<'a> Source<'a> {
     /// That the drain was cut short, with so many frames inside, or still on their way to the pipeline.
     #[must_use]
     pub fn cut_short(&self, pipeline: &Pipeline<'_>) -> EngineError<'a> {
-        let on_their_way = match self {
-            Self::Ring(_) => 0,
-            Self::Camera(camera) => camera.inside() as u64,
-        };
-        EngineError::DrainCutShort(pipeline.in_flight() + on_their_way)
+        let frames = pipeline.in_flight();
+        match self {
+            Self::Ring(_) => EngineError::DrainCutShort(frames),
+            Self::Camera(camera) => camera.cut_short(frames),
+        }
     }
 
     /// The engine ends: what is still on its way to the pipeline is dropped.

@@ -198,16 +198,21 @@ fn an_end_publishes_what_was_in_both_stages() {
 }
 
 #[test]
-fn a_drain_through_all_stages_has_one_deadline_and_counts_what_one_keeps() {
-    for node in [DECODER, CONVERTER] {
+fn a_drain_through_all_stages_has_one_deadline_and_names_what_keeps_its_pictures() {
+    for (node, keeper) in [
+        (DECODER, "the decoder does not give what it has: "),
+        (CONVERTER, "the converter does not give what it has: "),
+        // Of those before it, which wait for its slots, none is to blame.
+        (ENCODER, ""),
+    ] {
         let mut plan = plain().at(1000, Event::Hang(node, EVER));
         (plan.drain_ms, plan.stall_ms) = (Some(500), 60_000);
         let report = report(&plan.at(1100, Event::Terminate));
         assert_eq!(report.exit, 8, "{}", report.sentence);
         let stopping = counted(&report, Counter::DroppedStopping);
         assert!((1..20).contains(&stopping), "{stopping}");
-        let words = std::format!("the drain was cut short: {stopping} frames are lost");
-        assert!(report.sentence.contains(&words), "{}", report.sentence);
+        let words = std::format!(": {keeper}the drain was cut short: {stopping} frames are lost");
+        assert!(report.sentence.ends_with(&words), "{}", report.sentence);
     }
 }
 

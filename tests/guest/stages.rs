@@ -321,6 +321,10 @@ fn the_end_passes_through_both_stages_and_counts_what_one_of_them_keeps() {
     }
     let log = outcome.text("kept.log");
     assert!(!log.contains(": 0 frames are lost"), "{log}");
+    assert!(
+        log.contains("/dev/video12: the converter does not give what it has: "),
+        "{log}"
+    );
     assert_eq!(outcome.number("kept"), 8, "{log}");
     let (_, words) = log.split_once("ended: ").unwrap();
     let sum: Vec<usize> = words

@@ -78,6 +78,13 @@ impl<'a> Chain<'a> {
         self.stages.iter().map(Middle::count).sum()
     }
 
+    /// The device, nearest to the encoder, that has pictures and does not give them.
+    #[must_use]
+    pub(super) fn keeper(&self) -> Option<Part> {
+        let keeper = self.stages.iter().rev().find(|one| one.keeps());
+        keeper.map(Middle::part)
+    }
+
     /// Adds what is waited for.
     pub fn add_to<'s>(&'s self, set: &mut PollSet<'s>, stall_ns: u64) {
         for one in &self.stages {

@@ -7,13 +7,15 @@ use rustix::io::Errno;
 
 use super::config::{Fault, Part};
 use super::{CameraEvent, CameraSource};
+use crate::engine::error::EngineError;
 use crate::engine::poll::{CAMERA_EVENT, Ready};
 use crate::errno::call::{Call, IoctlError};
 use crate::flow::pipeline::Pipeline;
 use crate::log::note;
 use crate::shm::stats::Counter;
+use crate::text::Escaped;
 
-impl CameraSource<'_> {
+impl<'a> CameraSource<'a> {
     /// Whether no frame comes any more: the camera stands still, or nothing is behind it, and its pictures are not taken.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
@@ -65,10 +67,18 @@ impl CameraSource<'_> {
         Ok(self.chain.inside() == 0)
     }
 
-    /// Pictures that are still between it and the encoder.
+    /// That the drain was cut short, with so many frames behind the chain, and with what is in it.
     #[must_use]
-    pub fn inside(&self) -> usize {
-        self.chain.inside()
+    pub fn cut_short(&self, behind: u64) -> EngineError<'a> {
+        let frames = behind + self.chain.inside() as u64;
+        let keeper = self.chain.keeper();
+        match keeper.and_then(|part| part.in_middle(self.config)) {
+            Some(one) => {
+                let (kind, path) = (one.input.kind(), Escaped(one.node.to_bytes()));
+                EngineError::KeptInMiddle(kind, path, frames)
+            }
+            None => EngineError::DrainCutShort(frames),
+        }
     }
 
     /// What is still between it and the encoder is dropped: the engine ends.

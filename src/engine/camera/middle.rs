@@ -241,6 +241,11 @@ impl<'a> Middle<'a> {
         self.inside.count() + self.waiting()
     }
 
+    /// Whether it has pictures, and buffers for them: what keeps them is it, and nothing behind it.
+    pub(super) fn keeps(&self) -> bool {
+        self.inside.count() > 0 && self.queued > 0
+    }
+
     /// Pictures that wait for room.
     fn waiting(&self) -> usize {
         match &self.intake {
