@@ -4,11 +4,10 @@
 
 use core::fmt;
 
-use super::option::{CliOption, Takes};
 use super::options::Topic;
 use super::table::{COMMANDS, Entry};
+use super::wants::Wants;
 use crate::exit::EXIT_CODES;
-use crate::text::Text;
 
 impl Topic {
     /// The word after `framemill`; empty for the program itself.
@@ -51,8 +50,8 @@ fn command(entry: &Entry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         entry.name, entry.summary, entry.required
     )?;
     for option in entry.options {
-        line(f, option, option.help)?;
-        if let Takes::Number(numbers) = option.takes {
+        line(f, option.usage, option.help)?;
+        if let Wants::Number(numbers) = option.wants {
             write!(f, "; {numbers}")?;
         }
         f.write_str("\n")?;
@@ -60,21 +59,11 @@ fn command(entry: &Entry, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// `--fps N[/D]`: the name and, after a space, what the value looks like.
-impl fmt::Display for CliOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gap = if self.placeholder.is_empty() { "" } else { " " };
-        f.pad(Text::new(format_args!("{}{gap}{}", self.name, self.placeholder)).as_str())
-    }
-}
-
 /// How wide the first column is.
 const COLUMN: usize = 27;
 
 /// A name and what it is, in two columns; a name that is too long for its column has a line of its own.
-fn line(f: &mut fmt::Formatter<'_>, name: impl fmt::Display, text: &str) -> fmt::Result {
-    let name = Text::new(format_args!("{name}"));
-    let mut name = name.as_str();
+fn line(f: &mut fmt::Formatter<'_>, mut name: &str, text: &str) -> fmt::Result {
     if name.len() > COLUMN {
         writeln!(f, "  {name}")?;
         name = "";
@@ -134,10 +123,10 @@ mod tests {
             let help = topic.to_string();
             let rows = topic.entry().unwrap().options;
             for row in rows {
-                let bracketed = format!("[{}]", row);
+                let bracketed = format!("[{}]", row.usage);
                 let promised = usage.contains(&bracketed);
-                assert!(promised, "{} is not in the usage", row);
-                assert!(help.contains(&row.to_string()));
+                assert!(promised, "{} is not in the usage", row.usage);
+                assert!(help.contains(row.usage));
             }
             let values = rows.iter().filter(|row| row.optional()).count();
             let brackets = usage.matches(" [").count() - values;
@@ -166,7 +155,7 @@ mod tests {
             let text = entry.topic.to_string();
             let lines: Vec<_> = text.lines().collect();
             for option in entry.options {
-                let name = option.to_string();
+                let name = option.usage;
                 let has = |line: &&str| line.starts_with(&format!("  {name}"));
                 let at = lines.iter().position(has).unwrap();
                 let described = lines[at + usize::from(name.len() > COLUMN)];

@@ -10,38 +10,30 @@ use super::wants::Wants;
 
 /// An option of one command.
 pub(super) struct CliOption {
-    /// `--fps`; of an action of `ctl`, a word without dashes.
-    pub(super) name: &'static str,
-    /// What the value looks like, `N[/D]`; empty for a switch, in brackets when it may be left out.
-    pub(super) placeholder: &'static str,
-    /// What a user must know, with unit and default; a number's range is added from `takes`.
+    /// Its name and, after a space, what its value looks like: `--fps N[/D]`. The name of an action of `ctl` is a word without dashes; a
+    /// switch has no value, and one that may be left out stands in brackets.
+    pub(super) usage: &'static str,
+    /// What a user must know, with unit and default; a number's range is added from `wants`.
     pub(super) help: &'static str,
     /// What the value may be.
-    pub(super) takes: Takes,
+    pub(super) wants: Wants,
     /// Sets it.
     pub(super) set: Setter,
 }
 
-/// Takes a value into the options of a command, or says what the option wants.
-pub(super) type Setter = for<'a> fn(&mut Command<'a>, Value<'a>) -> Result<(), Wants>;
+/// Takes a value into the options of a command.
+pub(super) type Setter = for<'a> fn(&mut Command<'a>, Value<'a>) -> Stored;
 
-/// What may be given as an option's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// No value: a switch.
-    Nothing,
-    /// A whole number.
-    Number(Numbers),
-    /// Something else, which the setter reads.
-    Text,
-}
+/// Whether a value was taken: `None` when it is not what the option wants, an error when there were as many before as there may be.
+pub(super) type Stored = Option<Result<(), usize>>;
 
 /// An option's value.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     /// As it was typed; empty for a switch, and where it is missing.
     pub(super) text: &'a CStr,
-    /// The number it is, in range, where the option takes a number; 0 elsewhere, and where the value was left out.
+    /// The number it is, in range, where the option wants a number; its place where it wants a word of a list; 0 elsewhere, and where the
+    /// value was left out.
     pub(super) number: u32,
 }
 
@@ -56,65 +48,74 @@ impl<'a> Value<'a> {
     pub(super) fn bytes(self) -> &'a [u8] {
         self.text.to_bytes()
     }
+
+    /// What a word stands for, of these in the order of their words.
+    pub(super) fn of<T: Copy, const N: usize>(self, choices: [T; N]) -> Option<T> {
+        choices.get(self.number as usize).copied()
+    }
 }
 
 impl CliOption {
+    /// Its name, and what its value looks like; empty for a switch.
+    #[inline(never)]
+    pub(super) fn parts(&self) -> (&'static str, &'static str) {
+        self.usage.split_once(' ').unwrap_or((self.usage, ""))
+    }
+
+    /// `--fps`.
+    pub(super) fn name(&self) -> &'static str {
+        self.parts().0
+    }
+
     /// Whether the value may be left out: `[MS]`.
     pub(super) fn optional(&self) -> bool {
-        self.placeholder.starts_with('[')
+        self.parts().1.starts_with('[')
     }
 
     /// Sets the option to a value as it was typed.
-    pub(super) fn store<'a>(&self, command: &mut Command<'a>, text: &'a CStr) -> Result<(), Wants> {
-        let number = match self.takes {
-            Takes::Number(numbers) => numbers
-                .read(text.to_bytes())
-                .ok_or(Wants::Number(numbers))?,
-            Takes::Nothing | Takes::Text => 0,
-        };
+    pub(super) fn store<'a>(&self, command: &mut Command<'a>, text: &'a CStr) -> Stored {
+        let number = self.wants.read(text.to_bytes())?;
         (self.set)(command, Value { text, number })
     }
 }
 
 /// An option in one line.
 pub(super) const fn option(
-    name: &'static str,
-    placeholder: &'static str,
+    usage: &'static str,
     help: &'static str,
-    takes: Takes,
+    wants: Wants,
     set: Setter,
 ) -> CliOption {
     CliOption {
-        name,
-        placeholder,
+        usage,
         help,
-        takes,
+        wants,
         set,
     }
 }
 
 /// A number without suffixes.
-pub(super) const fn number(min: u32, max: u32) -> Takes {
+pub(super) const fn number(min: u32, max: u32) -> Wants {
     measure(min, max, Unit::Count)
 }
 
 /// A number of something that has units.
-pub(super) const fn measure(min: u32, max: u32, unit: Unit) -> Takes {
-    Takes::Number(Numbers { min, max, unit })
+pub(super) const fn measure(min: u32, max: u32, unit: Unit) -> Wants {
+    Wants::Number(Numbers { min, max, unit })
 }
 
 /// The kernel's integer controls are `__s32`: no encoder takes more.
 const CONTROL_MAX: u32 = i32::MAX as u32;
 
 /// Frames: four years at 30 a second.
-pub(super) const COUNT: Takes = number(1, u32::MAX);
+pub(super) const COUNT: Wants = number(1, u32::MAX);
 /// Bits per second.
-pub(super) const BITS: Takes = measure(1, CONTROL_MAX, Unit::Bits);
+pub(super) const BITS: Wants = measure(1, CONTROL_MAX, Unit::Bits);
 /// From key frame to key frame.
-pub(super) const PERIOD: Takes = number(1, CONTROL_MAX);
+pub(super) const PERIOD: Wants = number(1, CONTROL_MAX);
 
 /// Milliseconds, or a time with its unit.
-pub(super) const fn milliseconds(min: u32, max: u32) -> Takes {
+pub(super) const fn milliseconds(min: u32, max: u32) -> Wants {
     measure(min, max, Unit::Milliseconds)
 }
 
@@ -126,7 +127,7 @@ macro_rules! set {
             if let $crate::cli::Command::$command($options) = command {
                 $set;
             }
-            Ok(())
+            Some(Ok(()))
         }
     };
 }

@@ -7,10 +7,11 @@ use core::ffi::CStr;
 
 use getargs::{Arg, Options};
 
-use super::option::{CliOption, Takes, Value};
+use super::option::{CliOption, Value};
 use super::options::Command;
 use super::table::Entry;
 use super::usage_error::Mistake;
+use super::wants::Wants;
 
 /// Reads all arguments of a command. A later option of the same name overrides an earlier one, except those that collect.
 pub(super) fn parse_options<'a>(
@@ -32,7 +33,7 @@ pub(super) fn parse_options<'a>(
         let name = match options.next_arg() {
             Ok(None) => {
                 return match action {
-                    Some(option) if !option.optional() => Err(missing(option, command)),
+                    Some(option) if !option.optional() => Err(Mistake::MissingValue(option)),
                     _ => Ok(()),
                 };
             }
@@ -45,12 +46,12 @@ pub(super) fn parse_options<'a>(
                     continue;
                 }
                 let option = (entry.options.iter())
-                    .filter(|option| !acted && !option.name.starts_with('-'))
-                    .find(|option| option.name.as_bytes() == text.to_bytes())
+                    .filter(|option| !acted && !option.usage.starts_with('-'))
+                    .find(|option| option.name().as_bytes() == text.to_bytes())
                     .ok_or(Mistake::StrayWord(entry.topic, text.to_bytes()))?;
                 acted = true;
-                match option.takes {
-                    Takes::Nothing => store(option, c"", command)?,
+                match option.wants {
+                    Wants::Nothing => store(option, c"", command)?,
                     _ => action = Some(option),
                 }
                 continue;
@@ -61,12 +62,12 @@ pub(super) fn parse_options<'a>(
         let option = entry
             .options
             .iter()
-            .find(|option| option.name.as_bytes() == name)
+            .find(|option| option.name().as_bytes() == name)
             .ok_or(Mistake::UnknownOption(entry.topic, name))?;
         let attached = options.value_opt();
-        let text = match (option.takes, attached) {
-            (Takes::Nothing, None) => c"",
-            (Takes::Nothing, Some(_)) => return Err(Mistake::UnwantedValue(option)),
+        let text = match (option.wants, attached) {
+            (Wants::Nothing, None) => c"",
+            (Wants::Nothing, Some(_)) => return Err(Mistake::UnwantedValue(option)),
             (_, Some(value)) => ending(word.get(), value.len()),
             (_, None) if option.optional() => {
                 // It cannot fail: a value that may be left out has a default.
@@ -77,7 +78,7 @@ pub(super) fn parse_options<'a>(
             }
             (_, None) => match options.value() {
                 Ok(value) if !value.starts_with(b"--") => word.get(),
-                _ => return Err(missing(option, command)),
+                _ => return Err(Mistake::MissingValue(option)),
             },
         };
         store(option, text, command)?;
@@ -89,16 +90,10 @@ fn store<'a>(
     text: &'a CStr,
     command: &mut Command<'a>,
 ) -> Result<(), Mistake<'a>> {
-    option
-        .store(command, text)
-        .map_err(|wants| Mistake::BadValue(option, text.to_bytes(), wants))
-}
-
-/// The mistake of an option without its value: no option but a switch takes an empty one, and so says what it wants.
-fn missing<'a>(option: &'static CliOption, command: &mut Command<'a>) -> Mistake<'a> {
-    match option.store(command, c"") {
-        Err(wants) => Mistake::MissingValue(option, wants),
-        Ok(()) => Mistake::UnwantedValue(option),
+    match option.store(command, text) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(times)) => Err(Mistake::TooOften(option, times)),
+        None => Err(Mistake::BadValue(option, text.to_bytes())),
     }
 }
 

@@ -22,28 +22,24 @@ fn time(text: &[u8]) -> Option<u32> {
 }
 
 /// A size in memory with its unit, in the range of recordings.
-fn bytes(text: &[u8]) -> Option<u64> {
+pub(super) fn bytes(text: &[u8]) -> Option<u64> {
     let bare = text.last().is_none_or(u8::is_ascii_digit);
     let range = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
     let bytes = Unit::Bytes.read(text)?;
     (!bare && range.contains(&bytes)).then_some(bytes)
 }
 
+pub(super) const SEGMENT: Wants =
+    Wants::Text("a time, 1s to 24h, or a size, 64K to 1024G, such as 60s, 5min or 64M");
+
 /// Minutes are `min` and bytes `M`: a lower `m` could be both.
-pub(super) fn segment(text: &[u8]) -> Result<SegmentLimit, Wants> {
+pub(super) fn segment(text: &[u8]) -> Option<SegmentLimit> {
     let range = SEGMENT_MS_MIN..=SEGMENT_MS_MAX;
     let minutes = matches!(text, [.., b'0'..=b'9' | b' ', b'm']);
     match time(text).filter(|ms| range.contains(ms)) {
-        Some(ms) => Ok(SegmentLimit::Time(ms)),
-        None => bytes(text)
-            .filter(|_| !minutes)
-            .map(SegmentLimit::Bytes)
-            .ok_or(Wants::Text(
-                "a time, 1s to 24h, or a size, 64K to 1024G, such as 60s, 5min or 64M",
-            )),
+        Some(ms) => Some(SegmentLimit::Time(ms)),
+        None => bytes(text).filter(|_| !minutes).map(SegmentLimit::Bytes),
     }
 }
 
-pub(super) fn keep(text: &[u8]) -> Result<u64, Wants> {
-    bytes(text).ok_or(Wants::Text("a size, 64K to 1024G, such as 500M or 2G"))
-}
+pub(super) const KEEP: Wants = Wants::Text("a size, 64K to 1024G, such as 500M or 2G");

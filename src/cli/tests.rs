@@ -10,7 +10,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use super::option::Takes;
+use super::wants::Wants;
 use super::*;
 use crate::limits::{CHECK_MS_DEFAULT, CONTROLS, PACKET_RING_MAX, PACKET_RING_MIN};
 use crate::media::colour::Colour;
@@ -484,7 +484,7 @@ fn defaults_in_help_are_the_defaults() {
             if ["all", "at", "by", "none", "once", "the", "4"].contains(&default.as_str()) {
                 continue;
             }
-            let line = format!("{start} {} {default}", row.name);
+            let line = format!("{start} {} {default}", row.name());
             // Whether it was said is known of the socket, and makes a difference with --stdout only.
             let options = |parsed: Result<Command<'_>, UsageError<'_>>| {
                 let said = format!("{:?}", parsed.unwrap());
@@ -558,9 +558,9 @@ fn every_option_of_every_row_is_acted_on() {
         let mut lines = Vec::new();
         let mut actions = Vec::new();
         for row in entry.options {
-            let value = match (row.takes, row.placeholder) {
-                (Takes::Number(numbers), _) => format!("={}", numbers.min),
-                (Takes::Nothing, _) => String::new(),
+            let value = match (row.wants, row.parts().1) {
+                (Wants::Number(numbers), _) => format!("={}", numbers.min),
+                (Wants::Nothing, _) => String::new(),
                 // The other one does not go with the default input.
                 (_, "header|arrival") => "=header".into(),
                 (_, "WxH") => "=640x480".into(),
@@ -580,7 +580,7 @@ fn every_option_of_every_row_is_acted_on() {
                 (_, "FILE" | "N[/D]" | "N[/D]|max") => "=25".into(),
                 (_, choices) => format!("={}", choices.split(['|', '[']).next().unwrap()),
             };
-            let text = format!("{}{value}", row.name);
+            let text = format!("{}{value}", row.name());
             if text.starts_with("--pts") {
                 // With --segment it is rejected.
                 with(&format!("{} {text}", entry.name), |parsed| {

@@ -8,7 +8,6 @@ use core::fmt;
 use super::option::CliOption;
 use super::options::Topic;
 use super::table::COMMANDS;
-use super::wants::Wants;
 use crate::nearest::nearest;
 use crate::text::Escaped;
 
@@ -45,11 +44,13 @@ pub(super) enum Mistake<'a> {
     /// An argument that is neither option nor value.
     StrayWord(Topic, &'a [u8]),
     /// The arguments ended, or another option came, where a value should be.
-    MissingValue(&'static CliOption, Wants),
+    MissingValue(&'static CliOption),
     /// `--switch=value`.
     UnwantedValue(&'static CliOption),
     /// Not what the option wants.
-    BadValue(&'static CliOption, &'a [u8], Wants),
+    BadValue(&'static CliOption, &'a [u8]),
+    /// The option was given more often than it may be.
+    TooOften(&'static CliOption, usize),
     /// Options that do not go together; the whole sentence.
     Rule(&'static str),
 }
@@ -76,15 +77,30 @@ impl fmt::Display for Mistake<'_> {
                 )?;
                 hint(f, topic, word)
             }
-            Self::MissingValue(option, wants) => {
-                write!(f, "{} wants {wants}; its value is missing", option.name)
+            Self::MissingValue(option) => {
+                write!(
+                    f,
+                    "{} wants {}; its value is missing",
+                    option.name(),
+                    option.wants
+                )
             }
-            Self::UnwantedValue(option) => write!(f, "{} takes no value", option.name),
-            Self::BadValue(option, _, wants @ Wants::Fewer(_)) => {
-                write!(f, "{} wants {wants}", option.name)
+            Self::UnwantedValue(option) => write!(f, "{} takes no value", option.name()),
+            Self::TooOften(option, times) => {
+                write!(
+                    f,
+                    "{} wants to be given {times} times at most",
+                    option.name()
+                )
             }
-            Self::BadValue(option, value, wants) => {
-                write!(f, "{} wants {wants}, not \"{}\"", option.name, Shown(value))?;
+            Self::BadValue(option, value) => {
+                let wants = option.wants.meant(value);
+                write!(
+                    f,
+                    "{} wants {wants}, not \"{}\"",
+                    option.name(),
+                    Shown(value)
+                )?;
                 match wants.nearest(value) {
                     Some(near) => write!(f, "; did you mean {near}?"),
                     None => Ok(()),
@@ -100,7 +116,7 @@ fn unknown_option(f: &mut fmt::Formatter<'_>, topic: Topic, word: &[u8]) -> fmt:
     let name = topic.name();
     let elsewhere = COMMANDS.iter().find(|entry| {
         let mut options = entry.options.iter();
-        options.any(|option| option.name.as_bytes() == word)
+        options.any(|option| option.name().as_bytes() == word)
     });
     match elsewhere {
         Some(other) => write!(
@@ -119,7 +135,7 @@ fn unknown_option(f: &mut fmt::Formatter<'_>, topic: Topic, word: &[u8]) -> fmt:
 /// The option or action of this name, nearly; else where to look.
 fn hint(f: &mut fmt::Formatter<'_>, topic: Topic, word: &[u8]) -> fmt::Result {
     let options = topic.entry().map_or(&[][..], |entry| entry.options);
-    match nearest(word, options.iter().map(|option| option.name.as_bytes())) {
+    match nearest(word, options.iter().map(|option| option.name().as_bytes())) {
         Some(near) => write!(f, "; did you mean {}?", Escaped(near)),
         None => write!(f, "; see framemill {} --help", topic.name()),
     }
@@ -158,10 +174,10 @@ mod tests {
         for entry in &COMMANDS {
             for option in entry.options {
                 let mut command: Command<'_> = (entry.defaults)();
-                let Err(wants) = option.store(&mut command, c"") else {
+                if option.store(&mut command, c"").is_some() {
                     continue;
-                };
-                let sentence = Mistake::BadValue(option, word, wants).to_string();
+                }
+                let sentence = Mistake::BadValue(option, word).to_string();
                 assert!(sentence.len() < crate::limits::TEXT_BYTES, "{sentence}");
             }
         }

@@ -1,4 +1,4 @@
-//! One value's bytes to one value, or what the option wants instead.
+//! One value's bytes to one value, and beside it what an option of that kind wants.
 //!
 //! Knows how sizes, rates, names and words are written. Knows no option.
 
@@ -7,35 +7,31 @@ use core::net::SocketAddr;
 
 use ::log::LevelFilter;
 
-use super::choices::{Pace, Peer, Progress, PushMemory, Source, StartAt, Target, Timestamps};
+use super::choices::{Pace, Peer, Progress, PushMemory, Source, StartAt, Target};
 use super::number::{Numbers, Unit, decimal, nearest_size, sides, split};
+use super::option::Value;
 use super::recording;
-use super::wants::Wants;
+use super::wants::{Wants, word};
 use crate::limits::{
     CAMERA_NAME_BYTES, CONTROL_ID_MAX, CONTROL_NAME_BYTES, IDLE_MS_DEFAULT, IDLE_MS_MIN,
     SOCKET_NAME_BYTES, WAIT_MS_MAX,
 };
-use crate::media::colour::{self, Colour, FULL_RANGE, LIMITED_RANGE};
 use crate::media::edid::{MODE_NAMES, MODES};
 use crate::media::fourcc::Fourcc;
-use crate::media::memsink::{SINK_LAYOUTS, SINK_NAME_BYTES, SINK_VERSIONS, SinkLayout};
+use crate::media::memsink::SINK_NAME_BYTES;
 use crate::media::{h264, names};
-use crate::text::{digits, place, words};
-use crate::types::control_setting::{BitrateMode, ControlName, ControlSetting, ControlValue};
+use crate::text::{digits, place};
+use crate::types::control_setting::{ControlName, ControlSetting, ControlValue};
 use crate::types::devices::{CameraChoice, CameraFormat, DeviceChoice, EdidChoice, MiddleChoice};
 use crate::types::flip::Flip;
 use crate::types::frame_rate::FrameRate;
-use crate::types::memory::MemoryChoice;
 use crate::types::mux::Mux;
-use crate::types::run_options::LogTarget;
 use crate::types::size::Size;
 use crate::types::socket_name::SocketName;
 use crate::types::users::User;
 
-type Read<T> = Result<T, Wants>;
-
 /// Times after which an engine may stop.
-const IDLE: Numbers = Numbers {
+const IDLE_MS: Numbers = Numbers {
     min: IDLE_MS_MIN,
     max: WAIT_MS_MAX,
     unit: Unit::Milliseconds,
@@ -50,21 +46,16 @@ fn id(text: &[u8]) -> Option<u64> {
 }
 
 /// The choice that a word names, in upper or lower case: `list` has a word for each of `choices`, in their order.
-fn choice<T: Copy, const N: usize>(text: &[u8], list: &'static str, choices: [T; N]) -> Read<T> {
-    words(list.as_bytes())
-        .position(|word| word.eq_ignore_ascii_case(text))
-        .and_then(|index| choices.get(index).copied())
-        .ok_or(Wants::word(list))
+fn choice<T: Copy, const N: usize>(text: &[u8], list: &'static str, choices: [T; N]) -> Option<T> {
+    choices.get(word(text, list)?).copied()
 }
 
-pub(super) fn size(text: &[u8]) -> Read<Size> {
-    nearest_size(text)
-        .filter(|size| sides(text) == Some((size.width.into(), size.height.into())))
-        .ok_or(Wants::Size)
+pub(super) fn size(text: &[u8]) -> Option<Size> {
+    nearest_size(text).filter(|size| sides(text) == Some((size.width.into(), size.height.into())))
 }
 
 /// `N`, `N/D` or a decimal like `29.97`.
-fn rate(text: &[u8]) -> Option<FrameRate> {
+pub(super) fn frame_rate(text: &[u8]) -> Option<FrameRate> {
     let (numerator, denominator) = match split(text, |byte| byte == b'/') {
         Some((numerator, denominator)) => (digits(numerator, 10)?, digits(denominator, 10)?),
         None => decimal(text)?,
@@ -72,100 +63,66 @@ fn rate(text: &[u8]) -> Option<FrameRate> {
     FrameRate::new(numerator, denominator)
 }
 
-pub(super) fn frame_rate(text: &[u8]) -> Read<FrameRate> {
-    rate(text).ok_or(Wants::FrameRate(""))
+pub(super) const PACE: Wants = Wants::Or(&("max or ", Wants::FrameRate));
+
+pub(super) fn pace(text: &[u8]) -> Option<Pace> {
+    choice(text, "max", [Pace::Max]).or_else(|| frame_rate(text).map(Pace::Rate))
 }
 
-pub(super) fn pace(text: &[u8]) -> Read<Pace> {
-    choice(text, "max", [Pace::Max])
-        .ok()
-        .or_else(|| rate(text).map(Pace::Rate))
-        .ok_or(Wants::FrameRate("max or "))
-}
+pub(super) const IDLE: Wants =
+    Wants::Text("stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s");
 
 /// `stop` or `stop:TIME`: after how many ms.
-pub(super) fn idle(text: &[u8]) -> Read<u32> {
-    let after_ms = match split(text, |byte| byte == b':') {
+pub(super) fn idle(text: &[u8]) -> Option<u32> {
+    match split(text, |byte| byte == b':') {
         None if text == b"stop" => Some(IDLE_MS_DEFAULT),
-        Some((b"stop", time)) => IDLE.read(time),
+        Some((b"stop", time)) => IDLE_MS.read(time),
         _ => None,
-    };
-    after_ms.ok_or(Wants::Text(
-        "stop or stop:MS, 1000 to 3600000 ms or a time such as stop:10s",
-    ))
+    }
 }
 
-pub(super) fn progress(text: &[u8]) -> Read<Progress> {
-    use Progress::{Auto, Off, On};
-    choice(text, "auto on off", [Auto, On, Off])
-}
-
-pub(super) fn timestamps(text: &[u8]) -> Read<Timestamps> {
-    use Timestamps::{Arrival, Header};
-    choice(text, "header arrival", [Header, Arrival])
-}
-
-pub(super) fn raw_format(text: &[u8]) -> Read<Fourcc> {
-    names::raw(text).ok_or(Wants::RawFormat)
+pub(super) fn raw_format(text: &[u8]) -> Option<Fourcc> {
+    names::raw(text)
 }
 
 /// A raw format, or a coded one that has a name: what a camera may give.
-pub(super) fn camera_format(text: &[u8]) -> Read<CameraFormat> {
+pub(super) fn camera_format(text: &[u8]) -> Option<CameraFormat> {
     let coded = || names::known_coded(text).map(CameraFormat::Coded);
     let raw = names::raw(text).map(CameraFormat::Raw);
-    raw.or_else(coded).ok_or(Wants::CameraFormat)
+    raw.or_else(coded)
 }
+
+pub(super) const MIDDLE: Wants = Wants::Text("a device's path, auto or off");
 
 /// A device between the camera and the encoder.
-pub(super) fn middle(text: &CStr) -> Read<MiddleChoice<'_>> {
+pub(super) fn middle(text: &CStr) -> Option<MiddleChoice<'_>> {
     match text.to_bytes() {
-        b"auto" => Ok(MiddleChoice::Auto),
-        b"off" => Ok(MiddleChoice::Off),
-        _ => path(text, "a device's path, auto or off").map(MiddleChoice::Path),
+        b"auto" => Some(MiddleChoice::Auto),
+        b"off" => Some(MiddleChoice::Off),
+        _ => path(text).map(MiddleChoice::Path),
     }
 }
 
-pub(super) fn flip(text: &[u8]) -> Read<Flip> {
-    Flip::named(text).ok_or(Wants::word("h v hv"))
+pub(super) fn flip(text: &[u8]) -> Option<Flip> {
+    Flip::named(text)
 }
 
-pub(super) fn codec(text: &[u8]) -> Read<Fourcc> {
-    names::coded(text).ok_or(Wants::Codec)
+pub(super) fn codec(text: &[u8]) -> Option<Fourcc> {
+    names::coded(text)
 }
 
-pub(super) fn profile(text: &[u8]) -> Read<u32> {
-    let lower = |profile: &&[u8]| profile.eq_ignore_ascii_case(text);
-    words(h264::PROFILES.as_bytes())
-        .find(lower)
-        .and_then(h264::profile)
-        .ok_or(Wants::word(h264::PROFILES))
-}
+pub(super) const LEVEL: Wants = Wants::Or(&("auto or ", Wants::Word(h264::LEVELS)));
 
 /// `None` is `auto`.
-pub(super) fn level(text: &[u8]) -> Read<Option<u32>> {
-    if text == b"auto" {
-        return Ok(None);
+pub(super) fn level(text: &[u8]) -> Option<Option<u32>> {
+    match text {
+        b"auto" => Some(None),
+        _ => h264::level(text).map(Some),
     }
-    let level = h264::level(text).ok_or(Wants::Word("auto or ", h264::LEVELS))?;
-    Ok(Some(level))
-}
-
-/// A range of samples: its `V4L2_QUANTIZATION_*`.
-pub(super) fn color_range(text: &[u8]) -> Read<u8> {
-    choice(text, colour::RANGES, [FULL_RANGE, LIMITED_RANGE])
-}
-
-/// A colorspace by V4L2's name.
-pub(super) fn colorspace(text: &[u8]) -> Read<Colour> {
-    Colour::named(text).ok_or(Wants::word(colour::COLORSPACES))
 }
 
 /// `NAME=VALUE` or `ID=VALUE`. What is all digits or begins with `0x` is an id, so that a mistyped id is not taken for a name.
-pub(super) fn control(text: &CStr) -> Read<ControlSetting<'_>> {
-    setting(text.to_bytes()).ok_or(Wants::Control)
-}
-
-fn setting(text: &[u8]) -> Option<ControlSetting<'_>> {
+pub(super) fn control(text: &[u8]) -> Option<ControlSetting<'_>> {
     let (name, value) = split(text, |byte| byte == b'=')?;
     let is_id = name.starts_with(b"0x") || name.iter().all(u8::is_ascii_digit);
     let name = if is_id {
@@ -204,32 +161,26 @@ fn item(text: &[u8]) -> Option<&[u8]> {
     (printable && is_name && text.len() <= CONTROL_NAME_BYTES).then_some(text)
 }
 
-/// A user's number.
-fn uid(text: &[u8]) -> Option<u32> {
+pub(super) const USER: Wants = Wants::Text("a numeric user id");
+
+/// A user's or a group's number.
+pub(super) fn user(text: &[u8]) -> Option<u32> {
     let uid = u32::try_from(digits(text, 10)?).ok()?;
     // -1 is nobody to the kernel.
     (uid != u32::MAX).then_some(uid)
 }
 
-pub(super) fn user(text: &[u8]) -> Read<u32> {
-    uid(text).ok_or(Wants::Text("a numeric user id"))
-}
-
-pub(super) fn group(text: &[u8]) -> Read<u32> {
-    uid(text).ok_or(Wants::Text("a numeric group id"))
-}
+pub(super) const IDENTITY: Wants = Wants::Text("a numeric UID or UID:GID, UID not 0");
 
 /// `UID` or `UID:GID`, in numbers: names would take files that a small system does not have.
-pub(super) fn identity(text: &[u8]) -> Read<User> {
-    let (user, group) = split(text, |byte| byte == b':').unwrap_or((text, text));
-    match (uid(user), uid(group)) {
-        (Some(uid), Some(gid)) if uid != 0 => Ok(User { uid, gid }),
-        _ => Err(Wants::Text("a numeric UID or UID:GID, UID not 0")),
-    }
+pub(super) fn identity(text: &[u8]) -> Option<User> {
+    let (uid, gid) = split(text, |byte| byte == b':').unwrap_or((text, text));
+    let (uid, gid) = (user(uid)?, user(gid)?);
+    (uid != 0).then_some(User { uid, gid })
 }
 
 /// A path, or a name of the abstract namespace after `@`.
-pub(super) fn socket(text: &CStr) -> Read<SocketName<'_>> {
+pub(super) fn socket(text: &CStr) -> Option<SocketName<'_>> {
     let (name, socket) = match text.to_bytes() {
         [b'@', name @ ..] => (name, SocketName::Abstract(name)),
         path => (path, SocketName::Path(text)),
@@ -237,162 +188,129 @@ pub(super) fn socket(text: &CStr) -> Read<SocketName<'_>> {
     (1..=SOCKET_NAME_BYTES)
         .contains(&name.len())
         .then_some(socket)
-        .ok_or(Wants::Socket)
 }
 
+pub(super) const MODE: Wants = Wants::Text("an octal file mode, 0 to 777");
+
 /// An octal file mode without set-id and sticky bits.
-pub(super) fn mode(text: &[u8]) -> Read<u32> {
+pub(super) fn mode(text: &[u8]) -> Option<u32> {
     digits(text, 8)
         .and_then(|mode| u32::try_from(mode).ok())
         .filter(|&mode| mode <= 0o777)
-        .ok_or(Wants::Text("an octal file mode, 0 to 777"))
 }
 
 /// Any path but an empty one.
-pub(super) fn path<'a>(text: &'a CStr, wants: &'static str) -> Read<&'a CStr> {
-    (!text.is_empty()).then_some(text).ok_or(Wants::Text(wants))
+pub(super) fn path(text: &CStr) -> Option<&CStr> {
+    (!text.is_empty()).then_some(text)
 }
 
+pub(super) const CAMERA: Wants =
+    Wants::Text("a path, bus:BUS or card:CARD, each name 1 to 31 bytes (see framemill probe)");
+
 /// A path, or the name that a camera or its port has.
-pub(super) fn camera(text: &CStr) -> Read<CameraChoice<'_>> {
-    let wants =
-        Wants::Text("a path, bus:BUS or card:CARD, each name 1 to 31 bytes (see framemill probe)");
+pub(super) fn camera(text: &CStr) -> Option<CameraChoice<'_>> {
     let (name, choice) = match text.to_bytes() {
         [b'b', b'u', b's', b':', name @ ..] => (name, CameraChoice::Bus(name)),
         [b'c', b'a', b'r', b'd', b':', name @ ..] => (name, CameraChoice::Card(name)),
-        _ => return path(text, "a camera's path").map(CameraChoice::Path),
+        _ => return path(text).map(CameraChoice::Path),
     };
     (1..=CAMERA_NAME_BYTES)
         .contains(&name.len())
         .then_some(choice)
-        .ok_or(wants)
 }
+
+pub(super) const EDID: Wants = Wants::Text("a file, 720p60, 1080p30 or 1080p60");
 
 /// A mode's name, or a file.
-pub(super) fn edid(text: &CStr) -> Read<EdidChoice<'_>> {
+pub(super) fn edid(text: &CStr) -> Option<EdidChoice<'_>> {
     match choice(text.to_bytes(), MODE_NAMES, MODES) {
-        Ok(mode) => Ok(EdidChoice::Mode(mode)),
-        Err(_) => path(text, "a file, 720p60, 1080p30 or 1080p60").map(EdidChoice::File),
+        Some(mode) => Some(EdidChoice::Mode(mode)),
+        None => path(text).map(EdidChoice::File),
     }
 }
 
-pub(super) fn device(text: &CStr) -> Read<DeviceChoice<'_>> {
+pub(super) const DEVICE: Wants = Wants::Text("a device's path, or auto");
+
+pub(super) fn device(text: &CStr) -> Option<DeviceChoice<'_>> {
     match text.to_bytes() {
-        b"auto" => Ok(DeviceChoice::Auto),
-        _ => path(text, "a device's path, or auto").map(DeviceChoice::Path),
+        b"auto" => Some(DeviceChoice::Auto),
+        _ => path(text).map(DeviceChoice::Path),
     }
 }
 
-pub(super) fn memory(text: &[u8]) -> Read<MemoryChoice> {
-    use MemoryChoice::{Auto, Copy, Export};
-    choice(text, "auto export copy", [Auto, Export, Copy])
-}
-
-pub(super) fn push_memory(text: &[u8]) -> Read<PushMemory> {
+pub(super) fn push_memory(value: Value<'_>) -> Option<PushMemory> {
     use PushMemory::{CmaHeap, Copy, Export, SystemHeap, Udmabuf};
-    choice(
-        text,
-        "export copy cma-heap system-heap udmabuf",
-        [Export, Copy, CmaHeap, SystemHeap, Udmabuf],
-    )
+    value.of([Export, Copy, CmaHeap, SystemHeap, Udmabuf])
 }
 
-pub(super) fn bitrate_mode(text: &[u8]) -> Read<BitrateMode> {
-    choice(
-        text,
-        "vbr cbr",
-        [BitrateMode::Variable, BitrateMode::Constant],
-    )
+pub(super) fn progress(value: Value<'_>) -> Option<Progress> {
+    value.of([Progress::Auto, Progress::On, Progress::Off])
 }
 
-pub(super) fn switch(text: &[u8]) -> Read<bool> {
-    choice(text, "on off", [true, false])
-}
-
-pub(super) fn log_level(text: &[u8]) -> Read<LevelFilter> {
+pub(super) fn log_level(value: Value<'_>) -> Option<LevelFilter> {
     use LevelFilter::{Debug, Error, Info, Off, Trace, Warn};
-    let levels = [Off, Error, Warn, Info, Debug, Trace];
-    choice(text, "off error warn info debug trace", levels)
+    value.of([Off, Error, Warn, Info, Debug, Trace])
 }
 
-pub(super) fn log_target(text: &[u8]) -> Read<LogTarget> {
-    choice(text, "stderr kmsg", [LogTarget::Stderr, LogTarget::Kmsg])
-}
+pub(super) const SOURCE: Wants = Wants::Text("a file, - for standard input, or pattern");
 
-pub(super) fn source(text: &CStr) -> Read<Source<'_>> {
+pub(super) fn source(text: &CStr) -> Option<Source<'_>> {
     match text.to_bytes() {
-        b"pattern" => Ok(Source::Pattern),
-        b"-" => Ok(Source::Stdin),
-        _ => path(text, "a file, - for standard input, or pattern").map(Source::File),
+        b"pattern" => Some(Source::Pattern),
+        b"-" => Some(Source::Stdin),
+        _ => path(text).map(Source::File),
     }
 }
 
-pub(super) fn target(text: &CStr) -> Read<Target<'_>> {
+pub(super) fn target(text: &CStr) -> Option<Target<'_>> {
     let peer = match text.to_bytes() {
-        b"-" => return Ok(Target::Stdout),
+        b"-" => return Some(Target::Stdout),
         [b'u', b'n', b'i', b'x', b':', ..] => socket(&text[5..]).map(Peer::Unix),
         [b't', b'c', b'p', b':', at @ ..] => address(at).map(Peer::Tcp),
         [b'u', b'd', b'p', b':', at @ ..] => address(at).map(Peer::Udp),
-        _ => {
-            let wants =
-                "a file, - for standard output, unix:PATH, tcp:ADDRESS:PORT or udp:ADDRESS:PORT";
-            return path(text, wants).map(Target::File);
-        }
+        _ => return path(text).map(Target::File),
     }?;
-    Ok(Target::Peer(peer, text))
+    Some(Target::Peer(peer, text))
 }
 
 /// An address and a port. Names are not looked up.
-fn address(text: &[u8]) -> Read<SocketAddr> {
-    let wants = Wants::Text(
-        "a numeric address and a port, such as tcp:192.0.2.1:5000 or udp:[2001:db8::1]:5000",
-    );
-    let address = str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse::<SocketAddr>().ok());
-    address.filter(|address| address.port() != 0).ok_or(wants)
+fn address(text: &[u8]) -> Option<SocketAddr> {
+    let address: SocketAddr = str::from_utf8(text).ok()?.parse().ok()?;
+    (address.port() != 0).then_some(address)
 }
+
+pub(super) const INDEX: Wants = Wants::Text("a file");
 
 /// A file of its own: standard output has the packets.
-pub(super) fn index(text: &CStr) -> Read<&CStr> {
-    let wants = "a file";
-    match text.to_bytes() {
-        b"-" => Err(Wants::Text(wants)),
-        _ => path(text, wants),
-    }
+pub(super) fn index(text: &CStr) -> Option<&CStr> {
+    path(text).filter(|path| path.to_bytes() != b"-")
 }
 
-pub(super) fn mux(text: &[u8]) -> Read<Mux> {
+pub(super) const MUX: Wants = Wants::Word("annexb ts mp4 mjpeg packets");
+
+pub(super) fn mux(value: Value<'_>) -> Option<Mux> {
     use Mux::{Annexb, Mjpeg, Mp4, Packets, Ts};
-    choice(
-        text,
-        "annexb ts mp4 mjpeg packets",
-        [Annexb, Ts, Mp4, Mjpeg, Packets],
-    )
+    value.of([Annexb, Ts, Mp4, Mjpeg, Packets])
 }
 
-pub(super) fn start(text: &[u8]) -> Read<StartAt> {
+/// How the first packet is named.
+const PLACES: &str = "oldest key live";
+pub(super) const START: Wants =
+    Wants::Or(&("-AGE such as -10s, up to 1h, or ", Wants::Word(PLACES)));
+
+pub(super) fn start(text: &[u8]) -> Option<StartAt> {
     use StartAt::{Key, Live, Oldest, Past};
-    let list = "oldest key live";
-    choice(text, list, [Oldest, Key, Live]).or_else(|_| {
-        text.strip_prefix(b"-")
-            .and_then(recording::past)
-            .map(Past)
-            .ok_or(Wants::Word("-AGE such as -10s, up to 1h, or ", list))
-    })
+    choice(text, PLACES, [Oldest, Key, Live])
+        .or_else(|| text.strip_prefix(b"-").and_then(recording::past).map(Past))
 }
+
+pub(super) const OBJECT: Wants = Wants::Text("a name without /, 1 to 255 bytes");
 
 /// The name of an object in /dev/shm.
-pub(super) fn object(text: &CStr) -> Read<&CStr> {
+pub(super) fn object(text: &CStr) -> Option<&CStr> {
     let name = text.to_bytes();
     let fits = (1..=SINK_NAME_BYTES).contains(&name.len());
-    (fits && !name.contains(&b'/') && place(name, ". ..").is_none())
-        .then_some(text)
-        .ok_or(Wants::Text("a name without /, 1 to 255 bytes"))
-}
-
-pub(super) fn sink_layout(text: &[u8]) -> Read<SinkLayout> {
-    choice(text, SINK_VERSIONS, SINK_LAYOUTS)
+    (fits && !name.contains(&b'/') && place(name, ". ..").is_none()).then_some(text)
 }
 
 #[cfg(test)]
@@ -401,7 +319,7 @@ mod tests {
 
     #[test]
     fn frame_rates_are_fractions_decimals_or_whole_in_lowest_terms() {
-        let rate = |text: &str| super::rate(text.as_bytes()).map(|r| (r.numerator, r.denominator));
+        let rate = |text: &str| frame_rate(text.as_bytes()).map(|r| (r.numerator, r.denominator));
         assert_eq!(rate("30"), Some((30, 1)));
         assert_eq!(rate("30000/1001"), Some((30000, 1001)));
         assert_eq!(rate("50/2"), Some((25, 1)));
@@ -425,11 +343,7 @@ mod tests {
 
     #[test]
     fn users_are_numbers_and_not_root() {
-        let user = |text: &str| {
-            identity(text.as_bytes())
-                .ok()
-                .map(|user| (user.uid, user.gid))
-        };
+        let user = |text: &str| identity(text.as_bytes()).map(|user| (user.uid, user.gid));
         assert_eq!(user("1000"), Some((1000, 1000)));
         assert_eq!(user("1000:44"), Some((1000, 44)));
         assert_eq!(user("65534:0"), Some((65534, 0)));
@@ -451,7 +365,7 @@ mod tests {
 
     #[test]
     fn control_names_and_ids_are_told_apart() {
-        let name = |text| control(text).ok().map(|setting| setting.name);
+        let name = |text: &'static CStr| control(text.to_bytes()).map(|setting| setting.name);
         assert_eq!(
             name(c"video_bitrate=1"),
             Some(ControlName::Name(b"video_bitrate"))
@@ -479,7 +393,8 @@ mod tests {
 
     #[test]
     fn values_that_are_no_numbers_are_items_of_a_menu() {
-        let item = |text| match control(text).ok().map(|setting| setting.value) {
+        let item = |text: &'static CStr| match control(text.to_bytes()).map(|setting| setting.value)
+        {
             Some(ControlValue::Item(name)) => Some(name),
             _ => None,
         };
@@ -494,7 +409,7 @@ mod tests {
 
     #[test]
     fn control_values_are_signed_hexadecimal_or_boolean() {
-        let value = |text| match control(text).ok()?.value {
+        let value = |text: &'static CStr| match control(text.to_bytes())?.value {
             ControlValue::Number(number) => Some(number),
             ControlValue::Item(name) => panic!("{name:?}"),
         };

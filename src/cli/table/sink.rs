@@ -1,38 +1,36 @@
 //! The options of `framemill sink`.
 
 use super::clients::{ENGINE_UID, RECONNECT, SOCKET, WAIT};
-use crate::cli::option::{CliOption, Takes, option, set};
+use crate::cli::option::{CliOption, option, set};
 use crate::cli::value;
+use crate::cli::wants::Wants;
+use crate::media::memsink::{SINK_LAYOUTS, SINK_VERSIONS};
 
 pub(super) static SINK: [CliOption; 8] = [
     SOCKET,
     ENGINE_UID,
     option(
-        "--ustreamer",
-        "OBJECT",
+        "--ustreamer OBJECT",
         "its name in /dev/shm, from layout 6 on with :h264 or :jpeg at its end",
-        Takes::Text,
+        value::OBJECT,
         set!(Sink, options, value => options.name = value::object(value.text)?),
     ),
     option(
-        "--layout",
-        "2|3|4|6|7|8|10",
+        "--layout 2|3|4|6|7|8|10",
         "the object's version: 2 of ustreamer 3.15 to 5.25, 10 of 6.62; default 10",
-        Takes::Text,
-        set!(Sink, options, value => options.layout = value::sink_layout(value.bytes())?),
+        Wants::Word(SINK_VERSIONS),
+        set!(Sink, options, value => options.layout = value.of(SINK_LAYOUTS)?),
     ),
     option(
-        "--mode",
-        "OCTAL",
+        "--mode OCTAL",
         "the object's mode, readers write to it, too; default 660",
-        Takes::Text,
+        value::MODE,
         set!(Sink, options, value => options.mode = value::mode(value.bytes())?),
     ),
     option(
         "--remove",
-        "",
         "remove the object at the end",
-        Takes::Nothing,
+        Wants::Nothing,
         set!(Sink, options, _ => options.remove = true),
     ),
     RECONNECT,

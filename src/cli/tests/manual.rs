@@ -6,8 +6,9 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use crate::cli::option::{CliOption, Takes};
+use crate::cli::option::CliOption;
 use crate::cli::table::{COMMANDS, Entry};
+use crate::cli::wants::Wants;
 use crate::exit::EXIT_CODES;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/packaging/");
@@ -26,20 +27,17 @@ fn roff(text: &str) -> String {
 }
 
 fn option(to: &mut String, option: &CliOption) {
-    let range = match option.takes {
-        Takes::Number(numbers) => format!("; {numbers}"),
+    let range = match option.wants {
+        Wants::Number(numbers) => format!("; {numbers}"),
         _ => String::new(),
     };
-    let gap = if option.placeholder.is_empty() {
-        ""
-    } else {
-        " "
-    };
+    let (name, placeholder) = option.parts();
+    let gap = if placeholder.is_empty() { "" } else { " " };
     writeln!(
         to,
         ".TP\n\\fB{}\\fR{gap}\\fI{}\\fR\n{}",
-        roff(option.name),
-        roff(option.placeholder),
+        roff(name),
+        roff(placeholder),
         roff(&format!("{}{range}", option.help))
     )
     .unwrap();
@@ -62,7 +60,7 @@ fn manual() -> String {
 
 /// What the shell can complete an option's value to.
 fn values(row: &CliOption) -> Option<String> {
-    let words: Vec<_> = row.placeholder.split('|').collect();
+    let words: Vec<_> = row.parts().1.split('|').collect();
     if words
         .iter()
         .any(|word| word.contains("PATH") || *word == "FILE")
@@ -74,22 +72,22 @@ fn values(row: &CliOption) -> Option<String> {
         word.starts_with(letter) && !word.contains(|c: char| !letter(c) && !c.is_ascii_digit())
     };
     let words: Vec<_> = words.iter().filter(plain).copied().collect();
-    match (row.takes, words.is_empty()) {
-        (Takes::Nothing, _) => None,
+    match (row.wants, words.is_empty()) {
+        (Wants::Nothing, _) => None,
         (_, true) => Some("return".to_string()),
         (_, false) => Some(format!("words=\"{}\"", words.join(" "))),
     }
 }
 
 fn completion_of(to: &mut String, entry: &Entry) {
-    let names: Vec<_> = entry.options.iter().map(|row| row.name).collect();
+    let names: Vec<_> = entry.options.iter().map(|row| row.name()).collect();
     writeln!(to, "    {})\n        case $prev in", entry.name).unwrap();
     let mut cases: Vec<(String, Vec<&str>)> = Vec::new();
     for row in entry.options.iter().filter(|row| !row.optional()) {
         let Some(values) = values(row) else { continue };
         match cases.iter_mut().find(|(other, _)| *other == values) {
-            Some((_, rows)) => rows.push(row.name),
-            None => cases.push((values, std::vec![row.name])),
+            Some((_, rows)) => rows.push(row.name()),
+            None => cases.push((values, std::vec![row.name()])),
         }
     }
     for (values, rows) in cases {

@@ -54,7 +54,7 @@ fn each_option_that_is_named_exists() {
         }
         let mut options = COMMANDS.iter().flat_map(|entry| entry.options);
         assert!(
-            word == "--help" || options.any(|option| option.name == word),
+            word == "--help" || options.any(|option| option.name() == word),
             "{word}"
         );
         named += 1;
