@@ -25,7 +25,7 @@ mod not_loom {
     }
     pub mod errno {
         pub mod name {
-            pub use crate::errno::name::ERRNOS;
+            pub use crate::errno::name::ERRNO_NAMES;
         }
     }
     pub mod exit {

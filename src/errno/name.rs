@@ -1,10 +1,12 @@
 //! Every errno by its C name, and what it means whatever the call.
 //!
-//! One list, one row an errno. Knows no call and no device: what an errno means of one call is `call`'s business.
+//! One list, one word an errno. Knows no call and no device: what an errno means of one call is `call`'s business.
 
 use core::fmt;
 
 use rustix::io::Errno;
+
+use crate::text::{Escaped, nth};
 
 /// An errno by its C name: `EINVAL`, or `errno 200` when the kernel has no such errno.
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +15,8 @@ pub struct Named(pub Errno);
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match name(self.0) {
-            "" => write!(f, "errno {}", self.0.raw_os_error()),
-            name => f.write_str(name),
+            Escaped(b"") => write!(f, "errno {}", self.0.raw_os_error()),
+            name => name.fmt(f),
         }
     }
 }
@@ -56,173 +58,30 @@ pub fn cause(errno: Errno) -> &'static str {
     }
 }
 
-/// An errno and its C name, for the comparison with the C headers.
-#[derive(Debug)]
-pub struct Row {
-    /// Its number.
-    pub errno: Errno,
-    /// Its C name.
-    pub name: &'static str,
-}
+/// The C names of Linux's errnos from 1 on, in the order of their numbers: a driver may answer any of them. Two numbers are nobody's.
+pub const ERRNO_NAMES: &str = "\
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST EXDEV ENODEV \
+    ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM ERANGE EDEADLK ENAMETOOLONG \
+    ENOLCK ENOSYS ENOTEMPTY ELOOP - ENOMSG EIDRM ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL \
+    ENOANO EBADRQC EBADSLT - EBFONT ENOSTR ENODATA ETIME ENOSR ENONET ENOPKG EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP \
+    EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG ELIBACC ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS \
+    ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT \
+    EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN \
+    ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN ENOTNAM ENAVAIL EISNAM \
+    EREMOTEIO EDQUOT ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE \
+    ERFKILL EHWPOISON";
 
-/// Rows: rustix's name and C's name; and those that rustix has no name for, by their number.
-macro_rules! errnos {
-    ($($errno:ident $name:ident,)* $(; $number:literal $internal:ident,)*) => {
-        /// Every errno of Linux, in the order of their numbers: a driver may answer any of them.
-        pub const ERRNOS: &[Row] = &[$(Row {
-            errno: Errno::$errno,
-            name: stringify!($name),
-        },)*];
-
-        /// An errno's C name; empty when it has none.
-        fn name(errno: Errno) -> &'static str {
-            $(const $internal: Errno = Errno::from_raw_os_error($number);)*
-            match errno {
-                $(Errno::$errno => stringify!($name),)*
-                $($internal => stringify!($internal),)*
-                _ => "",
-            }
-        }
-    };
-}
-
-errnos! {
-    PERM EPERM,
-    NOENT ENOENT,
-    SRCH ESRCH,
-    INTR EINTR,
-    IO EIO,
-    NXIO ENXIO,
-    TOOBIG E2BIG,
-    NOEXEC ENOEXEC,
-    BADF EBADF,
-    CHILD ECHILD,
-    AGAIN EAGAIN,
-    NOMEM ENOMEM,
-    ACCESS EACCES,
-    FAULT EFAULT,
-    NOTBLK ENOTBLK,
-    BUSY EBUSY,
-    EXIST EEXIST,
-    XDEV EXDEV,
-    NODEV ENODEV,
-    NOTDIR ENOTDIR,
-    ISDIR EISDIR,
-    INVAL EINVAL,
-    NFILE ENFILE,
-    MFILE EMFILE,
-    NOTTY ENOTTY,
-    TXTBSY ETXTBSY,
-    FBIG EFBIG,
-    NOSPC ENOSPC,
-    SPIPE ESPIPE,
-    ROFS EROFS,
-    MLINK EMLINK,
-    PIPE EPIPE,
-    DOM EDOM,
-    RANGE ERANGE,
-    DEADLK EDEADLK,
-    NAMETOOLONG ENAMETOOLONG,
-    NOLCK ENOLCK,
-    NOSYS ENOSYS,
-    NOTEMPTY ENOTEMPTY,
-    LOOP ELOOP,
-    NOMSG ENOMSG,
-    IDRM EIDRM,
-    CHRNG ECHRNG,
-    L2NSYNC EL2NSYNC,
-    L3HLT EL3HLT,
-    L3RST EL3RST,
-    LNRNG ELNRNG,
-    UNATCH EUNATCH,
-    NOCSI ENOCSI,
-    L2HLT EL2HLT,
-    BADE EBADE,
-    BADR EBADR,
-    XFULL EXFULL,
-    NOANO ENOANO,
-    BADRQC EBADRQC,
-    BADSLT EBADSLT,
-    BFONT EBFONT,
-    NOSTR ENOSTR,
-    NODATA ENODATA,
-    TIME ETIME,
-    NOSR ENOSR,
-    NONET ENONET,
-    NOPKG ENOPKG,
-    REMOTE EREMOTE,
-    NOLINK ENOLINK,
-    ADV EADV,
-    SRMNT ESRMNT,
-    COMM ECOMM,
-    PROTO EPROTO,
-    MULTIHOP EMULTIHOP,
-    DOTDOT EDOTDOT,
-    BADMSG EBADMSG,
-    OVERFLOW EOVERFLOW,
-    NOTUNIQ ENOTUNIQ,
-    BADFD EBADFD,
-    REMCHG EREMCHG,
-    LIBACC ELIBACC,
-    LIBBAD ELIBBAD,
-    LIBSCN ELIBSCN,
-    LIBMAX ELIBMAX,
-    LIBEXEC ELIBEXEC,
-    ILSEQ EILSEQ,
-    RESTART ERESTART,
-    STRPIPE ESTRPIPE,
-    USERS EUSERS,
-    NOTSOCK ENOTSOCK,
-    DESTADDRREQ EDESTADDRREQ,
-    MSGSIZE EMSGSIZE,
-    PROTOTYPE EPROTOTYPE,
-    NOPROTOOPT ENOPROTOOPT,
-    PROTONOSUPPORT EPROTONOSUPPORT,
-    SOCKTNOSUPPORT ESOCKTNOSUPPORT,
-    NOTSUP EOPNOTSUPP,
-    PFNOSUPPORT EPFNOSUPPORT,
-    AFNOSUPPORT EAFNOSUPPORT,
-    ADDRINUSE EADDRINUSE,
-    ADDRNOTAVAIL EADDRNOTAVAIL,
-    NETDOWN ENETDOWN,
-    NETUNREACH ENETUNREACH,
-    NETRESET ENETRESET,
-    CONNABORTED ECONNABORTED,
-    CONNRESET ECONNRESET,
-    NOBUFS ENOBUFS,
-    ISCONN EISCONN,
-    NOTCONN ENOTCONN,
-    SHUTDOWN ESHUTDOWN,
-    TOOMANYREFS ETOOMANYREFS,
-    TIMEDOUT ETIMEDOUT,
-    CONNREFUSED ECONNREFUSED,
-    HOSTDOWN EHOSTDOWN,
-    HOSTUNREACH EHOSTUNREACH,
-    ALREADY EALREADY,
-    INPROGRESS EINPROGRESS,
-    STALE ESTALE,
-    UCLEAN EUCLEAN,
-    NOTNAM ENOTNAM,
-    NAVAIL ENAVAIL,
-    ISNAM EISNAM,
-    REMOTEIO EREMOTEIO,
-    DQUOT EDQUOT,
-    NOMEDIUM ENOMEDIUM,
-    MEDIUMTYPE EMEDIUMTYPE,
-    CANCELED ECANCELED,
-    NOKEY ENOKEY,
-    KEYEXPIRED EKEYEXPIRED,
-    KEYREVOKED EKEYREVOKED,
-    KEYREJECTED EKEYREJECTED,
-    OWNERDEAD EOWNERDEAD,
-    NOTRECOVERABLE ENOTRECOVERABLE,
-    RFKILL ERFKILL,
-    HWPOISON EHWPOISON,
-    // The kernel's own, which drivers let out by mistake. The C headers do not have them.
-    ; 512 ERESTARTSYS,
-    ; 515 ENOIOCTLCMD,
-    ; 517 EPROBE_DEFER,
-    ; 524 ENOTSUPP,
+/// An errno's C name; empty when it has none.
+fn name(errno: Errno) -> Escaped<'static> {
+    match errno.raw_os_error() {
+        // The kernel's own, which drivers let out by mistake. The C headers do not have them.
+        512 => Escaped(b"ERESTARTSYS"),
+        515 => Escaped(b"ENOIOCTLCMD"),
+        517 => Escaped(b"EPROBE_DEFER"),
+        524 => Escaped(b"ENOTSUPP"),
+        41 | 58 => Escaped(b""),
+        number => nth(ERRNO_NAMES, (number as usize).wrapping_sub(1)),
+    }
 }
 
 #[cfg(test)]
