@@ -44,7 +44,7 @@ use run::handed::Environment;
 #[must_use]
 pub fn main(arguments: &[&CStr], environment: &Environment<'_>) -> u8 {
     let result = begin().and_then(|()| match cli::parse(arguments) {
-        Ok(command) => dispatch(&command, environment),
+        Ok(command) => dispatch(command, environment),
         Err(error) => Err(failure!(Exit::Usage, "{error}")),
     });
     match result {
@@ -70,17 +70,17 @@ pub fn begin() -> Result<(), Failure> {
     memory::check_stack()
 }
 
-fn dispatch(command: &Command<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
+fn dispatch(command: Command<'_>, environment: &Environment<'_>) -> Result<(), Failure> {
     match command {
         Command::Run(options) if options.stdout => run::piped::run_piped(options),
-        Command::Run(options) => run::run(options, environment),
-        Command::Push(options) => push::push(options),
-        Command::Tap(options) => tap::tap(options),
-        Command::Sink(options) => sink::sink(options),
-        Command::Stat(options) => stat::stat(options),
-        Command::Ctl(options) => ctl::ctl(options),
-        Command::Probe(options) => probe::probe(options),
-        Command::Selftest(options) => selftest::selftest(options),
+        Command::Run(options) => run::run(&options, environment),
+        Command::Push(options) => push::push(&options),
+        Command::Tap(options) => tap::tap(&options),
+        Command::Sink(options) => sink::sink(&options),
+        Command::Stat(options) => stat::stat(&options),
+        Command::Ctl(options) => ctl::ctl(&options),
+        Command::Probe(options) => probe::probe(&options),
+        Command::Selftest(options) => selftest::selftest(&options),
         Command::Help(topic) => print(format_args!("{topic}")),
         Command::Version => print(format_args!("framemill {}\n", env!("CARGO_PKG_VERSION"))),
     }

@@ -170,7 +170,7 @@ fn describe(report: &mut Report<'_>, node: &[u8], device: &Device) {
                 control.default_value,
             ],
         );
-        if menu::items(device.as_fd(), &control).next().is_some() {
+        if menu::find(device.as_fd(), &control, &mut |_, _| true).is_some() {
             report.string("items", &Items(device, control));
         }
         report.close(b'}');
@@ -184,12 +184,13 @@ struct Items<'a>(&'a Device, QueryExtCtrl);
 
 impl Display for Items<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut gap = "";
-        for (value, name) in menu::items(self.0.as_fd(), &self.1) {
-            write!(f, "{gap}{value} {name}")?;
+        let (mut gap, mut written) = ("", Ok(()));
+        menu::find(self.0.as_fd(), &self.1, &mut |value, name| {
+            written = write!(f, "{gap}{value} {name}");
             gap = ", ";
-        }
-        Ok(())
+            written.is_err()
+        });
+        written
     }
 }
 

@@ -20,16 +20,25 @@ const SHORT: [(&[u8], &[u8]); 3] = [
     (b"cq", b"constant quality"),
 ];
 
-/// The items of a menu: value and name; of a menu of numbers, the number is the name. Nothing for a control that is no menu.
-pub fn items(device: BorrowedFd<'_>, control: &QueryExtCtrl) -> impl Iterator<Item = (i64, Name)> {
-    let is_menu = matches!(control.type_, CTRL_TYPE_MENU | CTRL_TYPE_INTEGER_MENU);
-    let (id, type_) = (control.id, control.type_);
-    let end = control
-        .maximum
-        .min(control.minimum.saturating_add(CONTROL_ITEMS));
-    (control.minimum..=end)
-        .take_while(move |_| is_menu)
-        .filter_map(move |value| Some((value, name(device, id, type_, value)?)))
+/// The first item of a menu for which `is_it` says so: value and name; of a menu of numbers, the number is the name. Nothing for a control
+/// that is no menu.
+pub fn find(
+    device: BorrowedFd<'_>,
+    control: &QueryExtCtrl,
+    is_it: &mut dyn FnMut(i64, &Name) -> bool,
+) -> Option<(i64, Name)> {
+    if !matches!(control.type_, CTRL_TYPE_MENU | CTRL_TYPE_INTEGER_MENU) {
+        return None;
+    }
+    let most = control.minimum.saturating_add(CONTROL_ITEMS);
+    for value in control.minimum..=control.maximum.min(most) {
+        if let Some(name) = name(device, control.id, control.type_, value)
+            && is_it(value, &name)
+        {
+            return Some((value, name));
+        }
+    }
+    None
 }
 
 /// The name of a control's value; `None` when the control is no menu, or the menu has a gap there.
@@ -62,9 +71,10 @@ pub fn item(device: BorrowedFd<'_>, id: u32, name: &[u8]) -> Result<i64, NotSet>
         .iter()
         .find(|(short, _)| short.eq_ignore_ascii_case(name))
         .map_or(name, |(_, full)| full);
-    items(device, &control)
-        .find(|(_, item)| same_name(item.as_bytes(), name) || same_name(item.as_bytes(), full))
-        .map_or(Err(NotSet::NoItem(Name::default())), |(value, _)| Ok(value))
+    let found = find(device, &control, &mut |_, item| {
+        same_name(item.as_bytes(), name) || same_name(item.as_bytes(), full)
+    });
+    found.map_or(Err(NotSet::NoItem(Name::default())), |(value, _)| Ok(value))
 }
 
 /// The item nearest to this name; empty when none is near.
@@ -72,9 +82,12 @@ pub fn nearest(device: BorrowedFd<'_>, id: u32, name: &[u8]) -> Name {
     let Some(control) = controls::query(device, id) else {
         return Name::default();
     };
-    let mut search = Nearest::new(name);
-    items(device, &control)
-        .filter(|(_, item)| search.offer(item.as_bytes()))
-        .last()
-        .map_or_else(Name::default, |(_, item)| item)
+    let (mut search, mut nearest) = (Nearest::new(name), Name::default());
+    find(device, &control, &mut |_, item| {
+        if search.offer(item.as_bytes()) {
+            nearest = *item;
+        }
+        false
+    });
+    nearest
 }

@@ -103,7 +103,7 @@ pub(super) fn for_lack<'a>(
         pair(made, taken)?;
         Some(made)
     };
-    let found = first(|device, path| {
+    let found = first(&|device, path| {
         let found = fitted(device, path, from, size, options)?;
         helps(&found).map(|_| found)
     })?;
@@ -118,8 +118,9 @@ pub(super) fn for_lack<'a>(
 }
 
 /// The first converter of which `fitted` makes something.
+#[inline(never)]
 fn first<'a>(
-    fitted: impl Fn(Device, NodePath<'a>) -> Option<FoundMiddle<'a>>,
+    fitted: &dyn Fn(Device, NodePath<'a>) -> Option<FoundMiddle<'a>>,
 ) -> Option<FoundMiddle<'a>> {
     scan().find_map(|(path, device)| {
         let device = device.ok()?;
@@ -181,7 +182,7 @@ pub(super) fn find<'a>(
         )),
         MiddleChoice::Auto => {
             // Once more: a device may have failed to answer once.
-            let found = first(fitted).or_else(|| first(fitted));
+            let found = first(&fitted).or_else(|| first(&fitted));
             found.ok_or_else(|| {
                 failure!(
                     Exit::NoDevice,

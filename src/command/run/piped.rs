@@ -25,7 +25,7 @@ use crate::time::now;
 use crate::types::run_options::{LogTarget, RunOptions};
 use crate::types::socket_name::SocketName;
 
-pub(crate) fn run_piped(options: &RunOptions<'_>) -> Result<(), Failure> {
+pub(crate) fn run_piped(options: RunOptions<'_>) -> Result<(), Failure> {
     if options.ready_fd.is_some() {
         return Err(failure!(
             Exit::Usage,
@@ -45,7 +45,7 @@ pub(crate) fn run_piped(options: &RunOptions<'_>) -> Result<(), Failure> {
         getpid().as_raw_nonzero(),
         now()
     ));
-    let mut options = options.clone();
+    let mut options = options;
     if options.camera.is_some() && !options.names_socket {
         options.socket = SocketName::Abstract(name.as_str().as_bytes());
     }

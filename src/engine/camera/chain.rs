@@ -103,7 +103,7 @@ impl<'a> Chain<'a> {
     fn each(
         &mut self,
         pipeline: &mut Pipeline<'_>,
-        mut work: impl FnMut(&mut Middle<'a>, &mut dyn Onward) -> Result<(), Fault>,
+        work: &mut dyn FnMut(&mut Middle<'a>, &mut dyn Onward) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         let mut rest = &mut self.stages[..];
         let mut next: Option<&mut Middle<'a>> = None;
@@ -129,7 +129,7 @@ impl<'a> Chain<'a> {
         now_ns: u64,
     ) -> Result<bool, Fault> {
         let mut taken = false;
-        self.each(pipeline, |one, onward| {
+        self.each(pipeline, &mut |one, onward| {
             taken |= one.take(ready, onward, now_ns)?;
             match one.is_stalled(stall_ns, now_ns) {
                 true => Err(one
@@ -150,7 +150,9 @@ impl<'a> Chain<'a> {
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
     ) -> Result<(), Fault> {
-        self.each(pipeline, |one, onward| one.give_buffers(onward, now_ns))
+        self.each(pipeline, &mut |one, onward| {
+            one.give_buffers(onward, now_ns)
+        })
     }
 
     /// The first device has a picture of the camera.
@@ -188,7 +190,7 @@ impl<'a> Chain<'a> {
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
     ) -> Result<(), Fault> {
-        self.each(pipeline, |one, onward| one.start(onward, now_ns))?;
+        self.each(pipeline, &mut |one, onward| one.start(onward, now_ns))?;
         let first = self.stages.first_mut();
         let given = first.map_or(Ok(()), |first| first.give_camera_all(camera));
         given.map_err(|error| Part::Camera.failed(error))

@@ -60,11 +60,11 @@ pub(super) fn open_chain<'a>(
                 one.flip(flip).map_err(|error| of.refused(error))?;
                 let one = (&mut one, of);
                 match opened.last_mut() {
-                    None => agree(one, format, size, true, |strides| {
+                    None => agree(one, format, size, true, &mut |strides| {
                         let given = camera.negotiate(pictures, &wanted, strides);
                         given.map(Option::unwrap_or_default).map_err(Into::into)
                     })?,
-                    Some(before) => agree(one, format, size, !config.own_rows, |strides| {
+                    Some(before) => agree(one, format, size, !config.own_rows, &mut |strides| {
                         let given = before.negotiate(format, size, strides);
                         given.map_err(|error| Part::Middle(at - 1).refused(error))
                     })?,
@@ -78,12 +78,13 @@ pub(super) fn open_chain<'a>(
 
 /// Rows lie alike for a converter and for whoever fills its buffers: as that one has them, or else, where it `can_change`, as the converter
 /// has them. `give` sets what it gives, with so many bytes from one row to the next.
+#[inline(never)]
 fn agree<'a>(
     (one, of): (&mut Decoder, Part),
     format: &'static RawFormat,
     size: (u32, u32),
     can_change: bool,
-    mut give: impl FnMut(&[u32; PLANES]) -> Result<FrameLayout, NotAttached<'a>>,
+    give: &mut dyn FnMut(&[u32; PLANES]) -> Result<FrameLayout, NotAttached<'a>>,
 ) -> Result<(), NotAttached<'a>> {
     let mut given = give(&[0; PLANES])?;
     let mut taken = one.take_raw_like(format, size, &given);
