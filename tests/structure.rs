@@ -60,11 +60,9 @@ const UNSAFE: &[&str] = &[
 
 /// Files that may contain `impl Engine`: they alone see two parts at once.
 const IMPL_ENGINE: &[&str] = &[
-    "engine/coded.rs",
     "engine/engine.rs",
     "engine/idle.rs",
     "engine/reconfigure.rs",
-    "engine/relay.rs",
 ];
 
 /// Most lines of a file, those of its tests not counted.
@@ -72,8 +70,8 @@ const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 603),
-    ("engine/reconfigure.rs", 461),
+    ("engine/engine.rs", 610),
+    ("engine/reconfigure.rs", 449),
     // Every capacity stands in one file.
     ("limits.rs", 470),
 ];

@@ -24,9 +24,9 @@ use crate::engine::camera::config::MiddleConfig;
 use crate::engine::camera::identity;
 use crate::engine::clients::Clients;
 use crate::engine::clients::rights::Rights;
-use crate::engine::colour::ColourCheck;
 use crate::engine::engine::Engine;
 use crate::engine::error::EngineError;
+use crate::engine::output::Output;
 use crate::engine::publisher::Publisher;
 use crate::engine::ring_source::RingSource;
 use crate::engine::session::{NO_DEVICE, Session};
@@ -152,17 +152,15 @@ impl Start {
             Some(encoder) => Stage::new(session, encoder, wanted, stats),
             None => Stage::relay(session, wanted, stats),
         };
+        let sink = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
         let mut engine = Engine {
             pipeline: Pipeline::new(slots, stats),
-            stage,
+            output: Output::new(stage, sink, header),
             memory,
             source,
-            sink: Publisher::new(header, Writer::new(map.ring()), stats, options.codec),
             clients: Clients::new(listener, packets, rights, stats),
             run_state: RunState::default(),
             idle: Idle::new(options.idle_ms.map(|after_ms| u64::from(after_ms) * MS)),
-            colour: ColourCheck::default(),
-            header,
             stats,
             signals: self.signals,
             supervisor: self.supervisor,
@@ -173,12 +171,12 @@ impl Start {
         };
         engine.begin_stream_with_slots();
         engine.begin_camera().map_err(fails)?;
-        let wanted = engine.stage.wanted;
-        warn_of_long_gop(options, engine.stage.encoder(), wanted.rate);
+        let wanted = engine.output.stage.wanted;
+        warn_of_long_gop(options, engine.output.stage.encoder(), wanted.rate);
         let camera_shut = || options.camera.is_some_and(identity::is_shut);
         let nodes = array::from_fn(|at| middle.get(at).map(|one| one.node));
         sandbox::enter(options, node, nodes, socket, &camera_shut)?;
-        let format = engine.stage.source_format();
+        let format = engine.output.stage.source_format();
         log_running(path, &wanted, format, is_own.then_some(&options.socket));
         let result = engine.run().map_err(fails);
         engine.log_end();

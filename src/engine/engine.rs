@@ -19,6 +19,7 @@
 //! know each other: they give events, and what one part's event means to another is decided here and in `reconfigure`.
 
 use rustix::fd::AsFd;
+use rustix::io::Errno;
 
 use crate::control::message::{Change, FormatRequest, Offer, Refusal};
 use crate::control::socket::Descriptors;
@@ -26,25 +27,22 @@ use crate::engine::admission::Situation;
 use crate::engine::camera::CameraEvent;
 use crate::engine::clients::table::Role;
 use crate::engine::clients::{Clients, Event};
-use crate::engine::colour::ColourCheck;
 use crate::engine::error::EngineError;
+use crate::engine::output::Output;
 use crate::engine::poll::{ENCODER, FILLED, PollSet, Ready, SIGNALS};
-use crate::engine::publisher::Publisher;
 use crate::engine::request::{Buffers, Request};
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
-use crate::engine::stage::Stage;
 use crate::engine::status::{check_balance, state_of};
 use crate::engine::supervisor::Supervisor;
-use crate::errno::call::IoctlError;
+use crate::errno::call::{Call, IoctlError};
 use crate::flow::allowance::Allowance;
 use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
-use crate::flow::run_state::{Drain, NotNow, RunState};
+use crate::flow::run_state::{Drain, End, NotNow, RunState};
 use crate::limits::{BLIND_PAUSE_MS, CHANGE_DRAIN_MS};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
-use crate::shm::layout::{PacketHeader, State};
 use crate::shm::stats::{Counter, Stats};
 use crate::signals::Signals;
 use crate::time::{MS, now, pause};
@@ -53,24 +51,18 @@ use crate::time::{MS, now, pause};
 pub struct Engine<'a> {
     /// Who is connected. The first to go at the end: to close a device may take seconds, and nobody is to wait for that.
     pub clients: Clients<'a>,
-    /// The encoder.
-    pub stage: Stage<'a>,
+    /// The encoder, and the packet ring that it fills.
+    pub output: Output<'a>,
     /// The slots.
     pub memory: SlotMemory,
     /// The frames.
     pub pipeline: Pipeline<'a>,
     /// Where they come from.
     pub source: Source<'a>,
-    /// Where their packets go.
-    pub sink: Publisher<'a>,
     /// What the engine is about to do.
     pub run_state: RunState<Request>,
     /// How long nobody has watched.
     pub idle: Idle,
-    /// Whether the stream says what its colours are.
-    pub colour: ColourCheck,
-    /// The packet ring's header.
-    pub header: &'a PacketHeader,
     /// Counters and latencies.
     pub stats: Stats<'a>,
     /// Signals.
@@ -117,26 +109,25 @@ impl<'a> Engine<'a> {
         let flows = self.run_state.takes_frames() && !self.source.is_silent();
         let slots = self.pipeline.needs_slots(flows);
         let end = self.run_state.awaits_end();
-        self.stage.add_to(&mut set, slots, end, now_ns);
+        self.output.add_to(&mut set, slots, end, now_ns);
         self.clients.add_to(&mut set, now_ns);
         if let Source::Camera(camera) = &self.source
             && (self.run_state.takes_frames() || self.flushes())
         {
             camera.add_to(&mut set, self.may_attach(), now_ns);
         }
-        set.until(self.pipeline.waits(self.stage.stall_ns));
+        set.until(self.pipeline.waits(self.output.stage.stall_ns));
         set.until(self.drains_at());
         set.until(self.stops_at());
-        set.until(self.sink.expires());
         set.until(self.reattach_deadline());
         set.until(self.run_state.deadline_ns());
         set.until(self.supervisor.due_ns());
         let stops = self.has_flushed();
         let feeds = self.run_state.queues_frames()
             && self.pipeline.next().is_some()
-            && self.stage.may_queue(&self.pipeline);
+            && self.output.stage.may_queue(&self.pipeline);
         let changes = self.run_state.is_drained();
-        if self.stage.is_up() && (stops || feeds || changes) {
+        if self.output.stage.is_up() && (stops || feeds || changes) {
             // What came up after this turn's `feed` is not to wait for a heartbeat.
             set.until(Some(now_ns));
         }
@@ -158,7 +149,7 @@ impl<'a> Engine<'a> {
         if ready.at(SIGNALS) {
             self.take_signals(now_ns);
         }
-        if let Err(error) = self.serve_stage(ready, now_ns) {
+        if let Err(error) = self.serve_output(ready, now_ns) {
             self.recover(Some(error))?;
             now_ns = now();
         }
@@ -179,7 +170,7 @@ impl<'a> Engine<'a> {
         self.publish_state(now_ns);
         check_balance(&self.pipeline, &self.stats);
         let end_ns = now();
-        self.header.status.heartbeat.store(end_ns, Relaxed);
+        self.output.header.status.heartbeat.store(end_ns, Relaxed);
         self.clients.table.turn_took(end_ns - polled_ns, end_ns);
         Ok(end_ns)
     }
@@ -202,45 +193,43 @@ impl<'a> Engine<'a> {
     }
 
     /// Coded buffers out, then slots back.
-    fn serve_stage(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
+    fn serve_output(&mut self, ready: Ready, now_ns: u64) -> Result<(), IoctlError> {
+        let (output, pipeline) = (&mut self.output, &mut self.pipeline);
         // While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
-        if !ready.at(ENCODER) || !self.stage.streams() {
-            return self.stage.not_ready(ready, &mut self.pipeline, now_ns);
+        if !ready.at(ENCODER) || !output.stage.streams() {
+            return output.stage.not_ready(ready, pipeline, now_ns);
         }
-        let mut published = 0;
-        let taken = self.take_coded(&mut published, now_ns);
+        let flows = self.run_state.takes_frames();
+        let (progress, taken) = output.take_coded(flows, pipeline, now_ns);
         // What was published before a failure is news all the same.
-        self.announce(published, now_ns);
-        self.request_key_frame_after_loss();
-        let wanted = &self.stage.wanted;
-        self.colour
-            .inspect(&mut self.sink, wanted, self.stage.session.path);
-        let mut brought = taken? | self.stage.take_returned(&mut self.pipeline, now_ns)?;
-        brought |= self.take_end_event(now_ns);
-        self.stage.woke(ready, brought, now_ns)
+        self.announce(progress.published, now_ns);
+        let brought = taken?;
+        if progress
+            .end
+            .is_some_and(|end| !self.run_state.ends(end, now_ns))
+        {
+            return Err(IoctlError::new(Call::DqBuf, Errno::PIPE));
+        }
+        let (pipeline, end) = (&mut self.pipeline, self.run_state.awaits_end());
+        if (self.output).take_returned(ready, brought, end, pipeline, now_ns)? {
+            let _ = self.run_state.ends(End::Announced, now_ns);
+        }
+        Ok(())
     }
 
     /// Wakes consumers when something was published.
     pub(super) fn announce(&mut self, published: u32, now_ns: u64) {
         if published > 0 {
-            self.stage.recovery.works();
             self.wake_consumers(now_ns);
         }
     }
 
     /// Wakes everybody who waits for packets.
     pub(super) fn wake_consumers(&mut self, now_ns: u64) {
-        let sink = &self.sink;
+        let sink = &self.output.sink;
         let table = &mut self.clients.table;
         table.wake_sleepers(now_ns, |sleepers| sink.wake(sleepers));
         table.notify_consumers(now_ns);
-    }
-
-    /// Requests a key frame when decoders lost a frame that later ones build on.
-    fn request_key_frame_after_loss(&mut self) {
-        if self.sink.lost_reference() {
-            self.stage.request_key_frame();
-        }
     }
 
     /// Frames from their source into the pipeline.
@@ -270,7 +259,7 @@ impl<'a> Engine<'a> {
 
     /// Whether the encoder is there, and has no frame.
     fn may_attach(&self) -> bool {
-        self.stage.is_up() && self.pipeline.in_flight() == 0 && !self.pipeline.busy()
+        self.output.stage.is_up() && self.pipeline.in_flight() == 0 && !self.pipeline.busy()
     }
 
     /// What the producer filled goes into the pipeline.
@@ -301,14 +290,21 @@ impl<'a> Engine<'a> {
 
     /// Frames into the encoder; then, at the end, the command to stop.
     fn feed(&mut self, now_ns: u64) -> Result<(), IoctlError> {
-        if !self.stage.is_up() || !self.run_state.queues_frames() || self.relay(now_ns) {
+        if !self.output.stage.is_up() || !self.run_state.queues_frames() {
             return Ok(());
         }
-        let refused = self.stage.feed(&mut self.pipeline, &self.memory, now_ns)?;
+        if self.output.stage.relays() {
+            self.relay(now_ns);
+            return Ok(());
+        }
+        let refused = self
+            .output
+            .stage
+            .feed(&mut self.pipeline, &self.memory, now_ns)?;
         if let Some(error) = refused {
             // It may be a producer's memory that it does not take. The frames that still wait are in the same memory, and would be refused
             // when nobody is left to be disconnected for them.
-            let imports = self.stage.encoder().is_some_and(|one| one.imports());
+            let imports = self.output.stage.encoder().is_some_and(|one| one.imports());
             let producer = self.clients.table.producer();
             match producer {
                 Some(index) if imports => {
@@ -320,7 +316,7 @@ impl<'a> Engine<'a> {
             }
         }
         let has_flushed = self.has_flushed();
-        let Some(encoder) = self.stage.encoder() else {
+        let Some(encoder) = self.output.stage.encoder() else {
             return Ok(());
         };
         if has_flushed {
@@ -335,6 +331,18 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Frames of the camera to the packet ring, where there is no encoder.
+    fn relay(&mut self, now_ns: u64) {
+        if let Some(camera) = self.source.camera() {
+            let published = self.output.relay(camera, &mut self.pipeline, now_ns);
+            self.announce(published, now_ns);
+        }
+        if let Drain::Flushing { .. } = self.run_state.drain() {
+            self.run_state.stop_sent(false);
+            self.pipeline.drain(now_ns);
+        }
+    }
+
     /// When the producer is not expected any longer, ns, unless one is about to be let in.
     fn reattach_deadline(&self) -> Option<u64> {
         match &self.source {
@@ -346,13 +354,12 @@ impl<'a> Engine<'a> {
     /// Does what is due.
     fn run_timers(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
         let due = |at: Option<u64>| at.is_some_and(|at| at <= now_ns);
-        if !self.stage.is_up() {
+        if !self.output.stage.is_up() {
             self.try_reopen(now_ns)?;
         }
-        let published = self.sink.expire(now_ns, &mut self.pipeline);
+        let published = self.output.expire(&mut self.pipeline, now_ns);
         self.announce(published, now_ns);
-        self.request_key_frame_after_loss();
-        let stall_ns = self.stage.stall_ns;
+        let stall_ns = self.output.stage.stall_ns;
         self.pipeline.expire(now_ns, stall_ns);
         if due(self.pipeline.stalls(stall_ns)) || due(self.pipeline.mute(stall_ns)) {
             self.stats.count(Counter::Stalls);
@@ -360,7 +367,7 @@ impl<'a> Engine<'a> {
         }
         if self.run_state.is_idle() {
             // Not in the turn that published it.
-            self.sink.forget();
+            self.output.sink.forget();
         }
         if due(self.drains_at()) {
             let limit_ns = u64::from(CHANGE_DRAIN_MS) * MS;
@@ -374,7 +381,7 @@ impl<'a> Engine<'a> {
         } else if due(self.run_state.deadline_ns()) {
             self.run_state.expire();
         }
-        if self.stage.is_up()
+        if self.output.stage.is_up()
             && self.run_state.is_drained()
             && let Some(next) = self.run_state.take_next()
         {
@@ -419,7 +426,8 @@ impl<'a> Engine<'a> {
         while let Some(event) = self.clients.next_event(&mut round, now_ns) {
             self.serve_client(event, now_ns);
         }
-        self.clients.end_round(&round, &self.header.status, now_ns);
+        self.clients
+            .end_round(&round, &self.output.header.status, now_ns);
     }
 
     fn serve_client(&mut self, event: Event, now_ns: u64) {
@@ -433,7 +441,7 @@ impl<'a> Engine<'a> {
                 (index, self.admit_producer(index, now_ns))
             }
             Event::Change(index, change) => (index, self.change(index, change, now_ns)),
-            Event::KeyFrame => return self.stage.request_key_frame(),
+            Event::KeyFrame => return self.output.stage.request_key_frame(),
             Event::Finished(index) => return self.finish_producer(index, now_ns),
             Event::Disconnect(index, reason) => return self.disconnect(index, reason, now_ns),
         };
@@ -451,7 +459,7 @@ impl<'a> Engine<'a> {
     ) -> Result<(), Refusal> {
         self.may_produce()?;
         let situation = Situation {
-            stage: &self.stage,
+            stage: &self.output.stage,
             memory: &self.memory,
             pipeline: &self.pipeline,
             log_limit: &self.clients.log_limit,
@@ -479,7 +487,7 @@ impl<'a> Engine<'a> {
         if self.clients.table.producer().is_some() {
             return Err(Refusal::ProducerPresent);
         }
-        if !self.stage.is_up() {
+        if !self.output.stage.is_up() {
             return Err(Refusal::Busy);
         }
         Ok(())
@@ -495,7 +503,7 @@ impl<'a> Engine<'a> {
     ) -> Result<(), Refusal> {
         let planes = planes.into_iter().collect();
         let request = Request {
-            wanted: self.stage.wanted,
+            wanted: self.output.stage.wanted,
             buffers: Buffers::Imported(offer.slots, offer.rows, planes),
         };
         self.wait_for_drain(index, request, now_ns)?;
@@ -509,7 +517,7 @@ impl<'a> Engine<'a> {
         request: Request,
         now_ns: u64,
     ) -> Result<(), Refusal> {
-        if !self.stage.is_up() && !self.run_state.ending() {
+        if !self.output.stage.is_up() && !self.run_state.ending() {
             return Err(Refusal::Busy);
         }
         if !self.clients.trusts(index) && !self.strangers.take(now_ns) {
@@ -531,7 +539,10 @@ impl<'a> Engine<'a> {
         if self.run_state.ending() {
             return Err(Refusal::Ending);
         }
-        let outcome = self.stage.change(change, &mut self.pipeline, now_ns)?;
+        let outcome = self
+            .output
+            .stage
+            .change(change, &mut self.pipeline, now_ns)?;
         self.clients.answer(index, outcome);
         if change == Change::Drain {
             note!(info, "a client ends the engine: draining");
@@ -591,13 +602,9 @@ impl<'a> Engine<'a> {
 
     /// Publishes what the engine is doing.
     fn publish_state(&mut self, now_ns: u64) {
-        let state = state_of(&self.run_state, self.stage.is_up(), &self.source);
-        self.set_state(state);
+        let state = state_of(&self.run_state, self.output.stage.is_up(), &self.source);
+        self.output.set_state(state);
         let ending = self.run_state.ending();
         self.supervisor.tell(state, ending, now_ns);
-    }
-
-    pub(super) fn set_state(&self, state: State) {
-        self.header.status.state.store(state as u32, Relaxed);
     }
 }

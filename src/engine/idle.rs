@@ -57,16 +57,16 @@ impl<'a> Engine<'a> {
     /// When the encoder is to be drained because nobody sends frames, ns. An encoder with look-ahead or reordering gives a frame's packet
     /// only after later frames; when none come, the frames would stay inside, and the producer would wait for its accounts.
     pub(super) fn drains_at(&self) -> Option<u64> {
-        let silent = self.source.is_silent() && self.stage.is_up();
+        let silent = self.source.is_silent() && self.output.stage.is_up();
         if !silent || !self.run_state.takes_frames() {
             return None;
         }
-        self.pipeline.flush(self.stage.stall_ns)
+        self.pipeline.flush(self.output.stage.stall_ns)
     }
 
     /// When the engine is to stop because nobody watches, ns; `None` while something else is under way. What recovers goes on.
     pub(super) fn stops_at(&self) -> Option<u64> {
-        let runs = self.stage.is_up() && self.run_state.takes_frames() && self.source.runs();
+        let runs = self.output.stage.is_up() && self.run_state.takes_frames() && self.source.runs();
         runs.then(|| self.idle.due_ns()).flatten()
     }
 
@@ -105,7 +105,7 @@ impl<'a> Engine<'a> {
         {
             self.lose_camera_slots();
         }
-        if let Some(encoder) = self.stage.encoder()
+        if let Some(encoder) = self.output.stage.encoder()
             && let Err(error) = encoder.stop()
         {
             self.run_state.run_again();
@@ -118,10 +118,10 @@ impl<'a> Engine<'a> {
     /// Somebody watches: a new generation, which begins with headers and a key frame. The camera follows with the next turn.
     fn start_again(&mut self) -> Result<(), EngineError<'a>> {
         note!(info, "a consumer came: starting again");
-        match self.stage.encoder_mut().map(Encoder::start) {
+        match self.output.stage.encoder_mut().map(Encoder::start) {
             Some(Err(error)) => self.recover(Some(error)),
             _ => {
-                self.new_generation();
+                self.output.new_generation();
                 Ok(())
             }
         }

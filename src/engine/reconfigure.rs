@@ -25,7 +25,6 @@ use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::Next;
 use crate::limits::{ATTACH_AGAIN_MS, CAMERA_PAUSE_MS};
 use crate::log::note;
-use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::State;
 use crate::shm::stats::Counter;
 use crate::time::{MS, now};
@@ -45,7 +44,7 @@ impl<'a> Engine<'a> {
     fn parts(&mut self) -> Parts<'_, 'a> {
         Parts {
             setup: Setup {
-                stage: &mut self.stage,
+                stage: &mut self.output.stage,
                 memory: &mut self.memory,
                 stats: self.stats,
             },
@@ -111,7 +110,7 @@ impl<'a> Engine<'a> {
         };
         self.memory.attach(slots).map_err(no_memory)?;
         let (layout, kind) = (self.memory.layout(), self.memory.kind());
-        ring.attach(&self.stage.wanted, layout, kind, slots)
+        ring.attach(&self.output.stage.wanted, layout, kind, slots)
             .map_err(no_memory)?;
         let message = Message::Frames {
             slots,
@@ -141,13 +140,13 @@ impl<'a> Engine<'a> {
             note!(
                 warn,
                 "{}: no packet came for {inside} frames, though the encoder was drained",
-                self.stage.session.path
+                self.output.stage.session.path
             );
         }
         self.pipeline.restart(Counter::DroppedEncoder, now_ns);
-        match self.stage.restart() {
+        match self.output.stage.restart() {
             Ok(()) => {
-                self.new_generation();
+                self.output.new_generation();
                 Ok(())
             }
             Err(error) => self.reopen(Some(error)),
@@ -156,7 +155,7 @@ impl<'a> Engine<'a> {
 
     /// Publishes what of a packet there is, whatever may still have come.
     pub(super) fn publish_rest(&mut self, now_ns: u64) {
-        let rest = self.sink.finish(&mut self.pipeline);
+        let rest = self.output.finish(&mut self.pipeline);
         self.announce(rest, now_ns);
     }
 
@@ -174,7 +173,7 @@ impl<'a> Engine<'a> {
         {
             self.disconnect(index, Some(Refusal::BadFrameRing), now_ns);
         }
-        if !self.stage.is_up() && self.pipeline.in_flight() == 0 {
+        if !self.output.stage.is_up() && self.pipeline.in_flight() == 0 {
             // Nobody has to come back for nothing.
             self.run_state.drained();
         }
@@ -201,8 +200,8 @@ impl<'a> Engine<'a> {
         self.pipeline.drop_filled(Counter::DroppedStopping);
         self.source.abandon();
         self.give_slots(now_ns);
-        self.set_state(State::Ended);
-        self.sink.end(now_ns);
+        self.output.set_state(State::Ended);
+        self.output.sink.end(now_ns);
         self.wake_consumers(now_ns);
     }
 
@@ -226,25 +225,25 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When nothing helps.
     pub(super) fn recover(&mut self, error: Option<IoctlError>) -> Result<(), EngineError<'a>> {
-        let device = self.stage.session.path;
-        if !self.stage.recovery.restart() || error.is_some_and(IoctlError::is_loss) {
+        let device = self.output.stage.session.path;
+        if !self.output.stage.recovery.restart() || error.is_some_and(IoctlError::is_loss) {
             return self.reopen(error);
         }
         match error {
             None => note!(
                 warn,
                 "{device}: no progress for {} ms: restarting the encoder",
-                self.stage.stall_ns / MS
+                self.output.stage.stall_ns / MS
             ),
             Some(error) => note!(warn, "{device}: {error}: restarting the encoder"),
         }
         // The calls may take their time.
-        self.set_state(State::Recovering);
+        self.output.set_state(State::Recovering);
         self.stats.count(Counter::Restarts);
-        match self.stage.restart() {
+        match self.output.stage.restart() {
             Ok(()) => {
                 self.drop_in_flight();
-                self.new_generation();
+                self.output.new_generation();
                 Ok(())
             }
             Err(error) => self.reopen(Some(error)),
@@ -275,24 +274,24 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When that was done since the latest packet, and did not help.
     pub(super) fn reopen(&mut self, error: Option<IoctlError>) -> Result<(), EngineError<'a>> {
-        let device = self.stage.session.path;
-        let (now_ns, stall_ns) = (now(), self.stage.stall_ns);
+        let device = self.output.stage.session.path;
+        let (now_ns, stall_ns) = (now(), self.output.stage.stall_ns);
         if !error.is_some_and(IoctlError::is_shortage)
-            && !self.stage.recovery.reopen(now_ns, stall_ns)
+            && !self.output.stage.recovery.reopen(now_ns, stall_ns)
         {
-            return Err(self.stage.final_error(error));
+            return Err(self.output.stage.final_error(error));
         }
         match error {
             None => note!(warn, "{device}: nothing else helps: reopening it"),
             Some(error) => note!(warn, "{device}: {error}: reopening it"),
         }
-        self.set_state(State::Recovering);
+        self.output.set_state(State::Recovering);
         self.stats.count(Counter::Reopens);
         self.memory.clear();
-        let imports = self.stage.close(error, now_ns);
+        let imports = self.output.stage.close(error, now_ns);
         self.drop_in_flight();
         // Half a packet must not be published while its frame is counted as lost.
-        self.sink.restarted();
+        self.output.sink.restarted();
         if !imports {
             self.revoke_slots();
         }
@@ -321,7 +320,7 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// When there was time enough.
     pub(super) fn try_reopen(&mut self, now_ns: u64) -> Result<(), EngineError<'a>> {
-        match self.stage.try_open(now_ns)? {
+        match self.output.stage.try_open(now_ns)? {
             Some(closed) => self.set_up_again(closed, now_ns),
             None => Ok(()),
         }
@@ -329,43 +328,32 @@ impl<'a> Engine<'a> {
 
     /// The device was reopened: it is set up as it was.
     fn set_up_again(&mut self, mut closed: Closed, now_ns: u64) -> Result<(), EngineError<'a>> {
-        let wanted = self.stage.wanted;
+        let wanted = self.output.stage.wanted;
         match self.parts().setup.set_up(&wanted, &mut closed.buffers) {
             Ok(slots) => {
-                if self.stage.has_own_buffers() {
+                if self.output.stage.has_own_buffers() {
                     self.begin_stream(slots);
                 } else {
                     // The source holds some of them.
                     self.begin_stream_with_slots();
                 }
-                self.stage.recovery.reopened(now_ns);
+                self.output.stage.recovery.reopened(now_ns);
                 if let Some(ring) = self.source.ring() {
                     let limit_ns = now_ns + u64::from(ATTACH_AGAIN_MS) * MS;
                     ring.expected_ns = ring.expected_ns.map(|_| limit_ns);
                 }
-                note!(info, "{}: it runs again", self.stage.session.path);
+                note!(info, "{}: it runs again", self.output.stage.session.path);
                 Ok(())
             }
             Err(error) => {
-                self.stage.log(error);
+                self.output.stage.log(error);
                 self.memory.clear();
-                if self.stage.close_again(closed, &error) {
+                if self.output.stage.close_again(closed, &error) {
                     self.revoke_slots();
                 }
-                self.stage.retry_later(now_ns)
+                self.output.stage.retry_later(now_ns)
             }
         }
-    }
-
-    /// The encoder begins again as it was: consumers see it by a generation, a discontinuity and a key frame.
-    pub(super) fn new_generation(&mut self) {
-        if self.header.status.state.load(Relaxed) == State::Starting as u32 {
-            // The first is there, and nobody saw it.
-            return;
-        }
-        self.sink.restarted();
-        let generation = &self.header.status.generation;
-        generation.store(generation.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     /// The encoder begins again, set up for `stage.wanted` with so many slots, all free.
@@ -377,8 +365,8 @@ impl<'a> Engine<'a> {
     /// The encoder begins again, set up for `stage.wanted` with the slots that there are.
     pub fn begin_stream_with_slots(&mut self) {
         let (kind, slots) = (self.memory.kind(), self.pipeline.slots());
-        describe(self.header, &self.stage, kind, slots);
-        self.new_generation();
+        describe(self.output.header, &self.output.stage, kind, slots);
+        self.output.new_generation();
     }
 
     // ---- The camera ----
@@ -407,7 +395,7 @@ impl<'a> Engine<'a> {
         };
         match camera.attach_again(&mut parts.setup, parts.pipeline)? {
             Attached::Streaming => {
-                self.stage.request_key_frame();
+                self.output.stage.request_key_frame();
                 self.begin_stream_with_slots();
             }
             Attached::NoSignal {
@@ -426,8 +414,8 @@ impl<'a> Engine<'a> {
     /// The encoder refuses each of the camera's buffers that is queued: the camera is attached again, and its frames are copied. False
     /// where they are not the camera's buffers, or `--memory export` insists.
     pub(super) fn copy_instead_of_import(&mut self, error: IoctlError, now_ns: u64) -> bool {
-        let auto = self.stage.session.options.memory == MemoryChoice::Auto;
-        let imports = self.stage.encoder().is_some_and(Encoder::imports);
+        let auto = self.output.stage.session.options.memory == MemoryChoice::Auto;
+        let imports = self.output.stage.encoder().is_some_and(Encoder::imports);
         let Some(camera) = self.source.camera().filter(|_| auto && imports) else {
             return false;
         };
@@ -436,8 +424,8 @@ impl<'a> Engine<'a> {
         note!(
             warn,
             "{}: {error}, of a buffer of {config}: each frame is copied, {} bytes a second",
-            self.stage.session.path,
-            self.stage.wanted.bytes_a_second()
+            self.output.stage.session.path,
+            self.output.stage.wanted.bytes_a_second()
         );
         self.close_camera(0, now_ns);
         true

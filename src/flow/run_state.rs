@@ -10,6 +10,9 @@
 //!
 //! Knows the order of the steps and their deadlines. Knows no device and no frame.
 
+use crate::limits::ANNOUNCED_WAIT_MS;
+use crate::time::MS;
+
 /// What the engine is about to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Goal<R> {
@@ -63,6 +66,17 @@ pub enum Next<R> {
     Resume,
     /// Stop it, and the camera: the engine is idle.
     Stop,
+}
+
+/// How the encoder says that nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By an event, or an empty buffer: what it gave before may still be on its way.
+    Announced,
+    /// By the mark on its last buffer.
+    Marked,
+    /// Its queue gives nothing more until it is started again.
+    Closed,
 }
 
 /// Why no change can be requested now.
@@ -253,8 +267,27 @@ impl<R> RunState<R> {
         matches!(self.drain, Drain::Draining { .. })
     }
 
+    /// The encoder says that nothing more comes. False when its queue is closed though STOP was not sent yet: it has to be started again.
+    #[must_use]
+    pub fn ends(&mut self, end: End, now_ns: u64) -> bool {
+        match end {
+            End::Announced => {
+                let wait_ns = u64::from(ANNOUNCED_WAIT_MS) * MS;
+                self.announced(now_ns.saturating_add(wait_ns));
+            }
+            End::Marked => {
+                if let Drain::Draining { .. } | Drain::Announced { .. } = self.drain {
+                    self.drained();
+                }
+            }
+            End::Closed if self.queues_frames() => return false,
+            End::Closed => self.drained(),
+        }
+        true
+    }
+
     /// The encoder says that nothing more comes, and marks no buffer. What it gave before is waited for, until `deadline_ns` at most.
-    pub fn announced(&mut self, deadline_ns: u64) {
+    fn announced(&mut self, deadline_ns: u64) {
         if let Drain::Draining {
             deadline_ns: limit_ns,
             ..
