@@ -1,7 +1,6 @@
 //! Every capacity, budget and timeout, each with its reason. Nothing else in the tree holds such a number.
 
-/// Longest line of text, bytes: a log line, the sentence of a failure. A path, a call, an errno and its cause fit; more would
-/// not be read.
+/// Longest line of text, bytes: a log line, the sentence of a failure. A path, a call, an errno and its cause fit.
 pub const TEXT_BYTES: usize = 512;
 
 /// Most colour planes and most memory planes of a frame. Formats that encoders take have at most three (Y, U, V);
@@ -184,6 +183,9 @@ pub const CAMERA_CODED_SLOTS: u32 = 4;
 /// OUTPUT buffers of a converter, which the camera fills: `CAMERA_RESERVE` stay with it, the others are converted.
 pub const CONVERTER_BUFFERS: u32 = 5;
 
+/// Encoders that one source feeds, each with a packet ring of its own. `engine/README.md` says what a second one needs.
+pub const OUTPUTS: usize = 1;
+
 /// Devices between a camera and the encoder at most: a decoder, and a converter of its pictures.
 pub const MIDDLE_STAGES: usize = 2;
 
@@ -290,8 +292,7 @@ pub const MUTE_FRAMES: u32 = 8;
 pub const MUTE_FRAMES_HELD: u32 = PENDING_FRAMES as u32 / 2;
 const _: () = assert!(MUTE_FRAMES < MUTE_FRAMES_HELD);
 
-/// Expired frames that are remembered: so many packets may come late. Twice the reordering that no encoder exceeds, and some for a driver that
-/// cannot be drained.
+/// Expired frames that are remembered: so many packets may come late. Twice any encoder's reordering, and some for a driver without a drain.
 pub const EXPIRED_FRAMES: usize = 16;
 
 /// Without progress for so long after the last frame of a producer that left, an encoder that may hold frames back is drained, ms. An
@@ -345,8 +346,7 @@ pub const CONTROLS_SCANNED: u32 = 512;
 /// Items asked of a menu control beyond its first: the longest of V4L2's menus have some twenty.
 pub const CONTROL_ITEMS: i64 = 127;
 
-/// Largest padding accepted when the driver cannot crop, pixels: two macroblocks minus one. A larger difference means that the driver
-/// chose another size.
+/// Largest padding accepted when the driver cannot crop, pixels: two macroblocks minus one. With more the driver chose another size.
 pub const PADDING_PIXELS: u32 = 31;
 
 /// Fewest buffers of a queue that are worth a try when memory is short: one in work, one on its way.

@@ -58,20 +58,14 @@ const UNSAFE: &[&str] = &[
     "v4l2/ioctl/request.rs",
 ];
 
-/// Files that may contain `impl Engine`: they alone see two parts at once.
-const IMPL_ENGINE: &[&str] = &[
-    "engine/engine.rs",
-    "engine/idle.rs",
-    "engine/reconfigure.rs",
-];
+/// Files that may contain `impl Engine`: they alone see both the stream and the clients.
+const IMPL_ENGINE: &[&str] = &["engine/engine.rs", "engine/reconfigure.rs"];
 
 /// Most lines of a file, those of its tests not counted.
 const FILE_LINES: usize = 400;
 
 /// Files that are longer, with their most lines.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("engine/engine.rs", 610),
-    ("engine/reconfigure.rs", 449),
     // Every capacity stands in one file.
     ("limits.rs", 470),
 ];

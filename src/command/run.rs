@@ -33,16 +33,16 @@ use crate::engine::session::{NO_DEVICE, Session};
 use crate::engine::slot_memory::SlotMemory;
 use crate::engine::source::Source;
 use crate::engine::stage::Stage;
+use crate::engine::stream::Stream;
 use crate::engine::supervisor::Supervisor;
 use crate::errno::call::{Call, IoctlError};
 use crate::errno::name::Explained;
 use crate::error::{Failure, failure};
 use crate::exit::{Exit, When, exit_of};
-use crate::flow::allowance::Allowance;
 use crate::flow::idle::Idle;
 use crate::flow::pipeline::Pipeline;
 use crate::flow::run_state::RunState;
-use crate::limits::{MIDDLE_STAGES, STRANGERS_CHANGE_MS, STRANGERS_CHANGES};
+use crate::limits::MIDDLE_STAGES;
 use crate::log::{self, note};
 use crate::media::fourcc::Fourcc;
 use crate::media::gop::Gop;
@@ -142,7 +142,7 @@ impl Start {
                 if let Some(encoder) = &mut encoder {
                     session.start(encoder, &wanted).map_err(fails)?;
                 }
-                Source::Ring(RingSource::new().map_err(|error| fails(error.into()))?)
+                Source::Ring(RingSource::new(options.once).map_err(|error| fails(error.into()))?)
             }
         };
         stay_in_memory(options.packet_ring);
@@ -154,29 +154,29 @@ impl Start {
         };
         let sink = Publisher::new(header, Writer::new(map.ring()), stats, options.codec);
         let mut engine = Engine {
-            pipeline: Pipeline::new(slots, stats),
-            output: Output::new(stage, sink, header),
-            memory,
-            source,
             clients: Clients::new(listener, packets, rights, stats),
-            run_state: RunState::default(),
+            stream: Stream {
+                outputs: [Output::new(stage, sink, header)],
+                memory,
+                pipeline: Pipeline::new(slots, stats),
+                source,
+                run_state: RunState::default(),
+                stats,
+            },
             idle: Idle::new(options.idle_ms.map(|after_ms| u64::from(after_ms) * MS)),
             stats,
             signals: self.signals,
             supervisor: self.supervisor,
-            strangers: Allowance::new(STRANGERS_CHANGES, u64::from(STRANGERS_CHANGE_MS) * MS),
             signalled: false,
             drain_ns: u64::from(options.drain_ms) * MS,
-            once: options.once,
         };
-        engine.begin_stream_with_slots();
-        engine.begin_camera().map_err(fails)?;
-        let wanted = engine.output.stage.wanted;
-        warn_of_long_gop(options, engine.output.stage.encoder(), wanted.rate);
+        engine.stream.begin().map_err(fails)?;
+        let [output] = &engine.stream.outputs;
+        let (wanted, format) = (output.stage.wanted, output.stage.source_format());
+        warn_of_long_gop(options, output.stage.encoder(), wanted.rate);
         let camera_shut = || options.camera.is_some_and(identity::is_shut);
         let nodes = array::from_fn(|at| middle.get(at).map(|one| one.node));
         sandbox::enter(options, node, nodes, socket, &camera_shut)?;
-        let format = engine.output.stage.source_format();
         log_running(path, &wanted, format, is_own.then_some(&options.socket));
         let result = engine.run().map_err(fails);
         engine.log_end();

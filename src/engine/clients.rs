@@ -17,8 +17,12 @@ use crate::control::socket::{
 use crate::engine::poll::{FILLED, FIRST_CLIENT, LISTENER, PollSet, Ready, TOKENS};
 use crate::engine::rare::Rare;
 use crate::errno::name::Explained;
+use crate::flow::allowance::Allowance;
 use crate::flow::log_limit::LogLimit;
-use crate::limits::{ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, TURN_BUDGET};
+use crate::limits::{
+    ACCEPT_PAUSE_MS, CLIENTS, CLIENTS_RESERVED, KEY_FRAME_PAUSE_MS, STRANGERS_CHANGE_MS,
+    STRANGERS_CHANGES, TURN_BUDGET,
+};
 use crate::log::note;
 use crate::shm::atomic::Ordering::Relaxed;
 use crate::shm::layout::Status;
@@ -75,6 +79,8 @@ pub struct Clients<'a> {
     /// The memfd of the packet ring, for consumers.
     packets: OwnedFd,
     rights: Rights,
+    /// Reconfigurations that clients of users who are not trusted may cause.
+    strangers: Allowance,
     stats: Stats<'a>,
     /// The listening socket is left alone until then, ns.
     accept_again_ns: u64,
@@ -92,6 +98,7 @@ impl<'a> Clients<'a> {
             listener,
             packets,
             rights,
+            strangers: Allowance::new(STRANGERS_CHANGES, u64::from(STRANGERS_CHANGE_MS) * MS),
             stats,
             accept_again_ns: 0,
             next: 0,
@@ -170,13 +177,17 @@ impl<'a> Clients<'a> {
         Some(Event::Disconnect(index, Some(Refusal::Costly)))
     }
 
-    /// Ends a round: lets new clients in, and publishes how many there are.
-    pub fn end_round(&mut self, round: &Round, status: &Status, now_ns: u64) {
+    /// Ends a round: lets new clients in.
+    pub fn end_round(&mut self, round: &Round, now_ns: u64) {
         self.table.forget_sleepers();
         if round.ready.at(LISTENER) {
             // However many speak, those who come are let in.
             self.accept(round.budget.max(1), now_ns);
         }
+    }
+
+    /// Publishes how many there are.
+    pub fn publish(&self, status: &Status) {
         status.consumers.store(self.table.consumers(), Relaxed);
         let producers = u32::from(self.table.producer().is_some());
         status.producers.store(producers, Relaxed);
@@ -277,11 +288,11 @@ impl<'a> Clients<'a> {
         peer_uid(&self.table.list().get(index)?.socket).ok()
     }
 
-    /// Whether a client may cause as many reconfigurations as it likes.
-    #[must_use]
-    pub fn trusts(&self, index: usize) -> bool {
+    /// Whether a client may cause a reconfiguration now. Users who are not trusted share an allowance.
+    pub fn may_change(&mut self, index: usize, now_ns: u64) -> bool {
         let client = self.table.list().get(index);
-        client.is_some_and(|client| self.rights.trust(&client.socket))
+        let trusts = client.is_some_and(|client| self.rights.trust(&client.socket));
+        trusts || self.strangers.take(now_ns)
     }
 
     /// A client's wake-ups take too long: its user is refused for a while, unless it is one that is trusted.

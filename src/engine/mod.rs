@@ -1,8 +1,9 @@
 //! The engine: the parts that touch descriptors and memory, the poll loop, and the one structure that owns everything.
 //!
-//! `engine` takes turns; `reconfigure` stops the encoder and starts it again. They alone see two parts at once. The parts are the `source`
-//! (a producer's frame ring or a camera), the `stage` (the encoder), the sink (`publisher`), the memory of the slots, and the `clients`.
-//! What the parts decide without a kernel stands in `flow`.
+//! `engine` takes turns. It has two sides, which do not know each other: the `stream`, from the source of frames to the packet ring, and the
+//! `clients`; what happens to one, `engine` and `reconfigure` tell the other. The stream's parts are the `source` (a producer's frame ring or
+//! a camera), the memory of the slots, and an `output`: the `stage` (an encoder) with its sink (`publisher`). What they decide without a kernel
+//! stands in `flow`.
 
 mod admission;
 pub mod camera;
@@ -18,7 +19,6 @@ pub mod copying;
 )]
 pub mod engine;
 pub mod error;
-mod idle;
 pub mod output;
 pub mod poll;
 pub mod publisher;
@@ -32,4 +32,5 @@ pub mod slot_memory;
 pub mod source;
 pub mod stage;
 mod status;
+pub mod stream;
 pub mod supervisor;

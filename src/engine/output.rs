@@ -4,6 +4,7 @@
 //! arguments. Knows no client and not what the engine is about to do: it answers with what came of a call, and the engine acts on that.
 
 mod coded;
+pub mod recovery;
 mod relay;
 
 use crate::engine::colour::ColourCheck;

@@ -6,12 +6,13 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::errno::call::IoctlError;
 use crate::flow::pipeline::Pipeline;
-use crate::limits::FRAME_SLOTS_MAX;
+use crate::limits::{ATTACH_AGAIN_MS, FRAME_SLOTS_MAX};
 use crate::media::layout::FrameLayout;
 use crate::shm::atomic::Ordering::{Relaxed, Release};
 use crate::shm::frame_ring::{Entry, Popper, Pusher};
 use crate::shm::layout::SlotMemory as Kind;
 use crate::shm::map::FrameMap;
+use crate::time::MS;
 use crate::v4l2::negotiate::Wanted;
 
 /// What stands in the ring makes no sense.
@@ -30,20 +31,22 @@ pub struct RingSource {
     /// Somebody had the ring: the next producer gets another.
     used: bool,
     /// A producer has left since the start.
-    pub finished: bool,
+    finished: bool,
     /// The producer said that it is done, or is gone: no frame follows those inside.
     pub left: bool,
+    /// The engine ends when the first producer has left.
+    once: bool,
     /// The producer, whose slots were lost, is to attach again until then, or it was the one for `--once`; ns, `u64::MAX` while it
     /// cannot.
     pub expected_ns: Option<u64>,
 }
 
 impl RingSource {
-    /// A ring that nobody has.
+    /// A ring that nobody has. `once`: the engine ends when the first producer has left.
     ///
     /// # Errors
     /// When memory is short.
-    pub fn new() -> Result<Self, IoctlError> {
+    pub fn new(once: bool) -> Result<Self, IoctlError> {
         let (map, ring) = FrameMap::create()?;
         Ok(Self {
             map,
@@ -54,6 +57,7 @@ impl RingSource {
             used: false,
             finished: false,
             left: false,
+            once,
             expected_ns: None,
         })
     }
@@ -105,17 +109,46 @@ impl RingSource {
         self.left = false;
     }
 
+    /// The producer has left, or is done. Gives whether the engine ends with it.
+    pub fn producer_left(&mut self) -> bool {
+        (self.finished, self.left) = (true, true);
+        self.once
+    }
+
+    /// Whether the engine ends because a producer has left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.once && self.finished
+    }
+
+    /// The producer lost its slots, and is asked to attach again: with `once` it is the one for which the engine runs.
+    pub fn slots_lost(&mut self) {
+        self.expected_ns = self.once.then_some(u64::MAX);
+    }
+
+    /// There are slots again: whoever is to attach again can, and has so much time.
+    pub fn may_return(&mut self, now_ns: u64) {
+        let limit_ns = now_ns + u64::from(ATTACH_AGAIN_MS) * MS;
+        self.expected_ns = self.expected_ns.map(|_| limit_ns);
+    }
+
     /// The ring's descriptor, for the producer.
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.ring.as_fd()
     }
 
-    /// Takes every slot in the ring, at most one round. Gives how many.
+    /// Takes every slot in the ring, at most one round.
     ///
     /// # Errors
     /// When what stands there makes no sense.
-    pub fn take(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<u32, BadRing> {
+    pub fn take(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<(), BadRing> {
+        let taken = self.take_all(pipeline, now_ns);
+        self.left &= taken == Ok(0);
+        taken.map(|_| ())
+    }
+
+    fn take_all(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<u32, BadRing> {
         // As many as there can be: an encoder that is closed has none, and a producer with memory of its own has them all the same.
         for taken in 0..FRAME_SLOTS_MAX {
             let entry = self.take.pop(&self.map.ring().filled);

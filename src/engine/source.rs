@@ -41,6 +41,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Whether the engine ends because the one producer for which it ran has left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Ring(ring) if ring.is_over())
+    }
+
     /// Whether nothing of it is still on its way to the pipeline: a decoder is empty, the camera stands still.
     #[must_use]
     pub fn is_flushed(&self) -> bool {

@@ -150,6 +150,12 @@ impl<'a> Stage<'a> {
         }
     }
 
+    /// Whether it woke the loop. While it is closed, nobody can say that it is ready; when ppoll fails, nobody says that it is not.
+    #[must_use]
+    pub fn has_news(&self, ready: Ready) -> bool {
+        ready.at(ENCODER) && self.streams()
+    }
+
     /// Takes the slots that the encoder gives back, each once. Gives whether there was any.
     ///
     /// # Errors
@@ -309,6 +315,19 @@ impl<'a> Stage<'a> {
         };
         self.session.start(encoder, &self.wanted)?;
         Ok(encoder.slots())
+    }
+
+    /// Begins the drain. Gives whether the encoder will mark its last buffer; `None` while it is closed.
+    ///
+    /// # Errors
+    /// When the driver refuses a command that it knows.
+    pub fn drain(&self) -> Result<Option<bool>, IoctlError> {
+        match &self.state {
+            State::Up(encoder) => encoder.drain().map(Some),
+            // Nothing stays inside.
+            State::Relay => Ok(Some(false)),
+            State::Down(_) => Ok(None),
+        }
     }
 
     /// Stops and starts both queues: a new stream, with headers and a key frame.

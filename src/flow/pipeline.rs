@@ -369,6 +369,12 @@ impl<'a> Pipeline<'a> {
         self.pending.len()
     }
 
+    /// Whether no frame is on its way, and the encoder has no slot.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.in_flight() == 0 && !self.busy()
+    }
+
     /// Frames committed and not accounted for yet.
     #[must_use]
     pub fn in_flight(&self) -> u64 {

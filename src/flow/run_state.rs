@@ -105,16 +105,16 @@ impl<R> Default for RunState<R> {
 }
 
 impl<R> RunState<R> {
-    /// How far the encoder is drained.
-    #[must_use]
-    pub fn drain(&self) -> Drain {
-        self.drain
-    }
-
     /// Whether frames are taken from their source.
     #[must_use]
     pub fn takes_frames(&self) -> bool {
         matches!(self.drain, Drain::Running)
+    }
+
+    /// Whether what was committed is queued, and nothing more is taken.
+    #[must_use]
+    pub fn is_flushing(&self) -> bool {
+        matches!(self.drain, Drain::Flushing { .. })
     }
 
     /// Whether committed frames are queued to the encoder.
@@ -299,8 +299,21 @@ impl<R> RunState<R> {
         }
     }
 
+    /// Looks whether the drain is over: so many frames are inside. Where no mark of an end is to come, it is when there is none.
+    pub fn look(&mut self, inside: usize, now_ns: u64) {
+        let unmarked = matches!(
+            self.drain,
+            Drain::Draining { marked: false, .. } | Drain::Announced { .. }
+        );
+        if unmarked && inside == 0 {
+            self.drained();
+        } else if self.deadline_ns().is_some_and(|at| at <= now_ns) {
+            self.expire();
+        }
+    }
+
     /// The drain's deadline passed. What was announced is over in time: nothing more comes of it.
-    pub fn expire(&mut self) {
+    fn expire(&mut self) {
         match self.drain {
             Drain::Announced { .. } => self.drained(),
             _ => self.give_up(),
@@ -427,7 +440,7 @@ mod tests {
         assert!(state.takes_frames());
         draining(&mut state);
         state.restarted();
-        assert_eq!(state.drain(), Drain::Flushing { deadline_ns: 10 });
+        assert_eq!(state.drain, Drain::Flushing { deadline_ns: 10 });
     }
 
     #[test]
@@ -444,7 +457,7 @@ mod tests {
         assert!(!state.watched(), "it runs");
         state.stop(false, 10);
         assert!(!state.takes_frames() && !state.is_idle() && state.may_attach());
-        assert_eq!(state.drain(), Drain::Flushing { deadline_ns: 10 });
+        assert_eq!(state.drain, Drain::Flushing { deadline_ns: 10 });
         state.stop_sent(true);
         state.drained();
         assert_eq!(state.take_next(), Some(Next::Stop));

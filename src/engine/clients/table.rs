@@ -42,6 +42,18 @@ pub enum Role {
     Observer,
 }
 
+impl Role {
+    /// Whether it is the producer, or was until it offered memory.
+    #[must_use]
+    pub fn was_producer(&self) -> bool {
+        match self {
+            Self::Producer { .. } => true,
+            Self::Waiting { was_producer } => *was_producer,
+            Self::New | Self::Consumer(_) | Self::Observer => false,
+        }
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Client {
@@ -233,6 +245,12 @@ impl Table {
     #[must_use]
     pub fn sleepers(&self) -> u32 {
         self.tally().sleepers.get()
+    }
+
+    /// Wakes all consumers; `wake` as for `wake_sleepers`.
+    pub fn wake_consumers(&mut self, now: u64, wake: impl FnOnce(u32)) {
+        self.wake_sleepers(now, wake);
+        self.notify_consumers(now);
     }
 
     /// Signals the wake sockets of all consumers that have one; `now` is `CLOCK_MONOTONIC` ns.
