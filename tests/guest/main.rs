@@ -1,11 +1,12 @@
 //! Framemill on a real kernel: the static binary in the guest of `scripts/vm`, with the kernel's own encoder.
 //!
-//! Each test boots a guest of its own, runs one script in it and looks at what the script left. `scripts/test` runs
+//! Each test boots a guest of its own, runs one script in it, or several one after the other (`phases`), and looks at what they left. `scripts/test` runs
 //! them; so does `cargo test --test guest -- --test-threads=2` once `scripts/build` has been run.
 
 mod frames;
 mod jpegs;
 mod machine;
+mod phases;
 mod support;
 
 /// Makes a test of each function, once with each of V4L2's two APIs.

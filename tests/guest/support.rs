@@ -166,6 +166,11 @@ impl Guest {
         guest
     }
 
+    /// The folder, which the guest has at `/host`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Puts a file into the folder, which the guest has at `/host`.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         fs::write(self.folder.join(name), bytes).unwrap();
@@ -198,31 +203,44 @@ impl Guest {
 
     /// Runs `script`, after the functions of `prelude.sh`, and returns when it ended with status 0.
     pub fn run(&self, script: &str) -> Outcome {
-        // The binary under test.
-        let binary = env::var_os("FRAMEMILL_BIN").map_or_else(|| built(&self.arch), PathBuf::from);
-        self.put(
-            "script.sh",
-            format!(
-                "{}\n{}\n{}\n{script}\n",
-                include_str!("prelude.sh"),
-                Machine::of(&binary).words(),
-                self.setup
-            )
-            .as_bytes(),
-        );
+        self.put("script.sh", self.with_prelude(script).as_bytes());
+        self.boot(1)
+    }
+
+    /// The binary under test.
+    fn binary(&self) -> PathBuf {
+        env::var_os("FRAMEMILL_BIN").map_or_else(|| built(&self.arch), PathBuf::from)
+    }
+
+    /// The script as the guest runs it.
+    pub fn with_prelude(&self, script: &str) -> String {
+        format!(
+            "{}\n{}\n{}\n{script}\n",
+            include_str!("prelude.sh"),
+            Machine::of(&self.binary()).words(),
+            self.setup
+        )
+    }
+
+    /// Runs `script.sh` of the folder as it is, which has so many scripts in it.
+    pub fn boot(&self, scripts: u64) -> Outcome {
         let mut words = self.append.clone();
         if self.api == Api::Multi {
             words.push_str(" vicodec.multiplanar=1");
         }
         eprintln!("guest for {}: {words}", self.folder.display());
         let output = Command::new(root().join("scripts/vm"))
-            .args(["--timeout", &self.patience.to_string(), "--share"])
+            .args([
+                "--timeout",
+                &(self.patience * scripts).to_string(),
+                "--share",
+            ])
             .arg(&self.folder)
             .args(self.programs.then_some("--programs"))
             .args(self.steady.then_some("--icount"))
             .args(["--smp", &self.processors.to_string()])
             .args(["--append", words.trim(), "--", "sh /host/script.sh"])
-            .env("FRAMEMILL_BIN", binary)
+            .env("FRAMEMILL_BIN", self.binary())
             .env("FRAMEMILL_ARCH", &self.arch)
             .stdin(Stdio::null())
             .output()
@@ -230,14 +248,7 @@ impl Guest {
         let text = [output.stdout, output.stderr]
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .join("--- standard error\n");
-        let said = text.lines().filter_map(|line| line.split_once('='));
-        let outcome = Outcome {
-            folder: self.folder.clone(),
-            said: said
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            text,
-        };
+        let outcome = Outcome::new(self.folder.clone(), text);
         // Each turn of each engine in each test: committed = published + dropped + inside.
         assert!(
             !outcome.logged("internal error"),
@@ -267,6 +278,16 @@ impl Drop for Guest {
 }
 
 impl Outcome {
+    pub fn new(folder: PathBuf, text: String) -> Self {
+        let said = text.lines().filter_map(|line| line.split_once('='));
+        let said = said.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            folder,
+            said: said.collect(),
+            text,
+        }
+    }
+
     /// What the script said about `name`.
     pub fn said(&self, name: &str) -> &str {
         self.said
@@ -375,13 +396,14 @@ impl Outcome {
         );
     }
 
-    /// The logs in the folder.
+    /// The logs in the folder, and in those of its phases.
     fn logs(&self) -> Vec<PathBuf> {
-        let mut logs: Vec<_> = fs::read_dir(&self.folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
+        let files = |folder: &Path| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path())
+        };
+        let mut logs: Vec<_> = files(&self.folder)
+            .flat_map(|path| [path.clone()].into_iter().chain(files(&path)))
             .filter(|path| path.extension().is_some_and(|end| end == "log"))
             .collect();
         logs.sort();
@@ -405,7 +427,7 @@ impl Outcome {
             let end = &log[log.len().saturating_sub(4096)..];
             story += &format!(
                 "--- {}\n{}",
-                path.file_name().unwrap_or_default().display(),
+                path.strip_prefix(&self.folder).unwrap_or(&path).display(),
                 String::from_utf8_lossy(end)
             );
         }
