@@ -2,12 +2,14 @@
 
 use crate::accounting::{index, stat};
 use crate::frames::{Picture, fwht_packets};
-use crate::support::{Api, Guest, Outcome};
+use crate::phases::Phase;
+use crate::support::{Guest, Outcome};
 
 /// Pictures that stand still, one of them as v4l2-ctl takes it, and the camera through the engine.
 pub const CAMERA: &str = r"
-    # Squares, which differ from row to row; and no text.
-    v4l2-ctl -d /dev/video4 --set-ctrl osd_text_mode=2 --set-ctrl test_pattern=4 || give_up osd
+    # Squares, which differ from row to row; and no text. Once in a guest: v4l2-ctl is dear.
+    [ -e /run/still ] || v4l2-ctl -d /dev/video4 --set-ctrl osd_text_mode=2 --set-ctrl test_pattern=4 || give_up osd
+    : >/run/still
     inject() { v4l2-ctl -d /dev/video4 --set-ctrl $1=1 || give_up inject $1; }
     # The bridge: its source sends this one of the timings (23: 800x600, 0: 640x480), or is in that mode (1: no signal).
     bridge() { v4l2-ctl -d /dev/video4 --set-input 3 || give_up bridge; }
@@ -98,13 +100,52 @@ pub fn sums(log: &str) -> [usize; 3] {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn camera_reaches_the_stream_without_a_copy() {
-    let guest = Guest::h264("camera");
-    let outcome = guest.run(&format!(
+fn cameras_pictures_reach_the_stream_and_none_is_copied_without_need() {
+    Guest::h264("camera").phases(&[
+        camera_reaches_the_stream_without_a_copy(),
+        camera_without_a_size_keeps_its_own(),
+        slow_encoder_costs_pictures_and_they_are_counted(),
+        formats_are_agreed_on_or_refused_in_a_sentence(),
+        vicodec_reads_the_camera_too(),
+        rows_that_vicodec_wants_below_the_picture_cost_a_copy(),
+        // These two have another input.
+        rows_of_the_camera_lie_as_the_encoder_wants_them(),
+        crate::edid::a_bridge_shows_the_edid_that_was_asked_for(),
+    ]);
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn cameras_memory_that_the_encoder_cannot_read_is_not_used() {
+    let guest = Guest::h264("camera-memory").append("vivid.allocators=0");
+    guest.compile("tests/vm/refuse.c", "refuse");
+    guest.phases(&[
+        camera_whose_memory_the_encoder_cannot_read_fills_the_encoders("YUYV"),
+        camera_whose_memory_the_encoder_cannot_read_fills_the_encoders("UYVY"),
+        camera_whose_memory_the_encoder_cannot_read_fills_the_encoders("NV12"),
+        camera_whose_memory_the_encoder_cannot_read_fills_the_encoders("YU12"),
+        camera_whose_pixels_the_encoder_converts_fills_its_buffers(),
+        memory_that_neither_end_can_lend_the_other_costs_one_copy(),
+        crate::camera_trouble::camera_whose_pictures_are_copied_comes_back_too(),
+        crate::fallbacks::camera_without_a_call_that_prepares_fills_the_encoders_buffers(),
+        crate::fallbacks::memory_that_is_refused_only_when_it_is_queued_is_copied_unless_export_is_wanted(),
+    ]);
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn cameras_memory_planes_are_one_or_several() {
+    Guest::h264("camera-planes")
+        .append("vivid.multiplanar=2")
+        .phases(&[memory_planes_of_a_camera_are_filled_in_place_or_put_together_by_a_copy()]);
+}
+
+fn camera_reaches_the_stream_without_a_copy() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
-        picture 640 480 YUYV
-        camera --size 640x480 --format YUYV --frames 300 --packet-ring 16M
+        picture 320 180 YUYV
+        camera --size 320x180 --format YUYV --frames 40
         follow
         until_true reached packets 5
         try second framemill push --frames 1
@@ -112,37 +153,36 @@ fn camera_reaches_the_stream_without_a_copy() {
         ended tap
         followed stat.json
         ",
-    ));
-    outcome.succeeded(&["run", "tap", "follow"]);
-    // The camera is the producer, and whoever comes is told so.
-    assert_eq!(outcome.number("second"), 10);
-    let second = outcome.text("second.log");
-    assert!(second.contains("a camera feeds the engine"), "{second}");
-    let json = outcome.text("stat.json");
-    assert_eq!(stat(&json, "refused_camera_feeds"), 1, "{json}");
-    let log = outcome.text("run.log");
-    let published = only_the_picture(&outcome, &Picture::new("YUYV", 640, 480));
-    let [frames, packets, dropped] = ended(&outcome);
-    assert_eq!(
-        (frames, packets, packets + dropped),
-        (300, published, 300),
-        "{log}"
     );
-    // The camera's own times, which rise.
-    let lines = index(&outcome, "index");
-    let times: Vec<u64> = lines
-        .iter()
-        .filter(|line| line.bytes > 0)
-        .map(|line| line.timestamp)
-        .collect();
-    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    Phase::new("camera_reaches_the_stream_without_a_copy").run(&script, |outcome| {
+        outcome.succeeded(&["run", "tap", "follow"]);
+        // The camera is the producer, and whoever comes is told so.
+        assert_eq!(outcome.number("second"), 10);
+        let second = outcome.text("second.log");
+        assert!(second.contains("a camera feeds the engine"), "{second}");
+        let json = outcome.text("stat.json");
+        assert_eq!(stat(&json, "refused_camera_feeds"), 1, "{json}");
+        let log = outcome.text("run.log");
+        let published = only_the_picture(outcome, &Picture::new("YUYV", 320, 180));
+        let [frames, packets, dropped] = ended(outcome);
+        assert_eq!(
+            (frames, packets, packets + dropped),
+            (40, published, 40),
+            "{log}"
+        );
+        // The camera's own times, which rise.
+        let lines = index(outcome, "index");
+        let times: Vec<u64> = lines
+            .iter()
+            .filter(|line| line.bytes > 0)
+            .map(|line| line.timestamp)
+            .collect();
+        assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn camera_without_a_size_keeps_its_own() {
-    let guest = Guest::h264("camera-size");
-    let outcome = guest.run(&format!(
+fn camera_without_a_size_keeps_its_own() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         picture 320 180 YU12
@@ -154,30 +194,29 @@ fn camera_without_a_size_keeps_its_own() {
         framemill run $encoder --camera /dev/video0 --size 640x480 2>/host/other.log
         say other $?
         ",
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    only_the_picture(&outcome, &Picture::new("YU12", 320, 180));
-    for (name, exit, sentence) in [
-        (
-            "refused",
-            4,
-            "/dev/video4: the driver does not take 640x368: the nearest it offers is 640x360",
-        ),
-        ("other", 3, "/dev/video0 is no camera: it is vicodec"),
-    ] {
-        let log = outcome.text(&format!("{name}.log"));
-        assert!(
-            outcome.number(name) == exit && log.contains(sentence),
-            "{log}"
-        );
-    }
+    );
+    Phase::new("camera_without_a_size_keeps_its_own").run(&script, |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        only_the_picture(outcome, &Picture::new("YU12", 320, 180));
+        for (name, exit, sentence) in [
+            (
+                "refused",
+                4,
+                "/dev/video4: the driver does not take 640x368: the nearest it offers is 640x360",
+            ),
+            ("other", 3, "/dev/video0 is no camera: it is vicodec"),
+        ] {
+            let log = outcome.text(&format!("{name}.log"));
+            assert!(
+                outcome.number(name) == exit && log.contains(sentence),
+                "{log}"
+            );
+        }
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn slow_encoder_costs_pictures_and_they_are_counted() {
-    let guest = Guest::h264("camera-slow");
-    let outcome = guest.run(&format!(
+fn slow_encoder_costs_pictures_and_they_are_counted() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         picture 320 180 YU12
@@ -186,22 +225,21 @@ fn slow_encoder_costs_pictures_and_they_are_counted() {
         until_true reached frames_dropped_behind 20
         over
         ",
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    only_the_picture(&outcome, &Picture::new("YU12", 320, 180));
-    let [frames, packets, dropped] = ended(&outcome);
-    assert!(
-        frames == packets + dropped && dropped >= 20,
-        "{}",
-        outcome.story()
     );
+    Phase::new("slow_encoder_costs_pictures_and_they_are_counted").run(&script, |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        only_the_picture(outcome, &Picture::new("YU12", 320, 180));
+        let [frames, packets, dropped] = ended(outcome);
+        assert!(
+            frames == packets + dropped && dropped >= 20,
+            "{}",
+            outcome.story()
+        );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn formats_are_agreed_on_or_refused_in_a_sentence() {
-    let guest = Guest::h264("camera-formats");
-    let outcome = guest.run(&format!(
+fn formats_are_agreed_on_or_refused_in_a_sentence() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         picture 320 180 NV12
@@ -224,9 +262,10 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
         refused --format AR24
         refused --control brightness=200
         ",
-    ));
+    );
+    Phase::new("formats_are_agreed_on_or_refused_in_a_sentence").run(&script, |outcome| {
     outcome.succeeded(&["run", "tap", "renamed"]);
-    only_the_picture(&outcome, &Picture::new("NV12", 320, 180));
+    only_the_picture(outcome, &Picture::new("NV12", 320, 180));
     assert_eq!(
         (outcome.number("format"), outcome.number("renamed_as")),
         (1, 1)
@@ -242,14 +281,13 @@ fn formats_are_agreed_on_or_refused_in_a_sentence() {
     ] {
         assert!(refused.contains(sentence), "{refused}");
     }
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn rows_of_the_camera_lie_as_the_encoder_wants_them() {
-    let guest = Guest::h264("camera-rows");
+fn rows_of_the_camera_lie_as_the_encoder_wants_them() -> Phase {
+    let phase = Phase::new("rows_of_the_camera_lie_as_the_encoder_wants_them");
     // 800 bytes a row; the encoder's own rows are whole units of 64.
-    let outcome = guest.run(&format!(
+    let script = format!(
         "{CAMERA}{}",
         r"
         bridge
@@ -259,56 +297,60 @@ fn rows_of_the_camera_lie_as_the_encoder_wants_them() {
         over
         picture 800 600 YU12
         ",
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    only_the_picture(&outcome, &Picture::new("YU12", 800, 600));
+    );
+    phase.run(&script, move |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        only_the_picture(outcome, &Picture::new("YU12", 800, 600));
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn camera_whose_memory_the_encoder_cannot_read_fills_the_encoders() {
-    let guest = Guest::h264("camera-fills").append("vivid.allocators=0");
-    let line = "/dev/video4: fills the encoder's buffers, no frame is copied";
-    for format in ["YUYV", "UYVY", "NV12", "YU12"] {
-        let outcome = guest.run(&format!(
-            "{CAMERA}
-            picture 640 360 {format}
-            camera --size 640x360 --format {format} --fps 25
+fn camera_whose_memory_the_encoder_cannot_read_fills_the_encoders(format: &'static str) -> Phase {
+    let script = format!(
+        "{CAMERA}
+            picture 320 180 {format}
+            camera --size 320x180 --format {format} --fps 25
             until_true reached packets 5
             over"
-        ));
+    );
+    Phase::new(format).run(&script, |outcome| {
         outcome.succeeded(&["run", "tap"]);
-        only_the_picture(&outcome, &Picture::new(format, 640, 360));
+        only_the_picture(outcome, &Picture::new(format, 320, 180));
         let log = outcome.text("run.log");
+        let line = "/dev/video4: fills the encoder's buffers, no frame is copied";
         assert_eq!(log.matches(line).count(), 1, "{log}");
-    }
-    // Its pixels are converted by the encoder: they are those of copies.
-    let outcome = guest.run(&format!(
+    })
+}
+
+/// Its pixels are converted by the encoder: they are those of copies.
+fn camera_whose_pixels_the_encoder_converts_fills_its_buffers() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
-        camera --size 640x360 --format RGB3 --fps 25
+        camera --size 320x180 --format RGB3 --fps 25
         until_true reached packets 5
         over
         cp /host/coded /host/filled; cp /host/stat.json /host/filled.json
-        camera --size 640x360 --format RGB3 --fps 25 --memory copy
+        camera --size 320x180 --format RGB3 --fps 25 --memory copy
         until_true reached packets 5
         over
         "
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    let json = outcome.text("filled.json");
-    assert!(json.contains("\"memory\":\"export\""), "{json}");
-    assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
-    let frame = 640 * 360 * 3 / 2;
-    let (filled, copied) = (outcome.decoded("filled"), outcome.decoded("coded"));
-    assert_eq!(filled[..frame], copied[..frame]);
+    );
+    Phase::new("camera_whose_pixels_the_encoder_converts_fills_its_buffers").run(
+        &script,
+        |outcome| {
+            outcome.succeeded(&["run", "tap"]);
+            let json = outcome.text("filled.json");
+            assert!(json.contains("\"memory\":\"export\""), "{json}");
+            assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
+            let frame = 320 * 180 * 3 / 2;
+            let (filled, copied) = (outcome.decoded("filled"), outcome.decoded("coded"));
+            assert_eq!(filled[..frame], copied[..frame]);
+        },
+    )
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn memory_that_neither_end_can_lend_the_other_costs_one_copy() {
-    let guest = Guest::h264("camera-copy").append("vivid.allocators=0");
-    let outcome = guest.run(&format!(
+fn memory_that_neither_end_can_lend_the_other_costs_one_copy() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         # EXPBUF has no answer.
@@ -319,16 +361,21 @@ fn memory_that_neither_end_can_lend_the_other_costs_one_copy() {
         over
         try refused framemill run $encoder --camera /dev/video4 --memory export
         ",
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    only_the_picture_copied(&outcome, &Picture::new("YUYV", 640, 360));
-    let log = outcome.text("run.log");
-    assert!(
-        log.contains("the offered memory cannot be imported (VIDIOC_")
-            && log.contains("): it has to be copied, 11520000 bytes a second"),
-        "{log}"
     );
-    assert_eq!(outcome.number("refused"), 4, "{}", outcome.story());
+    Phase::new("memory_that_neither_end_can_lend_the_other_costs_one_copy").run(
+        &script,
+        |outcome| {
+            outcome.succeeded(&["run", "tap"]);
+            only_the_picture_copied(outcome, &Picture::new("YUYV", 640, 360));
+            let log = outcome.text("run.log");
+            assert!(
+                log.contains("the offered memory cannot be imported (VIDIOC_")
+                    && log.contains("): it has to be copied, 11520000 bytes a second"),
+                "{log}"
+            );
+            assert_eq!(outcome.number("refused"), 4, "{}", outcome.story());
+        },
+    )
 }
 
 /// That vicodec's first packet is the one that it makes of the picture for others, too, but for the four words of colour in its
@@ -348,11 +395,8 @@ fn begins_with_the_reference(outcome: &Outcome) {
     assert_eq!(coded[COLOUR][..4], [0, 0, 0, 8]);
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn memory_planes_of_a_camera_are_filled_in_place_or_put_together_by_a_copy() {
-    let guest = Guest::h264("camera-planes").append("vivid.multiplanar=2");
-    let outcome = guest.run(&format!(
+fn memory_planes_of_a_camera_are_filled_in_place_or_put_together_by_a_copy() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         picture 640 480 NV12
@@ -374,68 +418,83 @@ fn memory_planes_of_a_camera_are_filled_in_place_or_put_together_by_a_copy() {
         framemill run $encoder --camera /dev/video4 --format YUYV --size 640x480 --camera-wait 300 2>/host/offset.log
         say offset $?
         ",
-    ));
-    let picture = Picture::new("NV12", 640, 480);
-    assert_eq!(outcome.number("filled"), 1, "{}", outcome.story());
-    let expected = picture.subsampled(&outcome.bytes("picture"));
-    let decoded = outcome.decoded("filled");
-    assert!(
-        decoded
-            .chunks(expected.len())
-            .all(|frame| frame == expected)
     );
-    only_the_picture_copied(&outcome, &picture);
-    let log = outcome.text("run.log");
-    assert!(
-        log.contains("/dev/video4: NM12 becomes NV12 by a copy, 11520000 bytes a second"),
-        "{log}"
-    );
-    let log = outcome.text("offset.log");
-    assert!(
-        outcome.number("offset") == 6
-            && log.contains("the camera did not come back within 300 ms: VIDIOC_DQBUF: EPROTO"),
-        "{log}"
-    );
+    Phase::new("memory_planes_of_a_camera_are_filled_in_place_or_put_together_by_a_copy").run(
+        &script,
+        |outcome| {
+            let picture = Picture::new("NV12", 640, 480);
+            assert_eq!(outcome.number("filled"), 1, "{}", outcome.story());
+            let expected = picture.subsampled(&outcome.bytes("picture"));
+            let decoded = outcome.decoded("filled");
+            assert!(
+                decoded
+                    .chunks(expected.len())
+                    .all(|frame| frame == expected)
+            );
+            only_the_picture_copied(outcome, &picture);
+            let log = outcome.text("run.log");
+            assert!(
+                log.contains("/dev/video4: NM12 becomes NV12 by a copy, 11520000 bytes a second"),
+                "{log}"
+            );
+            let log = outcome.text("offset.log");
+            assert!(
+                outcome.number("offset") == 6
+                    && log.contains(
+                        "the camera did not come back within 300 ms: VIDIOC_DQBUF: EPROTO"
+                    ),
+                "{log}"
+            );
+        },
+    )
 }
 
-both_apis! {
-    fn vicodec_reads_the_camera_too(guest: &Guest) {
-        let outcome = guest.run(&format!(
-            "{CAMERA}{}",
-            r"
-            picture 640 480 YU12
-            cat /tmp/picture /tmp/picture >two
-            camera --size 640x480
-            until_true reached packets 3
-            over
-            reference 640 480 YU12 two /host/reference
-            ",
-        ));
+fn vicodec_reads_the_camera_too() -> Phase {
+    let script = format!(
+        "{CAMERA}{}",
+        r"
+        encoder='--device /dev/video0 --codec FWHT'
+        picture 640 480 YU12
+        cat /tmp/picture /tmp/picture >two
+        camera --size 640x480
+        until_true reached packets 3
+        over
+        reference 640 480 YU12 two /host/reference
+        ",
+    );
+    Phase::new("vicodec_reads_the_camera_too").run(&script, |outcome| {
         outcome.succeeded(&["run", "tap"]);
         let json = outcome.text("stat.json");
         assert!(json.contains("\"memory\":\"import\""), "{json}");
         assert_eq!(stat(&json, "raw_bytes_copied"), 0);
-        begins_with_the_reference(&outcome);
-    }
+        begins_with_the_reference(outcome);
+    })
+}
 
-    fn rows_that_vicodec_wants_below_the_picture_cost_a_copy(guest: &Guest) {
-        // Its chroma begins after 368 rows, the camera's after 360.
-        let outcome = guest.run(&format!(
-            "{CAMERA}{}",
-            r"
-            picture 640 360 YU12
-            cat /tmp/picture /tmp/picture >two
-            camera --size 640x360
-            until_true reached packets 3
-            over
-            reference 640 360 YU12 two /host/reference
-            ",
-        ));
+fn rows_that_vicodec_wants_below_the_picture_cost_a_copy() -> Phase {
+    let phase = Phase::new("rows_that_vicodec_wants_below_the_picture_cost_a_copy");
+    // Its chroma begins after 368 rows, the camera's after 360.
+    let script = format!(
+        "{CAMERA}{}",
+        r"
+        encoder='--device /dev/video0 --codec FWHT'
+        picture 640 360 YU12
+        cat /tmp/picture /tmp/picture >two
+        camera --size 640x360
+        until_true reached packets 3
+        over
+        reference 640 360 YU12 two /host/reference
+        ",
+    );
+    phase.run(&script, move |outcome| {
         outcome.succeeded(&["run", "tap"]);
         let json = outcome.text("stat.json");
         assert!(json.contains("\"memory\":\"copy\""), "{json}");
         let log = outcome.text("run.log");
-        assert!(log.contains("cannot be imported (the driver lays rows out differently)"), "{log}");
-        begins_with_the_reference(&outcome);
-    }
+        assert!(
+            log.contains("cannot be imported (the driver lays rows out differently)"),
+            "{log}"
+        );
+        begins_with_the_reference(outcome);
+    })
 }

@@ -3,14 +3,10 @@
 use crate::accounting::stat;
 use crate::camera::{CAMERA, only_the_picture};
 use crate::frames::Picture;
-use crate::support::Guest;
+use crate::phases::Phase;
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn another_camera_in_the_place_of_the_first_is_not_taken() {
-    let guest = Guest::h264("camera-identity")
-        .append("vivid.n_devs=2 vivid.vid_cap_nr=4,40 vivid.node_types=0xe1d3d,0x1");
-    let outcome = guest.run(&format!(
+pub fn another_camera_in_the_place_of_the_first_is_not_taken() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         # While somebody has it open it does not come back.
@@ -56,9 +52,10 @@ fn another_camera_in_the_place_of_the_first_is_not_taken() {
         say probed $(framemill probe --json | grep -c '.camera.:.bus:platform:vivid-00[01].')
         say named $(framemill probe --device $other | grep -c 'camera: bus:platform:vivid-001')
         ",
-    ));
+    );
+    Phase::new("another_camera_in_the_place_of_the_first_is_not_taken").run(&script, |outcome| {
     outcome.succeeded(&["run", "tap", "bus", "card"]);
-    only_the_picture(&outcome, &Picture::new("YU12", 320, 180));
+    only_the_picture(outcome, &Picture::new("YU12", 320, 180));
     let json = outcome.text("stat.json");
     assert_eq!(stat(&json, "generation"), 2, "{json}");
     let log = outcome.text("run.log");
@@ -76,4 +73,5 @@ fn another_camera_in_the_place_of_the_first_is_not_taken() {
     );
     assert_eq!(outcome.number("probed"), 2, "{}", outcome.story());
     assert_eq!(outcome.number("named"), 1, "{}", outcome.story());
+    })
 }

@@ -3,7 +3,8 @@
 
 use crate::accounting::{balance, index, stat};
 use crate::camera::{CAMERA, ended, sums};
-use crate::jpegs::{alike, pictures, put, shown, without_tables};
+use crate::jpegs::{alike, pictures, put_all, shown, without_tables};
+use crate::phases::Phase;
 use crate::support::Outcome;
 use crate::webcam::{WEBCAM, guest};
 
@@ -20,28 +21,38 @@ fn numbers(outcome: &Outcome, coded: &str, size: (usize, usize), sent: &[Vec<u8>
         .collect()
 }
 
-/// 1080 rows are 1088 in the decoder's memory; rows of YU12 with 720 columns lie otherwise in the encoder's memory than in the decoder's, and
-/// those of NV12 do not.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
-    let sizes = [(640, 480), (720, 576), (1920, 1080)];
+fn a_camera_that_codes_a_decoder_and_the_encoder_are_one_chain() {
+    guest("chain").phases(&[
+        coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers(),
+        damaged_pictures_and_a_pulled_plug_are_counted_and_the_rest_is_shown(),
+        decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end(),
+        chain_follows_a_reopened_encoder_stops_on_demand_and_drains(),
+    ]);
+}
+
+/// 136 rows are 144 in the decoder's memory; rows of YU12 with 208 columns lie otherwise in the encoder's memory than in the decoder's, and
+/// those of NV12 do not.
+fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() -> Phase {
+    let mut phase = Phase::new("coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers");
+    // As 640x480, 720x576 and 1920x1080 are.
+    let sizes = [(256, 192), (208, 144), (320, 136)];
     let sets = sizes.map(|size| pictures(size, 4));
-    let guest = guest("chain");
     let mut names = String::new();
     for (set, (width, _)) in sets.iter().zip(sizes) {
-        names += &put(&guest, &width.to_string(), set);
+        names += &put_all(&mut phase, &width.to_string(), set);
     }
-    let outcome = guest.run(&format!(
+    let script = format!(
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
-        plug $names
+        plug bulk $names
         framemill probe >/host/probe || give_up probe
-        for size in 640x480 720x576 1920x1080; do
+        for size in 256x192 208x144 320x136; do
             # The webcam has this size as Motion-JPEG only.
             named=
-            [ $size = 640x480 ] || named='--camera-format MJPG'
-            start run framemill run $encoder --camera $node $named --size $size --bitrate 20M --packet-ring 16M
+            [ $size = 256x192 ] || named='--camera-format MJPG'
+            start run framemill run $encoder --camera $node $named --size $size
             start tap framemill tap --wait 30000 --from oldest --all --to /host/coded.$size --index /host/index.$size
             until_true reached packets 5
             framemill stat --json >/host/stat.$size
@@ -52,7 +63,8 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
         done
         unplug
         ",
-    ));
+    );
+    phase.run(&script, move |outcome| {
     outcome.succeeded(&["run", "tap"]);
     let probe = outcome.text("probe");
     for line in [
@@ -65,7 +77,7 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
     for ((set, size), (format, rows)) in
         sets.iter()
             .zip(sizes)
-            .zip([("YU12", 480), ("NV12", 576), ("YU12", 1088)])
+            .zip([("YU12", 192), ("NV12", 144), ("YU12", 144)])
     {
         let (width, height) = size;
         let json = outcome.text(&format!("stat.{width}x{height}"));
@@ -76,18 +88,18 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
             " MJPG {width}x{height} to /dev/video10 {format} {width}x{rows} to /dev/video11 H264; "
         );
         assert!(log.contains(&chain), "{chain}: {log}");
-        let chosen = log.contains(": MJPG, because it has no raw pictures of 640x480");
-        assert_eq!(chosen, width == 640, "{log}");
+        let chosen = log.contains(": MJPG, because it has no raw pictures of 256x192");
+        assert_eq!(chosen, width == 256, "{log}");
         let [frames, packets, dropped] = sums(&log);
         assert_eq!(frames, packets + dropped, "{log}");
         let numbers = numbers(
-            &outcome,
+            outcome,
             &format!("coded.{width}x{height}"),
             (width as usize, height as usize),
             set,
         );
         // Those that came while the decoder had enough are dropped before it, and the packet after them says so.
-        let lines = index(&outcome, &format!("index.{width}x{height}"));
+        let lines = index(outcome, &format!("index.{width}x{height}"));
         // And the end.
         assert_eq!(lines.len(), numbers.len() + 1, "{log}");
         for (at, pair) in numbers.windows(2).enumerate() {
@@ -96,26 +108,26 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() {
         }
         assert!(numbers.len() >= 3, "{numbers:?}: {log}");
     }
+    })
 }
 
 /// Pictures that are cut off, or lack tables, or that the driver keeps to itself; a decoder that fails with some, and a plug that is pulled.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn damaged_pictures_and_a_pulled_plug_are_counted_and_the_rest_is_shown() {
-    let mut set = pictures((640, 480), 8);
+fn damaged_pictures_and_a_pulled_plug_are_counted_and_the_rest_is_shown() -> Phase {
+    let mut phase =
+        Phase::new("damaged_pictures_and_a_pulled_plug_are_counted_and_the_rest_is_shown");
+    let mut set = pictures((256, 192), 8);
     set[6] = without_tables(&set[6]);
-    let guest = guest("chain-damaged");
-    let names = put(&guest, "p", &set);
-    let outcome = guest.run(&format!(
+    let names = put_all(&mut phase, "p", &set);
+    let script = format!(
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
-        plug cut=1 lost=3 unplug=9 $names
-        engine run --camera $node --camera-format MJPG --size 640x480 --camera-wait 60000 --packet-ring 16M
+        plug bulk cut=1 lost=3 unplug=9 $names
+        engine run --camera $node --camera-format MJPG --size 256x192 --camera-wait 60000
         start tap framemill tap --from oldest --all --to /host/coded --index /host/index
         until_true in_state no-camera
         framemill stat --json >/host/pulled
         wait $webcam
-        plug $names
+        plug bulk $names
         until_true in_state running
         more 4
         # The decoder gives a picture with an error, and one not at all.
@@ -130,45 +142,46 @@ fn damaged_pictures_and_a_pulled_plug_are_counted_and_the_rest_is_shown() {
         ended run
         ended tap
         cp run.log /host/run.log
+        unplug
         ",
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    let json = outcome.text("pulled");
-    // 0 to 8 without 3, which the driver keeps to itself; 1 is cut off.
-    let (committed, published, dropped) = balance(&json);
-    assert_eq!(committed, 8, "{json}");
-    assert!(published + dropped == 8 && dropped >= 1, "{json}");
-    assert!(stat(&json, "frames_dropped_camera") >= 1, "{json}");
-    assert_eq!(stat(&json, "frames_lost_camera"), 1, "{json}");
-    assert_eq!(stat(&json, "jpeg_tables_added"), 1, "{json}");
-    assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
-    let [frames, packets, dropped] = ended(&outcome);
-    assert_eq!(frames, packets + dropped, "{}", outcome.story());
-    let numbers = numbers(&outcome, "coded", (640, 480), &set);
-    assert!(numbers.starts_with(&[0, 2, 4, 5]), "{numbers:?}");
-    let lines = index(&outcome, "index");
-    for (at, pair) in numbers.windows(2).enumerate() {
-        let follows = pair[1] == (pair[0] + 1) % set.len();
-        assert!(follows || lines[at + 1].is('D'), "{numbers:?}: {lines:?}");
-    }
+    );
+    phase.run(&script, move |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        let json = outcome.text("pulled");
+        // 0 to 8 without 3, which the driver keeps to itself; 1 is cut off.
+        let (committed, published, dropped) = balance(&json);
+        assert_eq!(committed, 8, "{json}");
+        assert!(published + dropped == 8 && dropped >= 1, "{json}");
+        assert!(stat(&json, "frames_dropped_camera") >= 1, "{json}");
+        assert_eq!(stat(&json, "frames_lost_camera"), 1, "{json}");
+        assert_eq!(stat(&json, "jpeg_tables_added"), 1, "{json}");
+        assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
+        let [frames, packets, dropped] = ended(outcome);
+        assert_eq!(frames, packets + dropped, "{}", outcome.story());
+        let numbers = numbers(outcome, "coded", (256, 192), &set);
+        assert!(numbers.starts_with(&[0, 2, 4, 5]), "{numbers:?}");
+        let lines = index(outcome, "index");
+        for (at, pair) in numbers.windows(2).enumerate() {
+            let follows = pair[1] == (pair[0] + 1) % set.len();
+            assert!(follows || lines[at + 1].is('D'), "{numbers:?}: {lines:?}");
+        }
+    })
 }
 
 /// A decoder that hangs is started again, then opened again; one that never works again ends the engine with its name.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
-    let set = pictures((640, 480), 8);
-    let guest = guest("chain-hangs");
-    let names = put(&guest, "p", &set);
-    let outcome = guest.run(&format!(
+fn decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end() -> Phase {
+    let mut phase = Phase::new("decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end");
+    let set = pictures((256, 192), 8);
+    let names = put_all(&mut phase, "p", &set);
+    let script = format!(
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
-        plug $names
+        plug bulk $names
         knob decode_hang_after 6
-        engine run --camera $node --camera-format MJPG --size 640x480 --stall-ms 500 --camera-wait 3000 --packet-ring 16M
+        engine run --camera $node --camera-format MJPG --size 256x192 --stall-ms 250 --camera-wait 1000
         start tap framemill tap --from oldest --all --to /host/coded --index /host/index
         # Only an open that is new works again, for six pictures.
-        until_true reached packets 15
+        until_true reached packets 13
         framemill stat --json >/host/stat.json
         # From the first picture on: nothing helps.
         knob decode_hang_after 1
@@ -176,8 +189,10 @@ fn decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
         ended run
         ended tap
         cp run.log /host/run.log
+        unplug
         ",
-    ));
+    );
+    phase.run(&script, move |outcome| {
     outcome.succeeded(&["tap"]);
     let json = outcome.text("stat.json");
     assert!(stat(&json, "decoder_restarts") >= 2, "{json}");
@@ -187,29 +202,28 @@ fn decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
         "/dev/video10: the decoder failed (poll: ETIMEDOUT: no picture came in time): starting it again",
         "/dev/video10: the decoder does not work (poll: ETIMEDOUT: no picture came in time): opening it again",
         "pictures come again",
-        "/dev/video10: the decoder does not work again within 3000 ms: ",
+        "/dev/video10: the decoder does not work again within 1000 ms: ",
     ] {
         assert!(log.contains(line), "{line}: {log}");
     }
     assert_eq!(outcome.number("run"), 7, "{log}");
-    let [frames, packets, dropped] = ended(&outcome);
+    let [frames, packets, dropped] = ended(outcome);
     assert_eq!(frames, packets + dropped, "{log}");
-    let numbers = numbers(&outcome, "coded", (640, 480), &set);
+    let numbers = numbers(outcome, "coded", (256, 192), &set);
     assert_eq!(numbers.len(), packets);
+    })
 }
 
 /// The encoder is reopened, and has other buffers then; nobody watches, and all stops; the end comes while the decoder has pictures.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn chain_follows_a_reopened_encoder_stops_on_demand_and_drains() {
-    let set = pictures((640, 480), 8);
-    let guest = guest("chain-follows");
-    let names = put(&guest, "p", &set);
-    let outcome = guest.run(&format!(
+fn chain_follows_a_reopened_encoder_stops_on_demand_and_drains() -> Phase {
+    let mut phase = Phase::new("chain_follows_a_reopened_encoder_stops_on_demand_and_drains");
+    let set = pictures((256, 192), 8);
+    let names = put_all(&mut phase, "p", &set);
+    let script = format!(
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
-        plug $names
-        engine run --camera $node --camera-format MJPG --size 640x480 --idle stop:1s --packet-ring 16M
+        plug bulk $names
+        engine run --camera $node --camera-format MJPG --size 256x192 --idle stop:1s --stall-ms 300
         start tap framemill tap --from oldest --all --to /host/coded
         until_true reached packets 4
         # What the encoder holds is lost with it, and its buffers, too.
@@ -232,18 +246,21 @@ fn chain_follows_a_reopened_encoder_stops_on_demand_and_drains() {
         ended run
         ended tap
         cp run.log /host/run.log
+        unplug
         ",
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    let json = outcome.text("idle");
-    balance(&json);
-    let log = outcome.text("run.log");
-    let chains = log.matches("chain: ").count();
-    assert!(chains >= 2, "{log}");
-    let [frames, packets, dropped] = ended(&outcome);
-    assert_eq!(frames, packets + dropped, "{log}");
-    assert!(!log.contains("the drain was cut short"), "{log}");
-    for coded in ["coded", "again"] {
-        assert!(!numbers(&outcome, coded, (640, 480), &set).is_empty());
-    }
+    );
+    phase.run(&script, move |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        let json = outcome.text("idle");
+        balance(&json);
+        let log = outcome.text("run.log");
+        let chains = log.matches("chain: ").count();
+        assert!(chains >= 2, "{log}");
+        let [frames, packets, dropped] = ended(outcome);
+        assert_eq!(frames, packets + dropped, "{log}");
+        assert!(!log.contains("the drain was cut short"), "{log}");
+        for coded in ["coded", "again"] {
+            assert!(!numbers(outcome, coded, (256, 192), &set).is_empty());
+        }
+    })
 }

@@ -4,7 +4,8 @@
 use framemill::internals::media::sps::{VideoSignal, find_sps};
 
 use crate::frames::Picture;
-use crate::support::{Api, Guest, Outcome};
+use crate::phases::Phase;
+use crate::support::{Guest, Outcome};
 
 /// The four words of stat about colour.
 fn colour(outcome: &Outcome, name: &str) -> String {
@@ -36,14 +37,21 @@ fn lines(outcome: &Outcome, log: &str, words: &str) -> usize {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn a_files_range_reaches_the_stream_or_the_log() {
-    let guest = Guest::h264("file_colour");
+fn what_frames_mean_reaches_the_stream_or_the_log() {
+    Guest::h264("colour").phases(&[
+        a_files_range_reaches_the_stream_or_the_log(),
+        a_cameras_colour_reaches_the_encoder(),
+        oblong_pixels_of_a_camera_cost_one_line_in_the_log(),
+    ]);
+}
+
+fn a_files_range_reaches_the_stream_or_the_log() -> Phase {
+    let mut phase = Phase::new("a_files_range_reaches_the_stream_or_the_log");
     let size = (320, 240);
-    guest.put("full.y4m", &y4m("Ip A128:117 XCOLORRANGE=FULL", size));
-    guest.put("limited.y4m", &y4m("Ip A1:1 XCOLORRANGE=LIMITED", size));
-    guest.put("it.y4m", &y4m("It", size));
-    let outcome = guest.run(
-        r"
+    phase.put("full.y4m", &y4m("Ip A128:117 XCOLORRANGE=FULL", size));
+    phase.put("limited.y4m", &y4m("Ip A1:1 XCOLORRANGE=LIMITED", size));
+    phase.put("it.y4m", &y4m("It", size));
+    let script = r"
         push() { framemill push --fps max --from /host/$@; }
         for signals in N Y; do
             knob signal_colour $signals
@@ -70,76 +78,74 @@ fn a_files_range_reaches_the_stream_or_the_log() {
         try progressive push it.y4m --progressive
         kill $run
         ended run
-        ",
-    );
-    outcome.succeeded(&[
-        "run",
-        "tap",
-        "full",
-        "limited",
-        "named",
-        "over",
-        "progressive",
-    ]);
-    for (name, expected) in [
-        // Of this size players assume this colorspace, and V4L2 takes no range without one.
-        ("full", "smpte170m/unknown/unknown/full"),
-        ("limited", "smpte170m/unknown/unknown/limited"),
-        ("named", "rec709/unknown/unknown/full"),
-    ] {
-        for signals in ["N", "Y"] {
-            assert_eq!(colour(&outcome, &format!("{name}.{signals}")), expected);
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&[
+            "run",
+            "tap",
+            "full",
+            "limited",
+            "named",
+            "over",
+            "progressive",
+        ]);
+        for (name, expected) in [
+            // Of this size players assume this colorspace, and V4L2 takes no range without one.
+            ("full", "smpte170m/unknown/unknown/full"),
+            ("limited", "smpte170m/unknown/unknown/limited"),
+            ("named", "rec709/unknown/unknown/full"),
+        ] {
+            for signals in ["N", "Y"] {
+                assert_eq!(colour(outcome, &format!("{name}.{signals}")), expected);
+            }
         }
-    }
-    assert_eq!(colour(&outcome, "over"), "bt2020/unknown/unknown/limited");
-    // Once for each colour that is lost, and never for one that is there.
-    assert_eq!(lines(&outcome, "run.N", "does not signal the range of"), 1);
-    assert_eq!(
-        lines(
-            &outcome,
-            "run.N",
-            "does not signal the range and colorspace of rec709"
-        ),
-        1
-    );
-    assert_eq!(lines(&outcome, "run.Y", "does not signal"), 0);
-    let first = find_sps(&outcome.bytes("coded.Y")).expect("a parameter set");
-    let signal = first.video_signal.expect("a video signal");
-    assert!(matches!(
-        signal,
-        VideoSignal {
-            full_range: true,
-            ..
-        }
-    ));
-    assert_eq!(
-        find_sps(&outcome.bytes("coded.N"))
-            .expect("a set")
-            .video_signal,
-        None
-    );
-    assert_eq!(
-        lines(&outcome, "full.log", "pixels are 128:117, not square"),
-        1
-    );
-    assert_eq!(lines(&outcome, "limited.log", "not square"), 0);
-    assert_eq!(outcome.number("interlaced"), 11);
-    assert_eq!(
-        lines(
-            &outcome,
-            "interlaced.log",
-            "interlaced (It); only progressive"
-        ),
-        1
-    );
+        assert_eq!(colour(outcome, "over"), "bt2020/unknown/unknown/limited");
+        // Once for each colour that is lost, and never for one that is there.
+        assert_eq!(lines(outcome, "run.N", "does not signal the range of"), 1);
+        assert_eq!(
+            lines(
+                outcome,
+                "run.N",
+                "does not signal the range and colorspace of rec709"
+            ),
+            1
+        );
+        assert_eq!(lines(outcome, "run.Y", "does not signal"), 0);
+        let first = find_sps(&outcome.bytes("coded.Y")).expect("a parameter set");
+        let signal = first.video_signal.expect("a video signal");
+        assert!(matches!(
+            signal,
+            VideoSignal {
+                full_range: true,
+                ..
+            }
+        ));
+        assert_eq!(
+            find_sps(&outcome.bytes("coded.N"))
+                .expect("a set")
+                .video_signal,
+            None
+        );
+        assert_eq!(
+            lines(outcome, "full.log", "pixels are 128:117, not square"),
+            1
+        );
+        assert_eq!(lines(outcome, "limited.log", "not square"), 0);
+        assert_eq!(outcome.number("interlaced"), 11);
+        assert_eq!(
+            lines(
+                outcome,
+                "interlaced.log",
+                "interlaced (It); only progressive"
+            ),
+            1
+        );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_cameras_colour_reaches_the_encoder() {
-    let guest = Guest::new("camera_colour", Api::Single);
-    let outcome = guest.run(
-        r"
+fn a_cameras_colour_reaches_the_encoder() -> Phase {
+    let script = r"
+        encoder='--device /dev/video0 --codec FWHT'
         vivid() { v4l2-ctl -d /dev/video4 $@ || give_up v4l2-ctl $@; }
         shown() {
             engine run --camera /dev/video4 --size 640x480 $@
@@ -161,10 +167,10 @@ fn a_cameras_colour_reaches_the_encoder() {
         until_true reached packets 3
         kill $run
         ended run
-        ",
-    );
+        ";
+    Phase::new("a_cameras_colour_reaches_the_encoder").run(script, |outcome| {
     outcome.succeeded(&["run", "tap"]);
-    let own = colour(&outcome, "own.stat");
+    let own = colour(outcome, "own.stat");
     let format = outcome.text("format");
     assert_eq!(
         own.split('/').next(),
@@ -178,20 +184,17 @@ fn a_cameras_colour_reaches_the_encoder() {
     let word = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().expect("a word"));
     assert_eq!((word(24), word(36)), (2, 1));
     assert_eq!(
-        colour(&outcome, "over.stat"),
+        colour(outcome, "over.stat"),
         "rec709/unknown/unknown/limited"
     );
     assert_eq!(outcome.number("fields"), 4);
     let log = outcome.text("fields.log");
     assert!(log.contains("/dev/video4: its frames are interlaced (two fields woven); only progressive frames are encoded"), "{log}");
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn oblong_pixels_of_a_camera_cost_one_line_in_the_log() {
-    let guest = Guest::h264("oblong").steady();
-    let outcome = guest.run(
-        r"
+fn oblong_pixels_of_a_camera_cost_one_line_in_the_log() -> Phase {
+    let script = r"
         # A television receiver, whose pixels are not square; and a webcam.
         v4l2-ctl -d /dev/video4 --set-input 1 || give_up input
         v4l2-ctl -d /dev/video4 --set-standard pal >/dev/null || give_up standard
@@ -200,11 +203,12 @@ fn oblong_pixels_of_a_camera_cost_one_line_in_the_log() {
         v4l2-ctl -d /dev/video4 --set-input 0 || give_up input
         engine square --camera /dev/video4 --size 320x180 --frames 5
         ended square
-        ",
-    );
-    outcome.succeeded(&["oblong", "square"]);
-    let line = "/dev/video4: its pixels are 59:54, not square";
-    let (oblong, square) = (outcome.text("oblong.log"), outcome.text("square.log"));
-    assert_eq!(oblong.matches(line).count(), 1, "{oblong}");
-    assert!(!square.contains("its pixels are"), "{square}");
+        ";
+    Phase::new("oblong_pixels_of_a_camera_cost_one_line_in_the_log").run(script, |outcome| {
+        outcome.succeeded(&["oblong", "square"]);
+        let line = "/dev/video4: its pixels are 59:54, not square";
+        let (oblong, square) = (outcome.text("oblong.log"), outcome.text("square.log"));
+        assert_eq!(oblong.matches(line).count(), 1, "{oblong}");
+        assert!(!square.contains("its pixels are"), "{square}");
+    })
 }

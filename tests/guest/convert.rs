@@ -4,6 +4,7 @@
 use crate::accounting::stat;
 use crate::camera::{CAMERA, ended, only_the_picture};
 use crate::frames::Picture;
+use crate::phases::Phase;
 use crate::support::Guest;
 
 /// `converted NODE W H FORMAT W H FORMAT [CONTROL=VALUE,…]`: what becomes of the camera's picture.
@@ -21,119 +22,114 @@ pub const CONVERTED: &str = r"
     }
 ";
 
-/// Twenty frames of the camera or more; each one published is the converted picture, none was copied, and each is accounted for. Gives the engine's log.
-fn converted(name: &str, code: &str, size: (u32, u32), script: &str) -> String {
-    let guest = Guest::h264(name);
-    let outcome = guest.run(&format!(
+/// Twenty frames of the camera or more; each one published is the converted picture, none was copied, and each is accounted for. The engine's
+/// log has these words.
+fn converted(
+    name: &'static str,
+    code: &'static str,
+    size: (u32, u32),
+    words: &'static str,
+    script: &str,
+) -> Phase {
+    let script = format!(
         "{CAMERA}{CONVERTED}{script}
         until_true reached frames_committed 20
         until_true reached packets 3
         over
         "
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    let published = only_the_picture(&outcome, &Picture::new(code, size.0, size.1));
-    let json = outcome.text("stat.json");
-    assert_eq!(stat(&json, "camera_bytes_copied"), 0, "{json}");
-    assert_eq!(ended(&outcome)[1], published, "{}", outcome.story());
-    // vim2m takes its time, and what it has no buffer for is dropped before it.
-    assert!(published >= 3, "{}", outcome.story());
-    outcome.text("run.log")
+    );
+    Phase::new(name).run(&script, move |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        let published = only_the_picture(outcome, &Picture::new(code, size.0, size.1));
+        let json = outcome.text("stat.json");
+        assert_eq!(stat(&json, "camera_bytes_copied"), 0, "{json}");
+        assert_eq!(ended(outcome)[1], published, "{}", outcome.story());
+        // vim2m takes its time, and what it has no buffer for is dropped before it.
+        assert!(published >= 3, "{}", outcome.story());
+        let log = outcome.text("run.log");
+        assert!(log.contains(words), "{log}");
+    })
 }
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn pictures_of_another_size_are_scaled() {
-    let log = converted(
-        "convert-scale",
-        "YU12",
-        (640, 360),
-        r"
-        converted /dev/video12 1280 720 YU12 640 360 YU12
-        camera --camera-size 1280x720 --camera-format YU12 --size 640x360 --packet-ring 16M
-        ",
-    );
-    assert!(
-        log.contains("YU12 1280x720 to /dev/video12 YU12 640x360 to /dev/video11"),
-        "{log}"
-    );
+fn a_converter_makes_what_the_encoder_is_to_have() {
+    Guest::h264("convert").phases(&[
+        converted(
+            "scaled",
+            "YU12",
+            (320, 180),
+            "YU12 640x360 to /dev/video12 YU12 320x180 to /dev/video11",
+            r"
+            converted /dev/video12 640 360 YU12 320 180 YU12
+            camera --camera-size 640x360 --camera-format YU12 --size 320x180
+            ",
+        ),
+        converted(
+            "mirrored",
+            "YU12",
+            (320, 180),
+            "/dev/video12",
+            r"
+            converted /dev/video12 320 180 YU12 320 180 YU12 horizontal_flip=1,vertical_flip=1
+            camera --camera-format YU12 --size 320x180 --flip hv --converter /dev/video12
+            ",
+        ),
+        // Of a format that the encoder lacks.
+        converted(
+            "other_format",
+            "NV12",
+            (320, 180),
+            "/dev/video12 NV12",
+            r"
+            knob only_format 0x3231564e
+            converted /dev/video12 320 180 YUYV 320 180 NV12
+            camera --camera-format YUYV --size 320x180
+            ",
+        ),
+        // vim2m has memory of its own, in pages, which the camera cannot fill: it reads the camera's, and fills the encoder's.
+        converted(
+            "vim2m",
+            "YUYV",
+            (640, 360),
+            "/dev/video3",
+            r"
+            converted /dev/video3 320 180 RGBP 640 360 YUYV
+            camera --camera-size 320x180 --camera-format RGBP --format YUYV --size 640x360 --converter /dev/video3 --packet-ring 16M
+            ",
+        ),
+        a_converter_that_cannot_do_it_is_named(),
+    ]);
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn pictures_are_mirrored() {
-    converted(
-        "convert-flip",
-        "YU12",
-        (640, 480),
-        r"
-        converted /dev/video12 640 480 YU12 640 480 YU12 horizontal_flip=1,vertical_flip=1
-        camera --camera-format YU12 --size 640x480 --flip hv --converter /dev/video12 --packet-ring 16M
-        ",
-    );
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_format_that_the_encoder_lacks_is_converted() {
-    converted(
-        "convert-format",
-        "NV12",
-        (640, 480),
-        r"
-        knob only_format 0x3231564e
-        converted /dev/video12 640 480 YUYV 640 480 NV12
-        camera --camera-format YUYV --size 640x480 --packet-ring 16M
-        ",
-    );
-}
-
-/// vim2m has memory of its own, in pages, which the camera cannot fill: it reads the camera's, and fills the encoder's.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_converter_without_contiguous_memory_reads_the_cameras() {
-    converted(
-        "convert-vim2m",
-        "YUYV",
-        (640, 360),
-        r"
-        converted /dev/video3 320 180 RGBP 640 360 YUYV
-        camera --camera-size 320x180 --camera-format RGBP --format YUYV --size 640x360 --converter /dev/video3 --packet-ring 16M
-        ",
-    );
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_converter_that_cannot_do_it_is_named() {
-    let guest = Guest::h264("convert-refused");
-    let outcome = guest.run(
-        r"
+fn a_converter_that_cannot_do_it_is_named() -> Phase {
+    let script = r"
         camera='framemill run --camera /dev/video4 --camera-size 1280x720 --size 640x360'
         try off $camera --converter off
         try encoder $camera --converter /dev/video11
         try small $camera --converter /dev/video3
         try none $camera --converter /dev/video99
         try decoder framemill run --camera /dev/video4 --flip v --converter off
-        ",
-    );
-    for (name, exit, words) in [
-        ("off", 2, "which needs a converter, and --converter off"),
-        (
-            "encoder",
-            3,
-            "--converter /dev/video11: it is no converter, but of the kind: encoder",
-        ),
-        (
-            "small",
-            4,
-            "--converter /dev/video3: it does not take 1280x720",
-        ),
-        ("none", 3, "--converter /dev/video99"),
-        ("decoder", 2, "--flip needs a converter"),
-    ] {
-        let log = outcome.text(&format!("{name}.log"));
-        assert_eq!(outcome.number(name), exit, "{name}: {log}");
-        assert!(log.contains(words), "{name}: {log}");
-    }
+        ";
+    Phase::new("a_converter_that_cannot_do_it_is_named").run(script, |outcome| {
+        for (name, exit, words) in [
+            ("off", 2, "which needs a converter, and --converter off"),
+            (
+                "encoder",
+                3,
+                "--converter /dev/video11: it is no converter, but of the kind: encoder",
+            ),
+            (
+                "small",
+                4,
+                "--converter /dev/video3: it does not take 1280x720",
+            ),
+            ("none", 3, "--converter /dev/video99"),
+            ("decoder", 2, "--flip needs a converter"),
+        ] {
+            let log = outcome.text(&format!("{name}.log"));
+            assert_eq!(outcome.number(name), exit, "{name}: {log}");
+            assert!(log.contains(words), "{name}: {log}");
+        }
+    })
 }

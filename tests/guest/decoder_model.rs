@@ -2,6 +2,7 @@
 
 use crate::frames::Picture;
 use crate::jpegs::{alike, pictures, shown, without_tables};
+use crate::phases::Phase;
 use crate::support::{Api, Guest};
 
 const SIZE: (usize, usize) = (320, 240);
@@ -32,84 +33,89 @@ fn failed(compliance: &str) -> Vec<&str> {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn decoder_keeps_its_promises_at_every_ioctl() {
-    let guest = Guest::h264("decoder");
+fn decoder_and_converter_keep_their_promises_at_every_ioctl() {
+    let guest = Guest::h264("decoder-model");
     guest.compile("tests/vm/decoder-check.c", "decoder-check");
+    guest.compile("tests/vm/converter-check.c", "converter-check");
+    guest.phases(&[
+        decoder_keeps_its_promises_at_every_ioctl(),
+        converter_keeps_its_promises_at_every_ioctl(),
+    ]);
+}
+
+fn decoder_keeps_its_promises_at_every_ioctl() -> Phase {
+    let mut phase = Phase::new("decoder_keeps_its_promises_at_every_ioctl");
     let large = pictures((320, 240), 1).remove(0);
-    guest.put("large.jpg", &large);
-    guest.put("odd.jpg", &pictures((322, 242), 1)[0]);
-    guest.put("bare.jpg", &without_tables(&large));
-    guest.put("cut.jpg", &large[..large.len() / 2]);
-    let outcome = guest.run(
-        r"
+    phase.put("large.jpg", &large);
+    phase.put("odd.jpg", &pictures((322, 242), 1)[0]);
+    phase.put("bare.jpg", &without_tables(&large));
+    phase.put("cut.jpg", &large[..large.len() / 2]);
+    let script = r"
         /host/decoder-check || give_up decoder-check
         dmesg >/host/dmesg
         v4l2-compliance -d /dev/video10 >/host/compliance 2>&1
         say compliance $?
-        ",
-    );
-    assert!(
-        outcome.text.contains(" checks, 0 failed"),
-        "{}",
-        outcome.text
-    );
-    let dmesg = outcome.text("dmesg");
-    assert!(
-        !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
-        "{dmesg}"
-    );
-    // What else it finds follows from the first: it has no idea of a node for two kinds of decoders. The model's notes tell the rest.
-    let compliance = outcome.text("compliance");
-    let known = match has_old_words(&compliance) {
-        true => [
-            &["VIDIOC_QUERYCAP"; 2][..],
-            &OLD_WORDS,
-            &["VIDIOC_(TRY_)DECODER_CMD"],
-        ]
-        .concat(),
-        false => [
-            &["VIDIOC_QUERYCAP"; 2][..],
-            &["VIDIOC_S_FMT", "VIDIOC_(TRY_)DECODER_CMD"],
-        ]
-        .concat(),
-    };
-    assert_eq!(failed(&compliance), known, "{compliance}");
+        ";
+    phase.run(script, move |outcome| {
+        assert!(
+            outcome.text.contains(" checks, 0 failed"),
+            "{}",
+            outcome.text
+        );
+        let dmesg = outcome.text("dmesg");
+        assert!(
+            !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
+            "{dmesg}"
+        );
+        // What else it finds follows from the first: it has no idea of a node for two kinds of decoders. The model's notes tell the rest.
+        let compliance = outcome.text("compliance");
+        let known = match has_old_words(&compliance) {
+            true => [
+                &["VIDIOC_QUERYCAP"; 2][..],
+                &OLD_WORDS,
+                &["VIDIOC_(TRY_)DECODER_CMD"],
+            ]
+            .concat(),
+            false => [
+                &["VIDIOC_QUERYCAP"; 2][..],
+                &["VIDIOC_S_FMT", "VIDIOC_(TRY_)DECODER_CMD"],
+            ]
+            .concat(),
+        };
+        assert_eq!(failed(&compliance), known, "{compliance}");
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn converter_keeps_its_promises_at_every_ioctl() {
-    let guest = Guest::h264("converter");
-    guest.compile("tests/vm/converter-check.c", "converter-check");
-    let outcome = guest.run(
-        r"
+fn converter_keeps_its_promises_at_every_ioctl() -> Phase {
+    let script = r"
         /host/converter-check || give_up converter-check
         dmesg >/host/dmesg
         v4l2-compliance -d /dev/video12 -s5 >/host/compliance 2>&1
         say compliance $?
-        ",
-    );
-    assert!(
-        outcome.text.contains(" checks, 0 failed"),
-        "{}",
-        outcome.text
-    );
-    let dmesg = outcome.text("dmesg");
-    assert!(
-        !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
-        "{dmesg}"
-    );
-    // The same as of an encoder: the model's notes tell.
-    let compliance = outcome.text("compliance");
-    let command = "VIDIOC_(TRY_)ENCODER_CMD";
-    let known = match has_old_words(&compliance) {
-        true => [&OLD_WORDS[..], &[command]].concat(),
-        false => vec![command],
-    };
-    let (streams, others): (Vec<_>, Vec<_>) = failed(&compliance)
-        .into_iter()
-        .partition(|name| name.starts_with("MMAP"));
-    assert!(!streams.is_empty() && others == known, "{compliance}");
+        ";
+    Phase::new("converter_keeps_its_promises_at_every_ioctl").run(script, |outcome| {
+        assert!(
+            outcome.text.contains(" checks, 0 failed"),
+            "{}",
+            outcome.text
+        );
+        let dmesg = outcome.text("dmesg");
+        assert!(
+            !dmesg.contains("WARNING") && !dmesg.contains("BUG"),
+            "{dmesg}"
+        );
+        // The same as of an encoder: the model's notes tell.
+        let compliance = outcome.text("compliance");
+        let command = "VIDIOC_(TRY_)ENCODER_CMD";
+        let known = match has_old_words(&compliance) {
+            true => [&OLD_WORDS[..], &[command]].concat(),
+            false => vec![command],
+        };
+        let (streams, others): (Vec<_>, Vec<_>) = failed(&compliance)
+            .into_iter()
+            .partition(|name| name.starts_with("MMAP"));
+        assert!(!streams.is_empty() && others == known, "{compliance}");
+    })
 }
 
 /// What the model's converter makes of a plane, by its notes.

@@ -4,6 +4,7 @@
 use crate::accounting::stat;
 use crate::camera::{CAMERA, only_the_picture};
 use crate::frames::Picture;
+use crate::phases::Phase;
 use crate::support::{Guest, Outcome};
 
 /// The requests' numbers on 64-bit machines, and ENOTTY and EINVAL.
@@ -35,10 +36,19 @@ const ONE: &str = r"
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() {
-    let guest = Guest::h264("fallbacks");
+fn memory_that_a_driver_does_not_share_is_copied_and_no_driver_makes_the_loop_spin() {
+    let guest = Guest::h264("fallbacks").steady();
     guest.compile("tests/vm/refuse.c", "refuse");
-    let outcome = guest.run(&format!(
+    guest.phases(&[
+        memory_that_cannot_be_shared_is_copied_unless_export_is_wanted(),
+        camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin(),
+        camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wanted(),
+        push_has_its_frames_copied_where_the_kernel_does_not_let_it_write_to_a_devices_memory(),
+    ]);
+}
+
+fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() -> Phase {
+    let script = format!(
         "{CAMERA}{ONE}{}",
         r"
         picture 320 180 YUYV
@@ -50,32 +60,33 @@ fn memory_that_cannot_be_shared_is_copied_unless_export_is_wanted() {
         .replace(" PREPARE_BUF", &format!(" {PREPARE_BUF}"))
         .replace(" ENOTTY", &format!(" {ENOTTY}"))
         .replace(" EINVAL", &format!(" {EINVAL}")),
-    ));
-    for (name, line) in [
-        (
-            "export",
-            "/dev/video4: VIDIOC_EXPBUF: ENOTTY: the driver does not have this call",
-        ),
-        (
-            "invalid",
-            "/dev/video4: VIDIOC_EXPBUF: EINVAL: the driver cannot export this buffer",
-        ),
-        (
-            "import",
-            "the offered memory cannot be imported (VIDIOC_PREPARE_BUF: EINVAL",
-        ),
-    ] {
-        is_copied(&outcome, name, line);
-    }
+    );
+    Phase::new("memory_that_cannot_be_shared_is_copied_unless_export_is_wanted").run(
+        &script,
+        |outcome| {
+            for (name, line) in [
+                (
+                    "export",
+                    "/dev/video4: VIDIOC_EXPBUF: ENOTTY: the driver does not have this call",
+                ),
+                (
+                    "invalid",
+                    "/dev/video4: VIDIOC_EXPBUF: EINVAL: the driver cannot export this buffer",
+                ),
+                (
+                    "import",
+                    "the offered memory cannot be imported (VIDIOC_PREPARE_BUF: EINVAL",
+                ),
+            ] {
+                is_copied(outcome, name, line);
+            }
+        },
+    )
 }
 
 /// As uvcvideo: the buffers are tried by queueing them.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn camera_without_a_call_that_prepares_fills_the_encoders_buffers() {
-    let guest = Guest::h264("fallbacks-unprepared").append("vivid.allocators=0");
-    guest.compile("tests/vm/refuse.c", "refuse");
-    let outcome = guest.run(&format!(
+pub fn camera_without_a_call_that_prepares_fills_the_encoders_buffers() -> Phase {
+    let script = format!(
         "{CAMERA}
         cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
         picture 320 180 YUYV
@@ -84,25 +95,29 @@ fn camera_without_a_call_that_prepares_fills_the_encoders_buffers() {
         start tap framemill tap --from oldest --all --to /host/coded --index /host/index
         until_true reached packets 5
         over"
-    ));
-    outcome.succeeded(&["run", "tap"]);
-    only_the_picture(&outcome, &Picture::new("YUYV", 320, 180));
+    );
+    Phase::new("camera_without_a_call_that_prepares_fills_the_encoders_buffers").run(
+        &script,
+        |outcome| {
+            outcome.succeeded(&["run", "tap"]);
+            only_the_picture(outcome, &Picture::new("YUYV", 320, 180));
+        },
+    )
 }
 
 /// Without a call that only checks memory, it is the first frame that the driver refuses.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn memory_that_is_refused_only_when_it_is_queued_is_copied_unless_export_is_wanted() {
-    let guest = Guest::h264("fallbacks-queued").append("vivid.allocators=0");
-    guest.compile("tests/vm/refuse.c", "refuse");
-    let outcome = guest.run(&format!(
+pub fn memory_that_is_refused_only_when_it_is_queued_is_copied_unless_export_is_wanted() -> Phase {
+    let script = format!(
         "{CAMERA}{ONE}
         knob false_answers 1
         picture 320 180 YUYV
         one queued {PREPARE_BUF} {ENOTTY}"
-    ));
-    let line = "the offered memory cannot be imported (VIDIOC_QBUF: ";
-    is_copied(&outcome, "queued", line);
+    );
+    Phase::new("memory_that_is_refused_only_when_it_is_queued_is_copied_unless_export_is_wanted")
+        .run(&script, |outcome| {
+            let line = "the offered memory cannot be imported (VIDIOC_QBUF: ";
+            is_copied(outcome, "queued", line);
+        })
 }
 
 /// That this camera's frames were copied, the log said why at the start and at its return, and `--memory export` refused for the same
@@ -134,14 +149,11 @@ fn is_copied(outcome: &Outcome, name: &str, why: &str) {
     assert!(log.contains(why) && !log.contains("running: "), "{log}");
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin() {
-    let guest = Guest::h264("camera-empty").steady();
-    guest.compile("tests/vm/refuse.c", "refuse");
+fn camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin() -> Phase {
+    let phase =
+        Phase::new("camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin");
     // VIDIOC_DQBUF and EAGAIN: a frame is there for ever, and nobody can dequeue it.
-    let outcome = guest.run(
-        r"
+    let script = r"
         cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
         ticks() {
             set -- $(cat /proc/$run/stat)
@@ -154,21 +166,19 @@ fn camera_that_wakes_the_loop_for_nothing_has_failed_and_makes_it_not_spin() {
         say ticks $(($(ticks) - before))
         ended run
         cp run.log /host
-        ",
-    );
-    assert_eq!(outcome.number("run"), 6, "{}", outcome.story());
-    let log = outcome.text("run.log");
-    assert!(log.contains("the camera failed (poll: EIO"), "{log}");
-    // Of the 200 that two seconds have.
-    assert!(outcome.number("ticks") < 50, "{}", outcome.story());
+        ";
+    phase.run(script, move |outcome| {
+        assert_eq!(outcome.number("run"), 6, "{}", outcome.story());
+        let log = outcome.text("run.log");
+        assert!(log.contains("the camera failed (poll: EIO"), "{log}");
+        // Of the 200 that two seconds have.
+        assert!(outcome.number("ticks") < 50, "{}", outcome.story());
+    })
 }
 
 /// As an encoder whose memory management finds out when the hardware is given the frame.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wanted() {
-    let guest = Guest::h264("fallbacks-late").steady();
-    let outcome = guest.run(&format!(
+fn camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wanted() -> Phase {
+    let script = format!(
         "{CAMERA}{}",
         r"
         # The encoder's buffers cannot be exported: it imports the camera's.
@@ -188,36 +198,38 @@ fn camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wa
         kill $insists
         ended insists
         "
-    ));
-    outcome.succeeded(&["run", "tap", "insists"]);
-    let (log, json) = (outcome.text("run.log"), outcome.text("stat.json"));
-    let line = "/dev/video11: VIDIOC_QBUF: EINVAL";
-    assert!(
-        log.contains(line)
-            && log.contains(
-                "of a buffer of /dev/video4: each frame is copied, 2592000 bytes a second"
-            )
-            && !log.contains("restarting the encoder")
-            && !log.contains("the camera is gone"),
-        "{log}"
     );
-    assert_eq!(
-        (stat(&json, "restarts"), stat(&json, "reopens")),
-        (0, 0),
-        "{json}"
-    );
-    assert!(stat(&json, "raw_bytes_copied_forced") > 0, "{json}");
-    assert!(!outcome.text("insists.log").contains("is copied"));
+    Phase::new("camera_memory_that_is_refused_while_frames_come_is_copied_unless_export_is_wanted")
+        .run(&script, |outcome| {
+            outcome.succeeded(&["run", "tap", "insists"]);
+            let (log, json) = (outcome.text("run.log"), outcome.text("stat.json"));
+            let line = "/dev/video11: VIDIOC_QBUF: EINVAL";
+            assert!(
+                log.contains(line)
+                    && log.contains(
+                        "of a buffer of /dev/video4: each frame is copied, 2592000 bytes a second"
+                    )
+                    && !log.contains("restarting the encoder")
+                    && !log.contains("the camera is gone"),
+                "{log}"
+            );
+            assert_eq!(
+                (stat(&json, "restarts"), stat(&json, "reopens")),
+                (0, 0),
+                "{json}"
+            );
+            assert!(stat(&json, "raw_bytes_copied_forced") > 0, "{json}");
+            assert!(!outcome.text("insists.log").contains("is copied"));
+        })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn push_has_its_frames_copied_where_the_kernel_does_not_let_it_write_to_a_devices_memory() {
-    let guest = Guest::h264("fallbacks-sync").steady();
-    guest.compile("tests/vm/refuse.c", "refuse");
+fn push_has_its_frames_copied_where_the_kernel_does_not_let_it_write_to_a_devices_memory() -> Phase
+{
+    let phase = Phase::new(
+        "push_has_its_frames_copied_where_the_kernel_does_not_let_it_write_to_a_devices_memory",
+    );
     // DMA_BUF_IOCTL_SYNC and EIO.
-    let outcome = guest.run(
-        r"
+    let script = r"
         cp /host/refuse /tmp/refuse && chmod +x /tmp/refuse || give_up refuse
         engine run --size 320x240
         for memory in export system-heap; do
@@ -230,25 +242,26 @@ fn push_has_its_frames_copied_where_the_kernel_does_not_let_it_write_to_a_device
         try insists ./refuse 0x40086200 5 framemill push --frames 10
         kill $exports
         ended exports
-        ",
-    );
-    outcome.succeeded(&["run", "exports", "export", "system-heap"]);
-    let why = "DMA_BUF_IOCTL_SYNC failed: EIO";
-    for name in ["export", "system-heap"] {
-        let log = outcome.text(&format!("{name}.log"));
-        assert!(
-            log.matches(why).count() == 1
-                && log.contains("the engine is asked to copy the frames")
-                && log.contains("10 frames pushed: 10 published, 0 dropped"),
-            "{name}: {log}"
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["run", "exports", "export", "system-heap"]);
+        let why = "DMA_BUF_IOCTL_SYNC failed: EIO";
+        for name in ["export", "system-heap"] {
+            let log = outcome.text(&format!("{name}.log"));
+            assert!(
+                log.matches(why).count() == 1
+                    && log.contains("the engine is asked to copy the frames")
+                    && log.contains("10 frames pushed: 10 published, 0 dropped"),
+                "{name}: {log}"
+            );
+        }
+        let json = outcome.text("stat.json");
+        assert_eq!(
+            stat(&json, "raw_bytes_copied"),
+            20 * 320 * 240 * 3 / 2,
+            "{json}"
         );
-    }
-    let json = outcome.text("stat.json");
-    assert_eq!(
-        stat(&json, "raw_bytes_copied"),
-        20 * 320 * 240 * 3 / 2,
-        "{json}"
-    );
-    let log = outcome.text("insists.log");
-    assert!(outcome.number("insists") != 0 && log.contains(why), "{log}");
+        let log = outcome.text("insists.log");
+        assert!(outcome.number("insists") != 0 && log.contains(why), "{log}");
+    })
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::phases::Phase;
 use crate::support::Guest;
 
 /// The Huffman tables of most pictures, which webcams leave out.
@@ -81,10 +82,19 @@ pub fn without_tables(picture: &[u8]) -> Vec<u8> {
 
 /// Puts pictures into the guest's folder. Gives their names there.
 pub fn put(guest: &Guest, name: &str, pictures: &[Vec<u8>]) -> String {
+    named(name, pictures, |name, picture| guest.put(name, picture))
+}
+
+/// The same for a phase.
+pub fn put_all(phase: &mut Phase, name: &str, pictures: &[Vec<u8>]) -> String {
+    named(name, pictures, |name, picture| phase.put(name, picture))
+}
+
+fn named(name: &str, pictures: &[Vec<u8>], mut put: impl FnMut(&str, &[u8])) -> String {
     let mut names = String::new();
     for (number, picture) in pictures.iter().enumerate() {
         let name = format!("{name}-{number:03}.jpg");
-        guest.put(&name, picture);
+        put(&name, picture);
         names += &format!(" /host/{name}");
     }
     names
