@@ -1,12 +1,15 @@
 //! H.264 through the model of the Pi's encoder: the pixels, what the stream says of itself, and what is refused.
 
+use std::env;
+
 use crate::accounting::index;
 use crate::frames::Picture;
+use crate::phases::Phase;
 use crate::support::{Guest, Outcome};
 
 /// Frames through the engine in each format, and FFmpeg's decoder: the same pixels.
-fn same_pixels(width: u32, height: u32, frames: u64) {
-    let guest = Guest::h264(&format!("pixels-{height}"));
+fn same_pixels(name: &'static str, width: u32, height: u32, frames: u64) -> Phase {
+    let mut phase = Phase::new(name);
     let formats = ["YU12", "NV12", "YUYV"];
     let mut script = String::new();
     for format in formats {
@@ -17,49 +20,46 @@ fn same_pixels(width: u32, height: u32, frames: u64) {
         for _ in frames / 2..frames {
             input.extend_from_within(last..last + picture.frame_bytes());
         }
-        guest.put(format, &input);
+        phase.put(format, &input);
         script += &format!(
             "once {width} {height} {format} /host/{format} /host/{format}.h264 --packet-ring 32M\n"
         );
     }
-    let outcome = guest.run(&script);
-    for format in formats {
-        let picture = Picture::new(format, width, height);
-        let expected = picture.subsampled(&outcome.bytes(format));
-        let decoded = outcome.decoded(&format!("{format}.h264"));
-        assert_eq!(
-            decoded.len(),
-            expected.len(),
-            "{format}: {}",
-            outcome.story()
-        );
-        let differ = decoded.iter().zip(&expected).position(|(a, b)| a != b);
-        assert_eq!(differ, None, "{format}: {}", outcome.story());
+    phase.run(&script, move |outcome| {
+        for format in formats {
+            let picture = Picture::new(format, width, height);
+            let expected = picture.subsampled(&outcome.bytes(format));
+            let decoded = outcome.decoded(&format!("{format}.h264"));
+            assert_eq!(
+                decoded.len(),
+                expected.len(),
+                "{format}: {}",
+                outcome.story()
+            );
+            let differ = decoded.iter().zip(&expected).position(|(a, b)| a != b);
+            assert_eq!(differ, None, "{format}: {}", outcome.story());
+        }
+    })
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn pixels_are_exact_also_where_lines_are_padded() {
+    Guest::h264("pixels").phases(&[
+        same_pixels("padded", 338, 250, 6),
+        same_pixels("480", 640, 480, 4),
+    ]);
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn pixels_are_exact_at_720_and_1080_rows() {
+    let mut phases = vec![same_pixels("1080", 1920, 1080, 2)];
+    // As 480: whole macroblocks.
+    if env::var("FRAMEMILL_SWEEP").is_ok_and(|which| which == "full") {
+        phases.push(same_pixels("720", 1280, 720, 2));
     }
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn pixels_are_exact_where_lines_are_padded() {
-    same_pixels(338, 250, 10);
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn pixels_are_exact_at_480_rows() {
-    same_pixels(640, 480, 10);
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn pixels_are_exact_at_720_rows() {
-    same_pixels(1280, 720, 6);
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn pixels_are_exact_at_1080_rows() {
-    same_pixels(1920, 1080, 4);
+    Guest::h264("pixels-large").phases(&phases);
 }
 
 /// One number or word of `probed`.
@@ -84,12 +84,21 @@ fn key_frames(outcome: &Outcome, name: &str) -> Vec<usize> {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn stream_is_what_the_options_say() {
-    let guest = Guest::h264("stream");
-    guest.put("in", &Picture::new("YU12", 640, 480).pattern(0..12));
-    guest.put("hd_in", &Picture::new("NV12", 1280, 720).pattern(0..2));
-    let outcome = guest.run(
-        r"
+fn options_reach_the_encoder_and_the_stream_or_are_refused() {
+    Guest::h264("h264").phases(&[
+        stream_is_what_the_options_say(),
+        late_consumer_gets_the_headers_that_are_not_repeated(),
+        settings_that_the_encoder_cannot_do_are_refused_by_name(),
+        slow_rates_and_all_intra_do_not_hang_the_firmware(),
+        rate_control_options_reach_the_driver(),
+    ]);
+}
+
+fn stream_is_what_the_options_say() -> Phase {
+    let mut phase = Phase::new("stream_is_what_the_options_say");
+    phase.put("in", &Picture::new("YU12", 640, 480).pattern(0..7));
+    phase.put("hd_in", &Picture::new("NV12", 1280, 720).pattern(0..2));
+    let script = r"
         through() { once $1 $2 $3 /host/$4 /host/$5 --packet-ring 32M ${6-}; }
         through 640 480 YU12 in asked '--profile main --level 3.1 --fps 25 --gop 5 --bitrate 3M'
         through 640 480 YU12 in plain
@@ -101,67 +110,65 @@ fn stream_is_what_the_options_say() {
         try push framemill push --wait 5000 --from /host/in --fps max
         ended tap
         ended run
-        ",
-    );
-    outcome.succeeded(&["push", "tap", "run"]);
-    let stream = "stream=profile,level,r_frame_rate,width,height";
-    for (name, profile, level, rate, size) in [
-        ("asked", "Main", "31", "25/1", "640x480"),
-        ("plain", "High", "30", "30/1", "640x480"),
-        (
-            "fast",
-            "Constrained Baseline",
-            "31",
-            "30000/1001",
-            "640x480",
-        ),
-        ("hd", "High", "32", "60/1", "1280x720"),
-    ] {
-        let probed = outcome.probed(name, stream);
-        let found =
-            ["profile", "level", "r_frame_rate", "width", "height"].map(|key| value(&probed, key));
-        let (width, height) = size.split_once('x').expect("a size");
-        assert_eq!(found, [profile, level, rate, width, height], "{name}");
-    }
-    assert_eq!(key_frames(&outcome, "asked"), [0, 5, 10]);
-    assert_eq!(key_frames(&outcome, "plain"), [0]);
-    // Headers before every key frame, unless told otherwise.
-    let sps = |name: &str| {
-        let bytes = outcome.bytes(name);
-        bytes
-            .windows(5)
-            .filter(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] & 31 == 7)
-            .count()
-    };
-    assert_eq!((sps("asked"), sps("fast")), (3, 1));
-    // The index and the stream tell the same.
-    let lines = index(&outcome, "index");
-    let keys: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('K')).collect();
-    assert_eq!(keys, key_frames(&outcome, "indexed"));
-    let bytes: u64 = lines.iter().map(|line| line.bytes).sum();
-    assert_eq!(bytes, outcome.bytes("indexed").len() as u64);
-    let probed = outcome.probed("indexed", "packet=size");
-    let sizes: Vec<u64> = probed
-        .lines()
-        .map(|line| value(line, "size").parse().expect("a size"))
-        .collect();
-    let indexed: Vec<u64> = lines
-        .iter()
-        .filter(|line| line.bytes > 0)
-        .map(|line| line.bytes)
-        .collect();
-    assert_eq!(sizes, indexed);
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["push", "tap", "run"]);
+        let stream = "stream=profile,level,r_frame_rate,width,height";
+        for (name, profile, level, rate, size) in [
+            ("asked", "Main", "31", "25/1", "640x480"),
+            ("plain", "High", "30", "30/1", "640x480"),
+            (
+                "fast",
+                "Constrained Baseline",
+                "31",
+                "30000/1001",
+                "640x480",
+            ),
+            ("hd", "High", "32", "60/1", "1280x720"),
+        ] {
+            let probed = outcome.probed(name, stream);
+            let found = ["profile", "level", "r_frame_rate", "width", "height"]
+                .map(|key| value(&probed, key));
+            let (width, height) = size.split_once('x').expect("a size");
+            assert_eq!(found, [profile, level, rate, width, height], "{name}");
+        }
+        assert_eq!(key_frames(outcome, "asked"), [0, 5]);
+        assert_eq!(key_frames(outcome, "plain"), [0]);
+        // Headers before every key frame, unless told otherwise.
+        let sps = |name: &str| {
+            let bytes = outcome.bytes(name);
+            bytes
+                .windows(5)
+                .filter(|bytes| bytes[..4] == [0, 0, 0, 1] && bytes[4] & 31 == 7)
+                .count()
+        };
+        assert_eq!((sps("asked"), sps("fast")), (2, 1));
+        // The index and the stream tell the same.
+        let lines = index(outcome, "index");
+        let keys: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('K')).collect();
+        assert_eq!(keys, key_frames(outcome, "indexed"));
+        let bytes: u64 = lines.iter().map(|line| line.bytes).sum();
+        assert_eq!(bytes, outcome.bytes("indexed").len() as u64);
+        let probed = outcome.probed("indexed", "packet=size");
+        let sizes: Vec<u64> = probed
+            .lines()
+            .map(|line| value(line, "size").parse().expect("a size"))
+            .collect();
+        let indexed: Vec<u64> = lines
+            .iter()
+            .filter(|line| line.bytes > 0)
+            .map(|line| line.bytes)
+            .collect();
+        assert_eq!(sizes, indexed);
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn late_consumer_gets_the_headers_that_are_not_repeated() {
-    let guest = Guest::h264("late");
-    let picture = Picture::new("YU12", 640, 480);
-    guest.put("in", &picture.pattern(0..20));
-    let outcome = guest.run(
-        r"
-        engine run --size 640x480 --gop 8 --repeat-headers off
+fn late_consumer_gets_the_headers_that_are_not_repeated() -> Phase {
+    let mut phase = Phase::new("late_consumer_gets_the_headers_that_are_not_repeated");
+    let picture = Picture::new("YU12", 160, 128);
+    phase.put("in", &picture.pattern(0..20));
+    let script = r"
+        engine run --size 160x128 --gop 8 --repeat-headers off
         start push framemill push --from /host/in --frames 12 --fps max
         ended push
         start late framemill tap --to /host/late
@@ -169,20 +176,17 @@ fn late_consumer_gets_the_headers_that_are_not_repeated() {
         kill $(counter pid)
         ended late
         ended run
-        ",
-    );
-    outcome.succeeded(&["push", "late", "run"]);
-    // The newest key frame was the ninth of twelve.
-    let expected = &picture.pattern(0..12)[8 * picture.frame_bytes()..];
-    assert!(outcome.decoded("late") == expected, "{}", outcome.story());
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["push", "late", "run"]);
+        // The newest key frame was the ninth of twelve.
+        let expected = &picture.pattern(0..12)[8 * picture.frame_bytes()..];
+        assert!(outcome.decoded("late") == expected, "{}", outcome.story());
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
-    let guest = Guest::h264("refused");
-    let outcome = guest.run(
-        r"
+fn settings_that_the_encoder_cannot_do_are_refused_by_name() -> Phase {
+    let script = r"
         refused() {
             name=$1
             shift
@@ -206,8 +210,8 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
         kill $run
         ended run
         cp run.log /host/sixty.log
-        ",
-    );
+        ";
+    Phase::new("settings_that_the_encoder_cannot_do_are_refused_by_name").run(script, |outcome| {
     for (name, sentence) in [
         (
             "constant",
@@ -255,44 +259,39 @@ fn settings_that_the_encoder_cannot_do_are_refused_by_name() {
         log.contains("489600 macroblocks/s: this encoder is specified for 245760"),
         "{log}"
     );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn slow_rates_and_all_intra_do_not_hang_the_firmware() {
-    let guest = Guest::h264("slow");
-    guest.put("in", &Picture::new("YU12", 320, 240).pattern(0..8));
-    let outcome = guest.run(
-        r"
+fn slow_rates_and_all_intra_do_not_hang_the_firmware() -> Phase {
+    let mut phase = Phase::new("slow_rates_and_all_intra_do_not_hang_the_firmware");
+    phase.put("in", &Picture::new("YU12", 320, 240).pattern(0..8));
+    let script = r"
         once 320 240 YU12 /host/in /host/slow --fps 5
         cp run.log /host/slow.log
         # Slowly, so that frames would queue up if they could.
         knob encode_us 30000
         once 320 240 YU12 /host/in /host/intra --gop 1
-        ",
-    );
-    assert!(
-        outcome
-            .text("slow.log")
-            .contains("the rate declared to the encoder is 9 frames/s")
-    );
-    assert_eq!(key_frames(&outcome, "slow"), [0]);
-    assert_eq!(key_frames(&outcome, "intra"), [0, 1, 2, 3, 4, 5, 6, 7]);
-    for name in ["slow", "intra"] {
+        ";
+    phase.run(script, move |outcome| {
         assert!(
-            outcome.decoded(name) == outcome.bytes("in"),
-            "{name}: {}",
-            outcome.story()
+            outcome
+                .text("slow.log")
+                .contains("the rate declared to the encoder is 9 frames/s")
         );
-    }
+        assert_eq!(key_frames(outcome, "slow"), [0]);
+        assert_eq!(key_frames(outcome, "intra"), [0, 1, 2, 3, 4, 5, 6, 7]);
+        for name in ["slow", "intra"] {
+            assert!(
+                outcome.decoded(name) == outcome.bytes("in"),
+                "{name}: {}",
+                outcome.story()
+            );
+        }
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn rate_control_options_reach_the_driver() {
-    let guest = Guest::h264("controls");
-    let outcome = guest.run(
-        r"
+fn rate_control_options_reach_the_driver() -> Phase {
+    let script = r"
         traced_controls() {
             strace -e trace=ioctl -o $1.trace framemill run $encoder --size 640x480 $2 2>$1.log &
             until_true grep -q 'running: ' $1.log
@@ -304,46 +303,47 @@ fn rate_control_options_reach_the_driver() {
         traced_controls all '--bitrate 3M --bitrate-mode cbr --profile main --level 4.2 --min-qp 12 --max-qp 40 --gop 15'
         traced_controls high '--max-qp 18'
         traced_controls named '--control h264_level=13'
-        ",
-    );
-    let calls = outcome.text("all");
-    // Control ids and values, as strace writes them.
-    for (id, value) in [
-        ("BITRATE", 3_000_000),
-        ("BITRATE_MODE", 1),
-        ("H264_PROFILE", 2),
-        ("H264_LEVEL", 13),
-        ("H264_MIN_QP", 12),
-        ("H264_MAX_QP", 40),
-        ("H264_I_PERIOD", 15),
-        ("GOP_SIZE", 15),
-        ("REPEAT_SEQ_HEADER", 1),
-    ] {
-        let set = calls
-            .lines()
-            .filter(|line| line.contains(&format!("V4L2_CID_MPEG_VIDEO_{id},")));
-        let value = format!("value={value},");
+        ";
+    Phase::new("rate_control_options_reach_the_driver").run(script, |outcome| {
+        let calls = outcome.text("all");
+        // Control ids and values, as strace writes them.
+        for (id, value) in [
+            ("BITRATE", 3_000_000),
+            ("BITRATE_MODE", 1),
+            ("H264_PROFILE", 2),
+            ("H264_LEVEL", 13),
+            ("H264_MIN_QP", 12),
+            ("H264_MAX_QP", 40),
+            ("H264_I_PERIOD", 15),
+            ("GOP_SIZE", 15),
+            ("REPEAT_SEQ_HEADER", 1),
+        ] {
+            let set = calls
+                .lines()
+                .filter(|line| line.contains(&format!("V4L2_CID_MPEG_VIDEO_{id},")));
+            let value = format!("value={value},");
+            assert!(
+                set.clone().any(|line| line.contains(&value)),
+                "{id} {value} {calls}"
+            );
+        }
+        // No coded buffer is smaller than 1.5 MiB.
+        assert!(calls.contains("sizeimage=1572864"), "{calls}");
+        let log = outcome.text("all.log");
         assert!(
-            set.clone().any(|line| line.contains(&value)),
-            "{id} {value} {calls}"
+            log.contains("a constant bitrate is erratic on this encoder"),
+            "{log}"
         );
-    }
-    // No coded buffer is smaller than 1.5 MiB.
-    assert!(calls.contains("sizeimage=1572864"), "{calls}");
-    let log = outcome.text("all.log");
-    assert!(
-        log.contains("a constant bitrate is erratic on this encoder"),
-        "{log}"
-    );
-    assert!(
-        log.contains("640x480 at 30/1 frames/s, 3000000 bit/s cbr, profile main, level 4.2"),
-        "{log}"
-    );
-    // The driver's own least quantiser gives way, and a level that was named stays.
-    assert!(
-        outcome
-            .text("high.log")
-            .contains("the least quantiser is 18, too")
-    );
-    assert!(outcome.text("named.log").contains(", level 4.2"));
+        assert!(
+            log.contains("640x480 at 30/1 frames/s, 3000000 bit/s cbr, profile main, level 4.2"),
+            "{log}"
+        );
+        // The driver's own least quantiser gives way, and a level that was named stays.
+        assert!(
+            outcome
+                .text("high.log")
+                .contains("the least quantiser is 18, too")
+        );
+        assert!(outcome.text("named.log").contains(", level 4.2"));
+    })
 }

@@ -10,7 +10,7 @@ use crate::frames::Picture;
 use crate::support::{Guest, Outcome};
 
 const SIDE: u32 = 32;
-const FRAMES: usize = 3000;
+const FRAMES: usize = 1200;
 const DIFFERENT: usize = 48;
 
 /// The packets that a tap had, by their numbers.
@@ -87,5 +87,5 @@ fn every_byte_is_right_when_two_processors_hammer_both_rings() {
         lapped += told;
     }
     println!("{lapped} packets lost by consumers that were stopped");
-    assert!(lapped > 300, "nobody was lapped: {}", outcome.story());
+    assert!(lapped > 90, "nobody was lapped: {}", outcome.story());
 }

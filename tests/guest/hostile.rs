@@ -5,15 +5,19 @@
 //! `FRAMEMILL_HOSTILE_SEED`, and `FRAMEMILL_HOSTILE_SECONDS` for each, in the guest's time.
 
 use std::env;
+use std::fmt::Debug;
+use std::str::FromStr;
 
 use crate::accounting::{ends_as_it_was, stat};
 use crate::frames::Picture;
+use crate::phases::Phase;
 use crate::support::{Guest, Outcome};
 
 /// `hostile NAME MODE [USER]`: starts such a client. `honest N`: so many frames from /tmp/in. `files`: descriptors that the engine has;
 /// `few`: whether they are no more than $files.
 /// `load`: the processor's time that it has used, hundredths of a second.
 const CLIENTS: &str = r#"
+    . /host/settings
     encoder='--device /dev/video11 --codec H264 --size 320x240 --socket-mode 777' shape=
     cp /host/hostile /tmp/
     chmod 755 /tmp/hostile
@@ -27,33 +31,33 @@ const CLIENTS: &str = r#"
 "#;
 
 /// Seconds for each client when nobody says how many.
-const SECONDS: u64 = 2;
+const SECONDS: f64 = 0.5;
 
 /// A number that the environment says, or this one.
-fn setting(name: &str, otherwise: u64) -> u64 {
+fn setting<T: FromStr<Err: Debug>>(name: &str, otherwise: T) -> T {
     let said = env::var(name).ok().filter(|said| !said.is_empty());
     said.map_or(otherwise, |said| said.parse().expect(name))
 }
 
 /// A guest with such clients; a short time for each of them, unless the environment says otherwise.
-fn guest(name: &str) -> Guest {
+fn guest() -> Guest {
+    let seed = setting("FRAMEMILL_HOSTILE_SEED", 1_u64);
     let seconds = setting("FRAMEMILL_HOSTILE_SECONDS", SECONDS);
-    // Up to five of them one after the other; the host needs some ten times as long.
-    let guest = Guest::h264(name)
+    println!("FRAMEMILL_HOSTILE_SEED={seed} FRAMEMILL_HOSTILE_SECONDS={seconds}");
+    // Some twenty of them one after the other; the host needs some ten times as long.
+    let guest = Guest::h264("hostile")
         .steady()
-        .patience(600 + 60 * seconds)
+        .patience(600 + (200.0 * seconds) as u64)
         .with_setup(CLIENTS);
     guest.compile("tests/vm/hostile.c", "hostile");
+    let settings = format!(
+        "seed={seed} seconds={seconds} ms={}\n",
+        (seconds * 1000.0) as u64
+    );
+    guest.put("settings", settings.as_bytes());
     let picture = Picture::new("YU12", 320, 240);
     guest.put("in", &picture.noisy(0..8));
     guest
-}
-
-fn run(guest: &Guest, script: &str) -> Outcome {
-    let seed = setting("FRAMEMILL_HOSTILE_SEED", 1);
-    let seconds = setting("FRAMEMILL_HOSTILE_SECONDS", SECONDS);
-    println!("FRAMEMILL_HOSTILE_SEED={seed} FRAMEMILL_HOSTILE_SECONDS={seconds}");
-    guest.run(&format!("seed={seed} seconds={seconds}\n{script}"))
 }
 
 /// That a stream is the eight frames of /host/in, over and over, and nothing else.
@@ -92,11 +96,38 @@ fn balanced(outcome: &Outcome, heard: &[u64; 16]) {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine() {
-    let guest = guest("hostile-strangers");
-    let outcome = run(
-        &guest,
-        r"
+fn hostile_clients_leave_the_engine_to_honest_ones() {
+    guest().phases(&[
+        strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine(),
+        a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next(),
+        a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time(),
+        floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_it(),
+    ]);
+}
+
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn hostile_producers_leave_the_engine_to_honest_ones() {
+    guest().phases(&[
+        hostile_producers(
+            "producers",
+            "producer steps",
+            "",
+            &[BAD_FRAME_RING, BAD_MESSAGE],
+        ),
+        // Who wishes for all kinds of frames.
+        hostile_producers(
+            "wishes",
+            "wishes",
+            "encoder='--device /dev/video11 --codec H264 --socket-mode 777' shape='--size 320x240 --format YU12'",
+            &[BAD_FRAME_RING, BAD_MESSAGE, NOT_ENCODED],
+        ),
+    ]);
+}
+
+fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine()
+-> Phase {
+    let script = r"
         engine run --producer-uid 0 --control-uid 0
         start tap framemill tap --from oldest --all --to /tmp/out
         until_true reached consumers_attached 1
@@ -107,7 +138,7 @@ fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after
         for mode in steps crowd flood seals; do hostile $mode $mode; done
         from=$(ms)
         frames=0
-        while [ $(($(ms) - from)) -lt $((seconds * 1000)) ]; do
+        while [ $(($(ms) - from)) -lt $ms ]; do
             honest 16 '--fps 60'
             frames=$((frames + 16))
             # Also when the crowd has every place that it can have.
@@ -123,30 +154,34 @@ fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after
         ended run
         ended tap
         cp out /host/out
-        ",
-    );
-    outcome.succeeded(&["messages", "crowd", "flood", "steps", "seals", "run", "tap"]);
-    let frames = is_the_input_over_and_over(&outcome, "out");
-    assert_eq!(
-        frames as u64,
-        outcome.number("frames"),
-        "{}",
-        outcome.story()
-    );
-    let json = outcome.text("stat.json");
-    let heard = refusals(&outcome);
-    balanced(&outcome, &heard);
-    assert_eq!(stat(&json, "producers_cut_off"), 0, "{json}");
-    assert_eq!(
-        (stat(&json, "restarts"), stat(&json, "frames_dropped")),
-        (0, 0),
-        "{json}"
-    );
-    // Those that heard why; more were refused than listened.
-    assert!(
-        heard[TOO_MANY] > 0 && heard[BAD_MESSAGE] > 0 && heard[NOT_ALLOWED] > 0,
-        "{heard:?}"
-    );
+        ";
+    Phase::new(
+        "strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine",
+    )
+    .run(script, |outcome| {
+        outcome.succeeded(&["messages", "crowd", "flood", "steps", "seals", "run", "tap"]);
+        let frames = is_the_input_over_and_over(outcome, "out");
+        assert_eq!(
+            frames as u64,
+            outcome.number("frames"),
+            "{}",
+            outcome.story()
+        );
+        let json = outcome.text("stat.json");
+        let heard = refusals(outcome);
+        balanced(outcome, &heard);
+        assert_eq!(stat(&json, "producers_cut_off"), 0, "{json}");
+        assert_eq!(
+            (stat(&json, "restarts"), stat(&json, "frames_dropped")),
+            (0, 0),
+            "{json}"
+        );
+        // Those that heard why; more were refused than listened.
+        assert!(
+            heard[TOO_MANY] > 0 && heard[BAD_MESSAGE] > 0 && heard[NOT_ALLOWED] > 0,
+            "{heard:?}"
+        );
+    })
 }
 
 /// The reasons as `stat` names them; the first one's number is 1.
@@ -191,12 +226,14 @@ fn refusals(outcome: &Outcome) -> [u64; 16] {
 
 /// Hostile producers of these kinds one after the other, three clients at once, and an honest producer after each; the last one's frames
 /// are looked at.
-fn hostile_producers(name: &str, kinds: &str, setup: &str) -> [u64; 16] {
-    let guest = guest(name);
-    let outcome = run(
-        &guest,
-        &format!(
-            r"
+fn hostile_producers(
+    name: &'static str,
+    kinds: &'static str,
+    setup: &str,
+    reasons: &'static [usize],
+) -> Phase {
+    let script = format!(
+        r"
         kinds='{kinds}'
         {setup}
         engine run
@@ -235,50 +272,25 @@ fn hostile_producers(name: &str, kinds: &str, setup: &str) -> [u64; 16] {
         ended tap
         cp last /host/last
         "
-        ),
     );
-    outcome.succeeded(&["both1", "both2", "both3", "last", "run", "tap"]);
-    for kind in kinds.split(' ') {
-        outcome.succeeded(&[&format!("{kind}1"), &format!("{kind}2")]);
-    }
-    let json = outcome.text("stat.json");
-    let heard = refusals(&outcome);
-    balanced(&outcome, &heard);
-    println!("refused, by reason: {heard:?}");
-    assert!(
-        heard[BAD_FRAME_RING] > 0 && heard[BAD_MESSAGE] > 0,
-        "{heard:?}"
-    );
-    let failures = ["stalls", "restarts", "reopens"].map(|name| stat(&json, name));
-    assert_eq!(failures, [0; 3], "{json}");
-    assert_eq!(is_the_input_over_and_over(&outcome, "last"), 8);
-    heard
+    Phase::new(name).run(&script, move |outcome| {
+        outcome.succeeded(&["both1", "both2", "both3", "last", "run", "tap"]);
+        for kind in kinds.split(' ') {
+            outcome.succeeded(&[&format!("{kind}1"), &format!("{kind}2")]);
+        }
+        let json = outcome.text("stat.json");
+        let heard = refusals(outcome);
+        balanced(outcome, &heard);
+        println!("refused, by reason: {heard:?}");
+        assert!(reasons.iter().all(|&reason| heard[reason] > 0), "{heard:?}");
+        let failures = ["stalls", "restarts", "reopens"].map(|name| stat(&json, name));
+        assert_eq!(failures, [0; 3], "{json}");
+        assert_eq!(is_the_input_over_and_over(outcome, "last"), 8);
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn hostile_producers_leave_the_engine_to_honest_ones() {
-    hostile_producers("hostile-producers", "producer steps", "");
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn wishes_for_all_kinds_of_frames_leave_the_engine_to_those_who_want_theirs() {
-    let heard = hostile_producers(
-        "hostile-wishes",
-        "wishes",
-        "encoder='--device /dev/video11 --codec H264 --socket-mode 777' shape='--size 320x240 --format YU12'",
-    );
-    assert!(heard[NOT_ENCODED] > 0, "{heard:?}");
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next() {
-    let guest = guest("hostile-former");
-    let outcome = run(
-        &guest,
-        r"
+fn a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next() -> Phase {
+    let script = r"
         engine run --memory export
         hostile former former root
         until_true grep -q former former.said
@@ -291,22 +303,21 @@ fn a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next() {
         ended run
         ended tap
         cp out /host/out
-        ",
-    );
-    outcome.succeeded(&["former", "run", "tap"]);
-    assert_eq!(is_the_input_over_and_over(&outcome, "out"), 64);
-    let json = outcome.text("stat.json");
-    balanced(&outcome, &refusals(&outcome));
-    assert_eq!(stat(&json, "producers_cut_off"), 1, "{json}");
+        ";
+    Phase::new("a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next").run(
+        script,
+        |outcome| {
+            outcome.succeeded(&["former", "run", "tap"]);
+            assert_eq!(is_the_input_over_and_over(outcome, "out"), 64);
+            let json = outcome.text("stat.json");
+            balanced(outcome, &refusals(outcome));
+            assert_eq!(stat(&json, "producers_cut_off"), 1, "{json}");
+        },
+    )
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time() {
-    let guest = guest("hostile-mute");
-    let outcome = run(
-        &guest,
-        r"
+fn a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time() -> Phase {
+    let script = r"
         engine run
         seconds=2.5
         hostile mute mute root
@@ -320,23 +331,22 @@ fn a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time() {
         framemill stat --json >/host/stat.json
         kill $run
         ended run
-        ",
-    );
-    outcome.succeeded(&["mute", "run"]);
-    assert!(outcome.number("load") < 20, "{}", outcome.story());
-    assert_eq!(stat(&outcome.text("stat.json"), "producers_cut_off"), 1);
+        ";
+    Phase::new("a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time").run(
+        script,
+        |outcome| {
+            outcome.succeeded(&["mute", "run"]);
+            assert!(outcome.number("load") < 20, "{}", outcome.story());
+            assert_eq!(stat(&outcome.text("stat.json"), "producers_cut_off"), 1);
+        },
+    )
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_it() {
-    let guest = guest("hostile-flood");
-    let outcome = run(
-        &guest,
-        r#"
+fn floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_it() -> Phase {
+    let script = r#"
         seconds=600
         engine run --producer-uid 0 --control-uid 0
-        # Milliseconds for 600 frames beside these.
+        # Milliseconds for 150 frames beside these.
         beside() {
             what=$1 among=
             shift
@@ -346,7 +356,7 @@ fn floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_i
             done
             sleep 0.2
             from=$(ms)
-            honest 600
+            honest 150
             say $what $(($(ms) - from))
             # Without a name, wait would wait for the engine.
             [ -z "$among" ] || { kill $among; wait $among; }
@@ -356,18 +366,20 @@ fn floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_i
         for mode in messages crowd flood steps; do beside $mode $mode; done
         kill $run
         ended run
-        "#,
-    );
-    outcome.succeeded(&["run"]);
-    // A process that never sleeps takes its share of the one processor.
-    let spinner = outcome.number("spinner");
-    assert!(spinner > outcome.number("nobody"), "{}", outcome.story());
-    for mode in ["messages", "crowd", "flood", "steps"] {
-        let took = outcome.number(mode);
-        println!("{mode}: {took} ms, beside a spinner {spinner} ms");
-        assert!(
-            took < 2 * spinner,
-            "{mode}: {took} ms, beside a spinner {spinner} ms"
-        );
-    }
+        "#;
+    Phase::new("floods_cost_the_encoder_no_more_than_processes_that_have_nothing_to_do_with_it")
+        .run(script, |outcome| {
+            outcome.succeeded(&["run"]);
+            // A process that never sleeps takes its share of the one processor.
+            let spinner = outcome.number("spinner");
+            assert!(spinner > outcome.number("nobody"), "{}", outcome.story());
+            for mode in ["messages", "crowd", "flood", "steps"] {
+                let took = outcome.number(mode);
+                println!("{mode}: {took} ms, beside a spinner {spinner} ms");
+                assert!(
+                    took < 2 * spinner,
+                    "{mode}: {took} ms, beside a spinner {spinner} ms"
+                );
+            }
+        })
 }
