@@ -10,16 +10,14 @@
 : "${root:?}"
 
 _board_tests=(
-    accounting::drain_on_a_signal_loses_no_committed_frame::multi_planar
-    away::poll_that_fails_while_the_encoder_is_away_is_survived
-    camera::camera_reaches_the_stream_without_a_copy
-    camera_trouble::encoder_that_is_reopened_has_its_new_buffers_filled_by_the_camera
-    consumers::consumers_miss_nothing_while_others_stop_or_die::multi_planar
-    ctl::bitrate_gop_and_controls_change_without_a_teardown
-    engine::running_engine_makes_no_call_that_changes_its_memory::single_planar
-    errors::wrong_command_lines_and_devices_are_told
-    h264::pixels_are_exact_at_480_rows
-    h264::stream_is_what_the_options_say
+    accounting::every_frame_is_published_or_counted_as_dropped
+    away::an_encoder_that_leaves_and_comes_back_is_used_again
+    camera::cameras_pictures_reach_the_stream_and_none_is_copied_without_need
+    consumers::each_consumer_knows_what_it_missed_and_disturbs_nobody
+    ctl::changes_reach_a_stream_that_goes_on_or_are_refused
+    engine::a_running_engine_keeps_to_its_memory
+    errors::each_failure_has_its_exit_code_and_one_sentence
+    h264::pixels_are_exact_also_where_lines_are_padded
     import::padded_rows_are_imported_as_they_lie
     model::coded_frames_in_pieces_are_joined
     model::stalled_encoder_is_restarted_and_its_frames_are_counted

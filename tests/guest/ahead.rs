@@ -3,16 +3,17 @@
 
 use crate::accounting::{Line, index, stat, summary};
 use crate::frames::Picture;
+use crate::phases::Phase;
 use crate::support::{Guest, Outcome};
 
-const FRAMES: u64 = 30;
+const FRAMES: u64 = 12;
 
 fn picture() -> Picture {
-    Picture::new("YU12", 320, 240)
+    Picture::new("YU12", 160, 128)
 }
 
-fn guest(name: &str) -> Guest {
-    let guest = Guest::h264(name).steady();
+fn guest() -> Guest {
+    let guest = Guest::h264("ahead").steady();
     guest.put("in", &picture().noisy(0..FRAMES));
     guest
 }
@@ -68,15 +69,20 @@ fn check(outcome: &Outcome, name: &str, pushed: &[&str], frames: u64) {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn frames_that_an_encoder_holds_back_all_come_out() {
-    let guest = guest("ahead");
-    let outcome = guest.run(
-        r"
-        half=$((320 * 240 * 3 / 2 * 15))
+fn frames_that_an_encoder_holds_back_keep_their_timestamps() {
+    guest().phases(&[
+        frames_that_an_encoder_holds_back_all_come_out(),
+        a_frame_every_three_seconds_keeps_its_timestamp(),
+    ]);
+}
+
+fn frames_that_an_encoder_holds_back_all_come_out() -> Phase {
+    let script = r"
+        half=$((160 * 128 * 3 / 2 * 6))
         slowly() { head -c $half /host/in; sleep 3; tail -c $half /host/in; }
         for depth in 1 3; do
             knob look_ahead $depth
-            engine run --size 320x240
+            engine run --size 160x128
             start tap framemill tap --from oldest --all --to /host/stream$depth --index /host/stream$depth.index
             until_true reached consumers_attached 1
             try first$depth framemill push --from /host/in --fps 30
@@ -89,7 +95,7 @@ fn frames_that_an_encoder_holds_back_all_come_out() {
             ended run
             ended tap
 
-            start run framemill run $encoder --size 320x240 --once
+            start run framemill run $encoder --size 160x128 --once
             start tap framemill tap --wait 5000 --from oldest --all --to /host/once$depth --index /host/once$depth.index
             until_true reached consumers_attached 1
             slowly | framemill push --wait 5000 --from - --fps max 2>/tmp/last$depth.log
@@ -97,39 +103,37 @@ fn frames_that_an_encoder_holds_back_all_come_out() {
             ended run
             ended tap
         done
-        ",
-    );
-    for depth in ["1", "3"] {
-        let [first, second, last] =
-            ["first", "second", "last"].map(|name| format!("{name}{depth}"));
-        outcome.succeeded(&[&first, &second, &last, "run", "tap"]);
-        check(
-            &outcome,
-            &format!("stream{depth}"),
-            &[&first, &second],
-            2 * FRAMES,
-        );
-        nothing_lost(&outcome.text(&format!("stream{depth}.json")), 2 * FRAMES);
-        check(&outcome, &format!("once{depth}"), &[&last], FRAMES);
-    }
+        ";
+    Phase::new("frames_that_an_encoder_holds_back_all_come_out").run(script, |outcome| {
+        for depth in ["1", "3"] {
+            let [first, second, last] =
+                ["first", "second", "last"].map(|name| format!("{name}{depth}"));
+            outcome.succeeded(&[&first, &second, &last, "run", "tap"]);
+            check(
+                outcome,
+                &format!("stream{depth}"),
+                &[&first, &second],
+                2 * FRAMES,
+            );
+            nothing_lost(&outcome.text(&format!("stream{depth}.json")), 2 * FRAMES);
+            check(outcome, &format!("once{depth}"), &[&last], FRAMES);
+        }
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_frame_every_three_seconds_keeps_its_timestamp() {
+fn a_frame_every_three_seconds_keeps_its_timestamp() -> Phase {
+    let phase = Phase::new("a_frame_every_three_seconds_keeps_its_timestamp");
     // As a picture that stands still is sent now and then; and one that is wanted at another size after that.
-    let guest = guest("ahead-slow");
-    let outcome = guest.run(
-        r"
+    let script = r"
         knob look_ahead 1
         engine run --fps 30
         start tap framemill tap --from oldest --all --to /host/stream --index /host/stream.index
         until_true reached consumers_attached 1
-        try slow framemill push --fps 1/3 --size 320x240 --frames 5
-        try wide framemill push --fps 30 --size 640x480 --frames 5
+        try slow framemill push --fps 1/3 --size 160x128 --frames 4
+        try wide framemill push --fps 30 --size 192x128 --frames 4
         # One that is killed leaves frames inside, too.
-        start killed framemill push --fps 30 --size 640x480
-        until_true reached packets 20
+        start killed framemill push --fps 30 --size 192x128
+        until_true reached packets 12
         kill -9 $killed
         idle() { [ $(counter frames_in_flight) = 0 ]; }
         until_true idle
@@ -137,20 +141,21 @@ fn a_frame_every_three_seconds_keeps_its_timestamp() {
         kill $run
         ended run
         ended tap
-        ",
-    );
-    outcome.succeeded(&["slow", "wide", "run", "tap"]);
-    for name in ["slow", "wide"] {
-        let log = outcome.text(&format!("{name}.log"));
-        assert_eq!(summary(&log), (5, 5, 0), "{}", outcome.story());
-    }
-    let json = outcome.text("stat.json");
-    nothing_lost(&json, stat(&json, "frames_committed"));
-    let lines = index(&outcome, "stream.index");
-    let packets = packets(&lines, stat(&json, "packets"), 3, &outcome.story());
-    // Nothing was lost between the frames of one producer.
-    assert!(
-        packets[1..5].iter().all(|line| !line.is('D')),
-        "{packets:?}"
-    );
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["slow", "wide", "run", "tap"]);
+        for name in ["slow", "wide"] {
+            let log = outcome.text(&format!("{name}.log"));
+            assert_eq!(summary(&log), (4, 4, 0), "{}", outcome.story());
+        }
+        let json = outcome.text("stat.json");
+        nothing_lost(&json, stat(&json, "frames_committed"));
+        let lines = index(outcome, "stream.index");
+        let packets = packets(&lines, stat(&json, "packets"), 3, &outcome.story());
+        // Nothing was lost between the frames of one producer.
+        assert!(
+            packets[1..4].iter().all(|line| !line.is('D')),
+            "{packets:?}"
+        );
+    })
 }

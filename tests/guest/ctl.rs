@@ -1,11 +1,12 @@
 //! Changes while the engine runs: what `framemill ctl` says, and what it does to the stream.
 
 use crate::accounting::{index, stat};
-use crate::support::{Api, Guest};
+use crate::phases::Phase;
+use crate::support::Guest;
 
 /// A producer that goes on until it is killed, and a consumer.
 const STREAM: &str = r"
-    engine run --size 320x240 --gop 1000 --fps 60
+    engine run --size 160x128 --gop 1000 --fps 60
     start tap framemill tap --from oldest --all --to /host/out --index /host/index
     until_true reached consumers_attached 1
     start push framemill push --fps 60
@@ -18,9 +19,21 @@ fn streaming(script: &str) -> String {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn key_frames_on_request_are_merged_and_limited() {
-    let guest = Guest::h264("ctl-key");
-    let outcome = guest.run(&streaming(
+fn changes_reach_a_stream_that_goes_on_or_are_refused() {
+    let guest = Guest::h264("ctl");
+    guest.compile("tests/vm/peer.c", "peer");
+    guest.phases(&[
+        key_frames_on_request_are_merged_and_limited(),
+        bitrate_gop_and_controls_change_without_a_teardown(),
+        an_encoder_without_a_control_says_so(),
+        a_consumer_may_ask_for_a_key_frame_and_for_nothing_else(),
+        changes_that_would_outlive_the_level_are_refused(),
+        a_drain_that_ends_a_bad_producer_too_is_no_harm(),
+    ]);
+}
+
+fn key_frames_on_request_are_merged_and_limited() -> Phase {
+    let script = &streaming(
         r"
         framemill ctl key >/host/answer || give_up key
         until_true reached key_frames 2
@@ -37,33 +50,32 @@ fn key_frames_on_request_are_merged_and_limited() {
         ended run
         ended tap
         ",
-    ));
-    outcome.succeeded(&["drain", "run", "tap"]);
-    assert_eq!(outcome.text("answer"), "key 1\n");
-    assert_eq!(outcome.text("answers").lines().count(), 20);
-    let json = outcome.text("stat.json");
-    assert_eq!(stat(&json, "key_frames_requested"), 21);
-    // The first one at once, then at most two a second.
-    let seconds = (stat(&json, "uptime_ms") - outcome.number("before")) / 1000;
-    let forced = stat(&json, "key_frames_forced");
-    assert!(
-        (2..=3 + 2 * seconds).contains(&forced),
-        "{forced} in {seconds} s: {json}"
     );
-    let lines = index(&outcome, "index");
-    let keys = lines.iter().filter(|line| line.is('K')).count() as u64;
-    assert!(
-        (1 + forced..=2 + forced).contains(&keys),
-        "{keys} key frames, {forced} forced"
-    );
-    assert!(outcome.decoded("out").len() > 4 * 320 * 240);
+    Phase::new("key_frames_on_request_are_merged_and_limited").run(script, |outcome| {
+        outcome.succeeded(&["drain", "run", "tap"]);
+        assert_eq!(outcome.text("answer"), "key 1\n");
+        assert_eq!(outcome.text("answers").lines().count(), 20);
+        let json = outcome.text("stat.json");
+        assert_eq!(stat(&json, "key_frames_requested"), 21);
+        // The first one at once, then at most two a second.
+        let seconds = (stat(&json, "uptime_ms") - outcome.number("before")) / 1000;
+        let forced = stat(&json, "key_frames_forced");
+        assert!(
+            (2..=3 + 2 * seconds).contains(&forced),
+            "{forced} in {seconds} s: {json}"
+        );
+        let lines = index(outcome, "index");
+        let keys = lines.iter().filter(|line| line.is('K')).count() as u64;
+        assert!(
+            (1 + forced..=2 + forced).contains(&keys),
+            "{keys} key frames, {forced} forced"
+        );
+        assert!(outcome.decoded("out").len() > 4 * 160 * 128);
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn bitrate_gop_and_controls_change_without_a_teardown() {
-    let guest = Guest::h264("ctl-rate");
-    let outcome = guest.run(&streaming(
+fn bitrate_gop_and_controls_change_without_a_teardown() -> Phase {
+    let script = &streaming(
         r"
         { framemill ctl bitrate 2M; framemill ctl bitrate 1999999; framemill ctl control video_bitrate=500000
           framemill ctl control 0x9909cf=750000; framemill ctl gop 3; } >/host/answers
@@ -86,73 +98,74 @@ fn bitrate_gop_and_controls_change_without_a_teardown() {
         ended tap
         try gone framemill ctl key
         ",
-    ));
-    outcome.succeeded(&["all", "rare", "run", "tap"]);
-    // One or two that were on their way.
-    assert!(outcome.number("keys") <= 4, "{}", outcome.story());
-    // The driver rounds to its step.
-    let answers = "bitrate 2000000\nbitrate 2000000\ncontrol 500000\ncontrol 750000\ngop 3\n";
-    assert_eq!(outcome.text("answers"), answers);
-    for (name, exit, sentence) in [
-        (
-            "low",
-            4,
-            "bitrate: the driver takes 25000 to 25000000 in steps of 25000",
-        ),
-        ("absent", 4, "control: the driver has no such control"),
-        ("intra", 4, "control: the driver takes 2 to "),
-        ("gone", 9, "/run/framemill.sock"),
-    ] {
-        let log = outcome.text(&format!("{name}.log"));
-        assert_eq!(outcome.number(name), exit, "{log}");
-        assert!(log.contains(sentence), "{log}");
-    }
-    let json = outcome.text("stat.json");
-    assert_eq!((stat(&json, "generation"), stat(&json, "restarts")), (1, 0));
-    assert_eq!(stat(&json, "changes"), 10);
-    let lines = index(&outcome, "index");
-    // First one in a thousand, then one in three, in the end each.
-    let keys: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('K')).collect();
-    assert!(
-        keys.windows(2).any(|pair| pair[1] - pair[0] == 3),
-        "{keys:?}"
     );
-    let end = &keys[keys.len() - 10..];
-    assert!(
-        end.windows(2).all(|pair| pair[1] - pair[0] == 1),
-        "{keys:?}"
-    );
-    assert!(outcome.decoded("out").len() > 20 * 320 * 240);
+    Phase::new("bitrate_gop_and_controls_change_without_a_teardown").run(script, |outcome| {
+        outcome.succeeded(&["all", "rare", "run", "tap"]);
+        // One or two that were on their way.
+        assert!(outcome.number("keys") <= 4, "{}", outcome.story());
+        // The driver rounds to its step.
+        let answers = "bitrate 2000000\nbitrate 2000000\ncontrol 500000\ncontrol 750000\ngop 3\n";
+        assert_eq!(outcome.text("answers"), answers);
+        for (name, exit, sentence) in [
+            (
+                "low",
+                4,
+                "bitrate: the driver takes 25000 to 25000000 in steps of 25000",
+            ),
+            ("absent", 4, "control: the driver has no such control"),
+            ("intra", 4, "control: the driver takes 2 to "),
+            ("gone", 9, "/run/framemill.sock"),
+        ] {
+            let log = outcome.text(&format!("{name}.log"));
+            assert_eq!(outcome.number(name), exit, "{log}");
+            assert!(log.contains(sentence), "{log}");
+        }
+        let json = outcome.text("stat.json");
+        assert_eq!((stat(&json, "generation"), stat(&json, "restarts")), (1, 0));
+        assert_eq!(stat(&json, "changes"), 10);
+        let lines = index(outcome, "index");
+        // First one in a thousand, then one in three, in the end each.
+        let keys: Vec<usize> = (0..lines.len()).filter(|&at| lines[at].is('K')).collect();
+        assert!(
+            keys.windows(2).any(|pair| pair[1] - pair[0] == 3),
+            "{keys:?}"
+        );
+        let end = &keys[keys.len() - 10..];
+        assert!(
+            end.windows(2).all(|pair| pair[1] - pair[0] == 1),
+            "{keys:?}"
+        );
+        assert!(outcome.decoded("out").len() > 20 * 160 * 128);
+    })
 }
 
-both_apis! {
-    fn an_encoder_without_a_control_says_so(guest: &Guest) {
-        let outcome = guest.run(
-            r"
+fn an_encoder_without_a_control_says_so() -> Phase {
+    let script = r"
+        encoder='--device /dev/video0 --codec FWHT'
             engine run --size 640x368
-            try key framemill ctl key
-            try bitrate framemill ctl bitrate 1M
-            try gop framemill ctl gop 7
-            try drain framemill ctl drain
-            ended run
-            ",
-        );
+        try key framemill ctl key
+        try bitrate framemill ctl bitrate 1M
+        try gop framemill ctl gop 7
+        try drain framemill ctl drain
+        ended run
+        ";
+    Phase::new("an_encoder_without_a_control_says_so").run(script, |outcome| {
         outcome.succeeded(&["gop", "drain", "run"]);
         for name in ["key", "bitrate"] {
             assert_eq!(outcome.number(name), 4);
             let log = outcome.text(&format!("{name}.log"));
             assert!(log.contains("the driver has no such control"), "{log}");
         }
-        assert!(outcome.text("run.log").contains("a client ends the engine: draining"));
-    }
+        assert!(
+            outcome
+                .text("run.log")
+                .contains("a client ends the engine: draining")
+        );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
-    let guest = Guest::h264("ctl-consumer").steady();
-    guest.compile("tests/vm/peer.c", "peer");
-    let outcome = guest.run(&streaming(
+fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() -> Phase {
+    let script = &streaming(
         r"
         /host/peer /run/framemill.sock 1 1 2 1 >/host/peer.said || give_up peer
         until_true reached key_frames 2
@@ -162,23 +175,22 @@ fn a_consumer_may_ask_for_a_key_frame_and_for_nothing_else() {
         ended run
         ended tap
         ",
-    ));
-    outcome.succeeded(&["drain", "run", "tap"]);
-    // 4: the message does not fit the role.
-    assert_eq!(outcome.text("peer.said"), "kept\nkept\nrefused 4\n");
-    let json = outcome.text("stat.json");
-    assert_eq!(stat(&json, "key_frames_requested"), 2);
-    assert_eq!(
-        (stat(&json, "changes"), stat(&json, "clients_refused")),
-        (0, 1)
     );
+    Phase::new("a_consumer_may_ask_for_a_key_frame_and_for_nothing_else").run(script, |outcome| {
+        outcome.succeeded(&["drain", "run", "tap"]);
+        // 4: the message does not fit the role.
+        assert_eq!(outcome.text("peer.said"), "kept\nkept\nrefused 4\n");
+        let json = outcome.text("stat.json");
+        assert_eq!(stat(&json, "key_frames_requested"), 2);
+        assert_eq!(
+            (stat(&json, "changes"), stat(&json, "clients_refused")),
+            (0, 1)
+        );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn changes_that_would_outlive_the_level_are_refused() {
-    let guest = Guest::h264("ctl-level");
-    let outcome = guest.run(&streaming(
+fn changes_that_would_outlive_the_level_are_refused() -> Phase {
+    let script = &streaming(
         r"
         try bits framemill ctl bitrate 25m
         { framemill ctl control h264_profile=high; framemill ctl control h264_profile=4
@@ -204,7 +216,8 @@ fn changes_that_would_outlive_the_level_are_refused() {
         ended run
         ended tap
         ",
-    ));
+    );
+    Phase::new("changes_that_would_outlive_the_level_are_refused").run(script, |outcome| {
     outcome.succeeded(&["drain", "run", "tap"]);
     let high = "control 4 (High)\n";
     assert_eq!(
@@ -212,7 +225,7 @@ fn changes_that_would_outlive_the_level_are_refused() {
         format!("{high}{high}control 0 (Variable Bitrate)\n")
     );
     for (name, sentence) in [
-        // 320x240 at 60 frames/s and 10 Mbit/s need level 3, which High allows 12.5 Mbit/s.
+        // 160x128 at 60 frames/s and 10 Mbit/s need level 3, which High allows 12.5 Mbit/s.
         (
             "bits",
             "bitrate: level 3 allows 12500000 bit/s and stays while the engine runs; for more start it with --level 3.2",
@@ -234,15 +247,11 @@ fn changes_that_would_outlive_the_level_are_refused() {
         assert_eq!(outcome.number(name), 4, "{name}: {log}");
         assert!(log.contains(sentence), "{name}: {log}");
     }
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_drain_that_ends_a_bad_producer_too_is_no_harm() {
-    let guest = Guest::h264("ctl-bad");
-    guest.compile("tests/vm/peer.c", "peer");
-    let outcome = guest.run(
-        r"
+fn a_drain_that_ends_a_bad_producer_too_is_no_harm() -> Phase {
+    let script = r"
         engine run --size 320x240
         start tap framemill tap --from oldest --to /dev/null --index /host/index
         until_true reached consumers_attached 1
@@ -253,13 +262,14 @@ fn a_drain_that_ends_a_bad_producer_too_is_no_harm() {
         ended run
         ended tap
         wait $peer
-        ",
-    );
-    outcome.succeeded(&["drain", "run", "tap"]);
-    assert!(
-        outcome.text("run.log").contains("the producer is cut off"),
-        "{}",
-        outcome.story()
-    );
-    assert!(index(&outcome, "index").last().expect("a line").is('E'));
+        ";
+    Phase::new("a_drain_that_ends_a_bad_producer_too_is_no_harm").run(script, |outcome| {
+        outcome.succeeded(&["drain", "run", "tap"]);
+        assert!(
+            outcome.text("run.log").contains("the producer is cut off"),
+            "{}",
+            outcome.story()
+        );
+        assert!(index(outcome, "index").last().expect("a line").is('E'));
+    })
 }

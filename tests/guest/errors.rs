@@ -1,22 +1,30 @@
 //! Every way to fail that the guest can show: the tabled exit code, and one sentence that names what is wrong.
 
+use crate::phases::Phase;
 use crate::support::{Api, Guest, Outcome};
 
 /// A name, a command line, its exit code, and words that its sentence must have.
 type Case = (&'static str, &'static str, u64, &'static [&'static str]);
 
-/// Runs each, after `before`.
-fn check(guest: &Guest, before: &str, cases: &[Case], after: &str) -> Outcome {
+/// Runs each, after `before`; looks at the rest, too.
+fn check(
+    phase: Phase,
+    before: &str,
+    cases: &'static [Case],
+    after: &str,
+    rest: impl Fn(&Outcome) + 'static,
+) -> Phase {
     let mut script = before.to_owned();
     for (name, command, ..) in cases {
         script += &format!("\ncase_{name}() {{ {command} >out; }}\ntry {name} case_{name}\n");
     }
-    let outcome = guest.run(&(script + after));
-    for (name, _, exit, words) in cases {
-        assert_eq!(outcome.number(name), *exit, "{name}: {}", outcome.story());
-        one_sentence(&outcome, &format!("{name}.log"), words);
-    }
-    outcome
+    phase.run(&(script + after), move |outcome| {
+        for (name, _, exit, words) in cases {
+            assert_eq!(outcome.number(name), *exit, "{name}: {}", outcome.story());
+            one_sentence(outcome, &format!("{name}.log"), words);
+        }
+        rest(outcome);
+    })
 }
 
 /// That a log has one line of reason, with these words; a tap also tells what it has taken until then.
@@ -38,8 +46,16 @@ fn one_sentence(outcome: &Outcome, log: &str, words: &[&str]) {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn wrong_command_lines_and_devices_are_told() {
-    let guest = Guest::new("devices", Api::Single);
+fn each_failure_has_its_exit_code_and_one_sentence() {
+    Guest::new("errors", Api::Single).phases(&[
+        wrong_command_lines_and_devices_are_told(),
+        what_the_encoder_cannot_do_is_a_warning(),
+        missing_engines_second_engines_and_bad_input_are_told(),
+        device_that_appears_late_is_waited_for(),
+    ]);
+}
+
+fn wrong_command_lines_and_devices_are_told() -> Phase {
     let cases: &[Case] = &[
         ("command", "framemill", 2, &[]),
         ("unknown", "framemill flush", 2, &["flush"]),
@@ -141,33 +157,34 @@ fn wrong_command_lines_and_devices_are_told() {
             &["/dev/video99"],
         ),
     ];
-    check(&guest, "", cases, "");
-    // The same driver, found by itself; what it cannot do is a warning, not an error.
-    let guest = Guest::new("auto", Api::Multi);
-    let outcome = guest.run(
-        r"
+    let phase = Phase::new("wrong_command_lines_and_devices");
+    check(phase, "", cases, "", |_| ())
+}
+
+/// And the driver is found by itself.
+fn what_the_encoder_cannot_do_is_a_warning() -> Phase {
+    let script = r"
         start run framemill run --codec FWHT --size 640x368 --bitrate 1M --once
         try push framemill push --wait 5000 --frames 1 --fps max
         ended run
-        ",
-    );
-    outcome.succeeded(&["push", "run"]);
-    let log = outcome.text("run.log");
-    assert!(
-        log.contains("--bitrate has no effect") && log.contains("running: /dev/video0"),
-        "{log}"
-    );
+        ";
+    Phase::new("what_the_encoder_cannot_do_is_a_warning").run(script, |outcome| {
+        outcome.succeeded(&["push", "run"]);
+        let log = outcome.text("run.log");
+        assert!(
+            log.contains("--bitrate has no effect") && log.contains("running: /dev/video0"),
+            "{log}"
+        );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn missing_engines_second_engines_and_bad_input_are_told() {
-    let guest = Guest::new("clients", Api::Single);
+fn missing_engines_second_engines_and_bad_input_are_told() -> Phase {
+    let mut phase = Phase::new("missing_engines_second_engines_and_bad_input");
     let bytes = crate::frames::Picture::new("YU12", 640, 368).frame_bytes();
-    guest.put("short", &vec![0; bytes + 1000]);
-    guest.put("empty", &[]);
-    guest.put("small.y4m", b"YUV4MPEG2 W320 H240 F25:1\nFRAME\n");
-    guest.put("text.y4m", b"YUV4MPEG1 W640 H368\n");
+    phase.put("short", &vec![0; bytes + 1000]);
+    phase.put("empty", &[]);
+    phase.put("small.y4m", b"YUV4MPEG2 W320 H240 F25:1\nFRAME\n");
+    phase.put("text.y4m", b"YUV4MPEG1 W640 H368\n");
     let cases: &[Case] = &[
         (
             "push_alone",
@@ -254,8 +271,8 @@ fn missing_engines_second_engines_and_bad_input_are_told() {
             &["/none/out"],
         ),
     ];
-    let outcome = check(
-        &guest,
+    check(
+        phase,
         "engine run --size 640x368\nframemill push --frames 1 --fps max 2>push.log || give_up push\n",
         cases,
         r"
@@ -266,25 +283,23 @@ fn missing_engines_second_engines_and_bad_input_are_told() {
         kill $run
         ended run
         ",
-    );
-    // The engine was not disturbed.
-    outcome.succeeded(&["run"]);
-    assert_eq!(outcome.number("pipe"), 11);
-    let log = outcome.text("pipe.log");
-    assert!(
-        (log.contains("1 whole frames of the input not pushed")
-            || log.contains("1 frames pushed: 1 published"))
-            && log.contains("1000 bytes more"),
-        "{log}"
-    );
+        |outcome| {
+            // The engine was not disturbed.
+            outcome.succeeded(&["run"]);
+            assert_eq!(outcome.number("pipe"), 11);
+            let log = outcome.text("pipe.log");
+            assert!(
+                (log.contains("1 whole frames of the input not pushed")
+                    || log.contains("1 frames pushed: 1 published"))
+                    && log.contains("1000 bytes more"),
+                "{log}"
+            );
+        },
+    )
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn device_that_appears_late_is_waited_for() {
-    let guest = Guest::new("late_device", Api::Single);
-    let outcome = guest.run(
-        r"
+fn device_that_appears_late_is_waited_for() -> Phase {
+    let script = r"
         start run framemill run --device /tmp/encoder --codec FWHT --size 640x368 --once --wait-device 20000
         sleep 0.5
         [ -e /run/framemill.sock ] && give_up 'it runs without a device'
@@ -297,11 +312,12 @@ fn device_that_appears_late_is_waited_for() {
         until_true grep -q '^SigBlk:.*[4-7c-f]...$' /proc/$told/status
         kill $told
         ended told
-        ",
-    );
-    outcome.succeeded(&["push", "run"]);
-    assert_eq!(outcome.number("never"), 3);
-    one_sentence(&outcome, "never.log", &["/dev/video99"]);
-    assert_eq!(outcome.number("told"), 3);
-    one_sentence(&outcome, "told.log", &["waiting"]);
+        ";
+    Phase::new("device_that_appears_late_is_waited_for").run(script, |outcome| {
+        outcome.succeeded(&["push", "run"]);
+        assert_eq!(outcome.number("never"), 3);
+        one_sentence(outcome, "never.log", &["/dev/video99"]);
+        assert_eq!(outcome.number("told"), 3);
+        one_sentence(outcome, "told.log", &["waiting"]);
+    })
 }

@@ -2,14 +2,24 @@
 //! or encoded as they are meant.
 
 use crate::frames::Picture;
-use crate::support::{Api, Guest};
+use crate::phases::Phase;
+use crate::support::Guest;
 
+/// In a clock of its own: what a pipe brings within 200 ms is looked at as a whole, and a busy host must not stretch that.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn odd_sizes_are_rejected_before_the_driver_is_asked() {
-    let guest = Guest::h264("odd_sizes");
-    let outcome = guest.run(
-        r"
+fn frames_are_encoded_as_they_are_meant_or_rejected() {
+    Guest::h264("geometry").steady().phases(&[
+        odd_sizes_are_rejected_before_the_driver_is_asked(),
+        padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_rejected(),
+        odd_frames_are_padded_where_that_is_asked_for(),
+        an_encoder_that_takes_nv12_only_needs_no_options(),
+        a_y4m_headers_format_is_part_of_the_request(),
+    ]);
+}
+
+fn odd_sizes_are_rejected_before_the_driver_is_asked() -> Phase {
+    let script = r"
         for size in 853x480 640x361; do
             try size_$size strace -o size_$size.trace -e trace=ioctl framemill run $encoder --size $size
             say asked_$size $(grep -c VIDIOC_S_FMT size_$size.trace)
@@ -25,8 +35,8 @@ fn odd_sizes_are_rejected_before_the_driver_is_asked() {
         say refused_format $(counter refused_format)
         kill $run
         ended run
-        ",
-    );
+        ";
+    Phase::new("odd_sizes_are_rejected_before_the_driver_is_asked").run(script, |outcome| {
     outcome.succeeded(&["run"]);
     for (name, sentence) in [
         (
@@ -61,6 +71,7 @@ fn odd_sizes_are_rejected_before_the_driver_is_asked() {
     // The other request named its format, so that push knew.
     assert_eq!(outcome.number("refused_odd_size"), 1);
     assert_eq!(outcome.number("refused_format"), 1);
+    })
 }
 
 /// The frames of a tight file with `stride` bytes from row to row and `rows` rows in the first plane; the padding is noise.
@@ -95,22 +106,20 @@ fn y4m(parameters: &str, frames: &[u8], frame_bytes: usize) -> Vec<u8> {
     file
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_rejected() {
-    // Its own clock: what a pipe brings within 200 ms is looked at as a whole, and a busy host must not stretch that.
-    let guest = Guest::h264("padded_rows").steady();
+fn padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_rejected() -> Phase {
+    let mut phase = Phase::new(
+        "padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_rejected",
+    );
     for code in ["YU12", "NV12"] {
         let picture = Picture::new(code, 320, 240);
         let tight = picture.noisy(0..6);
-        guest.put(code, &tight);
-        guest.put(
+        phase.put(code, &tight);
+        phase.put(
             &format!("{code}.padded"),
             &with_padding(&picture, &tight, 384, 256),
         );
     }
-    let outcome = guest.run(
-        r"
+    let script = r"
         cp /host/YU12* /host/NV12* .
         for format in YU12 NV12; do
             engine run --size 320x240 --format $format
@@ -133,8 +142,8 @@ fn padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_reject
             ended tap
         done
         cp *.coded total.log part.log pipe.log first.log less.log /host
-        ",
-    );
+        ";
+    phase.run(script, move |outcome| {
     outcome.succeeded(&["run", "tap"]);
     for code in ["YU12", "NV12"] {
         assert_eq!(outcome.number(&format!("{code}.committed")), 0);
@@ -173,21 +182,19 @@ fn padded_rows_of_raw_input_are_passed_over_and_a_total_that_cannot_be_is_reject
         let log = outcome.text(&format!("{name}.log"));
         assert!(log.contains(sentence), "{name}: {log}");
     }
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn odd_frames_are_padded_where_that_is_asked_for() {
-    let guest = Guest::h264("odd_frames");
+fn odd_frames_are_padded_where_that_is_asked_for() -> Phase {
+    let mut phase = Phase::new("odd_frames_are_padded_where_that_is_asked_for");
     let odd = Picture::new("YU12", 319, 239);
     let frames = odd.noisy(0..4);
-    guest.put("odd", &frames);
-    guest.put(
+    phase.put("odd", &frames);
+    phase.put(
         "odd.y4m",
         &y4m("W319 H239 F30:1", &frames, odd.frame_bytes()),
     );
-    let outcome = guest.run(
-        r"
+    let script = r"
         engine run
         start tap framemill tap --from oldest --all --to /host/coded
         until_true reached consumers_attached 1
@@ -200,49 +207,47 @@ fn odd_frames_are_padded_where_that_is_asked_for() {
         kill $run
         ended run
         ended tap
-        ",
-    );
-    outcome.succeeded(&["run", "tap", "y4m", "raw"]);
-    assert_eq!((outcome.number("header"), outcome.number("size")), (11, 2));
-    assert_eq!(outcome.number("committed"), 0);
-    assert_eq!(outcome.number("width"), 320);
-    for name in ["header", "size"] {
-        let log = outcome.text(&format!("{name}.log"));
-        let sentence =
-            "319x239: the width must be even, 318 or 320; the height must be even, 238 or 240";
-        assert!(log.contains(sentence) && log.contains("--pad"), "{log}");
-    }
-    // The last column and the last row twice.
-    let mut expected = Vec::new();
-    for frame in frames.chunks_exact(odd.frame_bytes()) {
-        let (luma, chroma) = frame.split_at(319 * 239);
-        let mut rows: Vec<_> = luma.chunks_exact(319).collect();
-        rows.push(rows[238]);
-        for row in rows {
-            expected.extend_from_slice(row);
-            expected.push(row[318]);
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["run", "tap", "y4m", "raw"]);
+        assert_eq!((outcome.number("header"), outcome.number("size")), (11, 2));
+        assert_eq!(outcome.number("committed"), 0);
+        assert_eq!(outcome.number("width"), 320);
+        for name in ["header", "size"] {
+            let log = outcome.text(&format!("{name}.log"));
+            let sentence =
+                "319x239: the width must be even, 318 or 320; the height must be even, 238 or 240";
+            assert!(log.contains(sentence) && log.contains("--pad"), "{log}");
         }
-        expected.extend_from_slice(chroma);
-    }
-    assert!(
-        outcome.decoded("coded") == expected.repeat(2),
-        "{}",
-        outcome.story()
-    );
+        // The last column and the last row twice.
+        let mut expected = Vec::new();
+        for frame in frames.chunks_exact(odd.frame_bytes()) {
+            let (luma, chroma) = frame.split_at(319 * 239);
+            let mut rows: Vec<_> = luma.chunks_exact(319).collect();
+            rows.push(rows[238]);
+            for row in rows {
+                expected.extend_from_slice(row);
+                expected.push(row[318]);
+            }
+            expected.extend_from_slice(chroma);
+        }
+        assert!(
+            outcome.decoded("coded") == expected.repeat(2),
+            "{}",
+            outcome.story()
+        );
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn an_encoder_that_takes_nv12_only_needs_no_options() {
-    let guest = Guest::h264("nv12_only");
+fn an_encoder_that_takes_nv12_only_needs_no_options() -> Phase {
+    let mut phase = Phase::new("an_encoder_that_takes_nv12_only_needs_no_options");
     let picture = Picture::new("YU12", 320, 240);
     let frames = picture.noisy(0..4);
-    guest.put(
+    phase.put(
         "in.y4m",
         &y4m("W320 H240 F30:1", &frames, picture.frame_bytes()),
     );
-    let outcome = guest.run(
-        r"
+    let script = r"
         # NV12
         knob only_format 842094158
         start run framemill run --codec H264 --once
@@ -251,45 +256,45 @@ fn an_encoder_that_takes_nv12_only_needs_no_options() {
         framemill push --wait 5000 --from /host/in.y4m --fps max 2>push.log || give_up push
         ended run
         ended tap
-        ",
-    );
-    outcome.succeeded(&["run", "tap"]);
-    let log = outcome.text("run.log");
-    assert!(log.contains(" NV12 to H264"), "{log}");
-    assert!(outcome.decoded("coded") == frames, "{}", outcome.story());
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["run", "tap"]);
+        let log = outcome.text("run.log");
+        assert!(log.contains(" NV12 to H264"), "{log}");
+        assert!(outcome.decoded("coded") == frames, "{}", outcome.story());
+    })
 }
 
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_y4m_headers_format_is_part_of_the_request() {
-    let guest = Guest::new("y4m_format", Api::Single);
+fn a_y4m_headers_format_is_part_of_the_request() -> Phase {
+    let mut phase = Phase::new("a_y4m_headers_format_is_part_of_the_request");
     for (name, code, tag) in [
         ("c422", "422P", "C422"),
         ("mono", "GREY", "Cmono"),
         ("c420", "YU12", "C420"),
     ] {
         let picture = Picture::new(code, 640, 368);
-        let frames = picture.pattern(0..3);
+        let frames = picture.pattern(0..2);
         let parameters = format!("W640 H368 F30:1 {tag}");
-        guest.put(
+        phase.put(
             &format!("{name}.y4m"),
             &y4m(&parameters, &frames, picture.frame_bytes()),
         );
     }
-    let outcome = guest.run(
-        r"
-        engine run
+    let script = r"
+        encoder='--device /dev/video0 --codec FWHT'
+            engine run
         for name in c422 mono c420; do
             try $name framemill push --from /host/$name.y4m --fps max
             framemill stat --json >/host/$name.json
         done
         kill $run
         ended run
-        ",
-    );
-    outcome.succeeded(&["run", "c422", "mono", "c420"]);
-    for (name, format) in [("c422", "422P"), ("mono", "GREY"), ("c420", "YU12")] {
-        let json = outcome.text(&format!("{name}.json"));
-        assert!(json.contains(&format!(r#""format":"{format}""#)), "{json}");
-    }
+        ";
+    phase.run(script, move |outcome| {
+        outcome.succeeded(&["run", "c422", "mono", "c420"]);
+        for (name, format) in [("c422", "422P"), ("mono", "GREY"), ("c420", "YU12")] {
+            let json = outcome.text(&format!("{name}.json"));
+            assert!(json.contains(&format!(r#""format":"{format}""#)), "{json}");
+        }
+    })
 }

@@ -28,7 +28,7 @@ fn python_clients_write_what_tap_writes_and_send_their_own_pixels() {
     let outcome = guest.run(&format!(
         "{STREAM}{CLIENTS}
         stream exported ''
-        stream copied '' 640x480 copy
+        stream copied '' 160x128 copy
         stream imported '' - $(ls -d /dev/dma_heap/* | grep -v system)
         stream refused '' - /dev/dma_heap/system
         "
