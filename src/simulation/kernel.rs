@@ -61,6 +61,8 @@ pub(super) struct Kernel {
     /// Calls on devices since the engine last waited, and all of them.
     pub(super) calls_in_turn: u32,
     pub(super) calls: u64,
+    /// When a node was opened, or could not be, virtual ns.
+    pub(super) opens: Vec<u64>,
     /// Whether a queue was set up or started since then.
     pub(super) set_up_in_turn: bool,
     /// What calls took, ns.
@@ -86,6 +88,7 @@ impl Kernel {
             },
             calls_in_turn: 0,
             calls: 0,
+            opens: Vec::new(),
             set_up_in_turn: false,
             spent_ns: 0,
             last_line: String::new(),
@@ -98,6 +101,7 @@ impl Kernel {
         self.spend(self.nodes[at].call_ns);
         let node = &self.nodes[at];
         let now = self.shared.now();
+        self.opens.push(now);
         let refused = self.faults.strike(at, OPEN, now).or(node.absent);
         self.shared
             .trace(format_args!("open {path:?}: {refused:?}"));

@@ -54,6 +54,8 @@ mod plans;
 mod producer;
 mod queue;
 mod random;
+#[cfg(test)]
+mod recovery_plans;
 mod runner;
 mod scenario;
 mod shared;

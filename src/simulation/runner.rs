@@ -45,6 +45,8 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 pub(super) struct Report {
     pub(super) turns: u64,
     pub(super) calls: u64,
+    /// When a node was opened, or could not be, virtual ns.
+    pub(super) opens: Vec<u64>,
     pub(super) packets: u64,
     pub(super) virtual_ns: u64,
     pub(super) exit: u8,
@@ -147,6 +149,7 @@ pub(super) fn run(plan: &Plan, traces: bool) -> Result<Report, Wrong> {
         .map(|exit| Report {
             turns,
             calls: kernel.calls,
+            opens: core::mem::take(&mut kernel.opens),
             packets: kernel.shared.seen,
             virtual_ns,
             exit: exit as u8,
