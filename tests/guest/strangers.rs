@@ -7,7 +7,7 @@ use crate::support::{Guest, Outcome};
 /// `hostile NAME MODE SECONDS [USER]`: a client of `tests/vm/hostile.c`, its words in NAME.said. `honest N`: so many frames of /host/in
 /// at 60 a second.
 const CLIENTS: &str = r#"
-    encoder='--device /dev/video11 --codec H264 --size 320x240'
+    encoder='--device /dev/video11 --codec H264 --size 160x128'
     echo user1001:x:1001:1001::/:/bin/sh >>/etc/passwd
     cp /host/hostile /tmp/
     chmod 755 /tmp/hostile
@@ -18,42 +18,58 @@ const CLIENTS: &str = r#"
 fn guest(name: &str) -> Guest {
     let guest = Guest::h264(name).steady().with_setup(CLIENTS);
     guest.compile("tests/vm/hostile.c", "hostile");
-    guest.put("in", &Picture::new("YU12", 320, 240).noisy(0..8));
+    guest.put("in", &Picture::new("YU12", 160, 128).noisy(0..8));
     guest
 }
 
-/// A producer that left in this way goes on writing into its frame ring while an honest one, after it, pushes a second's frames.
-fn the_next_one_has_a_ring_of_its_own(way: &str, setup: &str) {
-    let guest = guest(&format!("strangers-{way}"));
-    let outcome = guest.run(&format!(
+/// One that left by itself; one that left right after an offer, while the encoder stops so slowly that it is gone before its answer; and one
+/// whose last frame takes the encoder longer than it stays. Each goes on writing into its frame ring while an honest one, after it, pushes
+/// half a second's frames.
+#[test]
+#[ignore = "boots the guest: scripts/test"]
+fn a_producer_that_left_in_whatever_way_cannot_reach_the_ring_of_the_next() {
+    let guest = guest("strangers-left");
+    let outcome = guest.run(
         r"
-        {setup}
-        start tap framemill tap --from oldest --all --to /tmp/out
-        until_true reached consumers_attached 1
-        hostile gone {way} 5
-        until_true grep -q {way} gone.said
-        knob encode_us 0
-        try push honest 60
-        framemill stat --json >/host/stat.json
-        say there $(kill -0 $gone && echo 1)
-        ended gone
-        kill $run
-        ended run
-        ended tap
-        cp out /host/out
-        "
-    ));
-    outcome.succeeded(&["push", "gone", "run", "tap"]);
-    assert_eq!(outcome.number("there"), 1, "it left the ring too early");
-    let json = outcome.text("stat.json");
-    assert_eq!(stat(&json, "producers_cut_off"), 0, "{json}");
-    assert_eq!(stat(&json, "frames_dropped"), 0, "{json}");
-    ends_with_the_input(&outcome, 60);
+        # gone WAY
+        gone() {
+            start tap framemill tap --from oldest --all --to /tmp/$1
+            until_true reached consumers_attached 1
+            hostile gone $1 60
+            until_true grep -q $1 gone.said
+            knob encode_us 0
+            try push honest 30
+            framemill stat --json >/host/$1.json
+            say $1 $(kill -0 $gone && echo there)
+            kill $gone
+            kill $run
+            ended run
+            ended tap
+            cp $1 /host/$1
+        }
+        engine run --memory export
+        gone left
+        knob streamoff_ms 50
+        engine run
+        gone offered
+        knob encode_us 200000
+        engine run
+        gone waited
+        ",
+    );
+    outcome.succeeded(&["push", "run", "tap"]);
+    for way in ["left", "offered", "waited"] {
+        assert_eq!(outcome.said(way), "there", "it left the ring too early");
+        let json = outcome.text(&format!("{way}.json"));
+        assert_eq!(stat(&json, "producers_cut_off"), 0, "{way}: {json}");
+        assert_eq!(stat(&json, "frames_dropped"), 0, "{way}: {json}");
+        ends_with_the_input(&outcome, way, 30);
+    }
 }
 
 /// That so many frames at a stream's end are those of /host/in, over and over.
-fn ends_with_the_input(outcome: &Outcome, frames: usize) {
-    let (decoded, input) = (outcome.decoded("out"), outcome.bytes("in"));
+fn ends_with_the_input(outcome: &Outcome, name: &str, frames: usize) {
+    let (decoded, input) = (outcome.decoded(name), outcome.bytes("in"));
     let bytes = frames * input.len() / 8;
     assert!(decoded.len() >= bytes, "{}", outcome.story());
     let expected = input.iter().cycle().take(bytes);
@@ -62,26 +78,6 @@ fn ends_with_the_input(outcome: &Outcome, frames: usize) {
         "{}",
         outcome.story()
     );
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_producer_that_left_by_itself_cannot_reach_the_ring_of_the_next() {
-    the_next_one_has_a_ring_of_its_own("left", "engine run --memory export");
-}
-
-/// The encoder stops so slowly that it is gone before its answer.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_producer_that_left_right_after_an_offer_cannot_reach_the_ring_of_the_next() {
-    the_next_one_has_a_ring_of_its_own("offered", "engine run; knob streamoff_ms 50");
-}
-
-/// Its last frame takes the encoder longer than it stays.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_producer_that_left_while_it_waited_cannot_reach_the_ring_of_the_next() {
-    the_next_one_has_a_ring_of_its_own("waited", "engine run; knob encode_us 200000");
 }
 
 /// Descriptors that are on their way to somebody who does not read count against the user that the engine became.
@@ -110,60 +106,31 @@ fn answers_that_a_stranger_never_reads_keep_nobody_else_from_being_served() {
     assert!(stat(&json, "clients_refused") >= 4 * 400, "{json}");
 }
 
+/// Offers without descriptors; producers that are cut off and come again. And one that is refused while it waits: its frame keeps the encoder
+/// busy meanwhile, so that the offer has to wait.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn offers_without_descriptors_do_not_fill_the_log() {
-    let guest = guest("strangers-empty");
-    let outcome = guest.run(
-        r"
-        engine run --memory export
-        hostile empty empty 3
-        ended empty
-        say lines $(wc -l <run.log)
-        try push honest 8
-        kill $run
-        ended run
-        ",
-    );
-    outcome.succeeded(&["empty", "push", "run"]);
-    assert!(outcome.number("lines") < 50, "{}", outcome.story());
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn producers_that_are_cut_off_and_come_again_do_not_fill_the_log() {
+fn strangers_that_come_again_and_again_do_not_fill_the_log_and_a_refused_one_was_the_one_for_once()
+{
     let guest = guest("strangers-again");
     let outcome = guest.run(
         r"
         engine run --memory export
-        hostile again again 2
-        ended again
-        cat again.said
-        say rounds $(counter producers_cut_off)
+        hostile empty empty 0.3
+        ended empty
+        say empty.lines $(wc -l <run.log)
+        # One line in a while, whatever it is about.
+        sleep 2
+        hostile again again 60
+        until_true reached producers_cut_off 60
+        kill $again
+        wait $again
         say lines $(grep -c 'cut off' run.log)
         try push honest 8
         kill $run
         ended run
-        ",
-    );
-    outcome.succeeded(&["again", "push", "run"]);
-    let [rounds, lines] = ["rounds", "lines"].map(|name| outcome.number(name));
-    assert!(
-        rounds > 50 && (1..=5).contains(&lines),
-        "{}",
-        outcome.story()
-    );
-}
-
-/// Its frame keeps the encoder busy meanwhile, so that the offer has to wait.
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_producer_that_is_refused_while_it_waits_was_the_one_for_once() {
-    let guest = guest("strangers-once");
-    let outcome = guest.run(
-        r"
-        engine run --once
         knob encode_us 200000
+        engine run --once
         hostile blunder blunder 2
         ended blunder
         cat blunder.said
@@ -171,7 +138,13 @@ fn a_producer_that_is_refused_while_it_waits_was_the_one_for_once() {
         ended run
         ",
     );
-    outcome.succeeded(&["blunder", "run"]);
+    outcome.succeeded(&["empty", "push", "blunder", "run"]);
+    let [empty, lines] = ["empty.lines", "lines"].map(|name| outcome.number(name));
+    assert!(
+        empty < 50 && (1..=5).contains(&lines),
+        "{}",
+        outcome.story()
+    );
     // Once, for a bad message; its frame was a frame like any other.
     assert!(
         outcome.text.contains("; refused: 0 0 0 1 0"),
