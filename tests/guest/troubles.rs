@@ -40,9 +40,10 @@ fn whose_memory_is_refused_on_the_encoders_return_is_copied_or_attaches_again() 
     let outcome = guest.run(&format!(
         "{CAMERA}{STEPS}{}",
         r"
+        knob null_mode Y
         # A camera. EXPBUF has no answer: the encoder's buffers cannot be filled by it.
         knob false_answers 1
-        engine camera --camera /dev/video4 --size 320x240 --format YUYV
+        engine camera --camera /dev/video4 --size 640x480 --format YUYV
         refused copied
         kill $camera
         ended camera
