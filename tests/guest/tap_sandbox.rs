@@ -1,6 +1,6 @@
 //! What `tap` may still do when its outputs are open: a tracer in its place asks the kernel for what it never does itself.
 
-use crate::support::{Api, Guest, Outcome};
+use crate::support::{Guest, Outcome};
 
 /// `asked NAME CALL ARGUMENT…`: what the kernel answers to `tap`. `taps OPTION…`: one that takes packets; `gone`: the end of it.
 const TOOLS: &str = r#"
@@ -22,7 +22,7 @@ const TOOLS: &str = r#"
         wait $tap
         say $1-status $?
     }
-    engine run --size 640x368
+    engine run --size 160x128
     framemill push --frames 8 --fps max 2>push.log || give_up push
 "#;
 
@@ -37,54 +37,7 @@ fn status(outcome: &Outcome, key: &str) -> String {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn tap_makes_and_removes_files_in_its_folder_alone() {
-    let guest = Guest::new("tap-files", Api::Single);
-    guest.compile("tests/vm/puppet.c", "puppet");
-    let outcome = guest.run(&format!(
-        r"{TOOLS}
-        taps
-        cat /proc/$tap/status >/host/status
-        asked file $openat $here =/tmp/file 0
-        asked detour $openat $here =/tmp/rec/../file 1
-        asked own $openat $here =/tmp/rec/000001 0
-        asked make $openat $here =/tmp/made 0101 0600
-        asked unlink $unlinkat $here =/tmp/file 0
-        asked node $openat $here =/dev/video0 2
-        asked mine $openat $here =/tmp/rec/000002 0301 0600
-        asked away $unlinkat $here =/tmp/rec/000002 0
-        # It is none the worse for it.
-        framemill push --frames 8 --fps max 2>push.log || give_up push
-        kill $tap
-        ended tap
-        cp tap.log /host/
-        # Without a recording there is no folder.
-        start tap framemill tap --from oldest --to /tmp/rec/bare
-        until_true test -s rec/bare
-        asked none $openat $here =/tmp/rec/000003 0301 0600
-        kill $tap
-        ended tap
-        kill $run
-        ended run
-        "
-    ));
-    assert_eq!(status(&outcome, "Seccomp"), "2");
-    assert_eq!(status(&outcome, "NoNewPrivs"), "1");
-    for name in ["file", "detour", "own", "make", "unlink", "node", "none"] {
-        // EACCES
-        assert_eq!(outcome.said(name), "answer -13", "{name}");
-    }
-    assert!(outcome.said("mine").starts_with("answer "));
-    assert!(!outcome.said("mine").contains('-'));
-    assert_eq!(outcome.said("away"), "answer 0");
-    outcome.succeeded(&["tap", "run"]);
-    let log = outcome.text("tap.log");
-    assert!(log.contains("16 packets taken"), "{log}");
-    assert!(!log.contains("not whole"), "{log}");
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_call_that_tap_never_makes_ends_it() {
+fn tap_makes_and_removes_files_in_its_folder_alone_and_a_call_that_it_never_makes_ends_it() {
     const CALLS: [(&str, &str); 10] = [
         ("execve", "$execve =/bin/sh 0 0"),
         ("clone", "$clone 17 0 0 0 0"),
@@ -103,15 +56,55 @@ fn a_call_that_tap_never_makes_ends_it() {
         ("socket", "$socket 1 1 0"),
         ("memory", "$mmap 0 4096 3 0x22 -1 0"),
     ];
-    let guest = Guest::new("tap-calls", Api::Single);
+    let guest = Guest::h264("tap-files");
     guest.compile("tests/vm/puppet.c", "puppet");
-    let mut script = TOOLS.to_owned();
+    let mut calls = String::new();
     for (how, option) in [("once", ""), ("again", "--reconnect 1000")] {
         for (name, call) in CALLS.into_iter().chain(AGAIN) {
-            script += &format!("taps {option}\nasked {how}-{name} {call}\ngone {how}-{name}\n");
+            calls += &format!("taps {option}\nasked {how}-{name} {call}\ngone {how}-{name}\n");
         }
     }
-    let outcome = guest.run(&script);
+    let outcome = guest.run(&format!(
+        r"{TOOLS}
+        taps
+        cat /proc/$tap/status >/host/status
+        asked file $openat $here =/tmp/file 0
+        asked detour $openat $here =/tmp/rec/../file 1
+        asked own $openat $here =/tmp/rec/000001 0
+        asked make $openat $here =/tmp/made 0101 0600
+        asked unlink $unlinkat $here =/tmp/file 0
+        asked node $openat $here =/dev/video0 2
+        asked mine $openat $here =/tmp/rec/000002 0301 0600
+        asked away $unlinkat $here =/tmp/rec/000002 0
+        # It is none the worse for it.
+        framemill push --frames 8 --fps max 2>push.log || give_up push
+        kill $tap
+        ended tap
+        cp tap.log /host/files.log
+        # Without a recording there is no folder.
+        start tap framemill tap --from oldest --to /tmp/rec/bare
+        until_true test -s rec/bare
+        asked none $openat $here =/tmp/rec/000003 0301 0600
+        kill $tap
+        ended tap
+        {calls}
+        kill $run
+        ended run
+        "
+    ));
+    assert_eq!(status(&outcome, "Seccomp"), "2");
+    assert_eq!(status(&outcome, "NoNewPrivs"), "1");
+    for name in ["file", "detour", "own", "make", "unlink", "node", "none"] {
+        // EACCES
+        assert_eq!(outcome.said(name), "answer -13", "{name}");
+    }
+    assert!(outcome.said("mine").starts_with("answer "));
+    assert!(!outcome.said("mine").contains('-'));
+    assert_eq!(outcome.said("away"), "answer 0");
+    outcome.succeeded(&["tap", "run"]);
+    let log = outcome.text("files.log");
+    assert!(log.contains("16 packets taken"), "{log}");
+    assert!(!log.contains("not whole"), "{log}");
     let killed = |name: &str| {
         // SIGSYS
         assert_eq!(outcome.said(name), "killed 31", "{name}");
@@ -126,37 +119,4 @@ fn a_call_that_tap_never_makes_ends_it() {
         let said = outcome.said(&format!("again-{name}"));
         assert!(said.starts_with("answer ") && !said.contains('-'), "{said}");
     }
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn a_kernel_without_landlock_is_warned_of_once_and_tap_goes_on_with_each_engine() {
-    let guest = Guest::new("tap-no-landlock", Api::Single).append("lsm=");
-    let outcome = guest.run(&format!(
-        r"{TOOLS}
-        taps --reconnect 50
-        kill $run
-        ended run
-        engine run --size 640x368
-        framemill push --frames 8 --fps max 2>push.log || give_up push
-        until_true test -s rec/000002
-        kill $tap
-        ended tap
-        cp tap.log /host/
-        kill $run
-        ended run
-        "
-    ));
-    outcome.succeeded(&["tap", "run"]);
-    let log = outcome.text("tap.log");
-    let warnings: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("not whole"))
-        .collect();
-    assert_eq!(
-        warnings,
-        [
-            "framemill: warning: the sandbox is not whole: Landlock is not in this kernel, seccomp on"
-        ]
-    );
 }
