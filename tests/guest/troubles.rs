@@ -57,7 +57,10 @@ fn whose_memory_is_refused_on_the_encoders_return_is_copied_or_attaches_again() 
         ended run
         "
     ));
-    outcome.succeeded(&["camera", "push", "run", "copied.imported", "again.imported"]);
+    outcome.succeeded(&["camera", "push", "run"]);
+    for name in ["copied.imported", "again.imported"] {
+        assert_eq!(outcome.number(name), 1, "{name}: {}", outcome.story());
+    }
     counted(&outcome, "camera.log");
     let json = outcome.text("copied.json");
     assert!(json.contains(r#""memory":"copy""#), "{json}");
