@@ -18,20 +18,20 @@ _board_tests=(
     engine::a_running_engine_keeps_to_its_memory
     errors::each_failure_has_its_exit_code_and_one_sentence
     h264::pixels_are_exact_also_where_lines_are_padded
-    import::padded_rows_are_imported_as_they_lie
-    model::coded_frames_in_pieces_are_joined
-    model::stalled_encoder_is_restarted_and_its_frames_are_counted
+    import::only_contiguous_memory_is_imported_by_the_pis_encoder
+    model::whole_frames_come_out_in_pieces_with_odd_first_buffers_and_at_an_uneven_pace
+    model::what_the_encoder_drops_damages_keeps_or_fails_is_counted_and_the_rest_is_whole
     process::only_term_int_and_hup_end_an_engine_and_they_do_in_good_order
-    producers::killed_producer_leaves_nothing_behind_and_the_next_one_works::multi_planar
+    producers::killed_producer_leaves_nothing_behind_and_the_next_one_works
     recording::segments_are_the_single_file_also_on_a_disk_that_takes_its_time
-    reshape::each_producer_gets_its_size_and_format_and_consumers_keep_their_ring::multi_planar
+    reshape::each_producer_gets_its_size_and_format_and_consumers_keep_their_ring
     sandbox::a_forbidden_call_ends_the_process_before_it_is_made
     sandbox::files_and_calls_that_the_loop_does_not_need_are_out_of_reach
     sandbox::the_engine_becomes_its_user_for_good
-    supervisor::a_socket_that_the_supervisor_made_is_used_and_stays
-    tap_sandbox::tap_makes_and_removes_files_in_its_folder_alone
+    supervisor::a_socket_that_the_supervisor_made_is_used_and_stays_and_a_sockets_group_may_connect
+    tap_sandbox::tap_makes_and_removes_files_in_its_folder_alone_and_a_call_that_it_never_makes_ends_it
     users::an_engine_of_a_user_serves_that_user_and_root_and_nobody_named_means_all
-    watch::check_tells_a_living_engine_from_a_stopped_an_ended_and_a_killed_one
+    watch::check_tells_a_living_engine_from_a_stopped_a_hanging_an_ended_and_a_killed_one
 )
 
 board_tests() {
