@@ -15,13 +15,13 @@ const FRAMES: usize = 15;
 #[ignore = "boots the guest: scripts/test"]
 fn ffmpeg_writes_a_file_of_what_the_engine_encodes() {
     let guest = Guest::h264("recipes").with_programs().patience(600);
-    let input = Picture::new("YU12", 320, 240).pattern(0..FRAMES as u64);
+    let input = Picture::new("YU12", 160, 128).pattern(0..FRAMES as u64);
     guest.put("in", &input);
     let recipe = text::blocks("FFmpeg: a file")[0];
     guest.put("recipe", recipe.as_bytes());
     let outcome = guest.run(
         r"
-        engine run --size 320x240 --fps 10 --gop 10
+        engine run --size 160x128 --fps 10 --gop 10
         cp /host/in .
         start recipe sh -e /host/recipe
         until_true reached consumers_attached 1
@@ -86,7 +86,7 @@ fn an_engine_of_go2rtc_ends_with_its_reader() {
         .replace("/dev/video0", "/dev/video4");
     let outcome = guest.run(&format!(
         "{CAMERA}
-        {{ {command} 2>/tmp/log; echo ended=$? >/tmp/code; }} | head -c 4000000 >/host/taken.ts
+        {{ {command} 2>/tmp/log; echo ended=$? >/tmp/code; }} | head -c 1000000 >/host/taken.ts
         until_true [ -s /tmp/code ]
         cat /tmp/code
         "
