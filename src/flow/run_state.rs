@@ -444,6 +444,40 @@ mod tests {
     }
 
     #[test]
+    fn an_end_counts_once_stop_was_sent_and_a_closed_queue_before_that_is_a_failure() {
+        for end in [End::Announced, End::Marked, End::Closed] {
+            let closed = end == End::Closed;
+            let mut state = RunState::<u8>::default();
+            assert_eq!(state.ends(end, 5), !closed);
+            assert!(state.takes_frames(), "{end:?}");
+            state.begin_drain(u64::MAX);
+            assert_eq!(state.ends(end, 5), !closed);
+            assert!(state.is_flushing(), "{end:?}");
+            state.stop_sent(true);
+            assert!(state.ends(end, 5) && !state.awaits_end());
+            // What was announced may still be on its way.
+            assert_eq!(state.is_drained(), end != End::Announced);
+        }
+    }
+
+    #[test]
+    fn a_drain_without_a_mark_is_over_when_nothing_is_inside_any_drain_with_its_deadline() {
+        for marked in [true, false] {
+            let mut state = RunState::<u8>::default();
+            state.begin_drain(100);
+            state.look(0, 50);
+            assert!(state.is_flushing(), "frames are still to be queued");
+            state.stop_sent(marked);
+            state.look(1, 50);
+            assert!(state.awaits_end());
+            state.look(0, 50);
+            assert_eq!(state.is_drained(), !marked);
+            state.look(1, 100);
+            assert_eq!(state.drain, Drain::Drained { in_time: !marked });
+        }
+    }
+
+    #[test]
     fn a_late_mark_of_an_encoder_that_runs_again_means_nothing() {
         let mut state = RunState::<u8>::default();
         state.drained();

@@ -1,6 +1,6 @@
 //! A stage without an encoder: a camera's coded frames are passed on.
 //!
-//! Knows what such a stage says of its stream. Knows no camera, and passes nothing on: `relay` does.
+//! Knows what such a stage says of its stream. Knows no camera, and passes nothing on: `output/relay` does.
 
 use core::cell::Cell;
 
