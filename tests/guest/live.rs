@@ -10,13 +10,13 @@ const MS: u64 = 1_000_000;
 #[ignore = "boots the guest: scripts/test"]
 fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
     let guest = Guest::h264("live-arrival").steady();
-    let picture = Picture::new("YU12", 320, 240);
+    let picture = Picture::new("YU12", 160, 128);
     guest.put("frame", &picture.noisy(0..1));
     let outcome = guest.run(
         r#"
         # The host's files take the host's time.
         cp /host/frame /tmp/
-        engine run --size 320x240
+        engine run --size 160x128
         start tap framemill tap --from oldest --all --to /dev/null --index /host/index
         until_true reached consumers_attached 1
         # slowly COUNT LINE: so many frames, one each 80 ms, before each a line if there is one.
@@ -29,7 +29,7 @@ fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
                 count=$((count + 1))
             done
         }
-        y4m() { echo 'YUV4MPEG2 W320 H240 F30:1'; slowly $1 FRAME; }
+        y4m() { echo 'YUV4MPEG2 W160 H128 F30:1'; slowly $1 FRAME; }
         y4m 8 | try arrival framemill push --from - --timestamps arrival
         y4m 25 | try header framemill push --from -
         slowly 8 '' | try raw framemill push --from -
@@ -79,13 +79,13 @@ fn frames_of_a_pipe_have_the_rates_times_or_those_of_their_arrival() {
 #[ignore = "boots the guest: scripts/test"]
 fn frames_that_a_slow_encoder_cannot_take_are_dropped_with_live_and_late_without() {
     let guest = Guest::h264("live-drop").steady();
-    let picture = Picture::new("YU12", 320, 240);
+    let picture = Picture::new("YU12", 160, 128);
     guest.put("in", &picture.noisy(0..30));
     let outcome = guest.run(
         r"
         cp /host/in /tmp/
         knob encode_us 80000
-        engine run --size 320x240 --frame-slots 3
+        engine run --size 160x128 --frame-slots 3
         start tap framemill tap --from oldest --all --to /dev/null --index /host/index
         until_true reached consumers_attached 1
         try late framemill push --frames 60 --fps 30

@@ -7,19 +7,19 @@ use crate::accounting::index;
 use crate::frames::Picture;
 use crate::support::Guest;
 
-const FRAMES: u64 = 40;
+const FRAMES: u64 = 30;
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn ustreamers_own_reader_gets_frames_with_their_times_and_pictures() {
     // The guest's clock waits for its programs: the reader, which looks each millisecond, misses none.
     let guest = Guest::h264("memsink").with_programs().steady();
-    let picture = Picture::new("YU12", 320, 240);
+    let picture = Picture::new("YU12", 160, 128);
     let input = picture.pattern(0..FRAMES);
     guest.put("in", &input);
     let outcome = guest.run(
         r"
-        engine run --size 320x240 --fps 10 --gop 12 --repeat-headers off
+        engine run --size 160x128 --fps 30 --gop 12 --repeat-headers off
         # To memory: whoever waits for the host leaves the guest's clock to run on.
         cp /host/in .
         start tap framemill tap --from oldest --all --to whole --index index
@@ -29,7 +29,7 @@ fn ustreamers_own_reader_gets_frames_with_their_times_and_pictures() {
         say alone $(counter consumers)
         start dump ustreamer-dump --sink fm::h264 --sink-timeout 30 --count 20 --output json --output-json
         until_true reached consumers_attached 2
-        start push framemill push --from in --fps 10
+        start push framemill push --from in --fps 30
         ended dump
         ended push
         # Nobody looks any more.
@@ -79,7 +79,7 @@ fn ustreamers_own_reader_gets_frames_with_their_times_and_pictures() {
                 &frame["online"],
                 &frame["stride"]
             ),
-            (&320.into(), &240.into(), &1.into(), &0.into())
+            (&160.into(), &128.into(), &1.into(), &0.into())
         );
         assert_eq!(frame["format"], u32::from_le_bytes(*b"H264"));
         let bytes = base64(frame["data"].as_str().unwrap());

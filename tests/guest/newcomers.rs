@@ -16,7 +16,7 @@ fn newcomer_and_lapped_reader_request_the_key_frame_that_the_ring_does_not_have(
     let outcome = guest.run(
         r"
         uptime() { cut -d ' ' -f 1 /proc/uptime; }
-        engine run --size 320x240 --fps 30 --gop 2000 --packet-ring 256K
+        engine run --size 160x128 --fps 30 --gop 2000 --packet-ring 256K
         start push framemill push --fps 30
         no_key() { [ $(counter packet_tail) -gt 0 ] && [ $(counter key_frames_requested) = 0 ]; }
         until_true no_key
@@ -62,7 +62,7 @@ fn newcomer_and_lapped_reader_request_the_key_frame_that_the_ring_does_not_have(
         stat(&outcome.text("joined.json"), "key_frames_requested"),
         1
     );
-    assert_eq!(outcome.decoded("out").len(), 5 * 320 * 240 * 3 / 2);
+    assert_eq!(outcome.decoded("out").len(), 5 * 160 * 128 * 3 / 2);
     let waited = ms_since(outcome.said("joined"), packets[0].times[3]);
     assert!(waited < 1000, "{waited} ms");
 

@@ -17,6 +17,8 @@ fn encoder_is_set_up_for_the_rate_that_the_source_gives() {
     let outcome = guest.run(&format!(
         "{CAMERA}{}",
         r"
+        # The headers tell all that is asked.
+        knob null_mode Y
         # one NAME OPTION…: an engine until enough packets came for a measurement.
         one() {
             as=$1
