@@ -57,6 +57,7 @@ fn expected(set: &[Vec<u8>], from: Size, to: Size, flips: [bool; 2]) -> Vec<Vec<
 
 /// One run: its options, the webcam's size, the stream's, how it is mirrored, and what the log says of the chain behind the camera.
 const RUNS: [(&str, Size, Size, [bool; 2], &str); 5] = [
+    // vim2m, which is the first converter, does not take pictures as large as these.
     (
         "--camera-size 1280x720 --size 640x360",
         (1280, 720),
@@ -64,44 +65,44 @@ const RUNS: [(&str, Size, Size, [bool; 2], &str); 5] = [
         [false, false],
         " MJPG 1280x720 to /dev/video10 YU12 1280x720 to /dev/video12 YU12 640x360 to /dev/video11 H264; its buffers have ",
     ),
-    // The converter reads 1080 of the decoder's 1088 rows, or a band at the bottom of the picture would come from behind it.
+    // The converter reads 216 of the decoder's 224 rows, or a band at the bottom of the picture would come from behind it.
     (
-        "--camera-format MJPG --camera-size 1920x1080 --size 640x480 --flip h",
-        (1920, 1080),
-        (640, 480),
+        "--camera-format MJPG --camera-size 384x216 --size 128x96 --flip h --converter /dev/video12",
+        (384, 216),
+        (128, 96),
         [true, false],
-        " MJPG 1920x1080 to /dev/video10 YU12 1920x1088 to /dev/video12 YU12 640x480 to /dev/video11 H264; ",
+        " MJPG 384x216 to /dev/video10 YU12 384x224 to /dev/video12 YU12 128x96 to /dev/video11 H264; ",
     ),
-    // 720 columns of YU12 lie otherwise for the converter than for the decoder, and those of NV12 do not.
+    // 144 columns of YU12 lie otherwise for the converter than for the decoder, and those of NV12 do not.
     (
-        "--camera-format MJPG --size 720x576 --flip v",
-        (720, 576),
-        (720, 576),
+        "--camera-format MJPG --size 144x112 --flip v --converter /dev/video12",
+        (144, 112),
+        (144, 112),
         [false, true],
-        " MJPG 720x576 to /dev/video10 NV12 720x576 to /dev/video12 YU12 720x576 to /dev/video11 H264; ",
+        " MJPG 144x112 to /dev/video10 NV12 144x112 to /dev/video12 YU12 144x112 to /dev/video11 H264; ",
     ),
     // As large as it was, or larger.
     (
-        "--camera-format MJPG --camera-size 640x480 --size 1920x1080 --decoder /dev/video10 --converter /dev/video12",
-        (640, 480),
-        (1920, 1080),
+        "--camera-format MJPG --camera-size 128x96 --size 384x216 --decoder /dev/video10 --converter /dev/video12",
+        (128, 96),
+        (384, 216),
         [false, false],
-        " MJPG 640x480 to /dev/video10 YU12 640x480 to /dev/video12 YU12 1920x1080 to /dev/video11 H264; ",
+        " MJPG 128x96 to /dev/video10 YU12 128x96 to /dev/video12 YU12 384x216 to /dev/video11 H264; ",
     ),
     // The encoder takes UYVY alone, which the decoder does not give: nobody asked for a converter. The first one, vim2m, does not make it.
     (
-        "--camera-format MJPG --size 640x480",
-        (640, 480),
-        (640, 480),
+        "--camera-format MJPG --size 128x96",
+        (128, 96),
+        (128, 96),
         [false, false],
-        " MJPG 640x480 to /dev/video10 YU12 640x480 to /dev/video12 UYVY 640x480 to /dev/video11 H264; ",
+        " MJPG 128x96 to /dev/video10 YU12 128x96 to /dev/video12 UYVY 128x96 to /dev/video11 H264; ",
     ),
 ];
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn decoded_pictures_are_scaled_and_mirrored_on_their_way_to_the_encoder() {
-    let sizes = [(640, 480), (720, 576), (1280, 720), (1920, 1080)];
+    let sizes = [(128, 96), (144, 112), (384, 216), (1280, 720)];
     let sets = sizes.map(|(width, height)| pictures((width as u32, height as u32), 4));
     let guest = guest("stages");
     let mut names = String::new();
@@ -166,125 +167,71 @@ fn decoded_pictures_are_scaled_and_mirrored_on_their_way_to_the_encoder() {
     }
 }
 
-/// Either device of the chain hangs, and is started again, then opened again with all others; the plug is pulled; and one that never works again
-/// ends the engine with its name.
+/// The converter hangs, and is started again, then opened again with all others; and one that never works again ends the engine with its
+/// name. The decoder is tried in `chain.rs`, and plugs that are pulled are plans of the simulation (`src/simulation/stage_plans.rs`).
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn each_stage_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
-    let set = pictures((640, 480), 8);
+fn a_stage_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
+    let set = pictures((128, 96), 8);
     let guest = guest("stages-hang");
     let names = put(&guest, "p", &set);
     let outcome = guest.run(&format!(
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
         plug $names
-        for kind in decode convert; do
-            # Only an open that is new works again, for six pictures.
-            knob ${kind}_hang_after 6
-            engine $kind --camera $node --camera-size 640x480 --camera-format MJPG --size 320x240 --converter /dev/video12 --stall-ms 500 --camera-wait 3000 \
-                --packet-ring 16M
-            start tap framemill tap --from oldest --all --to /host/coded.$kind --index /host/index.$kind
-            until_true reached packets 15
-            framemill stat --json >/host/stat.$kind
-            # Nothing helps: no picture comes out, or none is taken.
-            if [ $kind = decode ]; then
-                knob decode_drop_every 1
-            else
-                knob faults_of 4
-                knob qbuf_errno 5
-            fi
-            ended $kind
-            ended tap
-            cp $kind.log /host/log.$kind
-            knob ${kind}_hang_after 0
-            knob decode_drop_every 0
-            knob qbuf_errno 0
-        done
-        unplug
-        plug unplug=9 $names
-        engine run --camera $node --camera-size 640x480 --camera-format MJPG --size 320x240 --converter /dev/video12 --camera-wait 60000 --packet-ring 16M
+        # Only an open that is new works again, for six pictures.
+        knob convert_hang_after 6
+        engine run --camera $node --camera-size 128x96 --camera-format MJPG --size 64x48 --converter /dev/video12 --stall-ms 500 --camera-wait 3000 \
+            --packet-ring 16M
         start tap framemill tap --from oldest --all --to /host/coded --index /host/index
-        until_true in_state no-camera
-        framemill stat --json >/host/pulled
-        wait $webcam
-        plug $names
-        until_true in_state running
-        more 4
-        kill $run
+        until_true reached packets 15
+        framemill stat --json >/host/stat
+        # Nothing helps: none is taken.
+        knob faults_of 4
+        knob qbuf_errno 5
         ended run
         ended tap
-        cp run.log /host/run.log
         ",
     ));
-    outcome.succeeded(&["run", "tap"]);
-    let expected = expected(&set, (640, 480), (320, 240), [false; 2]);
-    for (kind, device, other) in [
-        ("decode", "decoder", "converter"),
-        ("convert", "converter", "decoder"),
+    outcome.succeeded(&["tap"]);
+    let json = outcome.text("stat");
+    assert!(stat(&json, "converter_restarts") >= 2, "{json}");
+    assert_eq!(stat(&json, "decoder_restarts"), 0, "{json}");
+    assert_eq!(stat(&json, "restarts"), 0, "the encoder's: {json}");
+    balance(&json);
+    let log = outcome.text("run.log");
+    for line in [
+        "/dev/video12: the converter failed (poll: ETIMEDOUT: no picture came in time): starting it again",
+        "/dev/video12: the converter does not work (poll: ETIMEDOUT: no picture came in time): opening it again",
+        "pictures come again",
+        "/dev/video12: the converter does not work again within 3000 ms: ",
     ] {
-        let json = outcome.text(&format!("stat.{kind}"));
-        assert!(stat(&json, &format!("{device}_restarts")) >= 2, "{json}");
-        assert_eq!(stat(&json, &format!("{other}_restarts")), 0, "{json}");
-        assert_eq!(stat(&json, "restarts"), 0, "the encoder's: {json}");
-        balance(&json);
-        let node = if kind == "decode" { 10 } else { 12 };
-        let log = outcome.text(&format!("log.{kind}"));
-        for line in [
-            &format!(
-                "/dev/video{node}: the {device} failed (poll: ETIMEDOUT: no picture came in time): starting it again"
-            )[..],
-            &format!(
-                "/dev/video{node}: the {device} does not work (poll: ETIMEDOUT: no picture came in time): opening it again"
-            ),
-            "pictures come again",
-            &format!("/dev/video{node}: the {device} does not work again within 3000 ms: "),
-        ] {
-            assert!(log.contains(line), "{line}: {log}");
-        }
-        assert!(!log.contains(&format!("the {other} ")), "{log}");
-        assert_eq!(outcome.number(kind), 7, "{log}");
-        assert!(numbers(&outcome, &format!(".{kind}"), &expected).len() >= 15);
+        assert!(log.contains(line), "{line}: {log}");
     }
-    let (committed, published, dropped) = balance(&outcome.text("pulled"));
-    assert!(committed >= 8 && published + dropped == committed);
-    let [frames, packets, dropped] = ended(&outcome);
-    assert_eq!(frames, packets + dropped, "{}", outcome.story());
-    assert_eq!(numbers(&outcome, "", &expected).len(), packets);
+    assert!(!log.contains("the decoder "), "{log}");
+    assert_eq!(outcome.number("run"), 7, "{log}");
+    let expected = expected(&set, (128, 96), (64, 48), [false; 2]);
+    assert!(numbers(&outcome, "", &expected).len() >= 15);
 }
 
 /// What is inside either stage when the end comes is published; what one of them never gives is counted.
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn the_end_passes_through_both_stages_and_counts_what_one_of_them_keeps() {
-    let set = pictures((640, 480), 8);
+    let set = pictures((128, 96), 8);
     let guest = guest("stages-drain");
     let names = put(&guest, "p", &set);
     let outcome = guest.run(&format!(
         "{CAMERA}{WEBCAM}\nnames='{names}'\n{}",
         r"
         plug $names
-        chain='--camera-size 640x480 --camera-format MJPG --size 320x240 --converter /dev/video12 --packet-ring 16M'
+        chain='--camera-size 128x96 --camera-format MJPG --size 64x48 --converter /dev/video12 --packet-ring 16M'
         # Both are slow enough to have some pictures when the end comes.
         knob decode_us 40000
         knob convert_us 60000
-        engine run --camera $node $chain --idle stop:1s
+        engine run --camera $node $chain
         start tap framemill tap --from oldest --all --to /host/coded --index /host/index
         until_true reached packets 4
-        # What the encoder holds is lost with it, and its buffers, too.
-        knob hang_after 1
-        until_true reached reopens 1
-        knob hang_after 0
-        until_true in_state running
-        framemill stat --json >/host/before
-        more 4
-        kill $tap
-        ended tap
-        # Nobody watches: all stops, without a loss.
-        until_true in_state idle
-        framemill stat --json >/host/idle
-        start tap framemill tap --all --to /host/coded.again --index /host/index.again
-        until_true in_state running
-        more 4
         try drain framemill ctl drain
         ended run
         ended tap
@@ -302,23 +249,13 @@ fn the_end_passes_through_both_stages_and_counts_what_one_of_them_keeps() {
         ",
     ));
     outcome.succeeded(&["run", "tap", "drain"]);
-    let json = outcome.text("idle");
-    balance(&json);
-    // What was inside when the encoder was opened again, and the chain with it, was lost; and nothing after that.
-    let before = outcome.text("before");
-    for name in ["frames_dropped_decoder", "frames_dropped_converter"] {
-        assert_eq!(stat(&json, name), stat(&before, name), "{name}: {json}");
-    }
-    assert_eq!(stat(&json, "raw_bytes_copied"), 0, "{json}");
     let log = outcome.text("run.log");
     assert!(!log.contains("the drain was cut short"), "{log}");
-    assert!(log.matches("chain: ").count() >= 2, "{log}");
     let [frames, packets, dropped] = ended(&outcome);
     assert_eq!(frames, packets + dropped, "{log}");
-    let expected = expected(&set, (640, 480), (320, 240), [false; 2]);
-    for name in ["", ".again"] {
-        assert!(numbers(&outcome, name, &expected).len() >= 4);
-    }
+    let expected = expected(&set, (128, 96), (64, 48), [false; 2]);
+    let shown = numbers(&outcome, "", &expected).len();
+    assert!(shown == packets && shown > 4, "{shown}: {log}");
     let log = outcome.text("kept.log");
     assert!(!log.contains(": 0 frames are lost"), "{log}");
     assert!(
