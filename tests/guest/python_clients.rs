@@ -23,7 +23,8 @@ fn guest(name: &str) -> Guest {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn python_clients_write_what_tap_writes_and_send_their_own_pixels() {
+fn python_clients_write_what_tap_writes_send_their_own_pixels_and_notice_that_the_engine_was_killed()
+ {
     let guest = guest("python-clients");
     let outcome = guest.run(&format!(
         "{STREAM}{CLIENTS}
@@ -31,6 +32,13 @@ fn python_clients_write_what_tap_writes_and_send_their_own_pixels() {
         stream copied '' 160x128 copy
         stream imported '' - $(ls -d /dev/dma_heap/* | grep -v system)
         stream refused '' - /dev/dma_heap/system
+        engine killed --size 160x128
+        start record /host/record /run/framemill.sock /dev/null live
+        start pattern /host/pattern /run/framemill.sock 1000000
+        until_true reached frames_published 5
+        kill -9 $killed
+        wait $record; say killed.record $?
+        wait $pattern; say killed.pattern $?
         "
     ));
     outcome.succeeded(&["run", "tap", "record"]);
@@ -55,31 +63,9 @@ fn python_clients_write_what_tap_writes_and_send_their_own_pixels() {
         let decoded = outcome.decoded(&format!("{kind}.record"));
         assert!(decoded == drawn, "{kind}: other pixels");
     }
-}
-
-#[test]
-#[ignore = "boots the guest: scripts/test"]
-fn python_clients_notice_that_the_engine_was_killed() {
-    let guest = guest("python-killed");
-    let outcome = guest.run(&format!(
-        "{CLIENTS}
-        engine run --size 640x368
-        start record /host/record /run/framemill.sock /dev/null live
-        start pattern /host/pattern /run/framemill.sock 1000000
-        until_true reached frames_published 5
-        kill -9 $run
-        ended record
-        ended pattern
-        "
-    ));
-    assert_eq!(
-        (outcome.said("record"), outcome.said("pattern")),
-        ("1", "1"),
-        "{}",
-        outcome.story()
-    );
-    for log in ["record.log", "pattern.log"] {
-        let said = outcome.text(log);
+    for name in ["record", "pattern"] {
+        assert_eq!(outcome.number(&format!("killed.{name}")), 1, "{name}");
+        let said = outcome.text(&format!("{name}.log"));
         assert!(
             said.starts_with("the engine closed the connection"),
             "{said}"
