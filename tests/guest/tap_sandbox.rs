@@ -78,6 +78,8 @@ fn tap_makes_and_removes_files_in_its_folder_alone_and_a_call_that_it_never_make
         asked away $unlinkat $here =/tmp/rec/000002 0
         # It is none the worse for it.
         framemill push --frames 8 --fps max 2>push.log || give_up push
+        whole() {{ [ $(stat -c %s rec/000001) -ge $(counter packet_bytes) ]; }}
+        until_true whole
         kill $tap
         ended tap
         cp tap.log /host/files.log
