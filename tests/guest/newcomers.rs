@@ -34,6 +34,7 @@ fn newcomer_and_lapped_reader_request_the_key_frame_that_the_ring_does_not_have(
         # The key frame with which it began is gone, too.
         requested=$(counter key_frames_requested)
         all_gone() { [ $(counter packet_tail) -gt $(($(counter packet_newest_key) + 60)) ]; }
+        sleep 1.5
         until_true all_gone
         resumed=$(uptime)
         kill -CONT $lapped

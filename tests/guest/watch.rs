@@ -108,6 +108,7 @@ fn an_initramfs_of_three_files_replaces_a_stuck_engine() {
         say kept $(($(cat $pid) - first))
         kill -STOP $first
         replaced() { read -r second <$pid && [ $second != $first ]; }
+        sleep 4
         until_true replaced
         until_true framemill stat --socket $socket --check 2000
         say mounted $(grep -c " $new/" /proc/mounts)
