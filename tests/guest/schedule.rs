@@ -52,10 +52,10 @@ fn no_page_fault_and_no_log_line_in_hundreds_of_frames_of_any_memory() {
         r#"
         faults() { cut -d ' ' -f 10,12 /proc/$run/stat; }
         cp /host/in in
-        # frames NAME MEMORY: 30 frames, which it takes to attach, and 300 more as soon as there is a file to say so.
+        # frames NAME MEMORY: 30 frames, which it takes to attach, and 180 more as soon as there is a file to say so.
         frames() {
             rm -f go
-            (cat in; until [ -e go ]; do sleep 0.02; done; for each in 1 2 3 4 5 6 7 8 9 10; do cat in; done) |
+            (cat in; until [ -e go ]; do sleep 0.02; done; for each in 1 2 3 4 5 6; do cat in; done) |
                 framemill push --memory $2 --raw --from - --fps max 2>push.log &
             push=$!
             until_true reached packets 30
@@ -68,10 +68,10 @@ fn no_page_fault_and_no_log_line_in_hundreds_of_frames_of_any_memory() {
             kill $run
             ended run
         }
-        # measured NAME: page faults, minor and major, once 300 frames have passed.
+        # measured NAME: page faults, minor and major, once 200 frames have passed.
         measured() {
             framemill tap --from oldest --frames 2 --to /dev/null 2>other.log
-            until_true reached packets 300
+            until_true reached packets 200
             say $1.after "$(faults)"
             say $1.memory $(framemill stat --json | sed 's/.*.memory.:.\([a-z]*\).*/\1/')
         }
