@@ -107,8 +107,8 @@ pub fn calls(trace: &str) -> impl Iterator<Item = Traced<'_>> {
 }
 
 /// All faults of the life that was traced. Of a call that happens often: the first ones, one in the middle, the last
-/// ones. `device_only` leaves out what has nothing to do with the encoder.
-pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
+/// ones. `device_only` leaves out what has nothing to do with the encoder. With each, the name of what fails.
+pub fn faults(trace: &str, device_only: bool) -> Vec<(String, Fault)> {
     // By name and whom they ask, the calls' numbers.
     let mut places = BTreeMap::<_, Vec<usize>>::new();
     let mut counts = BTreeMap::<&str, usize>::new();
@@ -123,7 +123,7 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
         }
     }
     let mut faults = Vec::new();
-    for ((call, ..), numbers) in places {
+    for ((call, name, _), numbers) in places {
         let last = numbers.len() - 1;
         let once: BTreeSet<_> = if last < 8 {
             (0..=last).collect()
@@ -137,12 +137,13 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
                 continue;
             }
             let mut add = |place: &usize, forever| {
-                faults.push(Fault {
+                let fault = Fault {
                     call: call.to_owned(),
                     number: numbers[*place],
                     forever,
                     errno: errno.to_owned(),
-                });
+                };
+                faults.push((name.to_owned(), fault));
             };
             once.iter().for_each(|place| add(place, false));
             // "Not now" for ever, from a descriptor that is said to be ready, is no answer: the kernel would be broken.
@@ -156,8 +157,8 @@ pub fn faults(trace: &str, device_only: bool) -> Vec<Fault> {
     faults
 }
 
-/// Some of them, the same for the same seed.
-pub fn sample(mut faults: Vec<Fault>, count: usize, seed: u64) -> Vec<Fault> {
+/// Some of them, the same for the same seed. None fails for a second time before each has failed once.
+pub fn sample(mut faults: Vec<(String, Fault)>, count: usize, seed: u64) -> Vec<Fault> {
     // Xorshift, which needs a state that is not zero.
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = |below: usize| {
@@ -166,10 +167,18 @@ pub fn sample(mut faults: Vec<Fault>, count: usize, seed: u64) -> Vec<Fault> {
         state ^= state << 17;
         (state >> 16) as usize % below
     };
-    for place in 0..count.min(faults.len()) {
+    for place in 0..faults.len() {
         let other = place + next(faults.len() - place);
         faults.swap(place, other);
     }
+    let mut times = BTreeMap::<String, usize>::new();
+    let nth = |(name, fault)| {
+        let time = times.entry(name).or_default();
+        *time += 1;
+        (*time, fault)
+    };
+    let mut faults: Vec<_> = faults.into_iter().map(nth).collect();
+    faults.sort_by_key(|&(time, _)| time);
     faults.truncate(count);
-    faults
+    faults.into_iter().map(|(_, fault)| fault).collect()
 }
