@@ -107,8 +107,11 @@ fn until(browser: &Browser, expression: &str) {
 /// The picture that the screen shows, and its number, which it has to have.
 #[track_caller]
 fn seen(browser: &Browser, element: &str) -> usize {
-    let png = format!("data:image/png;base64,{}", browser.screenshot(element));
-    let picture: Rgb = decoded(&["-f", "png_pipe", "-i", &png], Vec::new()).remove(0);
+    // A player that does not know the stream's size yet has another one.
+    let picture: Rgb = within("an element of the stream's size", || {
+        let png = format!("data:image/png;base64,{}", browser.screenshot(element));
+        decoded(&["-f", "png_pipe", "-i", &png], Vec::new()).pop()
+    });
     let Some(number) = number(&picture) else {
         panic!("no number in {}", keep(&picture, "unreadable"));
     };
