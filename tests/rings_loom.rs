@@ -1,6 +1,6 @@
 //! The rings under the model checker: every interleaving of a writer and a reader that the memory model allows.
 //!
-//! Built and run with `RUSTFLAGS="--cfg loom" cargo test --release --test rings_loom`; without that flag it is empty.
+//! Built and run with `RUSTFLAGS="--cfg loom" cargo test --profile checked --test rings_loom`; without that flag it is empty.
 #![cfg(loom)]
 
 #[path = "rings_loom/waking.rs"]
