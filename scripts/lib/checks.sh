@@ -2,6 +2,8 @@
 # The quick checks as stages: formatting, lints, and the tests that run on this machine.
 # Sourced by scripts/check and scripts/test, after packages.sh, host-cargo.sh and stages.sh.
 
+: "${root:?}"
+
 _lint() {
     local tool=$1
     shift
@@ -15,14 +17,47 @@ _lint() {
     fi
 }
 
-# The guest's tests lie in a folder of their own, the model checker's are empty without its flag.
-_host_tests() {
-    local file names=() status=0
+# The slowest first, so that none of them is left over at the end.
+_slow_tests=(src/lib.rs tests/view.rs tests/recipes.rs tests/c_client.rs tests/package.rs tests/releases.rs tests/outputs.rs)
+
+# Builds all test programs, and what else is named. The guest's tests lie in a folder of their own, the model checker's are empty
+# without its flag.
+# shellcheck disable=SC2120 # scripts/test names some
+build_tests() {
+    local file names=()
     for file in tests/*.rs; do
         file=${file#tests/}
         [ "$file" = rings_loom.rs ] || names+=(--test "${file%.rs}")
     done
-    "$CARGO" test --quiet --no-fail-fast --lib "${names[@]}" -- --include-ignored || status=1
+    "$CARGO" test --color never --no-run --lib "${names[@]}" "$@" 2>&1
+}
+
+# Runs them side by side: many wait, for times to pass and for other programs.
+_host_tests() {
+    local built programs=() files=(tests/*.rs) status=0
+    # shellcheck disable=SC2119
+    built=$(build_tests) || status=1
+    printf '%s\n' "$built"
+    [ "$status" -eq 0 ] || return 1
+    # Lines such as: Executable tests/view.rs (target/debug/deps/view-0123456789abcdef)
+    mapfile -t programs < <(printf '%s\n' "$built" | awk -v slow="${_slow_tests[*]}" '
+        BEGIN { n = split(slow, names, " "); for (i = 1; i <= n; i++) place[names[i]] = i }
+        $1 == "Executable" {
+            name = $(NF - 1)
+            gsub(/[()]/, "", $NF)
+            print (name in place ? place[name] : n + 1), $NF
+        }' | sort -sn -k 1,1 | cut -d ' ' -f 2)
+    # One is the library's own, and one file is the model checker's.
+    if [ "${#programs[@]}" -ne ${#files[@]} ]; then
+        echo "checks: ${#programs[@]} test programs of ${#files[@]} were built"
+        return 1
+    fi
+    # What one of them says stays together.
+    # shellcheck disable=SC2016 # the inner shell's variables
+    printf '%s\0' "${programs[@]}" | CARGO_MANIFEST_DIR=$root xargs -0 -n 1 -P "$(nproc)" sh -c '
+        said=$("$1" --quiet --include-ignored 2>&1) || status=$?
+        printf "\n%s\n%s\n" "${1##*/}" "$said" | flock "$0" cat
+        exit "${status:-0}"' "$root/scripts/lib/checks.sh" || status=1
     "$CARGO" test --quiet --doc || status=1
     return "$status"
 }
@@ -52,8 +87,12 @@ quick_packages() {
         busybox chromium chromium-driver && need_opencv
 }
 
-quick_checks() {
+# What is only read, not run: without what the tests need.
+checks_of_the_source() {
     stage "formatting" _formatting || true
     stage "lints" _lints || true
-    stage "host tests" _host_tests || true
+}
+
+host_tests() {
+    stage "host tests" _host_tests
 }

@@ -72,12 +72,19 @@ fuzz_keep() {
 }
 
 fuzz_stage() {
-    local target passed=0 failed=0
+    local target all=0 ended=0 failed=0
     fuzz_build || return 1
     if has_lint clippy; then fuzz_lints || return 1; fi
+    # As many side by side as there are processors.
     for target in $(fuzz_targets); do
-        if fuzz_run "$target" "$1"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+        if [ $((all - ended)) -ge "$(nproc)" ]; then
+            wait -n || failed=$((failed + 1))
+            ended=$((ended + 1))
+        fi
+        fuzz_run "$target" "$1" &
+        all=$((all + 1))
     done
-    echo "test result: fuzz targets. $passed passed; $failed failed;"
+    for (( ; ended < all; ended++)); do wait -n || failed=$((failed + 1)); done
+    echo "test result: fuzz targets. $((all - failed)) passed; $failed failed;"
     [ "$failed" -eq 0 ]
 }
