@@ -145,13 +145,13 @@ fn camera_that_leaves_and_comes_back_goes_on_where_it_was() -> Phase {
         picture 320 180 YU12
         camera --size 320x180
         until_true reached packets 5
-        files=$(ls /proc/$run/fd | wc -l)
+        files=$(descriptors $run)
         for generation in 2 3 4; do
             inject disconnect
             until_true reached generation $generation
             more 5
         done
-        say files $(($(ls /proc/$run/fd | wc -l) - files))
+        say files $(($(descriptors $run) - files))
         over
         ",
     );

@@ -126,12 +126,12 @@ fn nothing_is_left_of_two_hundred_producers() -> Phase {
         left() { [ $(counter producers) = 0 ]; }
         framemill push --from /host/in --fps max 2>push.log || give_up push
         until_true left
-        files=$(ls /proc/$run/fd | wc -l)
+        files=$(descriptors $run)
         memory=$(sed -n 's/VmLck:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$run/status)
         /host/peer /run/framemill.sock rounds 200 >/host/said || give_up rounds
         framemill push --size 640x480 --from /host/in --fps max 2>push.log || give_up push
         until_true left
-        say files $(($(ls /proc/$run/fd | wc -l) - files))
+        say files $(($(descriptors $run) - files))
         say memory $(($(sed -n 's/VmLck:[^0-9]*\([0-9]*\) kB/\1/p' /proc/$run/status) - memory))
         framemill stat --json >/host/stat.json
         kill $run

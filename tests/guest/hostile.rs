@@ -13,9 +13,8 @@ use crate::frames::Picture;
 use crate::phases::Phase;
 use crate::support::{Guest, Outcome};
 
-/// `hostile NAME MODE [USER]`: starts such a client. `honest N`: so many frames from /tmp/in. `files`: descriptors that the engine has;
-/// `few`: whether they are no more than $files.
-/// `load`: the processor's time that it has used, hundredths of a second.
+/// `hostile NAME MODE [USER]`: starts such a client. `honest N`: so many frames from /tmp/in. `few`: whether the engine has no more than
+/// $files descriptors. `load`: the processor's time that it has used, hundredths of a second.
 const CLIENTS: &str = r#"
     . /host/settings
     encoder='--device /dev/video11 --codec H264 --size 320x240 --socket-mode 777' shape=
@@ -24,8 +23,7 @@ const CLIENTS: &str = r#"
     [ ! -e /host/in ] || cp /host/in /tmp/
     hostile() { start $1 su ${3:-nobody} -s /bin/sh -c "exec /tmp/hostile /run/framemill.sock $seed $seconds $2" >/tmp/$1.said; }
     honest() { framemill push --wait 20000 $shape --from /tmp/in --loop --frames $1 ${2:---fps max} 2>push.log || give_up "push $1: $?"; }
-    files() { ls /proc/$run/fd | wc -l; }
-    few() { [ $(files) -le $files ]; }
+    few() { [ $(descriptors $run) -le $files ]; }
     load() { awk '{ print $14 + $15 }' /proc/$run/stat; }
     ms() { awk '{ print int($1 * 1000) }' /proc/uptime; }
 "#;
@@ -40,12 +38,12 @@ fn setting<T: FromStr<Err: Debug>>(name: &str, otherwise: T) -> T {
 }
 
 /// A guest with such clients; a short time for each of them, unless the environment says otherwise.
-fn guest() -> Guest {
+fn guest(name: &str) -> Guest {
     let seed = setting("FRAMEMILL_HOSTILE_SEED", 1_u64);
     let seconds = setting("FRAMEMILL_HOSTILE_SECONDS", SECONDS);
     println!("FRAMEMILL_HOSTILE_SEED={seed} FRAMEMILL_HOSTILE_SECONDS={seconds}");
     // Some twenty of them one after the other; the host needs some ten times as long.
-    let guest = Guest::h264("hostile")
+    let guest = Guest::h264(name)
         .steady()
         .patience(600 + (200.0 * seconds) as u64)
         .with_setup(CLIENTS);
@@ -97,7 +95,7 @@ fn balanced(outcome: &Outcome, heard: &[u64; 16]) {
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn hostile_clients_leave_the_engine_to_honest_ones() {
-    guest().phases(&[
+    guest("hostile-clients").phases(&[
         strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after_the_engine(),
         a_producer_that_was_cut_off_cannot_reach_the_ring_of_the_next(),
         a_producer_that_shuts_its_sockets_is_cut_off_and_costs_no_time(),
@@ -108,7 +106,7 @@ fn hostile_clients_leave_the_engine_to_honest_ones() {
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn hostile_producers_leave_the_engine_to_honest_ones() {
-    guest().phases(&[
+    guest("hostile-producers").phases(&[
         hostile_producers(
             "producers",
             "producer steps",
@@ -131,7 +129,7 @@ fn strangers_disturb_neither_the_producer_nor_a_consumer_nor_whoever_looks_after
         engine run --producer-uid 0 --control-uid 0
         start tap framemill tap --from oldest --all --to /tmp/out
         until_true reached consumers_attached 1
-        files=$(files)
+        files=$(descriptors $run)
         # One hears what it did wrong, before the crowd has every place.
         hostile messages messages
         until_true grep -q told messages.said
@@ -240,7 +238,7 @@ fn hostile_producers(
         # All that hostile producers make of it is more than /tmp can hold.
         start tap framemill tap --from oldest --to /dev/null
         until_true reached consumers_attached 1
-        files=$(files)
+        files=$(descriptors $run)
         for turn in 1 2; do
             for mode in $kinds; do
                 seed=$((seed + 1))

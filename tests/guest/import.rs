@@ -214,7 +214,7 @@ fn producers_with_and_without_memory_of_their_own_take_turns() {
         engine run --size 160x128 --frame-slots 3
         start tap framemill tap --from oldest --all --to /host/out --index /host/index
         until_true reached consumers_attached 1
-        files=$(ls /proc/$run/fd | wc -l)
+        files=$(descriptors $run)
         for turn in 1 2 3; do
             for kind in cma-heap export system-heap; do
                 framemill push --memory $kind --wait 5000 --from /host/in --fps max 2>push.log || give_up push $kind
@@ -229,7 +229,7 @@ fn producers_with_and_without_memory_of_their_own_take_turns() {
         left() { [ $(counter producers) = 0 ]; }
         until_true left
         framemill stat --json >/host/stat.json
-        say files $(($(ls /proc/$run/fd | wc -l) - files))
+        say files $(($(descriptors $run) - files))
         kill $run
         ended run
         ended tap

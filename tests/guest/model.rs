@@ -312,7 +312,7 @@ fn short_memory_means_fewer_buffers_and_a_sentence() {
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn device_that_goes_away_ends_the_engine_and_one_that_comes_is_waited_for() {
-    let guest = Guest::h264("away");
+    let guest = Guest::h264("model-away");
     let outcome = guest.run(
         r"
         engine run --size 192x128

@@ -113,7 +113,7 @@ fn frames_of_one_plane_spread_over_several_and_producers_take_turns() {
         engine run --size 330x250 --format NM12 --frame-slots 3
         start tap framemill tap --from oldest --all --to /host/out
         until_true reached consumers_attached 1
-        files=$(ls /proc/$run/fd | wc -l)
+        files=$(descriptors $run)
         for kind in export cma-heap export; do
             framemill push --memory $kind --wait 5000 --frames 4 --fps max 2>push.log || give_up push $kind
         done
@@ -123,7 +123,7 @@ fn frames_of_one_plane_spread_over_several_and_producers_take_turns() {
         framemill push --wait 5000 --frames 1 2>push.log || give_up push
         left() { [ $(counter producers) = 0 ]; }
         until_true left
-        say files $(($(ls /proc/$run/fd | wc -l) - files))
+        say files $(($(descriptors $run) - files))
         kill $run
         ended run
         ended tap

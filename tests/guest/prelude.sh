@@ -14,7 +14,7 @@ trap keep_logs EXIT
 # steady guest a slow host lets the clock leap to this moment while the logs are kept, and the guest's end then cuts the copy off.
 keep_late_logs() {
     for log in /tmp/*.log; do
-        cp "$log" /host/late && mv /host/late "/host/${log#/tmp/}"
+        cp "$log" /host/.unfinished && mv /host/.unfinished "/host/${log#/tmp/}"
     done
 }
 # Nobody's child: a `wait` for all must not wait for it.
@@ -113,6 +113,14 @@ nth() {
 # counter NAME: what stat says of it. Asked again and again; one regular expression for the whole line takes three times as long.
 counter() {
     framemill stat --json | awk -F "\"$1\":" 'NF > 1 { sub(/[^0-9].*/, "", $2); print $2 }'
+}
+
+# descriptors PID: how many it has. The fewest of some moments: it may not have closed yet what whoever just left had of it.
+descriptors() {
+    for _ in 1 2 3 4 5 6 7 8; do
+        echo "/proc/$1/fd"/* | wc -w
+        sleep 0.05
+    done | sort -n | head -n 1
 }
 
 # reached NAME N: whether the counter is at least N.

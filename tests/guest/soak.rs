@@ -81,7 +81,7 @@ const EVENTS: &str = r#"
         framemill push --wait 5000 --size 32x32 --format YU12 --frames 3 --fps max 2>push.log || give_up reshapes
     }
     # What must not grow: descriptors, pages, locked pages.
-    held() { echo $(ls /proc/$run/fd | wc -l) $(sed -n 's/^Vm\(RSS\|Lck\):[^0-9]*\([0-9]*\).*/\2/p' /proc/$run/status); }
+    held() { echo $(descriptors $run) $(sed -n 's/^Vm\(RSS\|Lck\):[^0-9]*\([0-9]*\).*/\2/p' /proc/$run/status); }
     quiet() { [ $(counter frames_in_flight) = 0 ] && [ $(counter producers) = 0 ] && [ $(counter consumers) = 0 ]; }
 "#;
 

@@ -3,9 +3,10 @@
 //! Knows folders, the guest and its script; knows nothing of what a script tests. Nothing is skipped: what is missing
 //! (the binary, the guest, a clip) is a failure that names the script which makes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::{env, fs, thread};
 
 use crate::machine::Machine;
@@ -16,6 +17,9 @@ pub enum Api {
     Single,
     Multi,
 }
+
+/// The folders of this run's guests: tests run side by side, and none may take another's away.
+static FOLDERS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// One boot of the guest: a folder that it shares with us, and the script that it runs.
 pub struct Guest {
@@ -95,6 +99,10 @@ impl Guest {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("guest")
             .join(format!("{name}-{api:?}").to_lowercase());
+        assert!(
+            FOLDERS.lock().unwrap().insert(folder.clone()),
+            "two guests have the name {name}"
+        );
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         Self {

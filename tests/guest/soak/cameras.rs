@@ -99,7 +99,7 @@ const EVENTS: &str = r#"
         leave
         until_true in_state idle
         framemill stat --check || give_up the heart does not beat
-        files=$(ls /proc/$run/fd | wc -l) mappings=$(wc -l </proc/$run/maps)
+        files=$(descriptors $run) mappings=$(wc -l </proc/$run/maps)
         say $1 "$files $mappings $(sed -n 's/^\(RssAnon\|VmLck\):[^0-9]*\([0-9]*\).*/\2/p' /proc/$run/status | tr '\n' ' ')"
         watch
     }
