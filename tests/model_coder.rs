@@ -216,14 +216,14 @@ fn every_raw_format_is_read() {
 #[ignore = "needs gcc and ffmpeg: scripts/check"]
 fn headers_say_what_was_asked_for() {
     // profile_idc, constraint flags, level_idc, rate
-    let wishes = [
+    let requests = [
         (66, 0x40, 11, (25, 1)),
         (66, 0, 30, (9, 1)),
         (77, 0, 31, (30000, 1001)),
         (100, 0, 42, (60, 1)),
         (66, 0x10, 11, (30, 1)),
     ];
-    for (profile, flags, level, (rate, per)) in wishes {
+    for (profile, flags, level, (rate, per)) in requests {
         let parameters = format!(
             "width=1920 height=1080 profile={profile} flags={flags} level={level} rate={rate} per={per} frames=3 key=9"
         );

@@ -83,7 +83,7 @@ impl SlotMemory {
     }
 
     /// Gives the dma-bufs of the encoder's buffers away, to a camera that fills them. The slots stay what they are.
-    pub fn lend(&mut self) -> ArrayVec<OwnedFd, OUTPUT_PLANES> {
+    pub fn take_exported(&mut self) -> ArrayVec<OwnedFd, OUTPUT_PLANES> {
         core::mem::take(&mut self.exported)
     }
 

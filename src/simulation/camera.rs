@@ -32,7 +32,7 @@ pub(super) struct CameraNature {
     pub(super) buffers: (u32, u32),
     pub(super) exports: bool,
     /// It fills dma-bufs of others, and looks at them before.
-    pub(super) borrows: bool,
+    pub(super) imports: bool,
     pub(super) prepares: bool,
     /// It follows a signal, and has events.
     pub(super) bridge: bool,
@@ -108,7 +108,7 @@ impl Camera {
         }
         if let Some(request) = argument.downcast_mut::<RequestBuffers>() {
             self.check(request.type_)?;
-            if request.memory == Memory::Dmabuf as u32 && !self.nature.borrows {
+            if request.memory == Memory::Dmabuf as u32 && !self.nature.imports {
                 return Err(Errno::INVAL);
             }
             let count = match request.count {

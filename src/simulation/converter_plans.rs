@@ -100,7 +100,7 @@ fn where_nothing_is_wrong_each_picture_is_published_and_none_is_copied() {
 
 #[test]
 fn a_camera_that_fills_no_buffers_of_others_has_its_own_read() {
-    nothing_is_lost(&plan(|nature| nature.borrows = false, |_| {}));
+    nothing_is_lost(&plan(|nature| nature.imports = false, |_| {}));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn whoever_has_rows_of_its_own_gives_them_to_the_other() {
 #[test]
 fn where_neither_can_use_the_others_buffers_the_engine_does_not_start() {
     let alone = plan(
-        |nature| nature.borrows = false,
+        |nature| nature.imports = false,
         input(|input| input.imports = false),
     );
     let report = report(&alone);

@@ -463,22 +463,22 @@ fn fills_an_encoders(violates: bool) {
     sized(fd, SIZE);
     set(encoder, OUT, YU12, ioctl::g_fmt(fd, CAP).unwrap().size());
     let raw = Mapped::new(encoder, OUT, 2);
-    let lent: Vec<OwnedFd> = (0..2)
+    let imported: Vec<OwnedFd> = (0..2)
         .map(|index| ioctl::expbuf(encoder, OUT, index, 0).unwrap())
         .collect();
     ioctl::streamon(encoder, OUT).unwrap();
     let output = Mapped::new(fd, OUT, 2);
     ioctl::reqbufs(fd, CAP, Memory::Dmabuf, 2).unwrap();
     ioctl::streamon(fd, OUT).unwrap();
-    let lend = |index: u32| {
+    let queue = |index: u32| {
         let mut buffer = Buffer::new(CAP, Memory::Dmabuf, index);
         buffer.set_plane_count(1);
-        buffer.set_fd(0, lent[index as usize].as_fd());
+        buffer.set_fd(0, imported[index as usize].as_fd());
         ioctl::qbuf(fd, &mut buffer)
     };
     ioctl::streamon(fd, CAP).unwrap();
-    lend(0).unwrap();
-    lend(1).unwrap();
+    queue(0).unwrap();
+    queue(1).unwrap();
     output.put(0, &image(SIZE).0, 1).unwrap();
     pass(10);
     let picture = take(fd, CAP, Memory::Dmabuf).unwrap();
@@ -489,7 +489,7 @@ fn fills_an_encoders(violates: bool) {
     ioctl::qbuf(encoder, &mut frame).unwrap();
     assert_eq!(raw.regions.len(), 2);
     if violates {
-        lend(0).unwrap();
+        queue(0).unwrap();
     }
     let violation = close();
     match violates {

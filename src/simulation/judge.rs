@@ -4,7 +4,7 @@ use std::format;
 use std::string::String;
 
 use super::clock;
-use super::ladder::{Counts, Ladder};
+use super::escalation::{Counts, Escalation};
 use super::packets::Packets;
 use super::watching::{Idle, Look};
 use super::world;
@@ -26,7 +26,7 @@ const TURNS_OF_A_SECOND: u64 = 12_000;
 /// Looks at everything after each turn.
 pub(super) struct Judge {
     pub(super) packets: Packets,
-    ladder: Ladder,
+    escalation: Escalation,
     stall_ns: u64,
     generation: u32,
     /// The second that is counted, and the turns in it.
@@ -40,7 +40,7 @@ impl Judge {
     pub(super) fn new(packets: Packets, stall_ns: u64, idle_ns: Option<u64>) -> Self {
         Self {
             packets,
-            ladder: Ladder::default(),
+            escalation: Escalation::default(),
             stall_ns,
             generation: 0,
             second: (0, 0),
@@ -96,7 +96,7 @@ impl Judge {
         }
         world::with(|kernel| {
             let shared = &mut kernel.shared;
-            self.ladder.turn(counts, now, self.stall_ns, shared);
+            self.escalation.turn(counts, now, self.stall_ns, shared);
             if unbalanced != 0 {
                 shared.violated(format_args!(
                     "frames are not accounted for: {}",

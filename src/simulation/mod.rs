@@ -30,6 +30,7 @@ mod decoder_tests;
 mod device;
 mod drawing;
 mod encoder;
+mod escalation;
 mod event;
 mod exam;
 mod faults;
@@ -40,7 +41,6 @@ mod idle_plans;
 mod jpeg;
 mod judge;
 mod kernel;
-mod ladder;
 mod memory;
 #[cfg(test)]
 mod named;

@@ -148,7 +148,7 @@ impl Plan {
     ) -> Self {
         let size = wanted.size.unwrap_or(self.size);
         let mut plan = self.with_camera(|nature| {
-            (nature.size, nature.borrows) = (size, true);
+            (nature.size, nature.imports) = (size, true);
             camera(nature);
         });
         let r = &mut Random::new(0);

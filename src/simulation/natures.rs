@@ -160,7 +160,7 @@ pub(super) fn eyes(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -> C
         interval: r.pick(&[16, 33, 100]) * MS,
         buffers: (r.pick(&[1, 3]), r.pick(&[32, 32, 4])),
         exports: r.chance(750),
-        borrows: r.chance(500),
+        imports: r.chance(500),
         prepares: r.chance(700),
         bridge: r.chance(400),
         coding: None,

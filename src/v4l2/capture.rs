@@ -26,7 +26,7 @@ pub struct CaptureQueue {
     /// Whose memory the buffers are.
     memory: Memory,
     /// The dma-bufs that are its buffers, where they are not its own: buffer after buffer, each with its memory planes.
-    lent: ArrayVec<OwnedFd, OUTPUT_PLANES>,
+    imported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     /// Memory planes of a buffer.
     planes: u32,
     /// Bytes that a whole picture has at least in each memory plane.
@@ -42,7 +42,7 @@ impl CaptureQueue {
             kind: BufferType::new(Queue::Capture, api),
             slots: 0,
             memory: Memory::Mmap,
-            lent: ArrayVec::new(),
+            imported: ArrayVec::new(),
             planes: 1,
             payload: [0; PLANES],
         }
@@ -140,20 +140,20 @@ impl CaptureQueue {
     ///
     /// # Errors
     /// When the driver cannot fill them, or not so many; then the same holds.
-    pub fn borrow(&mut self, buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<Option<u32>> {
+    pub fn import(&mut self, buffers: ArrayVec<OwnedFd, OUTPUT_PLANES>) -> Result<Option<u32>> {
         self.memory = Memory::Dmabuf;
         self.slots = buffers.len() as u32 / self.planes.max(1);
-        self.lent = buffers;
-        let answer = self.take_lent();
+        self.imported = buffers;
+        let answer = self.take_imported();
         if !matches!(answer, Ok(None)) {
             let _ = ioctl::reqbufs(self.as_fd(), self.kind, Memory::Dmabuf, 0);
-            self.lent.clear();
+            self.imported.clear();
             (self.memory, self.slots) = (Memory::Mmap, 0);
         }
         answer
     }
 
-    fn take_lent(&self) -> Result<Option<u32>> {
+    fn take_imported(&self) -> Result<Option<u32>> {
         let granted = ioctl::reqbufs(self.as_fd(), self.kind, Memory::Dmabuf, self.slots)?;
         if granted.count < self.slots {
             return Err(IoctlError::new(Call::ReqBufsDmabuf, Errno::NOMEM));
@@ -177,8 +177,12 @@ impl CaptureQueue {
         let mut buffer = Buffer::new(self.kind, self.memory, slot);
         let planes = self.planes as usize;
         buffer.set_plane_count(planes);
-        let lent = self.lent.iter().skip(slot as usize * planes).take(planes);
-        for (plane, fd) in lent.enumerate() {
+        let imported = self
+            .imported
+            .iter()
+            .skip(slot as usize * planes)
+            .take(planes);
+        for (plane, fd) in imported.enumerate() {
             buffer.set_fd(plane, fd.as_fd());
         }
         buffer

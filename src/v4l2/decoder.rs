@@ -45,7 +45,7 @@ pub struct Decoder {
     raw: Option<FrameLayout>,
     /// Whose memory the OUTPUT buffers are, and the dma-bufs that they are where it is not their own.
     memory: Memory,
-    lent: ArrayVec<OwnedFd, OUTPUT_PLANES>,
+    imported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     /// A bit for each OUTPUT buffer that came back, and was not asked for.
     freed: u32,
     /// How many OUTPUT buffers for raw pictures there are.
@@ -111,7 +111,7 @@ impl Decoder {
             queued: 0,
             raw: None,
             memory: Memory::Mmap,
-            lent: ArrayVec::new(),
+            imported: ArrayVec::new(),
             freed: 0,
             raw_slots: 0,
             agreed: None,

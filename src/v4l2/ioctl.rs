@@ -199,9 +199,9 @@ pub fn reqbufs(
 /// VIDIOC_QUERYBUF: where a buffer's planes are and how long.
 pub fn querybuf(fd: impl AsFd, queue: BufferType, memory: Memory, index: u32) -> Result<Buffer> {
     let mut buffer = Buffer::new(queue, memory, index);
-    // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ioctl_retry::<VIDIOC_QUERYBUF>(fd.as_fd(), buffer.lend()) };
-    buffer.take_back();
+    // SAFETY: The address that `with_planes` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
+    let answer = unsafe { ioctl_retry::<VIDIOC_QUERYBUF>(fd.as_fd(), buffer.with_planes()) };
+    buffer.forget_planes();
     match answer {
         Ok(()) => Ok(buffer),
         Err(errno) => Err(IoctlError::new(Call::QueryBuf, errno)),
@@ -217,17 +217,17 @@ pub fn expbuf(fd: impl AsFd, queue: BufferType, index: u32, plane: u32) -> Resul
 
 /// VIDIOC_QBUF: gives a buffer to its queue. What the driver writes into the buffer (flags) is kept.
 pub fn qbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
-    // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ioctl_retry::<VIDIOC_QBUF>(fd.as_fd(), buffer.lend()) };
-    buffer.take_back();
+    // SAFETY: The address that `with_planes` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
+    let answer = unsafe { ioctl_retry::<VIDIOC_QBUF>(fd.as_fd(), buffer.with_planes()) };
+    buffer.forget_planes();
     answer.map_err(|errno| IoctlError::new(Call::QBuf, errno))
 }
 
 /// VIDIOC_PREPARE_BUF: has the driver look at a buffer and map its memory, without queueing it.
 pub fn prepare_buf(fd: impl AsFd, buffer: &mut Buffer) -> Result<()> {
-    // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ioctl_retry::<VIDIOC_PREPARE_BUF>(fd.as_fd(), buffer.lend()) };
-    buffer.take_back();
+    // SAFETY: The address that `with_planes` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
+    let answer = unsafe { ioctl_retry::<VIDIOC_PREPARE_BUF>(fd.as_fd(), buffer.with_planes()) };
+    buffer.forget_planes();
     answer.map_err(|errno| IoctlError::new(Call::PrepareBuf, errno))
 }
 
@@ -246,9 +246,9 @@ pub enum Dequeued {
 /// VIDIOC_DQBUF: takes a buffer that is done from its queue. Type and memory of `buffer` say which queue; the kernel replaces the rest.
 pub fn dqbuf(fd: impl AsFd, buffer: &mut Buffer) -> Result<Dequeued> {
     buffer.set_plane_count(PLANES);
-    // SAFETY: The address that `lend` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
-    let answer = unsafe { ioctl_once::<VIDIOC_DQBUF>(fd.as_fd(), buffer.lend()) };
-    buffer.take_back();
+    // SAFETY: The address that `with_planes` put in leads to `PLANES` planes and `length` is at most that. User pointers cannot be asked for.
+    let answer = unsafe { ioctl_once::<VIDIOC_DQBUF>(fd.as_fd(), buffer.with_planes()) };
+    buffer.forget_planes();
     match answer {
         Ok(()) => Ok(Dequeued::Buffer),
         Err(Errno::AGAIN | Errno::INTR) => Ok(Dequeued::Nothing),

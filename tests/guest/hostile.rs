@@ -113,10 +113,10 @@ fn hostile_producers_leave_the_engine_to_honest_ones() {
             "",
             &[BAD_FRAME_RING, BAD_MESSAGE],
         ),
-        // Who wishes for all kinds of frames.
+        // Who requests all kinds of frames.
         hostile_producers(
-            "wishes",
-            "wishes",
+            "requests",
+            "requests",
             "encoder='--device /dev/video11 --codec H264 --socket-mode 777' shape='--size 320x240 --format YU12'",
             &[BAD_FRAME_RING, BAD_MESSAGE, NOT_ENCODED],
         ),

@@ -7,7 +7,7 @@
  *   crowd      has up to 200 connections at once and takes new ones for those that it loses; most never read
  *   flood      stays one client, and says the little that it may say without end: key frames, as a consumer
  *   producer   is the producer, and writes what it likes into each word and slot; also what is right, twice, or not its own
- *   wishes     the same, and wants other frames each time: sizes, formats and rates that the encoder does, or does not
+ *   requests   the same, and wants other frames each time: sizes, formats and rates that the encoder does, or does not
  *   former     was the producer, was cut off, and goes on writing into the frame ring that it still has
  *   left       the same, but it left by itself;  offered: right after it had offered memory;  waited: with its last frame in the encoder
  *   again      was the producer, was cut off, and comes again, without end
@@ -117,9 +117,9 @@ static void produce(void)
 	detach(&producer);
 }
 
-static void wishes(void)
+static void requests(void)
 {
-	with_wishes = 1;
+	with_requests = 1;
 	produce();
 }
 
@@ -457,7 +457,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*go)(void);
-	} modes[] = { { "messages", messages }, { "crowd", crowd }, { "flood", flood }, { "producer", produce }, { "wishes", wishes }, { "former", former },
+	} modes[] = { { "messages", messages }, { "crowd", crowd }, { "flood", flood }, { "producer", produce }, { "requests", requests }, { "former", former },
 		      { "left", left }, { "offered", offered }, { "waited", waited }, { "again", again }, { "blunder", blunder }, { "empty", empty }, { "hoard", hoard },
 		      { "mute", mute }, { "steps", steps }, { "seals", seals }, { "spin", spin } };
 

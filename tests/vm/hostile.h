@@ -265,7 +265,7 @@ struct producer {
 	size_t bytes;
 };
 
-static int with_wishes;
+static int with_requests;
 
 static void wish(uint32_t *own)
 {
@@ -291,7 +291,7 @@ static int attach(struct producer *producer)
 		return 0;
 	begin(words, PRODUCE);
 	words[OWN + 5] = !chance(3);
-	if (with_wishes)
+	if (with_requests)
 		wish(words + OWN);
 	tell(peer->fd, words, sizeof(words), NULL, 0);
 	/* It may take the encoder a drain. */

@@ -56,7 +56,7 @@ pub(super) fn bring_together<'a>(
     alike: bool,
 ) -> Result<u32, NotAttached<'a>> {
     let of = config.filler_part();
-    let mut slots = lend(setup, filler, config, wanted, layout, alike)?;
+    let mut slots = export_slots(setup, filler, config, wanted, layout, alike)?;
     if slots.is_none() {
         let allocated = filler.allocate(setup.stage.session.slots);
         allocated.map_err(|error| of.refused(error))?;
@@ -79,7 +79,7 @@ pub(super) fn bring_together<'a>(
 /// Makes the encoder's buffers those of whoever fills them, which then writes its pictures where the encoder reads them; a camera behind
 /// USB has no memory that an encoder without an IOMMU could read. `None` where that cannot be: there are other ways.
 #[inline(never)]
-fn lend<'a>(
+fn export_slots<'a>(
     setup: &mut Setup<'_, 'a>,
     filler: &mut CaptureQueue,
     config: CameraConfig<'_>,
@@ -104,7 +104,7 @@ fn lend<'a>(
                 return Ok(None);
             }
         };
-        match filler.borrow(setup.memory.lend()) {
+        match filler.import(setup.memory.take_exported()) {
             Ok(None) => {
                 note!(
                     info,

@@ -134,7 +134,7 @@ fn share<'a>(
             Err(error) if error.call == Call::ExpBuf && !error.is_loss() => break,
             exported => exported.map_err(|error| of.refused(error))?,
         };
-        match filler.borrow(exported) {
+        match filler.import(exported) {
             Ok(None) => return Ok(()),
             // One that needs more says so when it is given less.
             Ok(Some(more)) => needed = more,

@@ -120,7 +120,7 @@ impl Decoder {
             return Err(IoctlError::new(Call::ReqBufsDmabuf, Errno::NOMEM));
         }
         self.raw_slots = slots;
-        (self.lent, self.memory) = (buffers, Memory::Dmabuf);
+        (self.imported, self.memory) = (buffers, Memory::Dmabuf);
         for slot in 0..slots {
             // Refused now, and not with the first picture, where the driver has the call.
             match ioctl::prepare_buf(self.as_fd(), &mut self.input(slot)) {
@@ -143,8 +143,12 @@ impl Decoder {
         for (plane, &length) in rows.memory_length.iter().take(planes).enumerate() {
             buffer.set_bytesused(plane, length);
         }
-        let lent = self.lent.iter().skip(index as usize * planes).take(planes);
-        for (plane, fd) in lent.enumerate() {
+        let imported = self
+            .imported
+            .iter()
+            .skip(index as usize * planes)
+            .take(planes);
+        for (plane, fd) in imported.enumerate() {
             buffer.set_fd(plane, fd.as_fd());
             buffer.set_length(plane, rows.memory_length[plane]);
         }

@@ -1,6 +1,6 @@
 //! A buffer as QUERYBUF, QBUF and DQBUF exchange it, the same for the single-planar and the multi-planar API.
 //!
-//! Knows which field means what in which API. Makes no call, and holds no address: it has one only during a call (`lend`, `take_back`).
+//! Knows which field means what in which API. Makes no call, and holds no address: it has one only during a call (`with_planes`, `forget_planes`).
 #![deny(unsafe_code)]
 
 use rustix::fd::{AsRawFd, BorrowedFd};
@@ -168,8 +168,8 @@ impl Buffer {
     }
 
     /// The kernel's structure, ready for a call: in the multi-planar API `m` is the planes' address and `length` at most their number.
-    /// The address is good until `self` is touched or moved. `take_back` must follow.
-    pub(super) fn lend(&mut self) -> &mut RawBuffer {
+    /// The address is good until `self` is touched or moved. `forget_planes` must follow.
+    pub(super) fn with_planes(&mut self) -> &mut RawBuffer {
         if self.is_multi() {
             self.raw.length = self.raw.length.min(PLANES as u32);
             // Exposed, because the kernel makes a pointer of the number again.
@@ -179,7 +179,7 @@ impl Buffer {
     }
 
     /// Forgets the address, and bounds what the kernel wrote.
-    pub(super) fn take_back(&mut self) {
+    pub(super) fn forget_planes(&mut self) {
         if self.is_multi() {
             self.raw.m = Word::default();
             self.raw.length = self.raw.length.min(PLANES as u32);
@@ -239,10 +239,10 @@ mod tests {
     fn the_address_is_lent_for_one_call_only_and_the_kernel_cannot_raise_the_count() {
         let mut buffer = Buffer::new(BufferType::VideoCaptureMplane, Memory::Mmap, 0);
         let planes = (&raw const buffer.planes).addr();
-        let raw = buffer.lend();
+        let raw = buffer.with_planes();
         assert_eq!((raw.m.0, raw.length), (planes, PLANES as u32));
         raw.length = 8;
-        buffer.take_back();
+        buffer.forget_planes();
         assert_eq!(buffer.raw.m, Word::default());
         assert_eq!(buffer.raw.length, PLANES as u32);
     }

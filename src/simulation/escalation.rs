@@ -14,7 +14,7 @@ pub(super) struct Counts {
 
 /// The steps since the latest packet.
 #[derive(Debug, Default)]
-pub(super) struct Ladder {
+pub(super) struct Escalation {
     /// When the latest packet was seen.
     at_packet: Counts,
     last: Counts,
@@ -22,7 +22,7 @@ pub(super) struct Ladder {
     reopened: u64,
 }
 
-impl Ladder {
+impl Escalation {
     /// A turn ended at `now`. `stall_ns` is the time after which no progress is a stall.
     pub(super) fn turn(&mut self, counts: Counts, now: u64, stall_ns: u64, shared: &mut Shared) {
         let packets = counts.packets != self.last.packets;

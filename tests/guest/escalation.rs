@@ -31,7 +31,7 @@ fn within(what: &str, took: u64, least: u64) {
 #[test]
 #[ignore = "boots the guest: scripts/test"]
 fn stalled_encoder_is_restarted_reopened_and_given_up_in_its_time() {
-    let guest = Guest::h264("ladder").steady();
+    let guest = Guest::h264("escalation").steady();
     let outcome = guest.run(
         r"
         # Restarts do not help; nor does opening it. STREAMOFF takes 200 ms, for each of the two queues.
