@@ -110,7 +110,7 @@
 //! No heap, no threads, no async runtime. No network, no container files, no recording in the engine: a consumer does that, such as `tap`. No
 //! scaling, no colour conversion and no decoding by the processor: a producer delivers what the encoder takes, and what a camera gives goes
 //! through a decoder and a converter of the board, where there are such. No software encoder to fall back
-//! on: where there is no hardware, it says so. No configuration file. No second producer at a time: mixing pictures is
+//! on: where there is no hardware, it says so. No configuration file. No second producer at a time: mixing frames is
 //! a producer's work.
 #![no_std]
 #![deny(unsafe_code)]

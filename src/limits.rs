@@ -26,10 +26,10 @@ pub const CAMERA_NAME_BYTES: usize = 31;
 /// Longest socket name, bytes: `sun_path` has 108, one of which is a path's closing NUL or an abstract name's leading one.
 pub const SOCKET_NAME_BYTES: usize = 107;
 
-/// Smallest picture side accepted, pixels: one macroblock, below which no block codec works.
+/// Smallest frame side accepted, pixels: one macroblock, below which no block codec works.
 pub const FRAME_SIDE_MIN: u32 = 16;
 
-/// Largest picture side accepted, pixels. No M2M encoder takes more (H.264 level 6.2 ends at 8192x4352), and products of two
+/// Largest frame side accepted, pixels. No M2M encoder takes more (H.264 level 6.2 ends at 8192x4352), and products of two
 /// sides with any plane depth stay far from `u32::MAX`.
 pub const FRAME_SIDE_MAX: u32 = 8192;
 const _: () = assert!(FRAME_SIDE_MIN < FRAME_SIDE_MAX);
@@ -42,7 +42,7 @@ pub const FRAME_BYTES_MAX: u32 = FRAME_SIDE_MAX * FRAME_SIDE_MAX * 8;
 /// Largest distance between the rows of a raw input, bytes: twice the longest row (four bytes a pixel).
 pub const INPUT_STRIDE_MAX: u32 = 2 * 4 * FRAME_SIDE_MAX;
 
-/// Most rows of a frame in a raw input, those of padding included: twice the highest picture.
+/// Most rows of a frame in a raw input, those of padding included: twice the highest frame.
 pub const INPUT_ROWS_MAX: u32 = 2 * FRAME_SIDE_MAX;
 const _: () = assert!(
     INPUT_STRIDE_MAX as u64 * INPUT_ROWS_MAX as u64 * PLANES as u64 <= u32::MAX as u64,
@@ -62,7 +62,7 @@ pub const FRAME_SLOTS_MIN: u32 = 2;
 pub const FRAME_SLOTS_MAX: u32 = 32;
 const _: () = assert!(FRAME_SLOTS_MIN < FRAME_SLOTS_MAX);
 
-/// Smallest packet ring, bytes: one key frame of a small picture.
+/// Smallest packet ring, bytes: one small key frame.
 pub const PACKET_RING_MIN: u32 = 64 * 1024;
 
 /// Largest packet ring, bytes: a minute at 32 Mbit/s; more is a recording and belongs in a file.
@@ -143,7 +143,7 @@ const _: () = assert!(FRAME_SLOTS_DEFAULT <= FRAME_SLOTS_MAX);
 /// Slots when a camera fills them: two at the camera, two in the encoder, two on their way.
 pub const CAMERA_SLOTS_DEFAULT: u32 = 6;
 
-/// Buffers that a camera keeps: one being filled, one to go on with. With fewer it would lose pictures without a word.
+/// Buffers that a camera keeps: one being filled, one to go on with. With fewer it would lose frames without a word.
 pub const CAMERA_RESERVE: usize = 2;
 
 /// How long a camera that failed or left while the engine ran is waited for, ms: time to push a plug back in. A
@@ -177,7 +177,7 @@ pub const QUEUE_ENTRIES: usize = 64;
 pub const QUEUE_ENTRIES: usize = 2;
 const _: () = assert!(cfg!(loom) || QUEUE_ENTRIES >= 2 * FRAME_SLOTS_MAX as usize);
 
-/// Buffers of a camera whose pictures are coded: each goes back as soon as the decoder has a copy.
+/// Buffers of a camera whose frames are coded: each goes back as soon as the decoder has a copy.
 pub const CAMERA_CODED_SLOTS: u32 = 4;
 
 /// OUTPUT buffers of a converter, which the camera fills: `CAMERA_RESERVE` stay with it, the others are converted.
@@ -186,24 +186,24 @@ pub const CONVERTER_BUFFERS: u32 = 5;
 /// Encoders that one source feeds, each with a packet ring of its own. `engine/README.md` says what a second one needs.
 pub const OUTPUTS: usize = 1;
 
-/// Devices between a camera and the encoder at most: a decoder, and a converter of its pictures.
+/// Devices between a camera and the encoder at most: a decoder, and a converter of its frames.
 pub const MIDDLE_STAGES: usize = 2;
 
 /// OUTPUT buffers of a converter that a decoder fills: one each that is written, converted, on its way there, and on its way back. They
 /// never run out for long, because a decoder waits where a camera cannot, and contiguous memory is short.
 pub const DECODED_BUFFERS: u32 = 4;
 
-/// OUTPUT buffers asked of a decoder: one being decoded, one to go on with, one being filled. A picture that finds none is dropped, so that
+/// OUTPUT buffers asked of a decoder: one being decoded, one to go on with, one being filled. A frame that finds none is dropped, so that
 /// what a late viewer sees is never older than these.
 pub const CODED_BUFFERS: u32 = 3;
 
 /// Most OUTPUT buffers of a decoder that are used: a driver may insist on more.
 pub const CODED_BUFFERS_MAX: usize = 8;
 
-/// Pictures inside a decoder or converter: those in its OUTPUT buffers, and those of which a raw one waits to be taken.
+/// Frames inside a decoder or converter: those in its OUTPUT buffers, and those of which a raw one waits to be taken.
 pub const CODED_INSIDE: usize = CODED_BUFFERS_MAX + FRAME_SLOTS_MAX as usize;
 
-/// Pictures in a row of another size or kind than the camera promised are no accident any more.
+/// Frames in a row of another size or kind than the camera promised are no accident any more.
 pub const UNFIT_PICTURES: u32 = 3;
 
 /// Smallest OUTPUT buffer asked of a decoder, bytes: a webcam's JPEG of 1080 rows seldom has more, and what does not fit is lost.
@@ -372,7 +372,7 @@ const _: () = assert!(CHANGE_DRAIN_MS < ANSWER_MS);
 /// encoder is back.
 pub const ATTACH_AGAIN_MS: u32 = 2 * RETURN_MS;
 
-/// Picture size until a producer brings another one, pixels: no encoder is too small for it.
+/// Frame size until a producer brings another one, pixels: no encoder is too small for it.
 pub const SIZE_DEFAULT: (u32, u32) = (640, 480);
 
 /// From one line in the log about what a client did to the next, ms: no client can fill it.
@@ -413,7 +413,7 @@ pub const PAST_MS_MAX: u32 = 3_600_000;
 /// Bytes that an output collects before they are written: three datagrams.
 pub const OUTPUT_BYTES: usize = 3 * DATAGRAM_BYTES;
 
-/// Longest row of a colour plane, bytes: the widest picture with four bytes a pixel. A row is drawn on the stack before it is copied.
+/// Longest row of a colour plane, bytes: the widest frame with four bytes a pixel. A row is drawn on the stack before it is copied.
 pub const ROW_BYTES_MAX: usize = FRAME_SIDE_MAX as usize * 4;
 
 /// Most bytes of input that are read ahead, so that short rows take no call each.

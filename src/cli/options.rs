@@ -102,7 +102,7 @@ pub struct PushOptions<'a> {
     pub engine_uid: Option<u32>,
     /// Where frames come from.
     pub from: Source<'a>,
-    /// Picture size to ask the engine for; `None` is the input's, or the engine's.
+    /// Frame size to ask the engine for; `None` is the input's, or the engine's.
     pub size: Option<Size>,
     /// Pixel format to ask the engine for; `None` is the engine's.
     pub format: Option<Fourcc>,
@@ -118,7 +118,7 @@ pub struct PushOptions<'a> {
     pub frames: Option<u64>,
     /// Distance between the rows of the first colour plane in raw input, bytes; `None`: rows have no padding.
     pub stride: Option<u32>,
-    /// Rows of the first colour plane in raw input, those of padding included; `None`: as many as the picture has.
+    /// Rows of the first colour plane in raw input, those of padding included; `None`: as many as the frame has.
     pub rows: Option<u32>,
     /// Odd sides become even by repeating the last column and row.
     pub pad: bool,

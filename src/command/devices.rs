@@ -260,7 +260,7 @@ impl fmt::Display for Raw<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.format {
             Some(format) => format.fmt(f),
-            None if self.0.camera.is_some() => f.write_str("the camera's pictures"),
+            None if self.0.camera.is_some() => f.write_str("the camera's frames"),
             None => f.write_str("raw frames"),
         }
     }

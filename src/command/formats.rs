@@ -69,7 +69,7 @@ pub(super) fn raw_formats(
     Ok(copied.or(first))
 }
 
-/// Whether both ends have rows that lie alike, or one of them does as the other; `None` when the camera has no pictures of this size.
+/// Whether both ends have rows that lie alike, or one of them does as the other; `None` when the camera has no frames of this size.
 fn agree(rows: &RowsOf<'_>, device: &Device, pair: RawFormats, size: (u32, u32)) -> Option<bool> {
     let mut given = rows(pair.camera, &[0; PLANES])?;
     let own = |strides: &[u32; PLANES]| output_rows(device, pair.encoder, size, strides);

@@ -1,6 +1,6 @@
 //! Frames into slots: the pattern, drawn, and an input's frames, read row by row; and when each is due.
 //!
-//! Knows pictures and bytes. Knows no engine.
+//! Knows frames and bytes. Knows no engine.
 
 use crate::client::{FrameProducer, HeldSlot, SlotGuard};
 use crate::command::geometry::InputFrame;

@@ -122,7 +122,7 @@ impl<'a> Input<'a> {
         Ok(input)
     }
 
-    /// Rejects a film, a picture or a coded stream, which would be encoded as noise. `--raw` insists, and is only warned.
+    /// Rejects a film, an image or a coded stream, which would be encoded as noise. `--raw` insists, and is only warned.
     fn reject_other_kinds(&mut self, y4m: bool, container: Container) -> Result<(), Failure> {
         let Some(kind) = magic::kind(self.peek(magic::MAGIC_BYTES)?) else {
             return Ok(());

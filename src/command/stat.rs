@@ -19,7 +19,7 @@
 //! | `api` | | `single-planar` or `multi-planar` |
 //! | `memory` | | `export` or `import` (raw frames are not copied), or `copy` |
 //! | `format`, `codec` | | four-character codes of what the source gives, raw or (`pass-through`) coded, and of the stream |
-//! | `width`, `height` | pixels | the picture |
+//! | `width`, `height` | pixels | the frame |
 //! | `coded_width`, `coded_height` | pixels | what the driver works with, padding included |
 //! | `frame_rate` | 1/s | a fraction, as declared to the encoder: the camera's answer, the signal's rate, the producer's, or `--fps`: `30/1` |
 //! | `frame_rate_measured` | 1/s | as frames came lately, by the commit times beside the packets in the ring: over the 2 s before the newest packet, without the times in which frames were lost; 0.000 with fewer than two packets |

@@ -1,4 +1,4 @@
-//! A camera as the source, in the engine's own loop: its pictures are the frames, or what a decoder and a converter make of them.
+//! A camera as the source, in the engine's own loop: its frames, or what a decoder and a converter make of them, fill the slots.
 //!
 //! The camera never starves: when the encoder holds so many buffers that fewer than `CAMERA_RESERVE` would be left to fill, the frame just
 //! captured is dropped, and counted. Knows the camera and which slots are free. Knows no encoder: what both have to agree on is `attach`'s.
@@ -184,7 +184,7 @@ impl<'a> CameraSource<'a> {
         if ready.at(CAMERA_EVENT)
             && let Some(camera) = &self.camera
         {
-            match camera.pictures.changed() {
+            match camera.capture.changed() {
                 Ok(false) => {}
                 Ok(true) => {
                     brought = true;
@@ -280,12 +280,12 @@ impl<'a> CameraSource<'a> {
 
 /// Gives every free slot to be filled.
 fn give_slots(
-    pictures: &CaptureQueue,
+    capture: &CaptureQueue,
     pipeline: &mut Pipeline<'_>,
     now_ns: u64,
 ) -> Result<(), IoctlError> {
     while let Some(slot) = pipeline.acquire(now_ns) {
-        pictures.queue(slot)?;
+        capture.queue(slot)?;
     }
     Ok(())
 }
@@ -299,8 +299,8 @@ fn start(
 ) -> Result<(), Fault> {
     let failed = |error| Part::Camera.failed(error);
     match chain.is_absent() {
-        true => give_slots(&camera.pictures, pipeline, now_ns).map_err(failed)?,
-        false => chain.start(&camera.pictures, pipeline, now_ns)?,
+        true => give_slots(&camera.capture, pipeline, now_ns).map_err(failed)?,
+        false => chain.start(&camera.capture, pipeline, now_ns)?,
     }
-    camera.pictures.start().map_err(failed)
+    camera.capture.start().map_err(failed)
 }

@@ -130,7 +130,7 @@ impl Copying {
                     break;
                 };
                 let at = to.offset as usize + row as usize * to.bytesperline as usize;
-                // The producer may be writing there again; the picture is then its own fault.
+                // The producer may be writing there again; the frame is then its own fault.
                 if target.bytes().copy_from(at, bytes) {
                     copied += u64::from(to.row_bytes);
                 }

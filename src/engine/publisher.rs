@@ -42,7 +42,7 @@ pub struct Publisher<'a> {
     headers: ArrayVec<u8, CODEC_HEADER_BYTES>,
     /// Codec headers came since they were last asked for.
     headers_came: bool,
-    /// Codec headers that wait for their picture: they may come in several buffers.
+    /// Codec headers that wait for their frame: they may come in several buffers.
     gathered: ArrayVec<u8, CODEC_HEADER_BYTES>,
     /// Frames dropped when the latest packet was published: more of them make the next one discontinuous.
     dropped: u64,
@@ -223,7 +223,7 @@ impl<'a> Publisher<'a> {
             return 0;
         };
         let Some(key) = open.key else {
-            // Codec headers with no picture behind them: kept beside the ring, no packet.
+            // Codec headers with no frame behind them: kept beside the ring, no packet.
             self.keep_headers();
             self.writer.discard();
             return 0;

@@ -108,7 +108,7 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Frames of the camera into the pipeline; or what a decoder still has of its pictures, before the encoder is drained.
+    /// Frames of the camera into the pipeline; or what a decoder still has of its frames, before the encoder is drained.
     ///
     /// # Errors
     /// When the camera did not come back in time.

@@ -103,8 +103,8 @@ pub enum Call {
     MemfdMap,
     /// `poll`, which reports something for ever while there is nothing to dequeue.
     Poll,
-    /// No call: a look at a camera's picture.
-    Picture,
+    /// No call: a look at a camera's frame.
+    Frame,
     /// No call: a look at how much memory is free.
     FreeMemory,
 }
@@ -151,7 +151,7 @@ impl Call {
             Self::GInput => "VIDIOC_G_INPUT",
             Self::CropCap => "VIDIOC_CROPCAP",
             Self::FreeMemory => "free memory",
-            Self::Picture => "pictures",
+            Self::Frame => "frames",
             Self::MemfdCreate => "memfd_create",
             Self::Poll => "poll",
             Self::MemfdSize => "ftruncate",
@@ -279,11 +279,11 @@ const CAUSES: &[(Option<Call>, Errno, &str)] = &[
     (
         Some(Call::GFmt),
         Errno::PROTO,
-        "its pictures lie otherwise than agreed on",
+        "its frames lie otherwise than agreed on",
     ),
-    (Some(Call::Poll), Errno::TIMEDOUT, "no picture came in time"),
+    (Some(Call::Poll), Errno::TIMEDOUT, "no frame came in time"),
     (
-        Some(Call::Picture),
+        Some(Call::Frame),
         Errno::PROTO,
         "of another size or kind than agreed on",
     ),

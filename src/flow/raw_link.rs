@@ -1,4 +1,4 @@
-//! Raw buffers between whoever fills them, a camera or a decoder, and the converter that reads them: who has each, and which pictures wait.
+//! Raw buffers between whoever fills them, a camera or a decoder, and the converter that reads them: who has each, and which frames wait.
 //!
 //! ```text
 //!   free ──acquire──▶ filler ──commit──▶ engine ──take──▶ reader ──release──▶ free
@@ -13,7 +13,7 @@ use super::inside::Passing;
 use super::link::SlotNotOwned;
 use crate::limits::CODED_BUFFERS_MAX;
 
-/// The buffers: a bit for each in the hands of either end, and the pictures that wait for the reader, the oldest first.
+/// The buffers: a bit for each in the hands of either end, and the frames that wait for the reader, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct RawLink {
     slots: u32,
@@ -32,7 +32,7 @@ impl RawLink {
         }
     }
 
-    /// All buffers are free: both ends were stopped. Gives how many pictures waited.
+    /// All buffers are free: both ends were stopped. Gives how many frames waited.
     pub fn reset(&mut self) -> usize {
         let waited = self.waiting.len();
         self.waiting.clear();
@@ -49,20 +49,20 @@ impl RawLink {
         (free != 0).then_some(slot)
     }
 
-    /// The filler put a picture into a buffer, which waits for the reader.
+    /// The filler put a frame into a buffer, which waits for the reader.
     ///
     /// # Errors
     /// When the filler does not have it; nothing changed.
-    pub fn commit(&mut self, slot: u32, picture: &Passing) -> Result<(), SlotNotOwned> {
+    pub fn commit(&mut self, slot: u32, frame: &Passing) -> Result<(), SlotNotOwned> {
         let bit = self.filler & bit(slot);
-        if bit == 0 || self.waiting.try_push((slot, *picture)).is_err() {
+        if bit == 0 || self.waiting.try_push((slot, *frame)).is_err() {
             return Err(SlotNotOwned);
         }
         self.filler &= !bit;
         Ok(())
     }
 
-    /// The picture that waits for longest: the reader has its buffer from now on.
+    /// The frame that waits for longest: the reader has its buffer from now on.
     pub fn take(&mut self) -> Option<(u32, Passing)> {
         let next = self.waiting.pop_at(0)?;
         self.reader |= bit(next.0);
@@ -79,7 +79,7 @@ impl RawLink {
         self.filler = 0;
     }
 
-    /// How many pictures wait.
+    /// How many frames wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
@@ -116,7 +116,7 @@ mod tests {
     };
 
     #[test]
-    fn a_buffer_has_one_holder_at_a_time_and_pictures_are_read_in_their_order() {
+    fn a_buffer_has_one_holder_at_a_time_and_frames_are_read_in_their_order() {
         let mut link = RawLink::new(3);
         assert_eq!(
             [link.acquire(), link.acquire(), link.acquire()],

@@ -79,9 +79,9 @@ counters! {
     KeyForced = "key_frames_forced",
     /// Changes that clients asked for: bit rate, key-frame distance, controls.
     Changes = "changes",
-    /// Pictures that the camera marked as damaged or that are shorter than a frame, or that the encoder did not have yet when the camera left.
+    /// Frames that the camera marked as damaged or that are shorter than a frame, or that the encoder did not have yet when the camera left.
     DroppedCamera = "frames_dropped_camera",
-    /// Pictures that came while the encoder had as many buffers as the camera can spare.
+    /// Frames that came while the encoder had as many buffers as the camera can spare.
     DroppedBehind = "frames_dropped_behind",
     /// Times that the encoder was reopened, because restarts did not help or it was gone.
     Reopens = "reopens",
@@ -133,21 +133,21 @@ counters! {
     SlotBytesRetained = "slot_bytes_retained",
     /// Frames that came while the engine was idle, because it had no consumer (`run --idle`).
     DroppedIdle = "frames_dropped_idle",
-    /// Coded pictures of a camera of which the decoder made no raw one, or a damaged one; and those inside when it was restarted.
+    /// Coded frames of a camera of which the decoder made no raw one, or a damaged one; and those inside when it was restarted.
     DroppedDecoder = "frames_dropped_decoder",
     /// Times that the decoder was restarted, or opened again.
     DecoderRestarts = "decoder_restarts",
     /// Coded bytes that were copied from the camera to the decoder: each once.
     CameraBytesCopied = "camera_bytes_copied",
-    /// JPEG pictures of a camera that had no Huffman tables, and got the standard ones.
+    /// JPEG frames of a camera that had no Huffman tables, and got the standard ones.
     JpegTablesAdded = "jpeg_tables_added",
-    /// From the camera's coded pictures to the decoder's raw ones, microseconds, all pictures together.
+    /// From the camera's coded frames to the decoder's raw ones, microseconds, all frames together.
     DecodeUs = "decode_us",
-    /// Raw pictures of a camera or decoder of which the converter made no other, or a damaged one; and those inside when it was restarted.
+    /// Raw frames of a camera or decoder of which the converter made no other, or a damaged one; and those inside when it was restarted.
     DroppedConverter = "frames_dropped_converter",
     /// Times that the converter was restarted because it failed.
     ConverterRestarts = "converter_restarts",
-    /// From the pictures that went into the converter to those that came out, microseconds, all pictures together.
+    /// From the frames that went into the converter to those that came out, microseconds, all frames together.
     ConvertUs = "convert_us",
 }
 

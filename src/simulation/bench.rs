@@ -86,7 +86,7 @@ pub(super) fn set(fd: &OwnedFd, queue: BufferType, fourcc: Fourcc, size: (u32, u
     ioctl::s_fmt(fd, &format).unwrap()
 }
 
-/// G_SELECTION: the visible part of the pictures.
+/// G_SELECTION: the visible part of the frames.
 pub(super) fn visible(fd: &OwnedFd) -> (u32, u32) {
     let queue = BufferType::VideoCaptureMplane;
     let rect = ioctl::g_selection(fd, queue, SEL_TGT_COMPOSE).unwrap();

@@ -36,7 +36,7 @@ pub(super) struct CameraNature {
     pub(super) prepares: bool,
     /// It follows a signal, and has events.
     pub(super) bridge: bool,
-    /// It gives coded pictures, too.
+    /// It gives coded frames, too.
     pub(super) coding: Option<Coding>,
     /// It has no raw formats.
     pub(super) only_coded: bool,
@@ -56,7 +56,7 @@ pub(super) struct Camera {
     nature: Rc<CameraNature>,
     random: Random,
     pub(super) raw: Raw,
-    /// It is set to coded pictures.
+    /// It is set to coded frames.
     pub(super) coded: bool,
     /// The size of what it shows, where that is not what it was asked for.
     shows: Option<(u32, u32)>,
@@ -256,8 +256,8 @@ impl Camera {
             abi::VIDIOC_DQBUF => {
                 let done = self.queue.dequeue(raw, planes)?;
                 // An empty one that is marked ERROR is the end of a stream.
-                let picture = done.bytesused > 0 || done.flags & BUF_FLAG_ERROR == 0;
-                shared.frames.dequeued += u64::from(picture);
+                let frame = done.bytesused > 0 || done.flags & BUF_FLAG_ERROR == 0;
+                shared.frames.dequeued += u64::from(frame);
                 Ok(())
             }
             abi::VIDIOC_PREPARE_BUF if !self.nature.prepares => Err(Errno::NOTTY),

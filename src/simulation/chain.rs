@@ -54,7 +54,7 @@ pub(super) fn decoder(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -
         prepares: r.chance(700),
         selects: r.chance(900),
         own_rows: r.chance(150),
-        change: r.pick(&[Change::Cuts, Change::Marks, Change::MarksPicture]),
+        change: r.pick(&[Change::Cuts, Change::Marks, Change::MarksFrame]),
         ends: match r.below(20) {
             0 => Ends::Never,
             1 => Ends::Unknown,
@@ -64,14 +64,14 @@ pub(super) fn decoder(r: &mut Random, like: &Terms, lasts: u64, trouble: bool) -
         },
         needs_tables: r.chance(500),
         hates_fills: r.chance(200),
-        cut: r.pick(&[Cut::Picture, Cut::Error, Cut::Nothing]),
+        cut: r.pick(&[Cut::CameraFrame, Cut::Error, Cut::Nothing]),
         latency: (latency / 2, latency),
         returns_early: r.chance(500),
         mishaps,
     }
 }
 
-/// What a user wants of a converter: pictures of the camera in another size, or mirrored.
+/// What a user wants of a converter: frames of the camera in another size, or mirrored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Conversion {
     /// The camera's size, where it is not the stream's.
@@ -92,7 +92,7 @@ impl Conversion {
     }
 }
 
-/// A converter. `seen`: how the camera lays its pictures out, `like`: how the encoder does.
+/// A converter. `seen`: how the camera lays its frames out, `like`: how the encoder does.
 pub(super) fn converter(
     r: &mut Random,
     seen: &CameraNature,
@@ -186,7 +186,7 @@ pub(super) fn plain_decoder(like: &Terms) -> DecoderNature {
     }
 }
 
-/// Nothing is wrong with it: a converter that takes 4 ms for a picture, and whose user wants this.
+/// Nothing is wrong with it: a converter that takes 4 ms for a frame, and whose user wants this.
 #[cfg(test)]
 pub(super) fn plain_converter(like: &Terms, size: (u32, u32), flip: Flip) -> DecoderNature {
     DecoderNature {

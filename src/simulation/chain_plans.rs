@@ -20,7 +20,7 @@ use crate::v4l2::abi;
 
 const EVER: u64 = u64::MAX;
 
-/// A chain that goes on, in an engine whose deadlines are far away: 30 pictures a second.
+/// A chain that goes on, in an engine whose deadlines are far away: 30 frames a second.
 fn chain_of(decoder: impl FnOnce(&mut DecoderNature)) -> Plan {
     let mut plan = Plan::plain().with_chain(|nature| nature.interval = 33 * MS, decoder);
     (plan.drain_ms, plan.wait_device_ms) = (Some(60_000), 60_000);
@@ -36,7 +36,7 @@ fn dropped(report: &Report) -> u64 {
 }
 
 #[test]
-fn where_nothing_is_wrong_each_picture_is_published_without_a_copy_of_a_raw_one() {
+fn where_nothing_is_wrong_each_frame_is_published_without_a_copy_of_a_raw_one() {
     let report = report(&chain());
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let published = counted(&report, Counter::FramesPublished);
@@ -79,7 +79,7 @@ fn a_chain_is_unplugged_and_plugged_at_each_of_its_devices() {
 }
 
 #[test]
-fn pictures_that_the_decoder_refuses_or_gives_back_as_another_buffers_are_counted() {
+fn frames_that_the_decoder_refuses_or_gives_back_as_another_buffers_are_counted() {
     for refuses in [true, false] {
         let plan = chain_of(|nature| {
             nature.mishaps.until = BEGIN + 5000 * MS;
@@ -96,7 +96,7 @@ fn pictures_that_the_decoder_refuses_or_gives_back_as_another_buffers_are_counte
 }
 
 #[test]
-fn a_camera_that_cannot_be_stopped_for_an_idle_time_gives_pictures_after_it() {
+fn a_camera_that_cannot_be_stopped_for_an_idle_time_gives_frames_after_it() {
     let mut plan = chain();
     plan.idle_ms = Some(1000);
     plan.faults.0.push(Fault {
@@ -131,7 +131,7 @@ fn a_decoder_that_does_not_keep_the_rows_that_it_was_asked_for_is_not_asked_agai
 }
 
 #[test]
-fn truncated_and_odd_pictures_are_dropped_before_the_decoder() {
+fn truncated_and_odd_frames_are_dropped_before_the_decoder() {
     let odd = |nature: &mut CameraNature| {
         nature.until = BEGIN + 4000 * MS;
         nature.coding = Some(Coding {
@@ -141,7 +141,7 @@ fn truncated_and_odd_pictures_are_dropped_before_the_decoder() {
             ..Coding::default()
         });
     };
-    // The judge knows that no damaged picture is published.
+    // The judge knows that no damaged frame is published.
     let report = report(&Plan::plain().with_chain(odd, |_| {}));
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let camera = counted(&report, Counter::DroppedCamera);
@@ -157,7 +157,7 @@ fn a_camera_that_shows_another_size_is_attached_again_until_it_shows_the_one_it_
     let report = report(&plan);
     assert_eq!(report.exit, 0, "{}", report.sentence);
     assert!(counted(&report, Counter::CameraRestarts) > 1);
-    // No such picture comes to the decoder.
+    // No such frame comes to the decoder.
     assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
     assert_eq!(counted(&report, Counter::DroppedDecoder), 0);
     let dropped = dropped(&report);
@@ -165,7 +165,7 @@ fn a_camera_that_shows_another_size_is_attached_again_until_it_shows_the_one_it_
 }
 
 #[test]
-fn a_decoder_that_is_too_slow_costs_pictures_before_it_and_none_behind() {
+fn a_decoder_that_is_too_slow_costs_frames_before_it_and_none_behind() {
     let report = report(&chain_of(|nature| nature.latency = (60 * MS, 70 * MS)));
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let behind = counted(&report, Counter::DroppedBehind);
@@ -175,20 +175,20 @@ fn a_decoder_that_is_too_slow_costs_pictures_before_it_and_none_behind() {
 }
 
 #[test]
-fn an_encoder_that_has_every_slot_costs_pictures_before_the_decoder_and_no_turns() {
+fn an_encoder_that_has_every_slot_costs_frames_before_the_decoder_and_no_turns() {
     let plan = chain().with_encoder(|nature| nature.latency = (600 * MS, 600 * MS));
     let report = report(&plan.lasting(10_000));
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let behind = counted(&report, Counter::DroppedBehind);
     assert!(behind > 100 && dropped(&report) == behind, "{behind}");
     assert_eq!(counted(&report, Counter::DecoderRestarts), 0);
-    // A camera's 30 pictures a second, what becomes of them, and no poll(2) that gives an error.
+    // A camera's 30 frames a second, what becomes of them, and no poll(2) that gives an error.
     let turns = report.turns * 1000 / (report.virtual_ns / MS);
     assert!(turns < 150, "{turns} turns a second");
 }
 
 #[test]
-fn pictures_that_the_decoder_loses_or_fails_are_counted_and_not_published() {
+fn frames_that_the_decoder_loses_or_fails_are_counted_and_not_published() {
     for fails in [0, 1, 2] {
         let report = report(&chain_of(|nature| {
             nature.mishaps.until = BEGIN + 3000 * MS;

@@ -25,8 +25,8 @@ use crate::v4l2::ioctl;
 struct Seen {
     /// Images that the decoder took.
     images: u64,
-    /// Pictures, and those marked ERROR.
-    pictures: u64,
+    /// Frames, and those marked ERROR.
+    frames: u64,
     errors: u64,
     /// How often CAPTURE was started again.
     restarts: u64,
@@ -34,37 +34,37 @@ struct Seen {
 
 /// CAPTURE in the format that it has now, with all its buffers queued.
 fn begin(fd: &OwnedFd, queue: BufferType) -> Mapped<'_> {
-    let pictures = Mapped::new(fd, queue, 4);
-    for index in 0..pictures.regions.len() as u32 {
-        pictures.put(index, &[], 0).unwrap();
+    let frames = Mapped::new(fd, queue, 4);
+    for index in 0..frames.regions.len() as u32 {
+        frames.put(index, &[], 0).unwrap();
     }
     ioctl::streamon(fd, queue).unwrap();
-    pictures
+    frames
 }
 
 /// Takes what is done. Whether CAPTURE has to be started again.
-fn drain(pictures: &Mapped<'_>, last: &mut u64, seen: &mut Seen) -> bool {
+fn drain(frames: &Mapped<'_>, last: &mut u64, seen: &mut Seen) -> bool {
     loop {
-        match pictures.take() {
-            Ok(picture) => {
-                let index = picture.index();
-                if index as usize >= pictures.regions.len() {
+        match frames.take() {
+            Ok(frame) => {
+                let index = frame.index();
+                if index as usize >= frames.regions.len() {
                     // A driver that lies: everything begins again.
                     return true;
                 }
-                if picture.has(BUF_FLAG_ERROR) {
+                if frame.has(BUF_FLAG_ERROR) {
                     seen.errors += 1;
-                } else if picture.bytesused(0) > 0 {
-                    let bytes = pictures.read(index, 8);
+                } else if frame.bytesused(0) > 0 {
+                    let bytes = frames.read(index, 8);
                     let stamp = u64::from_le_bytes(bytes.try_into().unwrap());
                     assert!(stamp > *last, "frame {stamp} after {last}");
                     *last = stamp;
-                    seen.pictures += 1;
+                    seen.frames += 1;
                 }
-                if picture.has(BUF_FLAG_LAST) {
+                if frame.has(BUF_FLAG_LAST) {
                     return true;
                 }
-                pictures.put(index, &[], 0).unwrap();
+                frames.put(index, &[], 0).unwrap();
             }
             Err(Errno::AGAIN) => return false,
             Err(Errno::PIPE) => return true,
@@ -103,7 +103,7 @@ fn client(seed: u64, trouble: bool) -> Seen {
     let output = Mapped::new(fd, coded, 3);
     ioctl::streamon(fd, coded).unwrap();
     let mut free: BTreeSet<u32> = (0..output.regions.len() as u32).collect();
-    let mut pictures = begin(fd, raw);
+    let mut frames = begin(fd, raw);
     let taken = begin(camera, taken);
     let (mut seen, mut last) = (Seen::default(), 0);
     for _ in 0..400 {
@@ -122,16 +122,16 @@ fn client(seed: u64, trouble: bool) -> Seen {
             }
             taken.put(image.index(), &[], 0).unwrap();
         }
-        let ended = drain(&pictures, &mut last, &mut seen);
+        let ended = drain(&frames, &mut last, &mut seen);
         while let Some(event) = ioctl::dqevent(fd).unwrap() {
             assert_eq!(event.type_, EVENT_SOURCE_CHANGE);
         }
         if ended {
             seen.restarts += 1;
             ioctl::streamoff(fd, raw).unwrap();
-            drop(pictures);
+            drop(frames);
             ioctl::reqbufs(fd, raw, Memory::Mmap, 0).unwrap();
-            pictures = begin(fd, raw);
+            frames = begin(fd, raw);
         }
     }
     assert_eq!(close(), None);
@@ -144,15 +144,15 @@ fn a_client_gets_on_with_every_seeds_devices() {
     for seed in 0..150 {
         let seen = client(seed, seed % 3 != 0);
         assert!(
-            seen.pictures + seen.errors <= seen.images,
+            seen.frames + seen.errors <= seen.images,
             "seed {seed}: {seen:?}"
         );
         if seed % 3 == 0 {
             // All but those that are inside, and the first ones, where the format was not known before.
-            assert!(seen.pictures + 16 >= seen.images, "seed {seed}: {seen:?}");
+            assert!(seen.frames + 16 >= seen.images, "seed {seed}: {seen:?}");
             assert_eq!(seen.errors, 0, "seed {seed}");
         }
-        starved += u32::from(seen.pictures == 0);
+        starved += u32::from(seen.frames == 0);
         restarts += seen.restarts;
         errors += seen.errors;
     }

@@ -19,7 +19,7 @@ pub(super) struct Record {
     pub(super) stamp: u64,
     /// Rises by one with each packet of all encoders.
     pub(super) serial: u64,
-    /// Bytes from the picture's first to the packet's last.
+    /// Bytes from the frame's first to the packet's last.
     pub(super) length: u64,
     /// `KEY`, `ODD`.
     pub(super) flags: u64,
@@ -37,8 +37,8 @@ pub(super) fn parameter_sets(codec: Fourcc) -> Option<&'static [u8]> {
     (codec == Fourcc::H264).then_some(PARAMETER_SETS)
 }
 
-/// A picture. It is as long as the record says, or as long as it must be.
-pub(super) fn picture(codec: Fourcc, record: &Record) -> Vec<u8> {
+/// A frame. It is as long as the record says, or as long as it must be.
+pub(super) fn frame(codec: Fourcc, record: &Record) -> Vec<u8> {
     let key = record.flags & KEY != 0;
     let mut bytes = Vec::new();
     if codec == Fourcc::H264 {
@@ -89,7 +89,7 @@ fn filler(serial: u64, at: usize) -> u8 {
     0x40 | (serial.wrapping_add(at as u64) & 0x3f) as u8
 }
 
-/// The record of a packet, and where its picture begins; `None` when it is no packet of ours.
+/// The record of a packet, and where its frame begins; `None` when it is no packet of ours.
 pub(super) fn parse(codec: Fourcc, packet: &[u8]) -> Option<(Record, usize)> {
     let window = &packet[..packet.len().min(RECORD_WITHIN)];
     let at = window.windows(MARK.len()).position(|bytes| bytes == MARK)?;
@@ -111,9 +111,9 @@ pub(super) fn parse(codec: Fourcc, packet: &[u8]) -> Option<(Record, usize)> {
 }
 
 /// Whether a packet has all its bytes, in their order.
-pub(super) fn is_whole(record: &Record, picture: &[u8]) -> bool {
-    let start = picture.windows(MARK.len()).position(|bytes| bytes == MARK);
+pub(super) fn is_whole(record: &Record, frame: &[u8]) -> bool {
+    let start = frame.windows(MARK.len()).position(|bytes| bytes == MARK);
     let Some(start) = start else { return false };
-    picture.len() as u64 == record.length
-        && (start + RECORD_BYTES..picture.len()).all(|at| picture[at] == filler(record.serial, at))
+    frame.len() as u64 == record.length
+        && (start + RECORD_BYTES..frame.len()).all(|at| frame[at] == filler(record.serial, at))
 }

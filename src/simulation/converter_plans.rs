@@ -1,6 +1,6 @@
 //! Plans with a converter between camera and encoder, by name: where its memory comes from, what fails, and what may be lost by it.
 //!
-//! What each seed's judge checks holds here, too: which pictures come in, that nothing is written where the converter reads, and who has what.
+//! What each seed's judge checks holds here, too: which frames come in, that nothing is written where the converter reads, and who has what.
 
 use rustix::io::Errno;
 
@@ -28,7 +28,7 @@ const WANTED: Conversion = Conversion {
     },
 };
 
-/// A converter that goes on, in an engine whose deadlines are far away: 30 pictures a second.
+/// A converter that goes on, in an engine whose deadlines are far away: 30 frames a second.
 fn plan(
     camera: impl FnOnce(&mut CameraNature),
     converter: impl FnOnce(&mut DecoderNature),
@@ -71,7 +71,7 @@ fn dropped(report: &Report) -> u64 {
     DROPS.iter().map(|&reason| counted(report, reason)).sum()
 }
 
-/// That each picture is published, and none was copied or lost.
+/// That each frame is published, and none was copied or lost.
 fn nothing_is_lost(plan: &Plan) {
     let report = report(plan);
     assert_eq!(report.exit, 0, "{}", report.sentence);
@@ -94,7 +94,7 @@ fn nothing_is_lost(plan: &Plan) {
 }
 
 #[test]
-fn where_nothing_is_wrong_each_picture_is_published_and_none_is_copied() {
+fn where_nothing_is_wrong_each_frame_is_published_and_none_is_copied() {
     nothing_is_lost(&plain());
 }
 
@@ -168,7 +168,7 @@ fn a_converter_that_stalls_is_started_again_and_what_it_had_is_counted() {
 }
 
 #[test]
-fn pictures_that_it_loses_fails_or_refuses_are_counted_and_not_published() {
+fn frames_that_it_loses_fails_or_refuses_are_counted_and_not_published() {
     for which in 0..4 {
         let report = report(&converter(|nature| {
             let mishaps = &mut nature.mishaps;
@@ -247,7 +247,7 @@ fn an_end_publishes_what_was_in_the_converter() {
 }
 
 #[test]
-fn a_converter_that_is_too_slow_costs_pictures_before_it_and_none_behind() {
+fn a_converter_that_is_too_slow_costs_frames_before_it_and_none_behind() {
     let report = report(&converter(|nature| nature.latency = (60 * MS, 70 * MS)));
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let behind = counted(&report, Counter::DroppedBehind);
@@ -257,12 +257,12 @@ fn a_converter_that_is_too_slow_costs_pictures_before_it_and_none_behind() {
 }
 
 #[test]
-fn an_encoder_that_has_every_slot_costs_pictures_before_the_converter_and_no_turns() {
+fn an_encoder_that_has_every_slot_costs_frames_before_the_converter_and_no_turns() {
     let plan = plain().with_encoder(|nature| nature.latency = (600 * MS, 600 * MS));
     let report = report(&plan.lasting(10_000));
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let behind = counted(&report, Counter::DroppedBehind);
-    // A picture for which there is no buffer is thrown away by the converter.
+    // A frame for which there is no buffer is thrown away by the converter.
     assert!(behind > 100 && dropped(&report) == behind, "{behind}");
     assert_eq!(counted(&report, Counter::ConverterRestarts), 0);
     let turns = report.turns * 1000 / (report.virtual_ns / MS);
@@ -270,12 +270,12 @@ fn an_encoder_that_has_every_slot_costs_pictures_before_the_converter_and_no_tur
 }
 
 #[test]
-fn damaged_pictures_are_dropped_before_the_converter() {
+fn damaged_frames_are_dropped_before_the_converter() {
     let odd = |nature: &mut CameraNature| {
         nature.until = BEGIN + 4000 * MS;
         (nature.damages, nature.shorts) = (100, 100);
     };
-    // The judge knows that no damaged picture is published.
+    // The judge knows that no damaged frame is published.
     let report = report(&plan(odd, |_| {}));
     assert_eq!(report.exit, 0, "{}", report.sentence);
     let camera = counted(&report, Counter::DroppedCamera);

@@ -1,11 +1,11 @@
-//! A simulated stateful decoder, or a converter, which is one whose pictures come in raw: one open file of an M2M device, with its two queues.
+//! A simulated stateful decoder, or a converter, which is one whose frames come in raw: one open file of an M2M device, with its two queues.
 //!
 //! It answers as the kernel's text on stateful decoders says, and as bcm2835-codec does where that differs: one coded buffer is one image,
 //! SOURCE_CHANGE comes only where the images differ from what CAPTURE is set to. Knows nothing of the engine.
 
 mod convert;
+mod frames;
 mod nature;
-mod pictures;
 mod work;
 
 use core::any::Any;
@@ -46,7 +46,7 @@ pub(super) struct Decoder {
     /// What a converter's OUTPUT is set to, and how it mirrors.
     pub(super) input: Option<Raw>,
     flip: Flip,
-    /// The part of OUTPUT's pictures that a converter reads, where it is not all.
+    /// The part of OUTPUT's frames that a converter reads, where it is not all.
     crop: Option<(u32, u32)>,
     /// What CAPTURE is set to, and the visible part of it.
     pub(super) raw: Raw,
@@ -304,7 +304,7 @@ impl Decoder {
                 Ok(())
             }
             (abi::VIDIOC_QBUF, Side::Output) if self.input.is_some() => {
-                self.take_picture(raw, planes, shared)
+                self.take_frame(raw, planes, shared)
             }
             (abi::VIDIOC_QBUF, Side::Output) => self.take_image(raw, planes, shared),
             (abi::VIDIOC_QBUF, Side::Capture) => self.take_room(raw, planes, shared).map(|_| ()),

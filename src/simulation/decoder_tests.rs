@@ -66,13 +66,13 @@ fn sized(fd: &OwnedFd, size: (u32, u32)) {
 }
 
 /// Both queues with buffers, and streaming; those of CAPTURE are queued.
-fn streaming(fd: &OwnedFd, coded: u32, pictures: u32) -> (Mapped<'_>, Mapped<'_>) {
+fn streaming(fd: &OwnedFd, coded: u32, frames: u32) -> (Mapped<'_>, Mapped<'_>) {
     let output = Mapped::new(fd, OUT, coded);
     ioctl::streamon(fd, OUT).unwrap();
-    (output, pictures_of(fd, pictures))
+    (output, frames_of(fd, frames))
 }
 
-fn pictures_of(fd: &OwnedFd, count: u32) -> Mapped<'_> {
+fn frames_of(fd: &OwnedFd, count: u32) -> Mapped<'_> {
     let capture = Mapped::new(fd, CAP, count);
     for index in 0..capture.regions.len() as u32 {
         capture.put(index, &[], 0).unwrap();
@@ -81,9 +81,9 @@ fn pictures_of(fd: &OwnedFd, count: u32) -> Mapped<'_> {
     capture
 }
 
-/// The number in a picture.
-fn stamp_of(pictures: &Mapped<'_>, buffer: &Buffer) -> u64 {
-    let bytes = pictures.read(buffer.index(), 8);
+/// The number in a frame.
+fn stamp_of(frames: &Mapped<'_>, buffer: &Buffer) -> u64 {
+    let bytes = frames.read(buffer.index(), 8);
     u64::from_le_bytes(bytes.try_into().unwrap())
 }
 
@@ -116,8 +116,8 @@ fn formats_are_those_of_the_pis_decoder() {
     format.set_sizeimage(0, 1 << 20);
     let format = ioctl::s_fmt(fd, &format).unwrap();
     assert_eq!(format.sizeimage(0), 1 << 20);
-    let picture = set(fd, CAP, NV12, SIZE);
-    assert_eq!((picture.pixelformat(), picture.size()), (NV12, (96, 64)));
+    let frame = set(fd, CAP, NV12, SIZE);
+    assert_eq!((frame.pixelformat(), frame.size()), (NV12, (96, 64)));
     // Not while there are buffers.
     let _output = Mapped::new(fd, OUT, 1);
     assert_eq!(ioctl::s_fmt(fd, &format).unwrap_err().errno, Errno::BUSY);
@@ -125,7 +125,7 @@ fn formats_are_those_of_the_pis_decoder() {
 }
 
 #[test]
-fn images_of_the_size_that_was_set_give_pictures_in_order_and_no_event() {
+fn images_of_the_size_that_was_set_give_frames_in_order_and_no_event() {
     let fds = decoder(|nature| nature.outputs = (3, 32));
     let fd = &fds[0];
     sized(fd, SIZE);
@@ -143,12 +143,12 @@ fn images_of_the_size_that_was_set_give_pictures_in_order_and_no_event() {
         for index in 0..3 {
             let coded = output.take().unwrap();
             assert_eq!(coded.index(), index);
-            let picture = capture.take().unwrap();
-            let stamp = stamp_of(&capture, &picture);
+            let frame = capture.take().unwrap();
+            let stamp = stamp_of(&capture, &frame);
             assert_eq!(stamp, sent[round * 3 + index as usize]);
-            assert_eq!(picture.timestamp(), 1000 + stamp);
-            assert_eq!(picture.bytesused(0), whole);
-            capture.put(picture.index(), &[], 0).unwrap();
+            assert_eq!(frame.timestamp(), 1000 + stamp);
+            assert_eq!(frame.bytesused(0), whole);
+            capture.put(frame.index(), &[], 0).unwrap();
         }
     }
     assert_eq!(capture.take().unwrap_err(), Errno::AGAIN);
@@ -172,7 +172,7 @@ fn a_client_that_knows_no_size_is_told_it_by_an_event() {
     // The image that told is kept until it can be shown.
     assert_eq!(output.take().unwrap_err(), Errno::AGAIN);
     assert_eq!(ioctl::g_fmt(fd, CAP).unwrap().size(), (96, 64));
-    let capture = pictures_of(fd, 2);
+    let capture = frames_of(fd, 2);
     pass(10);
     assert_eq!(stamp_of(&capture, &capture.take().unwrap()), stamp);
     assert_eq!(close(), None);
@@ -192,30 +192,30 @@ fn changed(fd: &OwnedFd) -> (Mapped<'_>, Mapped<'_>, [u64; 3]) {
     (output, capture, stamps.map(|(_, stamp)| stamp))
 }
 
-/// CAPTURE in the new size, and the picture that waits for it.
+/// CAPTURE in the new size, and the frame that waits for it.
 fn goes_on(fd: &OwnedFd, stamp: u64) {
     ioctl::streamoff(fd, CAP).unwrap();
     ioctl::reqbufs(fd, CAP, Memory::Mmap, 0).unwrap();
-    let capture = pictures_of(fd, 2);
+    let capture = frames_of(fd, 2);
     pass(10);
-    let picture = capture.take().unwrap();
-    assert_eq!(stamp_of(&capture, &picture), stamp);
+    let frame = capture.take().unwrap();
+    assert_eq!(stamp_of(&capture, &frame), stamp);
     let whole = ioctl::g_fmt(fd, CAP).unwrap().sizeimage(0);
-    assert_eq!(picture.bytesused(0), whole);
+    assert_eq!(frame.bytesused(0), whole);
     assert_eq!(close(), None);
 }
 
 #[test]
-fn at_a_change_the_last_picture_or_an_empty_buffer_is_marked() {
-    for (change, marks) in [(Change::MarksPicture, 2), (Change::Marks, 3)] {
+fn at_a_change_the_last_frame_or_an_empty_buffer_is_marked() {
+    for (change, marks) in [(Change::MarksFrame, 2), (Change::Marks, 3)] {
         let fds = decoder(|nature| nature.change = change);
         let (_output, capture, stamps) = changed(&fds[0]);
         for number in 1..=marks {
-            let picture = capture.take().unwrap();
-            assert_eq!(picture.has(BUF_FLAG_LAST), number == marks);
+            let frame = capture.take().unwrap();
+            assert_eq!(frame.has(BUF_FLAG_LAST), number == marks);
             match stamps[..2].get(number - 1) {
-                Some(&stamp) => assert_eq!(stamp_of(&capture, &picture), stamp),
-                None => assert_eq!(picture.bytesused(0), 0),
+                Some(&stamp) => assert_eq!(stamp_of(&capture, &frame), stamp),
+                None => assert_eq!(frame.bytesused(0), 0),
             }
         }
         assert_eq!(capture.take().unwrap_err(), Errno::PIPE);
@@ -253,7 +253,7 @@ fn rows_that_the_driver_does_not_keep_are_a_difference() {
 }
 
 #[test]
-fn a_stop_before_both_queues_stream_is_lost_and_later_ends_the_pictures() {
+fn a_stop_before_both_queues_stream_is_lost_and_later_ends_the_frames() {
     for alone in [true, false] {
         let fds = decoder(|nature| nature.ends = Ends::Marks { alone });
         let fd = &fds[0];
@@ -272,9 +272,9 @@ fn a_stop_before_both_queues_stream_is_lost_and_later_ends_the_pictures() {
         command(fd, STOP).unwrap();
         assert_eq!(command(fd, START), Err(Errno::BUSY));
         pass(30);
-        let picture = capture.take().unwrap();
-        assert_eq!(stamp_of(&capture, &picture), stamp);
-        assert_eq!(picture.has(BUF_FLAG_LAST), !alone);
+        let frame = capture.take().unwrap();
+        assert_eq!(stamp_of(&capture, &frame), stamp);
+        assert_eq!(frame.has(BUF_FLAG_LAST), !alone);
         if alone {
             let mark = capture.take().unwrap();
             assert!(mark.has(BUF_FLAG_LAST) && mark.bytesused(0) == 0);
@@ -290,8 +290,8 @@ fn a_stop_before_both_queues_stream_is_lost_and_later_ends_the_pictures() {
         assert_eq!(capture.take().unwrap_err(), Errno::PIPE);
         command(fd, START).unwrap();
         pass(30);
-        let picture = capture.take().unwrap();
-        assert_eq!(stamp_of(&capture, &picture), stamp);
+        let frame = capture.take().unwrap();
+        assert_eq!(stamp_of(&capture, &frame), stamp);
         assert_eq!(close(), None);
     }
 }
@@ -324,11 +324,11 @@ fn poll_reports_an_error_only_where_no_queue_holds_a_buffer_and_not_for_events()
     assert!(poll(fd, PollFlags::IN) && poll(fd, PollFlags::OUT));
     output.take().unwrap();
     assert!(!poll(fd, PollFlags::OUT));
-    let picture = capture.take().unwrap();
-    // Somebody else has the only picture.
+    let frame = capture.take().unwrap();
+    // Somebody else has the only frame.
     assert!(poll(fd, PollFlags::IN) && poll(fd, PollFlags::OUT));
     assert!(!poll(fd, PollFlags::PRI));
-    capture.put(picture.index(), &[], 0).unwrap();
+    capture.put(frame.index(), &[], 0).unwrap();
     assert!(!poll(fd, DATA));
     assert_eq!(close(), None);
 }
@@ -353,7 +353,7 @@ fn an_image_waits_for_room() {
     assert_eq!(close(), None);
 }
 
-/// What becomes of one image: `None` where it gives no picture.
+/// What becomes of one image: `None` where it gives no frame.
 fn one(nature: impl FnOnce(&mut DecoderNature), bytes: &[u8]) -> Option<Buffer> {
     let fds = decoder(nature);
     let fd = &fds[0];
@@ -362,9 +362,9 @@ fn one(nature: impl FnOnce(&mut DecoderNature), bytes: &[u8]) -> Option<Buffer> 
     output.put(0, bytes, 1).unwrap();
     pass(100);
     output.take().unwrap();
-    let picture = capture.take().ok();
+    let frame = capture.take().ok();
     assert_eq!(close(), None);
-    picture
+    frame
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn images_that_are_not_as_the_decoder_needs_them_give_nothing_or_an_error() {
         ..good
     });
     let cut = &whole[..whole.len() - 10];
-    let error = |picture: Option<Buffer>| picture.map(|buffer| buffer.has(BUF_FLAG_ERROR));
+    let error = |frame: Option<Buffer>| frame.map(|buffer| buffer.has(BUF_FLAG_ERROR));
     let needs = |nature: &mut DecoderNature| nature.needs_tables = true;
     let hates = |nature: &mut DecoderNature| nature.hates_fills = true;
     assert_eq!(error(one(needs, &whole)), Some(false));
@@ -390,7 +390,7 @@ fn images_that_are_not_as_the_decoder_needs_them_give_nothing_or_an_error() {
     assert_eq!(error(one(|_| {}, &bare)), Some(false));
     assert_eq!(error(one(hates, &whole)), None);
     for (cuts, expected) in [
-        (Cut::Picture, Some(false)),
+        (Cut::CameraFrame, Some(false)),
         (Cut::Error, Some(true)),
         (Cut::Nothing, None),
     ] {
@@ -481,8 +481,8 @@ fn fills_an_encoders(violates: bool) {
     queue(1).unwrap();
     output.put(0, &image(SIZE).0, 1).unwrap();
     pass(10);
-    let picture = take(fd, CAP, Memory::Dmabuf).unwrap();
-    assert_eq!(picture.index(), 0);
+    let frame = take(fd, CAP, Memory::Dmabuf).unwrap();
+    assert_eq!(frame.index(), 0);
     let mut frame = Buffer::new(OUT, Memory::Mmap, 0);
     frame.set_plane_count(1);
     // The encoder's own check says that the frame is the one that was drawn.
@@ -540,17 +540,17 @@ fn a_camera_gives_images_in_the_size_that_it_shows() {
     let format = set(fd, CAP, YU12, SIZE);
     assert_eq!(format.pixelformat(), Fourcc::MJPG);
     assert_eq!(format.sizeimage(0), SIZE.0 * SIZE.1 * 2);
-    let pictures = pictures_of(fd, 4);
+    let frames = frames_of(fd, 4);
     for (stamp, size) in [(1, SIZE), (2, (32, 32))] {
         let show = (size != SIZE).then_some(size);
         world::with(|kernel| kernel.with_cameras(0, |camera| camera.show(show)));
         pass(100);
-        let picture = pictures.take().unwrap();
-        let bytes = pictures.read(picture.index(), picture.bytesused(0));
+        let frame = frames.take().unwrap();
+        let bytes = frames.read(frame.index(), frame.bytesused(0));
         let found = jpeg::read(&bytes).unwrap();
         assert_eq!((found.size, found.tables), (size, true));
         assert!(found.stamp >= stamp);
-        while pictures.take().is_ok() {}
+        while frames.take().is_ok() {}
     }
     assert_eq!(close(), None);
 }

@@ -86,7 +86,7 @@ impl Device {
         }
     }
 
-    /// The queues of raw pictures whose rows lie as they were set: those of a decoder change with what comes.
+    /// The queues of raw frames whose rows lie as they were set: those of a decoder change with what comes.
     pub(super) fn rows(&self) -> Vec<(&Queue, &Raw)> {
         match self {
             Self::Encoder(encoder) => vec![(&encoder.output, &encoder.raw)],

@@ -24,7 +24,7 @@ pub(super) enum Event {
     PollErrors(usize, u64),
     /// STREAMON and STREAMOFF take so long from now on, ns.
     Slow(usize, u64),
-    /// The camera's coded pictures are of another size than it was asked for, or of that one again.
+    /// The camera's coded frames are of another size than it was asked for, or of that one again.
     Shows(usize, Option<(u32, u32)>),
     /// The camera's signal is there, or not.
     Signal(usize, bool),

@@ -15,7 +15,7 @@ pub(super) struct Frame {
     pub(super) timestamp: u64,
     committed: bool,
     queued: bool,
-    /// A device said that its picture is damaged.
+    /// A device said that its frame is damaged.
     spoilt: bool,
     pub(super) published: bool,
 }
@@ -26,7 +26,7 @@ pub(super) struct Frames {
     list: Vec<Frame>,
     last_queued: u64,
     pub(super) commits: u64,
-    /// Pictures that the engine took from a camera.
+    /// Frames that the engine took from a camera.
     pub(super) dequeued: u64,
     producers: u32,
 }
@@ -65,7 +65,7 @@ impl Frames {
         stamp
     }
 
-    /// A device says that a picture is damaged.
+    /// A device says that a frame is damaged.
     pub(super) fn spoilt(&mut self, stamp: u64) {
         if let Some(frame) = self.get(stamp) {
             frame.spoilt = true;

@@ -182,7 +182,7 @@ impl Judge {
         let dequeued = world::with(|kernel| kernel.shared.frames.dequeued).unwrap_or(0);
         if self.packets.camera && committed != dequeued {
             return Err(format!(
-                "{dequeued} pictures were taken from the camera, {committed} frames counted"
+                "{dequeued} frames were taken from the camera, {committed} frames counted"
             ));
         }
         let cut_off = self.count(Counter::ProducersCutOff);

@@ -246,7 +246,7 @@ impl Kernel {
         let taken = self.shared.frames.dequeued;
         if taken < committed || taken - committed > most {
             self.shared.violated(format_args!(
-                "{taken} pictures were taken from the camera, {committed} frames counted"
+                "{taken} frames were taken from the camera, {committed} frames counted"
             ));
         }
     }

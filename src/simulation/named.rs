@@ -128,7 +128,7 @@ impl Plan {
         plan
     }
 
-    /// The camera codes, and its pictures are passed on: nothing is wrong in it.
+    /// The camera codes, and its frames are passed on: nothing is wrong in it.
     pub(super) fn passing(self, camera: impl FnOnce(&mut CameraNature)) -> Self {
         let mut plan = self.with_camera(|nature| {
             nature.coding = Some(Coding::default());
@@ -139,7 +139,7 @@ impl Plan {
         plan
     }
 
-    /// The camera's pictures come in this size or mirrored, and a converter is between it and the encoder: nothing is wrong in either.
+    /// The camera's frames come in this size or mirrored, and a converter is between it and the encoder: nothing is wrong in either.
     pub(super) fn with_converter(
         self,
         wanted: Conversion,
@@ -162,7 +162,7 @@ impl Plan {
         plan
     }
 
-    /// The camera codes, its pictures come in this size or mirrored, and a decoder and a converter are between it and the encoder: nothing is
+    /// The camera codes, its frames come in this size or mirrored, and a decoder and a converter are between it and the encoder: nothing is
     /// wrong in any.
     pub(super) fn with_stages(
         self,

@@ -25,7 +25,7 @@ pub(super) struct Packets {
     codec: Fourcc,
     /// The frames come from a camera.
     pub(super) camera: bool,
-    /// Its pictures are passed on, which have this size.
+    /// Its frames are passed on, which have this size.
     size: Option<(u32, u32)>,
     map: Option<(PacketMap<LoadOnly>, Reader)>,
     bytes: Vec<u8>,
@@ -183,7 +183,7 @@ impl Packets {
         }
     }
 
-    /// A picture of the camera that was passed on: whole, with tables, without what stands between markers or behind it.
+    /// A frame of the camera that was passed on: whole, with tables, without what stands between markers or behind it.
     fn passed(&mut self, packet: &Packet, bytes: &[u8], shared: &mut Shared) {
         let found = jpeg::read(bytes);
         let whole = found.filter(|found| {
@@ -191,11 +191,11 @@ impl Packets {
             neat && Some(found.size) == self.size && jpeg::is_of(bytes, found.stamp)
         });
         let Some(found) = whole else {
-            shared.violated(format_args!("{packet:?} is no picture: {found:?}"));
+            shared.violated(format_args!("{packet:?} is no frame: {found:?}"));
             return;
         };
         if packet.flags & flag::KEY == 0 {
-            shared.violated(format_args!("a picture that is no key frame: {packet:?}"));
+            shared.violated(format_args!("a frame that is no key frame: {packet:?}"));
         }
         // As into an encoder: each once, in order, none that is damaged.
         shared.frames.queued(found.stamp, &mut shared.violation);

@@ -1,6 +1,6 @@
-//! Plans with a camera whose JPEGs are passed on, by name: what is no whole picture is counted, and everything else arrives.
+//! Plans with a camera whose JPEGs are passed on, by name: what is no whole frame is counted, and everything else arrives.
 //!
-//! What each seed's judge checks holds here, too: packets are whole pictures with tables, in order, without bytes that are none of theirs.
+//! What each seed's judge checks holds here, too: packets are whole frames with tables, in order, without bytes that are none of theirs.
 
 use super::camera::CameraNature;
 use super::clock::BEGIN;
@@ -13,7 +13,7 @@ use crate::client::Start;
 use crate::shm::stats::{Counter, DROPS};
 use crate::time::MS;
 
-/// 30 pictures a second.
+/// 30 frames a second.
 fn passing(camera: impl FnOnce(&mut CameraNature)) -> Plan {
     Plan::plain().passing(|nature| {
         nature.interval = 33 * MS;
@@ -36,7 +36,7 @@ fn lost_for(report: &Report, reason: Counter) -> u64 {
 }
 
 #[test]
-fn each_picture_of_a_good_camera_arrives_with_tables_and_without_padding() {
+fn each_frame_of_a_good_camera_arrives_with_tables_and_without_padding() {
     let plan = passing(|nature| {
         nature.coding = Some(Coding {
             padding: 2000,
@@ -59,7 +59,7 @@ fn each_picture_of_a_good_camera_arrives_with_tables_and_without_padding() {
 }
 
 #[test]
-fn pictures_that_are_cut_off_of_another_size_or_none_are_counted() {
+fn frames_that_are_cut_off_of_another_size_or_none_are_counted() {
     for which in 0..4 {
         let mut coding = Coding::default();
         *[
@@ -83,7 +83,7 @@ fn pictures_that_are_cut_off_of_another_size_or_none_are_counted() {
 }
 
 #[test]
-fn pictures_that_the_driver_marks_or_leaves_out_are_counted() {
+fn frames_that_the_driver_marks_or_leaves_out_are_counted() {
     let report = report(&passing(|nature| {
         nature.until = BEGIN + 4000 * MS;
         (nature.gaps, nature.damages) = (100, 100);
@@ -153,7 +153,7 @@ fn nobody_watches_and_then_somebody() {
 }
 
 #[test]
-fn an_end_publishes_the_last_picture() {
+fn an_end_publishes_the_last_frame() {
     let mut plan = passing(|_| {});
     plan.frames = Some(10);
     let report = report(&plan);

@@ -20,7 +20,7 @@ use crate::media::fourcc::Fourcc;
 use crate::time::MS;
 use crate::types::memory::MemoryChoice;
 
-/// Node of the encoder, of the camera, of the decoder of its pictures, or their converter; and of the converter behind a decoder.
+/// Node of the encoder, of the camera, of the decoder of its frames, or their converter; and of the converter behind a decoder.
 pub(super) const ENCODER: usize = 0;
 pub(super) const CAMERA: usize = 1;
 pub(super) const DECODER: usize = 2;
@@ -80,7 +80,7 @@ fn converter_behind_decoder(
     };
     let (mut seen, mut made) = (**seen, **made);
     seen.size = wanted.size.unwrap_or(seen.size);
-    // Rows of the decoder's own, which it does not say before the first picture, may be none for the converter.
+    // Rows of the decoder's own, which it does not say before the first frame, may be none for the converter.
     made.own_rows = false;
     made.exports = true;
     let terms = made.terms;
@@ -236,7 +236,7 @@ impl Plan {
         plan
     }
 
-    /// Whether the camera's pictures are passed on.
+    /// Whether the camera's frames are passed on.
     pub(super) fn passes(&self) -> bool {
         self.codec == Fourcc::MJPG
     }

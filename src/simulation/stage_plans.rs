@@ -1,6 +1,6 @@
 //! Plans with a decoder and a converter between a camera and the encoder, by name: what fails in either, and what may be lost by it.
 //!
-//! What each seed's judge checks holds here, too: which pictures come in, that nothing is written where the converter reads, and who has what.
+//! What each seed's judge checks holds here, too: which frames come in, that nothing is written where the converter reads, and who has what.
 
 use super::chain::Conversion;
 use super::clock::BEGIN;
@@ -25,7 +25,7 @@ const WANTED: Conversion = Conversion {
     },
 };
 
-/// A chain that goes on, in an engine whose deadlines are far away: 30 pictures a second.
+/// A chain that goes on, in an engine whose deadlines are far away: 30 frames a second.
 fn stages(
     decoder: impl FnOnce(&mut DecoderNature),
     converter: impl FnOnce(&mut DecoderNature),
@@ -45,7 +45,7 @@ fn dropped(report: &Report) -> u64 {
 }
 
 #[test]
-fn where_nothing_is_wrong_each_picture_is_published_without_a_copy_of_a_raw_one() {
+fn where_nothing_is_wrong_each_frame_is_published_without_a_copy_of_a_raw_one() {
     // Who has whose buffers does not matter, as long as there is a way.
     for (decoder_imports, converter_imports) in [(true, true), (true, false), (false, true)] {
         let report = report(&stages(
@@ -61,7 +61,7 @@ fn where_nothing_is_wrong_each_picture_is_published_without_a_copy_of_a_raw_one(
         assert_eq!(dropped(&report), 0);
         assert_eq!(published, counted(&report, Counter::FramesCommitted));
         assert_eq!(counted(&report, Counter::RawBytesCopied), 0);
-        // Each takes 4 ms for a picture.
+        // Each takes 4 ms for a frame.
         for took in [Counter::DecodeUs, Counter::ConvertUs] {
             assert!(counted(&report, took) / published >= 4000, "{took:?}");
         }
@@ -134,7 +134,7 @@ fn a_chain_is_unplugged_and_plugged_at_each_of_its_devices() {
 }
 
 #[test]
-fn whatever_is_too_slow_costs_pictures_before_the_decoder_and_none_behind() {
+fn whatever_is_too_slow_costs_frames_before_the_decoder_and_none_behind() {
     let slow = |nature: &mut DecoderNature| nature.latency = (60 * MS, 70 * MS);
     let encoder = plain().with_encoder(|nature| nature.latency = (600 * MS, 600 * MS));
     for plan in [stages(slow, |_| {}), stages(|_| {}, slow), encoder] {
@@ -144,7 +144,7 @@ fn whatever_is_too_slow_costs_pictures_before_the_decoder_and_none_behind() {
         assert_eq!(dropped(&report), behind);
         assert!(behind > 20, "{behind}");
         assert!(counted(&report, Counter::FramesPublished) > 10);
-        // A camera's pictures, what becomes of them, and no poll(2) that gives an error.
+        // A camera's frames, what becomes of them, and no poll(2) that gives an error.
         let turns = report.turns * 1000 / (report.virtual_ns / MS);
         assert!(turns < 250, "{turns} turns a second");
     }
@@ -198,7 +198,7 @@ fn an_end_publishes_what_was_in_both_stages() {
 }
 
 #[test]
-fn a_drain_through_all_stages_has_one_deadline_and_names_what_keeps_its_pictures() {
+fn a_drain_through_all_stages_has_one_deadline_and_names_what_keeps_its_frames() {
     for (node, keeper) in [
         (DECODER, "the decoder does not give what it has: "),
         (CONVERTER, "the converter does not give what it has: "),

@@ -1,4 +1,4 @@
-//! Coded pictures of a simulated camera: a JPEG image in each buffer, or what webcams make of one.
+//! Coded frames of a simulated camera: a JPEG image in each buffer, or what webcams make of one.
 //!
 //! Knows bytes and chances. Knows neither queues nor who reads them.
 
@@ -7,10 +7,10 @@ use std::vec::Vec;
 use super::jpeg::{self, Image};
 use super::random::Random;
 
-/// How a camera codes, and what it does wrong: out of 1000 pictures so many.
+/// How a camera codes, and what it does wrong: out of 1000 frames so many.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Coding {
-    /// Pictures have Huffman tables.
+    /// Frames have Huffman tables.
     pub(super) tables: bool,
     /// There are 0xff bytes between the markers.
     pub(super) fills: bool,
@@ -26,7 +26,7 @@ pub(super) struct Coding {
     pub(super) junk: u32,
 }
 
-/// A picture as it lies in the buffer.
+/// A frame as it lies in the buffer.
 #[derive(Clone, Debug)]
 pub(super) struct Coded {
     pub(super) bytes: Vec<u8>,

@@ -43,7 +43,7 @@ pub enum ControlName<'a> {
 /// How an encoder spends its bits. The number is the value of `V4L2_CID_MPEG_VIDEO_BITRATE_MODE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BitrateMode {
-    /// More for difficult pictures.
+    /// More for difficult frames.
     Variable = 0,
     /// The same at all times.
     Constant = 1,

@@ -32,9 +32,9 @@ pub enum MiddleChoice<'a> {
 /// What a device between the camera and the encoder does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MiddleKind {
-    /// It makes raw pictures of coded ones.
+    /// It makes raw frames of coded ones.
     Decoder,
-    /// It makes other raw pictures of raw ones.
+    /// It makes other raw frames of raw ones.
     Converter,
 }
 

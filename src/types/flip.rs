@@ -1,4 +1,4 @@
-//! Which way pictures are mirrored.
+//! Which way frames are mirrored.
 //!
 //! Knows words. Knows no device.
 

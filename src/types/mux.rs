@@ -12,7 +12,7 @@ pub enum Mux {
     Ts,
     /// Fragmented MP4.
     Mp4,
-    /// JPEG pictures as parts of `multipart/x-mixed-replace`.
+    /// JPEG frames as parts of `multipart/x-mixed-replace`.
     Mjpeg,
     /// A header of 32 bytes before each packet's bytes.
     Packets,

@@ -25,7 +25,7 @@ use crate::types::users::{User, Users};
 pub struct RunOptions<'a> {
     /// Which encoder.
     pub device: DeviceChoice<'a>,
-    /// Picture size of the raw frames; width 0: `SIZE_DEFAULT` at first, and whatever producers or the camera bring.
+    /// Size of the raw frames; width 0: `SIZE_DEFAULT` at first, and whatever producers or the camera bring.
     pub size: Size,
     /// Pixel format of the raw frames in the encoder; `None` is the first of `FORMATS` that the encoder takes, or with a camera that both have.
     pub format: Option<Fourcc>,
@@ -81,13 +81,13 @@ pub struct RunOptions<'a> {
     pub camera: Option<CameraChoice<'a>>,
     /// Format that the camera is asked for; `None` is the encoder's raw one, or one with the same samples.
     pub camera_format: Option<CameraFormat>,
-    /// The decoder of the camera's coded pictures.
+    /// The decoder of the camera's coded frames.
     pub decoder: MiddleChoice<'a>,
     /// The size that the camera is asked for, where a converter makes another of it; `None` is that of the stream.
     pub camera_size: Option<Size>,
-    /// How a converter mirrors the camera's pictures.
+    /// How a converter mirrors the camera's frames.
     pub flip: Flip,
-    /// The converter of the camera's pictures.
+    /// The converter of the camera's frames.
     pub converter: MiddleChoice<'a>,
     /// What the samples mean, in place of what the source says; unknown parts are the source's.
     pub colour: Colour,
@@ -97,7 +97,7 @@ pub struct RunOptions<'a> {
     pub edid: Option<EdidChoice<'a>>,
     /// How long a camera that failed or left is waited for while the engine runs, milliseconds.
     pub camera_wait_ms: u32,
-    /// End after so many pictures of the camera; `None` goes on.
+    /// End after so many frames of the camera; `None` goes on.
     pub frames: Option<u64>,
     /// Without a consumer for so long the engine stops until one comes, milliseconds; `None` never stops.
     pub idle_ms: Option<u32>,

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Width and height of a picture in pixels, each `FRAME_SIDE_MIN..=FRAME_SIDE_MAX` when it comes from a command line.
+/// Width and height of a frame in pixels, each `FRAME_SIDE_MIN..=FRAME_SIDE_MAX` when it comes from a command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Pixels in a row.

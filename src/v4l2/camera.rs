@@ -3,14 +3,14 @@
 //! Knows the capture device's side: format, buffers, streaming, events. Knows no encoder and never waits: the device is
 //! opened non-blocking, and whoever owns it polls.
 
-mod picture;
+mod frame;
 
 use core::ffi::CStr;
 
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
-pub use picture::Picture;
+pub use frame::CameraFrame;
 
 use super::abi::{
     Api, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, CAP_VIDEO_OUTPUT,
@@ -33,16 +33,16 @@ use crate::media::layout::FrameLayout;
 #[derive(Debug)]
 pub struct Camera {
     /// Its queue.
-    pub pictures: CaptureQueue,
+    pub capture: CaptureQueue,
     /// What QUERYCAP said.
     pub capability: Capability,
     /// The timings of the signal, where there are any.
     timings: DvTimings,
 }
 
-/// What a camera's pictures are asked to be.
+/// What a camera's frames are asked to be.
 #[derive(Clone, Copy, Debug)]
-pub enum PictureFormat {
+pub enum CaptureFormat {
     /// Samples.
     Raw(&'static RawFormat),
     /// Coded by the camera, such as MJPG.
@@ -88,7 +88,7 @@ impl Camera {
             _ => {}
         }
         Ok(Self {
-            pictures: CaptureQueue::new(fd, api),
+            capture: CaptureQueue::new(fd, api),
             capability,
             timings: DvTimings::default(),
         })
@@ -146,7 +146,7 @@ impl Camera {
     /// # Errors
     /// When it does not say.
     pub fn size(&self) -> Result<(u32, u32)> {
-        Ok(ioctl::g_fmt(self.as_fd(), self.pictures.kind())?.size())
+        Ok(ioctl::g_fmt(self.as_fd(), self.capture.kind())?.size())
     }
 
     /// Frames per second, numerator and denominator, that come in this format and size: those of the signal, where there is
@@ -155,7 +155,7 @@ impl Camera {
     #[inline(never)]
     pub fn rate(
         &self,
-        format: PictureFormat,
+        format: CaptureFormat,
         size: (u32, u32),
         requested: (u32, u32),
     ) -> Option<(u64, u64)> {
@@ -166,7 +166,7 @@ impl Camera {
         let _ = self.set(format, size, &[0; PLANES]);
         let answer = self.set_rate(requested);
         // Without the call there may be a rate all the same: that of a television standard.
-        let interval = answer.or_else(|_| ioctl::g_parm(self.as_fd(), self.pictures.kind()));
+        let interval = answer.or_else(|_| ioctl::g_parm(self.as_fd(), self.capture.kind()));
         let interval = interval.ok()?.timeperframe();
         let (n, d) = (interval.denominator, interval.numerator);
         (n != 0 && d != 0).then_some((n.into(), d.into()))
@@ -178,7 +178,7 @@ impl Camera {
             numerator: denominator,
             denominator: numerator,
         };
-        ioctl::s_parm(self.as_fd(), self.pictures.kind(), interval)
+        ioctl::s_parm(self.as_fd(), self.capture.kind(), interval)
     }
 
     /// Sets a format and a size, with so many bytes from one row to the next in each memory plane (0: its own). Gives what the
@@ -188,20 +188,20 @@ impl Camera {
     /// When the camera has no such format, or the driver fails.
     pub fn set(
         &self,
-        format: PictureFormat,
+        format: CaptureFormat,
         size: (u32, u32),
         bytesperline: &[u32; PLANES],
     ) -> core::result::Result<Format, Refused> {
-        let (fd, queue) = (self.as_fd(), self.pictures.kind());
+        let (fd, queue) = (self.as_fd(), self.capture.kind());
         match format {
-            PictureFormat::Raw(raw) => {
+            CaptureFormat::Raw(raw) => {
                 raw_format(fd, queue, raw, size, bytesperline, Colour::UNKNOWN)
             }
-            PictureFormat::Coded(coded) => coded_format(fd, queue, coded, size, 0),
+            CaptureFormat::Coded(coded) => coded_format(fd, queue, coded, size, 0),
         }
     }
 
-    /// Where the rows of its pictures of this size lie in this format, when it is asked for so many bytes from one to the next in
+    /// Where the rows of its frames of this size lie in this format, when it is asked for so many bytes from one to the next in
     /// each memory plane (0: its own). It is set to it then. `None` when it gives none.
     #[must_use]
     pub fn rows(
@@ -210,11 +210,11 @@ impl Camera {
         size: (u32, u32),
         bytesperline: &[u32; PLANES],
     ) -> Option<FrameLayout> {
-        let given = self.set(PictureFormat::Raw(raw), size, bytesperline).ok()?;
+        let given = self.set(CaptureFormat::Raw(raw), size, bytesperline).ok()?;
         (given.size() == size).then(|| layout(raw, size, &given).ok())?
     }
 
-    /// What its pictures mean in this format and size, which are set for this. Only before buffers are allocated.
+    /// What its frames mean in this format and size, which are set for this. Only before buffers are allocated.
     ///
     /// # Errors
     /// When the camera does not take this size or format, and when its frames are interlaced, unless they are to be taken as
@@ -222,7 +222,7 @@ impl Camera {
     #[inline(never)]
     pub fn colour(
         &self,
-        format: PictureFormat,
+        format: CaptureFormat,
         size: (u32, u32),
         progressive: bool,
     ) -> core::result::Result<Colour, Refused> {
@@ -237,14 +237,14 @@ impl Camera {
     }
 
     /// Sets format, size and rate, and asks for so many bytes from one row to the next in each memory plane (0: its
-    /// own). Gives where the rows of a raw picture lie; `None` for a coded one.
+    /// own). Gives where the rows of a raw frame lie; `None` for a coded one.
     ///
     /// # Errors
     /// When the camera does not take this size or format.
     #[inline(never)]
     pub fn negotiate(
         &mut self,
-        format: PictureFormat,
+        format: CaptureFormat,
         wanted: &Wanted,
         bytesperline: &[u32; PLANES],
     ) -> core::result::Result<Option<FrameLayout>, Refused> {
@@ -256,35 +256,35 @@ impl Camera {
         // Again, because a format that was set may have reset it. A camera with a rate of its own keeps that.
         let _ = self.set_rate(wanted.rate);
         match format {
-            PictureFormat::Raw(raw) => {
+            CaptureFormat::Raw(raw) => {
                 let layout = layout(raw, size, &given).map_err(Refused::Layout)?;
-                self.pictures.hold(raw, &layout);
+                self.capture.hold(raw, &layout);
                 Ok(Some(layout))
             }
-            PictureFormat::Coded(_) => {
-                self.pictures.hold_coded();
+            CaptureFormat::Coded(_) => {
+                self.capture.hold_coded();
                 Ok(None)
             }
         }
     }
 
-    /// The next picture, if there is one.
+    /// The next frame, if there is one.
     ///
     /// # Errors
-    /// When the stream failed or ended (EPIPE), a picture does not begin where its buffer does (EPROTO), or a buffer comes
+    /// When the stream failed or ended (EPIPE), a frame does not begin where its buffer does (EPROTO), or a buffer comes
     /// back empty and marked with an error (ENODATA): `stop`, give every buffer again, `start`. The last is how uvcvideo ends
     /// a stream whose USB transfers failed: nothing comes after it, and nothing else shows it.
-    pub fn dequeue(&self) -> Result<Option<Picture>> {
-        let mut buffer = self.pictures.any_buffer();
-        match self.pictures.dequeue(&mut buffer)? {
+    pub fn dequeue(&self) -> Result<Option<CameraFrame>> {
+        let mut buffer = self.capture.any_buffer();
+        match self.capture.dequeue(&mut buffer)? {
             Dequeued::Nothing => Ok(None),
             Dequeued::Drained => Err(IoctlError::new(Call::DqBuf, Errno::PIPE)),
-            Dequeued::Buffer => Picture::of(&buffer, self.pictures.payload()).map(Some),
+            Dequeued::Buffer => CameraFrame::of(&buffer, self.capture.payload()).map(Some),
         }
     }
 }
 
-/// Whether a node with these capabilities is a camera: it gives pictures, and takes none.
+/// Whether a node with these capabilities is a camera: it gives frames, and takes none.
 #[must_use]
 pub fn is_camera(caps: u32) -> bool {
     let takes = CAP_VIDEO_OUTPUT | CAP_VIDEO_OUTPUT_MPLANE;
@@ -295,6 +295,6 @@ pub fn is_camera(caps: u32) -> bool {
 
 impl AsFd for Camera {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pictures.as_fd()
+        self.capture.as_fd()
     }
 }

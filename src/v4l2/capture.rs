@@ -1,5 +1,5 @@
-//! The CAPTURE queue of a device that fills pictures: a camera's, or a decoder's. Its buffers are its own, or dma-bufs of whoever reads
-//! the pictures, which are then written where they are wanted.
+//! The CAPTURE queue of a device that fills frames: a camera's, or a decoder's. Its buffers are its own, or dma-bufs of whoever reads
+//! the frames, which are then written where they are wanted.
 //!
 //! Knows the order of calls for it. Knows no encoder, and not who has a buffer at the moment.
 
@@ -29,7 +29,7 @@ pub struct CaptureQueue {
     imported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     /// Memory planes of a buffer.
     planes: u32,
-    /// Bytes that a whole picture has at least in each memory plane.
+    /// Bytes that a whole frame has at least in each memory plane.
     payload: [u32; PLANES],
 }
 
@@ -60,18 +60,18 @@ impl CaptureQueue {
         self.slots
     }
 
-    /// Its buffers are to hold raw pictures with these rows.
+    /// Its buffers are to hold raw frames with these rows.
     pub fn hold(&mut self, raw: &RawFormat, layout: &FrameLayout) {
         self.planes = raw.memory_plane_count();
         self.payload = layout.visible_ends();
     }
 
-    /// Its buffers are to hold coded pictures, of any length.
+    /// Its buffers are to hold coded frames, of any length.
     pub fn hold_coded(&mut self) {
         (self.planes, self.payload) = (1, [1, 0, 0]);
     }
 
-    /// Bytes that a whole picture has at least in each memory plane.
+    /// Bytes that a whole frame has at least in each memory plane.
     #[must_use]
     pub fn payload(&self) -> &[u32] {
         &self.payload[..self.planes as usize]
@@ -79,7 +79,7 @@ impl CaptureQueue {
     /// Allocates buffers of its own.
     ///
     /// # Errors
-    /// When memory is short: a camera with fewer than it must keep and one more would lose every picture.
+    /// When memory is short: a camera with fewer than it must keep and one more would lose every frame.
     pub fn allocate(&mut self, slots: u32) -> Result<()> {
         let least = CAMERA_RESERVE as u32 + 1;
         let failed = |errno| IoctlError::new(Call::ReqBufsCamera, errno);
@@ -105,7 +105,7 @@ impl CaptureQueue {
         Ok(())
     }
 
-    /// Bytes of a buffer's first memory plane: the most that a coded picture has.
+    /// Bytes of a buffer's first memory plane: the most that a coded frame has.
     ///
     /// # Errors
     /// When there is no buffer.
@@ -113,7 +113,7 @@ impl CaptureQueue {
         ioctl::querybuf(self.as_fd(), self.kind, Memory::Mmap, 0).map(|buffer| buffer.length(0))
     }
 
-    /// The mapping of a buffer's first memory plane: all of a coded picture.
+    /// The mapping of a buffer's first memory plane: all of a coded frame.
     ///
     /// # Errors
     /// When it cannot be mapped.
@@ -161,7 +161,7 @@ impl CaptureQueue {
         if granted.count > self.slots {
             return Ok(Some(granted.count));
         }
-        // Refused now, and not with the first picture. uvcvideo, for one, does not have the call: it is tried with a buffer that it gets
+        // Refused now, and not with the first frame. uvcvideo, for one, does not have the call: it is tried with a buffer that it gets
         // and gives back.
         for slot in 0..self.slots {
             match ioctl::prepare_buf(self.as_fd(), &mut self.buffer(slot)) {

@@ -1,4 +1,4 @@
-//! The crop of the OUTPUT queue: which part of the coded size is the picture. Step 4 of the stateful-encoder checklist.
+//! The crop of the OUTPUT queue: which part of the coded size is the frame. Step 4 of the stateful-encoder checklist.
 //!
 //! A driver may not crop at all, may make another rectangle of the one asked for, or may ignore it. What it answers is compared with both
 //! the visible and the coded size.
@@ -11,7 +11,7 @@ use super::ioctl;
 use crate::limits::PADDING_PIXELS;
 use crate::log::note;
 
-/// What shows is not the picture.
+/// What shows is not the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotCropped {
     /// Pixels are lost: the size that shows.
@@ -21,7 +21,7 @@ pub(super) enum NotCropped {
 }
 
 /// Sets the crop rectangle on the OUTPUT queue and checks what came of it. A little padding is tolerated, with a warning: it
-/// shows at the right and at the bottom of the picture.
+/// shows at the right and at the bottom of the frame.
 ///
 /// # Errors
 /// When pixels would be lost, or too many added.
@@ -40,7 +40,7 @@ pub(super) fn crop(
     if let Some(shown) = padded(visible, coded, answer.ok())? {
         note!(
             warn,
-            "the driver cannot crop {}x{} to {}x{}: padding shows in the picture",
+            "the driver cannot crop {}x{} to {}x{}: padding shows in the frame",
             shown.0,
             shown.1,
             visible.0,
@@ -50,7 +50,7 @@ pub(super) fn crop(
     Ok(())
 }
 
-/// Crops the pictures of a queue to their visible size. Whether exactly that shows.
+/// Crops the frames of a queue to their visible size. Whether exactly that shows.
 pub(super) fn shows(device: BorrowedFd<'_>, queue: BufferType, visible: (u32, u32)) -> bool {
     let wanted = Rect {
         left: 0,

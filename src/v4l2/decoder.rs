@@ -1,5 +1,5 @@
-//! A stateful decoder of coded pictures (`Documentation/userspace-api/media/v4l/dev-decoder.rst`), each of which is one buffer, as those
-//! of a camera are. Both queues are set up before the first picture, because the camera says how large they are: a driver need not
+//! A stateful decoder of coded frames (`Documentation/userspace-api/media/v4l/dev-decoder.rst`), each of which is one buffer, as those
+//! of a camera are. Both queues are set up before the first frame, because the camera says how large they are: a driver need not
 //! announce what is as it was set (bcm2835-codec does not).
 //!
 //! Knows the two queues and what they answer. Knows no camera, no encoder and no clock; never waits.
@@ -33,22 +33,22 @@ use crate::shm::region::Region;
 /// An open decoder with its buffers.
 #[derive(Debug)]
 pub struct Decoder {
-    /// Its CAPTURE queue: decoded pictures.
-    pub pictures: CaptureQueue,
+    /// Its CAPTURE queue: decoded frames.
+    pub capture: CaptureQueue,
     /// Its OUTPUT queue's type.
     output: BufferType,
     /// The OUTPUT buffers, mapped.
     inputs: ArrayVec<Region, CODED_BUFFERS_MAX>,
     /// A bit for each OUTPUT buffer that the driver has.
     queued: u32,
-    /// Where the rows of raw pictures lie that come in.
+    /// Where the rows of raw frames lie that come in.
     raw: Option<FrameLayout>,
     /// Whose memory the OUTPUT buffers are, and the dma-bufs that they are where it is not their own.
     memory: Memory,
     imported: ArrayVec<OwnedFd, OUTPUT_PLANES>,
     /// A bit for each OUTPUT buffer that came back, and was not asked for.
     freed: u32,
-    /// How many OUTPUT buffers for raw pictures there are.
+    /// How many OUTPUT buffers for raw frames there are.
     raw_slots: u32,
     /// What is decoded: the raw format, the visible size, and where the rows lie.
     agreed: Option<(&'static RawFormat, (u32, u32), FrameLayout)>,
@@ -60,11 +60,11 @@ const _: () = assert!(CODED_BUFFERS_MAX <= 32, "each buffer has a bit");
 pub struct Decoded {
     /// Its index.
     pub slot: u32,
-    /// The timestamp of the coded picture that it comes from, us.
+    /// The timestamp of the coded frame that it comes from, us.
     pub key: u64,
-    /// There is a picture in it, whole and without an error.
+    /// There is a frame in it, whole and without an error.
     pub good: bool,
-    /// There is no picture in it at all.
+    /// There is no frame in it at all.
     pub empty: bool,
     /// `V4L2_BUF_FLAG_LAST`: none follows.
     pub last: bool,
@@ -105,7 +105,7 @@ impl Decoder {
         let output = device.queue(Queue::Output);
         let api = device.api;
         Self {
-            pictures: CaptureQueue::new(device.into_fd(), api),
+            capture: CaptureQueue::new(device.into_fd(), api),
             output,
             inputs: ArrayVec::new(),
             queued: 0,
@@ -118,7 +118,7 @@ impl Decoder {
         }
     }
 
-    /// Sets what comes in: pictures of this size, of so many bytes at most.
+    /// Sets what comes in: frames of this size, of so many bytes at most.
     ///
     /// # Errors
     /// When the driver takes none of that name or size.
@@ -142,7 +142,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether it gives pictures of this visible size in this format, after `take`; it is set to it then.
+    /// Whether it gives frames of this visible size in this format, after `take`; it is set to it then.
     #[must_use]
     pub fn gives(&self, raw: &'static RawFormat, size: (u32, u32)) -> Option<FrameLayout> {
         self.set_raw(raw, size, &[0; PLANES]).ok()
@@ -161,7 +161,7 @@ impl Decoder {
         bytesperline: &[u32; PLANES],
     ) -> core::result::Result<FrameLayout, Refused> {
         let layout = self.set_raw(raw, size, bytesperline)?;
-        self.pictures.hold(raw, &layout);
+        self.capture.hold(raw, &layout);
         self.agreed = Some((raw, size, layout));
         Ok(layout)
     }
@@ -172,7 +172,7 @@ impl Decoder {
         size: (u32, u32),
         bytesperline: &[u32; PLANES],
     ) -> core::result::Result<FrameLayout, Refused> {
-        let (fd, queue) = (self.as_fd(), self.pictures.kind());
+        let (fd, queue) = (self.as_fd(), self.capture.kind());
         let given = raw_format(fd, queue, raw, size, bytesperline, Colour::UNKNOWN)?;
         // The visible part begins at the first row and column, or nobody could say where it is.
         let shown = match ioctl::g_selection(fd, queue, SEL_TGT_COMPOSE) {
@@ -228,7 +228,7 @@ impl Decoder {
             .map_or(0, |(_, _, layout)| layout.planes[0].allocated_rows)
     }
 
-    /// Gives an OUTPUT buffer with a coded picture of so many bytes to the decoder, under this timestamp (us).
+    /// Gives an OUTPUT buffer with a coded frame of so many bytes to the decoder, under this timestamp (us).
     ///
     /// # Errors
     /// When the driver refuses it.
@@ -276,13 +276,13 @@ impl Decoder {
     /// # Errors
     /// When the queue is in error.
     pub fn dequeue(&self) -> Result<Answer> {
-        let mut buffer = self.pictures.any_buffer();
-        match self.pictures.dequeue(&mut buffer)? {
+        let mut buffer = self.capture.any_buffer();
+        match self.capture.dequeue(&mut buffer)? {
             Dequeued::Nothing => return Ok(Answer::Nothing),
             Dequeued::Drained => return Ok(Answer::Ended),
             Dequeued::Buffer => {}
         }
-        let payload = self.pictures.payload();
+        let payload = self.capture.payload();
         let planes = 0..payload.len();
         if planes.clone().any(|plane| buffer.data_offset(plane) != 0) {
             return Err(IoctlError::new(Call::DqBuf, Errno::PROTO));
@@ -306,7 +306,7 @@ impl Decoder {
         let Some((raw, size, agreed)) = self.agreed else {
             return false;
         };
-        let Ok(given) = ioctl::g_fmt(self.as_fd(), self.pictures.kind()) else {
+        let Ok(given) = ioctl::g_fmt(self.as_fd(), self.capture.kind()) else {
             return false;
         };
         let now = layout(raw, size, &given);
@@ -314,18 +314,18 @@ impl Decoder {
             && now.is_ok_and(|now| now.placement() == agreed.placement())
     }
 
-    /// Starts both queues. CAPTURE buffers are given by `pictures`, before or after.
+    /// Starts both queues. CAPTURE buffers are given by `frames`, before or after.
     ///
     /// # Errors
     /// When the driver refuses.
     pub fn start(&self) -> Result<()> {
         if self.converts() {
-            // Firmware of the Raspberry Pi throws pictures away that come before there is anywhere to convert them to.
-            self.pictures.start()?;
+            // Firmware of the Raspberry Pi throws frames away that come before there is anywhere to convert them to.
+            self.capture.start()?;
             return ioctl::streamon(self.as_fd(), self.output);
         }
         ioctl::streamon(self.as_fd(), self.output)?;
-        self.pictures.start()
+        self.capture.start()
     }
 
     /// Stops both queues, which gives all buffers back.
@@ -335,7 +335,7 @@ impl Decoder {
     pub fn stop(&mut self) -> Result<()> {
         (self.queued, self.freed) = (0, 0);
         ioctl::streamoff(self.as_fd(), self.output)?;
-        self.pictures.stop()
+        self.capture.stop()
     }
 
     /// Begins the drain: what was queued is decoded, then a buffer marked LAST comes, or the end. A driver that does not know the
@@ -353,6 +353,6 @@ impl Decoder {
 
 impl AsFd for Decoder {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pictures.as_fd()
+        self.capture.as_fd()
     }
 }

@@ -283,7 +283,7 @@ pub fn g_input(fd: impl AsFd) -> Result<u32> {
     ask::<VIDIOC_G_INPUT>(Call::GInput, fd.as_fd(), &mut input).map(|()| input)
 }
 
-/// VIDIOC_CROPCAP: the camera's whole picture and the shape of its pixels.
+/// VIDIOC_CROPCAP: the camera's whole frame and the shape of its pixels.
 pub fn cropcap(fd: impl AsFd, type_: u32) -> Result<CropCap> {
     let mut answer = CropCap {
         type_,

@@ -110,7 +110,7 @@ pub enum Refused {
     Format(Fourcc, Fourcc),
     /// The driver made another size of the size asked, and cannot crop it back.
     Size((u32, u32), (u32, u32)),
-    /// The driver made a rectangle of the crop that cuts the picture: the visible size, and what it made.
+    /// The driver made a rectangle of the crop that cuts the frame: the visible size, and what it made.
     Crop((u32, u32), (u32, u32)),
     /// The buffers that the driver describes cannot hold the frame.
     Layout(LayoutError),
@@ -158,7 +158,7 @@ impl fmt::Display for Refused {
             ),
             Self::Crop(asked, made) => write!(
                 f,
-                "the driver cuts a picture of {}x{} to {}x{}: give a size that it leaves as it is, such as that",
+                "the driver cuts a frame of {}x{} to {}x{}: give a size that it leaves as it is, such as that",
                 asked.0, asked.1, made.0, made.1
             ),
             Self::Layout(error) => write!(f, "the driver's buffers do not fit: {error}"),
@@ -326,7 +326,7 @@ pub(super) fn coded_format(
     Ok(given)
 }
 
-/// Where the rows of a picture of this size lie in buffers of a driver's format.
+/// Where the rows of a frame of this size lie in buffers of a driver's format.
 #[inline(never)]
 pub(super) fn layout(
     raw: &RawFormat,

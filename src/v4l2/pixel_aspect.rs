@@ -14,7 +14,7 @@ pub fn oblong(camera: BorrowedFd<'_>, size: (u32, u32)) -> Option<(u64, u64)> {
     shape(&ioctl::cropcap(camera, type_).ok()?, size).filter(|(width, height)| width != height)
 }
 
-/// Width and height of a pixel when the whole picture becomes a frame of `size`.
+/// Width and height of a pixel when the whole frame becomes a frame of `size`.
 fn shape(camera: &CropCap, size: (u32, u32)) -> Option<(u64, u64)> {
     let (aspect, whole) = (camera.pixelaspect, camera.defrect);
     let product = |a: u32, b: u32, c: u32| (u64::from(a) * u64::from(b)).checked_mul(c.into());

@@ -126,7 +126,7 @@ fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() -> Phas
             let log = outcome.text("run.log");
             let told = |words| log.matches(words).count();
             assert_eq!(told("/dev/video4: the camera failed (VIDIOC_"), 4, "{log}");
-            assert_eq!(told("/dev/video4: pictures come again"), 4, "{log}");
+            assert_eq!(told("/dev/video4: frames come again"), 4, "{log}");
             // Each new generation begins with a key frame, and says so.
             let lines = index(outcome, "index");
             for generation in [2, 3] {

@@ -88,7 +88,7 @@ fn coded_pictures_of_a_camera_are_decoded_into_the_encoders_buffers() -> Phase {
             " MJPG {width}x{height} to /dev/video10 {format} {width}x{rows} to /dev/video11 H264; "
         );
         assert!(log.contains(&chain), "{chain}: {log}");
-        let chosen = log.contains(": MJPG, because it has no raw pictures of 256x192");
+        let chosen = log.contains(": MJPG, because it has no raw frames of 256x192");
         assert_eq!(chosen, width == 256, "{log}");
         let [frames, packets, dropped] = sums(&log);
         assert_eq!(frames, packets + dropped, "{log}");
@@ -199,9 +199,9 @@ fn decoder_that_hangs_is_restarted_and_reopened_and_named_in_the_end() -> Phase 
     assert_eq!(stat(&json, "restarts"), 0, "the encoder's: {json}");
     let log = outcome.text("run.log");
     for line in [
-        "/dev/video10: the decoder failed (poll: ETIMEDOUT: no picture came in time): starting it again",
-        "/dev/video10: the decoder does not work (poll: ETIMEDOUT: no picture came in time): opening it again",
-        "pictures come again",
+        "/dev/video10: the decoder failed (poll: ETIMEDOUT: no frame came in time): starting it again",
+        "/dev/video10: the decoder does not work (poll: ETIMEDOUT: no frame came in time): opening it again",
+        "frames come again",
         "/dev/video10: the decoder does not work again within 1000 ms: ",
     ] {
         assert!(log.contains(line), "{line}: {log}");

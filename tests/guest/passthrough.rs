@@ -319,7 +319,7 @@ fn webcams_h264_is_passed_on_and_its_key_frames_are_found() {
     // It is passed on or nothing.
     assert_eq!(outcome.number("other"), 2, "{}", outcome.story());
     let other = outcome.text("other.log");
-    let sentence = "--camera-format H264: pictures of JPEG alone are decoded here; with --codec H264 they are passed on";
+    let sentence = "--camera-format H264: frames of JPEG alone are decoded here; with --codec H264 they are passed on";
     assert!(other.contains(sentence), "{other}");
     // Nobody is there who could make one.
     assert_eq!(outcome.number("key"), 4, "{}", outcome.story());

@@ -147,8 +147,8 @@ fn decoded_pictures_are_scaled_and_mirrored_on_their_way_to_the_encoder() {
         assert!(log.contains(chain), "{chain}: {log}");
         let lacks = "a converter, because no encoder here takes what it gives (";
         assert_eq!(log.contains(lacks), number == RUNS.len() - 1, "{log}");
-        // Who names no format gets the coded one, because the webcam has no raw pictures of this size.
-        let chosen = log.contains(": MJPG, because it has no raw pictures of 1280x720");
+        // Who names no format gets the coded one, because the webcam has no raw frames of this size.
+        let chosen = log.contains(": MJPG, because it has no raw frames of 1280x720");
         assert_eq!(chosen, number == 0, "{log}");
         let (_, sum) = log.split_once("ended: ").unwrap();
         let sum: Vec<usize> = sum
@@ -201,9 +201,9 @@ fn a_stage_that_hangs_is_restarted_and_reopened_and_named_in_the_end() {
     balance(&json);
     let log = outcome.text("run.log");
     for line in [
-        "/dev/video12: the converter failed (poll: ETIMEDOUT: no picture came in time): starting it again",
-        "/dev/video12: the converter does not work (poll: ETIMEDOUT: no picture came in time): opening it again",
-        "pictures come again",
+        "/dev/video12: the converter failed (poll: ETIMEDOUT: no frame came in time): starting it again",
+        "/dev/video12: the converter does not work (poll: ETIMEDOUT: no frame came in time): opening it again",
+        "frames come again",
         "/dev/video12: the converter does not work again within 3000 ms: ",
     ] {
         assert!(log.contains(line), "{line}: {log}");

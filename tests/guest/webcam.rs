@@ -149,7 +149,7 @@ fn transfers_failed(outcome: &Outcome) {
     let log = outcome.text("failed.log");
     let line = "the camera failed (VIDIOC_DQBUF: ENODATA: an empty buffer marked with an error: its transfer failed): starting it again";
     assert_eq!(log.matches(line).count(), 1, "{log}");
-    assert_eq!(log.matches("pictures come again").count(), 1, "{log}");
+    assert_eq!(log.matches("frames come again").count(), 1, "{log}");
     let json = outcome.text("stat.json");
     assert_eq!(stat(&json, "camera_restarts"), 1, "{json}");
     assert_eq!(stat(&json, "frames_dropped_camera"), 0, "{json}");

@@ -81,7 +81,7 @@ pub(super) static PUSH: [CliOption; 21] = [
     ENGINE_UID,
     option(
         "--size WxH",
-        "picture size, pixels, 16x16 to 8192x8192; default the file's, or the engine's",
+        "frame size, pixels, 16x16 to 8192x8192; default the file's, or the engine's",
         Wants::Size,
         set!(Push, options, value => options.size = Some(value::size(value.bytes())?)),
     ),
@@ -93,7 +93,7 @@ pub(super) static PUSH: [CliOption; 21] = [
     ),
     option(
         "--from FILE|-|pattern",
-        "a file, - for standard input, or moving test pictures; default pattern",
+        "a file, - for standard input, or a moving test pattern; default pattern",
         value::SOURCE,
         set!(Push, options, value => options.from = value::source(value.text)?),
     ),
@@ -117,7 +117,7 @@ pub(super) static PUSH: [CliOption; 21] = [
     ),
     option(
         "--rows N",
-        "raw input: rows of the first plane with padding; default the picture's",
+        "raw input: rows of the first plane with padding; default the frame's",
         number(1, INPUT_ROWS_MAX),
         set!(Push, options, value => options.rows = Some(value.number)),
     ),

@@ -14,7 +14,7 @@ pub(super) static SELFTEST: [CliOption; 3] = [
     ),
     option(
         "--size WxH",
-        "this picture size only; without it 640x480, 1280x720 and 1920x1080",
+        "this frame size only; without it 640x480, 1280x720 and 1920x1080",
         Wants::Size,
         set!(Selftest, options, value => options.size = Some(value::size(value.bytes())?)),
     ),

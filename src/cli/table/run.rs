@@ -23,7 +23,7 @@ const QUANTISER: Wants = number(0, 51);
 pub(super) static RUN: [CliOption; 48] = [
     option(
         "--size WxH",
-        "picture size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
+        "frame size, pixels, 16x16 to 8192x8192, kept; without it as producers or the camera have it",
         Wants::Size,
         set!(Run, options, value => options.size = value::size(value.bytes())?),
     ),
@@ -188,25 +188,25 @@ pub(super) static RUN: [CliOption; 48] = [
     ),
     option(
         "--decoder PATH|auto|off",
-        "the decoder of a camera's coded pictures; the first that takes them if not given",
+        "the decoder of a camera's coded frames; the first that takes them if not given",
         value::MIDDLE,
         set!(Run, options, value => options.decoder = value::middle(value.text)?),
     ),
     option(
         "--camera-size WxH",
-        "size of the camera's pictures, of which a converter makes --size; --size if not given",
+        "size of the camera's frames, of which a converter makes --size; --size if not given",
         Wants::Size,
         set!(Run, options, value => options.camera_size = Some(value::size(value.bytes())?)),
     ),
     option(
         "--flip h|v|hv",
-        "a converter mirrors the camera's pictures: left and right, top and bottom, or both",
+        "a converter mirrors the camera's frames: left and right, top and bottom, or both",
         Wants::Word("h v hv"),
         set!(Run, options, value => options.flip = value::flip(value.bytes())?),
     ),
     option(
         "--converter PATH|auto|off",
-        "the converter of a camera's pictures, decoded ones, too; the first that does what is wanted if not given",
+        "the converter of a camera's frames, decoded ones, too; the first that does what is wanted if not given",
         value::MIDDLE,
         set!(Run, options, value => options.converter = value::middle(value.text)?),
     ),
@@ -242,7 +242,7 @@ pub(super) static RUN: [CliOption; 48] = [
     ),
     option(
         "--frames N",
-        "end after so many pictures of the camera; default none",
+        "end after so many frames of the camera; default none",
         COUNT,
         set!(Run, options, value => options.frames = Some(value.number.into())),
     ),

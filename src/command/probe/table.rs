@@ -93,12 +93,12 @@ pub(super) fn table(report: &mut Report<'_>) -> (bool, Unopened) {
 
 /// The raw formats that a camera gives, as far as they are known here.
 fn gives(camera: &Camera) -> Option<FormatSet> {
-    ioctl::raw_formats(camera.as_fd(), camera.pictures.kind()).ok()
+    ioctl::raw_formats(camera.as_fd(), camera.capture.kind()).ok()
 }
 
-/// The decoder of a camera's pictures, and the encoder of what that gives, where it codes them.
+/// The decoder of a camera's frames, and the encoder of what that gives, where it codes them.
 fn decoded(camera: &Camera) -> Option<(NodePath<'static>, Choice)> {
-    let (fd, queue) = (camera.as_fd(), camera.pictures.kind());
+    let (fd, queue) = (camera.as_fd(), camera.capture.kind());
     if ioctl::gives(fd, queue, Fourcc::MJPG) != Ok(true) {
         return None;
     }
@@ -214,7 +214,7 @@ impl Display for CameraLine<'_> {
         some(f, gives(camera).unwrap_or_default())?;
         (0..FORMATS)
             .map_while(|index| {
-                let answer = ioctl::enum_fmt(camera.as_fd(), camera.pictures.kind(), index);
+                let answer = ioctl::enum_fmt(camera.as_fd(), camera.capture.kind(), index);
                 answer.ok().flatten()
             })
             .filter(|format| format.flags & FMT_FLAG_COMPRESSED != 0)

@@ -1,4 +1,4 @@
-//! Which converter scales, mirrors or changes the format of the pictures of a camera, or of a camera's decoder.
+//! Which converter scales, mirrors or changes the format of the frames of a camera, or of a camera's decoder.
 //!
 //! Knows nodes and what they take. Sets formats on the one that it tries, of which nobody else learns.
 
@@ -45,7 +45,7 @@ pub(super) fn needed(size: (u32, u32), options: &RunOptions<'_>) -> bool {
         || matches!(options.converter, MiddleChoice::Path(_))
 }
 
-/// Who gives the pictures that are to be converted.
+/// Who gives the frames that are to be converted.
 pub(super) struct From<'f, 'a> {
     pub(super) camera: &'f Camera,
     /// As the user named it.
@@ -56,7 +56,7 @@ pub(super) struct From<'f, 'a> {
     pub(super) gives: FormatSet,
 }
 
-/// A converter for pictures in none of whose raw formats an encoder takes them, and the formats that it makes; `None` where the user wants none,
+/// A converter for frames in none of whose raw formats an encoder takes them, and the formats that it makes; `None` where the user wants none,
 /// or there is none that helps, or a device does not say what it takes: then it is not known that something is lacking. `fits`: whether a device
 /// takes one of the formats.
 pub(super) fn for_lack<'a>(

@@ -1,4 +1,4 @@
-//! Which decoder makes raw pictures of a camera's coded ones.
+//! Which decoder makes raw frames of a camera's coded ones.
 //!
 //! Knows nodes and what they take. Sets a format on the one that it finds, and nothing on others.
 
@@ -21,12 +21,12 @@ use crate::types::devices::{CameraChoice, MiddleChoice};
 use crate::types::frame_rate::FrameRate;
 use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::Queue;
-use crate::v4l2::camera::{Camera, PictureFormat};
+use crate::v4l2::camera::{Camera, CaptureFormat};
 use crate::v4l2::decoder::{Decoder, names};
 use crate::v4l2::device::{Device, NodePath, NotUsable, scan};
 use crate::v4l2::ioctl;
 
-/// What the camera codes, where raw pictures of this size come not at all or too slowly, coded ones faster, and there is a decoder; which is
+/// What the camera codes, where raw frames of this size come not at all or too slowly, coded ones faster, and there is a decoder; which is
 /// logged. `raw`: the raw formats that it gives.
 pub(super) fn instead_of_raw(
     camera: &Camera,
@@ -35,7 +35,7 @@ pub(super) fn instead_of_raw(
     size: (u32, u32),
     options: &RunOptions<'_>,
 ) -> Option<Fourcc> {
-    let gives = ioctl::gives(camera.as_fd(), camera.pictures.kind(), Fourcc::MJPG);
+    let gives = ioctl::gives(camera.as_fd(), camera.capture.kind(), Fourcc::MJPG);
     if options.decoder == MiddleChoice::Off || options.codec == Fourcc::MJPG || gives != Ok(true) {
         return None;
     }
@@ -48,11 +48,11 @@ pub(super) fn instead_of_raw(
     let of_raw = raw
         .iter()
         .filter(|raw| camera.rows(raw, size, &[0; PLANES]).is_some())
-        .find_map(|raw| rate(PictureFormat::Raw(raw)));
+        .find_map(|raw| rate(CaptureFormat::Raw(raw)));
     if of_raw.is_some_and(|of_raw| !of_raw.is_below(wanted)) {
         return None;
     }
-    let of_coded = rate(PictureFormat::Coded(Fourcc::MJPG))?;
+    let of_coded = rate(CaptureFormat::Coded(Fourcc::MJPG))?;
     if of_raw.is_some_and(|of_raw| !of_raw.is_below(of_coded))
         || first(Fourcc::MJPG, &mut Unopened::default()).is_none()
     {
@@ -62,11 +62,11 @@ pub(super) fn instead_of_raw(
     match of_raw {
         Some(of_raw) => note!(
             info,
-            "{choice}: MJPG at {of_coded} frames/s, because raw pictures of {width}x{height} come at {of_raw}"
+            "{choice}: MJPG at {of_coded} frames/s, because raw frames of {width}x{height} come at {of_raw}"
         ),
         None => note!(
             info,
-            "{choice}: MJPG, because it has no raw pictures of {width}x{height}"
+            "{choice}: MJPG, because it has no raw frames of {width}x{height}"
         ),
     }
     Some(Fourcc::MJPG)
@@ -85,10 +85,10 @@ fn first(coded: Fourcc, unopened: &mut Unopened) -> Option<(NodePath<'static>, D
     None
 }
 
-/// Finds the decoder of a camera's pictures, and sets what comes into it. `raw`: what the camera gives without one.
+/// Finds the decoder of a camera's frames, and sets what comes into it. `raw`: what the camera gives without one.
 ///
 /// # Errors
-/// When there is none, or it does not take pictures of this size.
+/// When there is none, or it does not take frames of this size.
 pub(super) fn find<'a>(
     choice: MiddleChoice<'a>,
     coded: Fourcc,
@@ -99,7 +99,7 @@ pub(super) fn find<'a>(
     if !matches!(coded, Fourcc::MJPG | Fourcc::JPEG) {
         return Err(failure!(
             Exit::Usage,
-            "--camera-format {coded}: pictures of JPEG alone are decoded here; with --codec {coded} they are passed on"
+            "--camera-format {coded}: frames of JPEG alone are decoded here; with --codec {coded} they are passed on"
         ));
     }
     let mut unopened = Unopened::default();
@@ -147,7 +147,7 @@ fn named(path: &CStr, coded: Fourcc) -> Result<Device, Failure> {
     }
 }
 
-/// Whether a device makes raw pictures of such coded ones.
+/// Whether a device makes raw frames of such coded ones.
 ///
 /// # Errors
 /// When it does not say.

@@ -14,12 +14,12 @@ use crate::media::format::RawFormat;
 use crate::media::format_set::FormatSet;
 use crate::media::layout::FrameLayout;
 use crate::types::devices::MiddleKind;
-use crate::v4l2::camera::{Camera, PictureFormat};
+use crate::v4l2::camera::{Camera, CaptureFormat};
 use crate::v4l2::decoder::Decoder;
 use crate::v4l2::device::NodePath;
 use crate::v4l2::ioctl;
 
-/// A device that takes the pictures of the camera, or of the device before it.
+/// A device that takes the frames of the camera, or of the device before it.
 pub(super) struct FoundMiddle<'a> {
     pub(super) path: NodePath<'a>,
     pub(super) device: Decoder,
@@ -33,7 +33,7 @@ impl FoundMiddle<'_> {
     /// # Errors
     /// When it does not say.
     pub(super) fn gives(&self) -> ioctl::Result<FormatSet> {
-        ioctl::raw_formats(self.device.as_fd(), self.device.pictures.kind())
+        ioctl::raw_formats(self.device.as_fd(), self.device.capture.kind())
     }
 
     /// The sentence of a call on it that failed.
@@ -43,14 +43,14 @@ impl FoundMiddle<'_> {
     }
 }
 
-/// The devices, in the order in which pictures go through them.
+/// The devices, in the order in which frames go through them.
 #[derive(Default)]
 pub(super) struct Middle<'a>(pub(super) ArrayVec<FoundMiddle<'a>, MIDDLE_STAGES>);
 
 impl Middle<'_> {
     /// What the camera is asked for, where it is not `raw`.
-    pub(super) fn pictures(&self) -> Option<PictureFormat> {
-        self.0.first().map(|first| first.input.pictures())
+    pub(super) fn frames(&self) -> Option<CaptureFormat> {
+        self.0.first().map(|first| first.input.frames())
     }
 
     /// Whether the last one is a converter.
@@ -64,7 +64,7 @@ impl Middle<'_> {
         size_before(self.0.iter().map(|one| one.input), of_stream)
     }
 
-    /// Where rows lie of the raw pictures of this size that come out behind all devices, or of the camera, in this format, when it is asked for
+    /// Where rows lie of the raw frames of this size that come out behind all devices, or of the camera, in this format, when it is asked for
     /// so many bytes from one to the next in each memory plane. It is set to it then.
     pub(super) fn rows(
         &self,

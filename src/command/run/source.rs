@@ -29,7 +29,7 @@ use crate::time::MS;
 use crate::types::devices::{CameraChoice, CameraFormat};
 use crate::types::run_options::RunOptions;
 use crate::v4l2::abi::Queue;
-use crate::v4l2::camera::{Camera, PictureFormat};
+use crate::v4l2::camera::{Camera, CaptureFormat};
 use crate::v4l2::device::{Device, NodePath};
 use crate::v4l2::ioctl;
 use crate::v4l2::negotiate::{Rows, Wanted};
@@ -86,13 +86,13 @@ impl<'a> Found<'a> {
         if size.0 == 0 {
             size = camera.size().map_err(failed)?;
         }
-        let queue = camera.pictures.kind();
+        let queue = camera.capture.kind();
         let mut gives = offered(camera.as_fd(), queue, raw).map_err(failed)?;
         let mut middle = Middle::default();
         match passes {
             Some(coded) => {
                 // Of its sizes in this format the one nearest to its present one, or to the user's, which is then refused.
-                let given = camera.set(PictureFormat::Coded(coded), size, &[0; PLANES]);
+                let given = camera.set(CaptureFormat::Coded(coded), size, &[0; PLANES]);
                 let given = given.map_err(|no| failure!(no.exit(), "{choice}: {no}"))?;
                 if options.size.width == 0 {
                     size = given.size();
@@ -195,7 +195,7 @@ impl<'a> Found<'a> {
         let mut rate = options.frame_rate;
         if let Some((camera, choice)) = &self.camera {
             let of_camera = self.middle.camera_size(self.size);
-            rate = source_rate(camera, choice, self.pictures(raw), of_camera, rate, rate);
+            rate = source_rate(camera, choice, self.frames(raw), of_camera, rate, rate);
             if let Some((width, height)) = oblong(camera.as_fd(), of_camera) {
                 note!(
                     warn,
@@ -215,10 +215,10 @@ impl<'a> Found<'a> {
     }
 
     /// What the camera is asked for.
-    fn pictures(&self, raw: RawFormats) -> PictureFormat {
-        let of_middle = self.middle.pictures();
-        let coded = of_middle.or(self.passes.map(PictureFormat::Coded));
-        coded.unwrap_or(PictureFormat::Raw(raw.camera))
+    fn frames(&self, raw: RawFormats) -> CaptureFormat {
+        let of_middle = self.middle.frames();
+        let coded = of_middle.or(self.passes.map(CaptureFormat::Coded));
+        coded.unwrap_or(CaptureFormat::Raw(raw.camera))
     }
 
     /// OUTPUT buffers to ask for.
@@ -267,7 +267,7 @@ impl<'a> Found<'a> {
 }
 
 /// Finds what is between the camera and the encoder, as far as that follows from the camera and the options. `gives`: the camera's raw formats,
-/// and then those in which pictures come out there.
+/// and then those in which frames come out there.
 #[inline(never)]
 fn between<'a>(
     camera: &Camera,

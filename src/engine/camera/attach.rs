@@ -1,5 +1,5 @@
 //! Camera, encoder, and what is between them, are brought together: one format and size, rows in the same places, and one set of buffers at
-//! each place where raw pictures go from one device to the next.
+//! each place where raw frames go from one device to the next.
 //!
 //! Knows what they must agree on. Knows no frame: the encoder is idle meanwhile, at the start and later.
 
@@ -23,7 +23,7 @@ use crate::shm::stats::Counter;
 use crate::text::Escaped;
 use crate::time::{MS, now};
 use crate::types::frame_rate::FrameRate;
-use crate::v4l2::camera::{Camera, PictureFormat, Signal};
+use crate::v4l2::camera::{Camera, CaptureFormat, Signal};
 use crate::v4l2::negotiate::{Refused, Rows, Wanted, check_size};
 
 /// The rate at which this camera's frames come, in lowest terms: its answer to the requested rate, or its signal's.
@@ -32,7 +32,7 @@ use crate::v4l2::negotiate::{Refused, Rows, Wanted, check_size};
 pub fn source_rate(
     camera: &Camera,
     name: impl core::fmt::Display,
-    format: PictureFormat,
+    format: CaptureFormat,
     size: (u32, u32),
     requested: FrameRate,
     present: FrameRate,
@@ -196,9 +196,9 @@ impl<'a> CameraSource<'a> {
         let mut opened = Opened::new();
         let slots = match self.config.passes {
             Some(_) => {
-                let (session, pictures) = (&setup.stage.session, self.config.pictures());
-                setup.stage.wanted = self.coded.set_up(camera, pictures, wanted, session)?;
-                camera.pictures.slots()
+                let (session, frames) = (&setup.stage.session, self.config.frames());
+                setup.stage.wanted = self.coded.set_up(camera, frames, wanted, session)?;
+                camera.capture.slots()
             }
             None => attach(setup, camera, self.config, wanted, &mut opened)?,
         };
@@ -222,7 +222,7 @@ impl<'a> CameraSource<'a> {
         };
         let size = (wanted.width, wanted.height);
         let (config, requested) = (self.config, options.frame_rate);
-        let rate = source_rate(camera, config, config.pictures(), size, requested, present);
+        let rate = source_rate(camera, config, config.frames(), size, requested, present);
         wanted.rate = (rate.numerator, rate.denominator);
         wanted
     }
@@ -254,7 +254,7 @@ fn attach<'a>(
     check_size(size)?;
     let options = setup.stage.session.options;
     let of_camera = config.camera_size(size);
-    let mut colour = camera.colour(config.pictures(), of_camera, options.progressive)?;
+    let mut colour = camera.colour(config.frames(), of_camera, options.progressive)?;
     if let Some(Input::Coded(coded)) = config.middle.first().map(|first| first.input) {
         colour = colour.of_coded(coded);
     }
@@ -283,11 +283,11 @@ fn attach<'a>(
         Some(last) => {
             let layout = last.negotiate(config.format, size, &strides);
             let layout = layout.map_err(|error| config.filler_part().refused(error))?;
-            (&mut last.pictures, layout)
+            (&mut last.capture, layout)
         }
         None => {
-            let layout = camera.negotiate(config.pictures(), &wanted, &strides)?;
-            (&mut camera.pictures, layout.unwrap_or_default())
+            let layout = camera.negotiate(config.frames(), &wanted, &strides)?;
+            (&mut camera.capture, layout.unwrap_or_default())
         }
     };
     if alike && Rows::of(&layout) != wanted.rows && !has_rows(setup, &layout) {

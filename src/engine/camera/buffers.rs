@@ -1,7 +1,7 @@
 //! One set of buffers for whoever fills them and the encoder: the encoder's, or the other's; or, where that cannot be, one copy of each
 //! frame, which the log names.
 //!
-//! Knows memory and rows. Knows no frame, and not what the pictures show.
+//! Knows memory and rows. Knows nothing of what the frames show.
 
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
@@ -76,7 +76,7 @@ pub(super) fn bring_together<'a>(
         .ok_or_else(|| of.refused(IoctlError::new(Call::ReqBufs, Errno::NOMEM)))
 }
 
-/// Makes the encoder's buffers those of whoever fills them, which then writes its pictures where the encoder reads them; a camera behind
+/// Makes the encoder's buffers those of whoever fills them, which then writes its frames where the encoder reads them; a camera behind
 /// USB has no memory that an encoder without an IOMMU could read. `None` where that cannot be: there are other ways.
 #[inline(never)]
 fn export_slots<'a>(

@@ -5,7 +5,7 @@
 //!         copy        raw link      slots             from the end to the front
 //! ```
 //!
-//! Knows the order of the devices. Knows no queue and no picture, and not what a failure leads to.
+//! Knows the order of the devices. Knows no queue and no frame, and not what a failure leads to.
 
 use arrayvec::ArrayVec;
 use rustix::io::Errno;
@@ -21,10 +21,10 @@ use crate::flow::inside::Passing;
 use crate::flow::pipeline::Pipeline;
 use crate::limits::MIDDLE_STAGES;
 use crate::shm::stats::{Counter, Stats};
-use crate::v4l2::camera::{Camera, Picture};
+use crate::v4l2::camera::{Camera, CameraFrame};
 use crate::v4l2::capture::CaptureQueue;
 
-/// The devices, in the order in which pictures go through them.
+/// The devices, in the order in which frames go through them.
 #[derive(Default)]
 pub struct Chain<'a> {
     stages: ArrayVec<Middle<'a>, MIDDLE_STAGES>,
@@ -45,14 +45,14 @@ impl<'a> Chain<'a> {
         stats: Stats<'a>,
     ) -> Result<(), Fault> {
         self.clear();
-        let mut filled = camera.pictures.slots();
+        let mut filled = camera.capture.slots();
         for (at, one) in config.middle.iter().enumerate() {
             let Some(device) = opened.pop_at(0) else {
                 break;
             };
-            let slots = device.pictures.slots();
+            let slots = device.capture.slots();
             let size = config.size_into(at, of_stream);
-            let (queue, input) = (&camera.pictures, one.input);
+            let (queue, input) = (&camera.capture, one.input);
             let intake = Intake::new(input, queue, filled, size);
             let intake = intake.map_err(|error| Part::Camera.failed(error))?;
             self.stages.push(Middle::new(device, at, intake, stats));
@@ -72,13 +72,13 @@ impl<'a> Chain<'a> {
         self.stages.is_empty()
     }
 
-    /// Pictures that are inside, or wait.
+    /// Frames that are inside, or wait.
     #[must_use]
     pub fn inside(&self) -> usize {
         self.stages.iter().map(Middle::count).sum()
     }
 
-    /// The device, nearest to the encoder, that has pictures and does not give them.
+    /// The device, nearest to the encoder, that has frames and does not give them.
     #[must_use]
     pub(super) fn keeper(&self) -> Option<Part> {
         let keeper = self.stages.iter().rev().find(|one| one.keeps());
@@ -117,10 +117,10 @@ impl<'a> Chain<'a> {
         Ok(())
     }
 
-    /// Passes on the pictures that are there. Whether there was any, or any other sign of life.
+    /// Passes on the frames that are there. Whether there was any, or any other sign of life.
     ///
     /// # Errors
-    /// When a device fails, or owes a picture for too long.
+    /// When a device fails, or owes a frame for too long.
     pub(super) fn take(
         &mut self,
         ready: Ready,
@@ -155,18 +155,18 @@ impl<'a> Chain<'a> {
         })
     }
 
-    /// The first device has a picture of the camera.
+    /// The first device has a frame of the camera.
     ///
     /// # Errors
     /// When a device fails, or the camera.
     pub(super) fn feed(
         &mut self,
-        picture: &Picture,
+        frame: &CameraFrame,
         passing: &Passing,
         now_ns: u64,
     ) -> Result<Fed, Fault> {
         match self.stages.first_mut() {
-            Some(first) => first.feed(picture, passing, now_ns),
+            Some(first) => first.feed(frame, passing, now_ns),
             None => Ok(Fed::Foreign),
         }
     }

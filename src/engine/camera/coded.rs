@@ -13,7 +13,7 @@ use crate::media::fourcc::Fourcc;
 use crate::media::jpeg::{self, Jpeg, JpegError};
 use crate::shm::bytes::SharedBytes;
 use crate::shm::region::Region;
-use crate::v4l2::camera::{Camera, PictureFormat};
+use crate::v4l2::camera::{Camera, CaptureFormat};
 use crate::v4l2::encoder::OUTPUT_PLANES;
 use crate::v4l2::negotiate::{Refused, Wanted, check_size};
 
@@ -32,14 +32,14 @@ pub struct CodedFrames {
 pub struct CodedFrame<'a> {
     /// What the camera put into the buffer.
     pub bytes: SharedBytes<'a>,
-    /// The picture in it; `None` for other codecs.
+    /// The frame in it; `None` for other codecs.
     pub jpeg: Option<Jpeg>,
 }
 
 /// Why a frame is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is no picture.
+    /// It is no frame.
     Jpeg(JpegError),
     /// It has another size than was agreed on, width and height.
     Size((u32, u32)),
@@ -65,7 +65,7 @@ impl CodedFrames {
     pub fn set_up(
         &mut self,
         camera: &mut Camera,
-        format: PictureFormat,
+        format: CaptureFormat,
         wanted: &Wanted,
         session: &Session<'_>,
     ) -> Result<Wanted, Refused> {
@@ -75,8 +75,8 @@ impl CodedFrames {
         self.clear();
         let colour = camera.colour(format, size, options.progressive)?;
         camera.negotiate(format, wanted, &[0; PLANES])?;
-        camera.pictures.allocate(session.slots)?;
-        camera.pictures.map(&mut self.buffers)?;
+        camera.capture.allocate(session.slots)?;
+        camera.capture.map(&mut self.buffers)?;
         Ok(Wanted {
             colour: colour.overridden_by(options.colour),
             ..*wanted

@@ -11,7 +11,7 @@ use crate::media::fourcc::Fourcc;
 use crate::text::Escaped;
 use crate::types::devices::{CameraChoice, MiddleKind};
 use crate::types::flip::Flip;
-use crate::v4l2::camera::PictureFormat;
+use crate::v4l2::camera::CaptureFormat;
 
 /// How a camera is used, whenever it is attached.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,10 @@ pub struct CameraConfig<'a> {
     pub choice: CameraChoice<'a>,
     /// The raw format that fills the slots: the encoder's, or one with the same rows.
     pub format: &'static RawFormat,
-    /// What is between it and the encoder, in the order in which pictures go through: at most `MIDDLE_STAGES`. Coded pictures come into the
+    /// What is between it and the encoder, in the order in which frames go through: at most `MIDDLE_STAGES`. Coded frames come into the
     /// first one alone.
     pub middle: &'a [MiddleConfig<'a>],
-    /// Its pictures are coded, and passed on as they are.
+    /// Its frames are coded, and passed on as they are.
     pub passes: Option<Fourcc>,
     /// The EDID that it shows to its source.
     pub edid: Option<&'a [u8]>,
@@ -49,9 +49,9 @@ pub struct MiddleConfig<'a> {
 /// What comes into a device between a camera and the encoder.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
-    /// Coded pictures, to be decoded.
+    /// Coded frames, to be decoded.
     Coded(Fourcc),
-    /// Raw pictures, to be converted.
+    /// Raw frames, to be converted.
     Raw {
         /// Their format.
         format: &'static RawFormat,
@@ -65,14 +65,14 @@ pub enum Input {
 impl Input {
     /// What whoever gives it is asked for.
     #[must_use]
-    pub fn pictures(self) -> PictureFormat {
+    pub fn frames(self) -> CaptureFormat {
         match self {
-            Self::Coded(coded) => PictureFormat::Coded(coded),
-            Self::Raw { format, .. } => PictureFormat::Raw(format),
+            Self::Coded(coded) => CaptureFormat::Coded(coded),
+            Self::Raw { format, .. } => CaptureFormat::Raw(format),
         }
     }
 
-    /// Its size, where pictures of this size come out.
+    /// Its size, where frames of this size come out.
     #[must_use]
     pub fn size(self, behind: (u32, u32)) -> (u32, u32) {
         match self {
@@ -93,7 +93,7 @@ impl Input {
     }
 }
 
-/// The size in which pictures come into the first of these devices, where those of the stream have this size.
+/// The size in which frames come into the first of these devices, where those of the stream have this size.
 #[must_use]
 pub fn size_before(
     inputs: impl DoubleEndedIterator<Item = Input>,
@@ -114,10 +114,10 @@ impl fmt::Display for Input {
 impl CameraConfig<'_> {
     /// What the camera is asked for.
     #[must_use]
-    pub fn pictures(&self) -> PictureFormat {
-        let of_middle = self.middle.first().map(|first| first.input.pictures());
-        let coded = of_middle.or(self.passes.map(PictureFormat::Coded));
-        coded.unwrap_or(PictureFormat::Raw(self.format))
+    pub fn frames(&self) -> CaptureFormat {
+        let of_middle = self.middle.first().map(|first| first.input.frames());
+        let coded = of_middle.or(self.passes.map(CaptureFormat::Coded));
+        coded.unwrap_or(CaptureFormat::Raw(self.format))
     }
 
     /// The size that the camera is asked for, where the stream's is this.

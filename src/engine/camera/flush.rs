@@ -16,7 +16,7 @@ use crate::shm::stats::Counter;
 use crate::text::Escaped;
 
 impl<'a> CameraSource<'a> {
-    /// Whether no frame comes any more: the camera stands still, or nothing is behind it, and its pictures are not taken.
+    /// Whether no frame comes any more: the camera stands still, or nothing is behind it, and its frames are not taken.
     #[must_use]
     pub fn is_flushed(&self) -> bool {
         self.chain.is_absent() || self.due().is_some()
@@ -47,7 +47,7 @@ impl<'a> CameraSource<'a> {
         if let Some(camera) = &self.camera
             && !core::mem::replace(&mut self.flushing, true)
         {
-            let stopped = camera.pictures.stop();
+            let stopped = camera.capture.stop();
             stopped.map_err(|error| Part::Camera.failed(error))?;
         }
         let taken = self.take_made(pipeline, ready, now_ns)?;

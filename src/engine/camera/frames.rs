@@ -1,6 +1,6 @@
-//! Pictures of the camera become frames: at once, or when they come out of what is between it and the encoder.
+//! Frames of the camera go into the pipeline: at once, or when they come out of what is between it and the encoder.
 //!
-//! Knows what is counted for each picture that does not. Knows no failure's remedy.
+//! Knows what is counted for each frame that does not. Knows no failure's remedy.
 
 use super::config::{CameraConfig, Fault, Part};
 use super::intake::Fed;
@@ -12,7 +12,7 @@ use crate::flow::pipeline::Pipeline;
 use crate::limits::CAMERA_RESERVE;
 use crate::log::note;
 use crate::shm::stats::{Counter, Stats};
-use crate::v4l2::camera::{Camera, Picture};
+use crate::v4l2::camera::{Camera, CameraFrame};
 
 impl CameraSource<'_> {
     /// Takes at most one round of frames. Whether there was any, and whether that was the last.
@@ -26,7 +26,7 @@ impl CameraSource<'_> {
         let rounds = match &self.camera {
             // Should there be another one, the next wait shows it.
             Some(_) if ready.at(FILLED) && self.chain.is_absent() => 1,
-            Some(camera) if ready.at(FILLED) => camera.pictures.slots(),
+            Some(camera) if ready.at(FILLED) => camera.capture.slots(),
             _ => 0,
         };
         if rounds > 0 && !self.chain.is_absent() {
@@ -34,13 +34,13 @@ impl CameraSource<'_> {
             self.give_slots(pipeline, now_ns)?;
         }
         for _ in 0..rounds {
-            let Some(picture) = self.dequeue()? else {
+            let Some(frame) = self.dequeue()? else {
                 break;
             };
             taken = true;
             let is_frame = match self.chain.is_absent() {
-                true => self.take_frame(&picture, pipeline, now_ns),
-                false => self.feed_chain(&picture, pipeline, now_ns)?,
+                true => self.take_frame(&frame, pipeline, now_ns),
+                false => self.feed_chain(&frame, pipeline, now_ns)?,
             };
             if !is_frame {
                 continue;
@@ -56,10 +56,10 @@ impl CameraSource<'_> {
         Ok((taken, false))
     }
 
-    fn dequeue(&self) -> Result<Option<Picture>, Fault> {
-        let picture = self.camera.as_ref().map(Camera::dequeue).transpose();
-        let picture = picture.map_err(|error| Part::Camera.failed(error))?;
-        Ok(picture.flatten())
+    fn dequeue(&self) -> Result<Option<CameraFrame>, Fault> {
+        let frame = self.camera.as_ref().map(Camera::dequeue).transpose();
+        let frame = frame.map_err(|error| Part::Camera.failed(error))?;
+        Ok(frame.flatten())
     }
 
     /// Gives every free slot to whoever fills them.
@@ -70,18 +70,18 @@ impl CameraSource<'_> {
     ) -> Result<(), Fault> {
         match &self.camera {
             Some(camera) if self.chain.is_absent() => {
-                let given = give_slots(&camera.pictures, pipeline, now_ns);
+                let given = give_slots(&camera.capture, pipeline, now_ns);
                 given.map_err(|error| Part::Camera.failed(error))
             }
             _ => self.chain.give_buffers(pipeline, now_ns),
         }
     }
 
-    /// Checks a picture's time and number.
-    fn check(&mut self, picture: &Picture, now_ns: u64) -> u64 {
+    /// Checks a frame's time and number.
+    fn check(&mut self, frame: &CameraFrame, now_ns: u64) -> u64 {
         let claimed = Claimed {
-            timestamp: picture.micros.map(|micros| micros.saturating_mul(1000)),
-            sequence: picture.sequence,
+            timestamp: frame.micros.map(|micros| micros.saturating_mul(1000)),
+            sequence: frame.sequence,
         };
         let checked = self.clock.check(claimed, now_ns);
         self.discontinuity |= checked.discontinuity;
@@ -89,15 +89,20 @@ impl CameraSource<'_> {
         checked.timestamp
     }
 
-    /// A picture that is raw, or passed on: its buffer is a slot. False when it is not one of those that the camera has: a driver that cannot count.
-    fn take_frame(&mut self, picture: &Picture, pipeline: &mut Pipeline<'_>, now_ns: u64) -> bool {
-        let timestamp = self.check(picture, now_ns);
-        self.coded.filled(picture.slot, picture.bytes);
-        let committed = pipeline.commit(picture.slot, timestamp, now_ns, now_ns);
+    /// A frame that is raw, or passed on: its buffer is a slot. False when it is not one of those that the camera has: a driver that cannot count.
+    fn take_frame(
+        &mut self,
+        frame: &CameraFrame,
+        pipeline: &mut Pipeline<'_>,
+        now_ns: u64,
+    ) -> bool {
+        let timestamp = self.check(frame, now_ns);
+        self.coded.filled(frame.slot, frame.bytes);
+        let committed = pipeline.commit(frame.slot, timestamp, now_ns, now_ns);
         if committed.is_err() {
             return false;
         }
-        if picture.damaged {
+        if frame.damaged {
             pipeline.drop_newest(Counter::DroppedCamera);
             self.discontinuity = true;
             return true;
@@ -112,21 +117,21 @@ impl CameraSource<'_> {
         true
     }
 
-    /// A picture for what is between the camera and the encoder. Unless that keeps it, the camera has its buffer back. False as above.
+    /// A frame for what is between the camera and the encoder. Unless that keeps it, the camera has its buffer back. False as above.
     fn feed_chain(
         &mut self,
-        picture: &Picture,
+        frame: &CameraFrame,
         pipeline: &mut Pipeline<'_>,
         now_ns: u64,
     ) -> Result<bool, Fault> {
         let passing = Passing {
-            timestamp: self.check(picture, now_ns),
+            timestamp: self.check(frame, now_ns),
             taken: now_ns,
             discontinuity: self.discontinuity,
         };
-        let fed = match picture.damaged {
+        let fed = match frame.damaged {
             true => Fed::Damaged,
-            false => self.chain.feed(picture, &passing, now_ns)?,
+            false => self.chain.feed(frame, &passing, now_ns)?,
         };
         self.discontinuity = !matches!(fed, Fed::In | Fed::Kept);
         match fed {
@@ -141,13 +146,13 @@ impl CameraSource<'_> {
             Fed::Damaged => self.stats.lost(Counter::DroppedCamera),
         }
         if let Some(camera) = &self.camera {
-            let again = camera.pictures.queue(picture.slot);
+            let again = camera.capture.queue(frame.slot);
             again.map_err(|error| Part::Camera.failed(error))?;
         }
         Ok(true)
     }
 
-    /// What was made of the camera's pictures goes into the pipeline. Whether there was any.
+    /// What was made of the camera's frames goes into the pipeline. Whether there was any.
     pub(super) fn take_made(
         &mut self,
         pipeline: &mut Pipeline<'_>,
@@ -158,7 +163,7 @@ impl CameraSource<'_> {
         let stall_ns = self.config.stall_ns;
         let taken = self.chain.take(ready, pipeline, stall_ns, now_ns)?;
         if let Some(camera) = self.camera.as_ref().filter(|_| !self.flushing) {
-            let given = self.chain.give_camera(&camera.pictures);
+            let given = self.chain.give_camera(&camera.capture);
             given.map_err(|error| Part::Camera.failed(error))?;
         }
         if pipeline.filled() > 0 && self.stats.get(Counter::FramesCommitted) != before {
@@ -167,10 +172,10 @@ impl CameraSource<'_> {
         Ok(taken)
     }
 
-    /// A picture came: whatever failed before works again.
+    /// A frame came: whatever failed before works again.
     fn works(&mut self) {
         if core::mem::take(&mut self.failed) != 0 {
-            note!(info, "{}: pictures come again", self.config);
+            note!(info, "{}: frames come again", self.config);
         }
     }
 }

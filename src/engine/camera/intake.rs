@@ -1,7 +1,7 @@
-//! What comes into a decoder or converter: coded pictures, each of which is copied once, or raw ones in buffers that whoever fills them and
+//! What comes into a decoder or converter: coded frames, each of which is copied once, or raw ones in buffers that whoever fills them and
 //! the converter both have.
 //!
-//! The copy of the coded bytes is the only place of a chain where pictures are dropped because something behind is slow. Knows pictures and
+//! The copy of the coded bytes is the only place of a chain where frames are dropped because something behind is slow. Knows frames and
 //! buffers. Knows not what is inside, and not what a failure leads to.
 
 use arrayvec::ArrayVec;
@@ -14,10 +14,10 @@ use crate::log::note;
 use crate::media::jpeg::{Jpeg, JpegError, inspect};
 use crate::shm::bytes::SharedBytes;
 use crate::shm::region::Region;
-use crate::v4l2::camera::Picture;
+use crate::v4l2::camera::CameraFrame;
 use crate::v4l2::capture::CaptureQueue;
 
-/// How pictures come in.
+/// How frames come in.
 #[expect(
     clippy::large_enum_variant,
     reason = "there are two of these in all, and no heap"
@@ -30,7 +30,7 @@ pub(super) enum Intake {
 }
 
 impl Intake {
-    /// For this, in pictures of this size: whoever fills the buffers, of which there are so many, has this queue where it is the camera.
+    /// For this, in frames of this size: whoever fills the buffers, of which there are so many, has this queue where it is the camera.
     ///
     /// # Errors
     /// When a camera's buffers cannot be mapped.
@@ -47,17 +47,17 @@ impl Intake {
     }
 }
 
-/// The buffers of a camera whose pictures are coded, and what it promised.
+/// The buffers of a camera whose frames are coded, and what it promised.
 pub(super) struct CodedIntake {
     /// To read from.
     buffers: ArrayVec<Region, { FRAME_SLOTS_MAX as usize }>,
     /// Width and height, pixels.
     size: (u32, u32),
-    /// Pictures in a row that are none for the decoder.
+    /// Frames in a row that are none for the decoder.
     unfit: u32,
 }
 
-/// Why a picture is not decoded.
+/// Why a frame is not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotDecoded {
     /// It is none, or not whole.
@@ -66,7 +66,7 @@ pub(super) enum NotDecoded {
     Another,
 }
 
-/// What became of a picture of the camera.
+/// What became of a frame of the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fed {
     /// It is inside.
@@ -82,7 +82,7 @@ pub enum Fed {
 }
 
 impl CodedIntake {
-    /// Reads a camera's buffers. `size`: what its pictures are to have.
+    /// Reads a camera's buffers. `size`: what its frames are to have.
     ///
     /// # Errors
     /// When they cannot be mapped.
@@ -98,16 +98,16 @@ impl CodedIntake {
         })
     }
 
-    /// A picture that a decoder can be given, and the bytes that it lies in.
+    /// A frame that a decoder can be given, and the bytes that it lies in.
     ///
     /// # Errors
     /// When it is none.
     pub(super) fn inspect(
         &mut self,
-        picture: &Picture,
+        frame: &CameraFrame,
     ) -> Result<(Jpeg, SharedBytes<'_>), NotDecoded> {
-        let (size, bytes) = (self.size, picture.bytes as usize);
-        let source = self.buffers.get(picture.slot as usize);
+        let (size, bytes) = (self.size, frame.bytes as usize);
+        let source = self.buffers.get(frame.slot as usize);
         let Some(source) = source.and_then(|region| region.bytes().part(0, bytes)) else {
             return Err(NotDecoded::Damaged);
         };
@@ -121,24 +121,24 @@ impl CodedIntake {
     }
 }
 
-/// A picture that no decoder can be given as it is. A cut-off one happens; several of another size or kind are another stream than the camera
+/// A frame that no decoder can be given as it is. A cut-off one happens; several of another size or kind are another stream than the camera
 /// promised, which is its failure.
-fn unfit(count: &mut u32, promised: (u32, u32), picture: Result<Jpeg, JpegError>) -> NotDecoded {
-    if let Err(JpegError::CutOff | JpegError::NoStart) = picture {
+fn unfit(count: &mut u32, promised: (u32, u32), frame: Result<Jpeg, JpegError>) -> NotDecoded {
+    if let Err(JpegError::CutOff | JpegError::NoStart) = frame {
         return NotDecoded::Damaged;
     }
     *count += 1;
     if *count == 1 {
-        match picture {
+        match frame {
             Ok(jpeg) => note!(
                 warn,
-                "the camera sent a picture of {}x{}, not of {}x{}",
+                "the camera sent a frame of {}x{}, not of {}x{}",
                 jpeg.size.0,
                 jpeg.size.1,
                 promised.0,
                 promised.1
             ),
-            Err(error) => note!(warn, "the camera sent a picture that is dropped: {error}"),
+            Err(error) => note!(warn, "the camera sent a frame that is dropped: {error}"),
         }
     }
     match *count < UNFIT_PICTURES {

@@ -1,7 +1,7 @@
-//! A decoder or converter between a camera and the encoder: pictures come in, and what is made of them comes out in the buffers of whoever
+//! A decoder or converter between a camera and the encoder: frames come in, and what is made of them comes out in the buffers of whoever
 //! is behind it.
 //!
-//! A picture that comes out finds a buffer, or the device waits for one: nothing is dropped behind it. Knows the device and what is inside
+//! A frame that comes out finds a buffer, or the device waits for one: nothing is dropped behind it. Knows the device and what is inside
 //! it. Knows no other device, and not what a failure leads to.
 
 mod input;
@@ -28,9 +28,9 @@ pub(super) struct Middle<'a> {
     inside: Inside,
     /// The driver said that the stream changed: the queue ends, and has to be started again.
     changing: bool,
-    /// It is to give what it has: no picture follows.
+    /// It is to give what it has: no frame follows.
     draining: bool,
-    /// Something is missing before the next picture that comes out.
+    /// Something is missing before the next frame that comes out.
     gap: bool,
     /// CAPTURE buffers that the driver has, or that wait to be taken.
     queued: usize,
@@ -88,10 +88,10 @@ impl<'a> Middle<'a> {
         }
     }
 
-    /// Passes on the pictures that are there. Whether there was any, or any other sign of life.
+    /// Passes on the frames that are there. Whether there was any, or any other sign of life.
     ///
     /// # Errors
-    /// When the device fails: an end of the stream that nobody asked for is EPIPE, a buffer that it does not have is EPROTO, and pictures that
+    /// When the device fails: an end of the stream that nobody asked for is EPIPE, a buffer that it does not have is EPROTO, and frames that
     /// lie otherwise than agreed on are EPROTO of VIDIOC_G_FMT.
     pub(super) fn take(
         &mut self,
@@ -102,12 +102,12 @@ impl<'a> Middle<'a> {
         if !ready.at(self.token()) {
             return Ok(false);
         }
-        let changed = self.device.pictures.changed();
+        let changed = self.device.capture.changed();
         let mut brought = changed.map_err(|error| self.failed(error))?;
         self.changing |= brought;
         let mut ended = false;
         // As many as there are, and the end.
-        for _ in 0..=self.device.pictures.slots() {
+        for _ in 0..=self.device.capture.slots() {
             if ended || self.queued == 0 && !self.changing {
                 break;
             }
@@ -151,20 +151,20 @@ impl<'a> Middle<'a> {
         let left = self.inside.left(decoded.key, now_ns);
         if let Some(left) = left {
             self.lose(left.overtaken);
-            self.gap |= left.picture.discontinuity;
-            // A picture that came out damaged is none.
+            self.gap |= left.frame.discontinuity;
+            // A frame that came out damaged is none.
             self.lose(usize::from(!decoded.good));
         }
         // Nor is one whose key is nobody's.
         let Some(left) = left.filter(|_| decoded.good) else {
-            let again = self.device.pictures.queue(decoded.slot);
+            let again = self.device.capture.queue(decoded.slot);
             return again.map_err(|error| self.failed(error));
         };
-        let picture = Passing {
+        let frame = Passing {
             discontinuity: self.gap,
-            ..left.picture
+            ..left.frame
         };
-        if !onward.pass_on(decoded.slot, &picture, now_ns)? {
+        if !onward.pass_on(decoded.slot, &frame, now_ns)? {
             // It does not have this one. Which one came back is known when all have.
             self.lose(1);
             return Err(self.failed(IoctlError::new(Call::DqBuf, Errno::PROTO)));
@@ -176,18 +176,18 @@ impl<'a> Middle<'a> {
         Ok(())
     }
 
-    /// The stream changed, and everything from before it was taken: the CAPTURE queue starts again, if its pictures lie as before.
+    /// The stream changed, and everything from before it was taken: the CAPTURE queue starts again, if its frames lie as before.
     fn follow(&mut self, onward: &mut dyn Onward, now_ns: u64) -> Result<(), Fault> {
         if !self.device.unchanged() {
             return Err(self.failed(IoctlError::new(Call::GFmt, Errno::PROTO)));
         }
         self.changing = false;
-        let stopped = self.device.pictures.stop();
+        let stopped = self.device.capture.stop();
         stopped.map_err(|error| self.failed(error))?;
         onward.reclaim();
         self.queued = 0;
         self.give_buffers(onward, now_ns)?;
-        let started = self.device.pictures.start();
+        let started = self.device.capture.start();
         started.map_err(|error| self.failed(error))
     }
 
@@ -204,14 +204,14 @@ impl<'a> Middle<'a> {
             self.inside.starved(now_ns);
         }
         while let Some(slot) = onward.acquire(now_ns) {
-            let given = self.device.pictures.queue(slot);
+            let given = self.device.capture.queue(slot);
             given.map_err(|error| self.failed(error))?;
             self.queued += 1;
         }
         self.feed_waiting(now_ns)
     }
 
-    /// Whether it owes a picture, and had everything for it, for too long.
+    /// Whether it owes a frame, and had everything for it, for too long.
     pub(super) fn is_stalled(&self, stall_ns: u64, now_ns: u64) -> bool {
         self.queued > 0 && self.inside.stalls(stall_ns).is_some_and(|at| at <= now_ns)
     }
@@ -236,17 +236,17 @@ impl<'a> Middle<'a> {
         self.count() == 0
     }
 
-    /// Pictures that are inside, or wait.
+    /// Frames that are inside, or wait.
     pub(super) fn count(&self) -> usize {
         self.inside.count() + self.waiting()
     }
 
-    /// Whether it has pictures, and buffers for them: what keeps them is it, and nothing behind it.
+    /// Whether it has frames, and buffers for them: what keeps them is it, and nothing behind it.
     pub(super) fn keeps(&self) -> bool {
         self.inside.count() > 0 && self.queued > 0
     }
 
-    /// Pictures that wait for room.
+    /// Frames that wait for room.
     fn waiting(&self) -> usize {
         match &self.intake {
             Intake::Raw(link) => link.waiting(),
@@ -301,7 +301,7 @@ impl<'a> Middle<'a> {
         self.lose(inside);
     }
 
-    /// Nothing is inside any more, and nothing waits. Gives how many pictures that were.
+    /// Nothing is inside any more, and nothing waits. Gives how many frames that were.
     fn clear(&mut self) -> usize {
         let waited = match &mut self.intake {
             Intake::Raw(link) => link.reset(),
@@ -310,10 +310,10 @@ impl<'a> Middle<'a> {
         self.inside.clear() + waited
     }
 
-    /// Of so many pictures nothing comes out.
-    fn lose(&mut self, pictures: usize) {
-        self.gap |= pictures > 0;
-        for _ in 0..pictures {
+    /// Of so many frames nothing comes out.
+    fn lose(&mut self, frames: usize) {
+        self.gap |= frames > 0;
+        for _ in 0..frames {
             self.stats.lost(self.counters().0);
         }
     }

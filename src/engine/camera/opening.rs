@@ -1,4 +1,4 @@
-//! What is between a camera and the encoder is opened, and each device has what comes into it: coded pictures, each copied once, or raw ones
+//! What is between a camera and the encoder is opened, and each device has what comes into it: coded frames, each copied once, or raw ones
 //! in buffers that it shares with whoever fills them.
 //!
 //! Knows formats, rows and memory. Knows no frame and no encoder.
@@ -20,7 +20,7 @@ use crate::v4l2::decoder::Decoder;
 use crate::v4l2::device::NotUsable;
 use crate::v4l2::negotiate::{Refused, Wanted};
 
-/// The devices between a camera and the encoder, in the order in which pictures go through them.
+/// The devices between a camera and the encoder, in the order in which frames go through them.
 pub(super) type Opened = ArrayVec<Decoder, MIDDLE_STAGES>;
 
 /// Opens what is between camera and encoder and sets what comes into each device. What the last one gives is not set yet. A decoder's camera
@@ -47,12 +47,12 @@ pub(super) fn open_chain<'a>(
             NotUsable::Call(error) => of.refused(error),
             NotUsable::NotM2m(_) => of.refused(IoctlError::new(Call::QueryCap, Errno::NODEV)),
         })?;
-        let pictures = between.input.pictures();
+        let frames = between.input.frames();
         match between.input {
             Input::Coded(coded) => {
-                camera.negotiate(pictures, &wanted, &[0; PLANES])?;
-                camera.pictures.allocate(CAMERA_CODED_SLOTS)?;
-                let bytes = camera.pictures.buffer_bytes()?;
+                camera.negotiate(frames, &wanted, &[0; PLANES])?;
+                camera.capture.allocate(CAMERA_CODED_SLOTS)?;
+                let bytes = camera.capture.buffer_bytes()?;
                 let taken = one.take(coded, size, bytes);
                 taken.map_err(|error| of.refused(error))?;
             }
@@ -61,7 +61,7 @@ pub(super) fn open_chain<'a>(
                 let one = (&mut one, of);
                 match opened.last_mut() {
                     None => agree(one, format, size, true, &mut |strides| {
-                        let given = camera.negotiate(pictures, &wanted, strides);
+                        let given = camera.negotiate(frames, &wanted, strides);
                         given.map(Option::unwrap_or_default).map_err(Into::into)
                     })?,
                     Some(before) => agree(one, format, size, !config.own_rows, &mut |strides| {
@@ -110,14 +110,14 @@ pub(super) fn share_inputs<'a>(
     opened: &mut Opened,
     camera: &mut Camera,
 ) -> Result<(), NotAttached<'a>> {
-    let mut filler = (&mut camera.pictures, Part::Camera, CONVERTER_BUFFERS);
+    let mut filler = (&mut camera.capture, Part::Camera, CONVERTER_BUFFERS);
     for (at, one) in opened.iter_mut().enumerate() {
         let of = Part::Middle(at);
         match one.converts() {
             false => one.allocate_inputs().map_err(|error| of.refused(error))?,
             true => share((one, of), filler)?,
         }
-        filler = (&mut one.pictures, of, DECODED_BUFFERS);
+        filler = (&mut one.capture, of, DECODED_BUFFERS);
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ impl<'a> CameraSource<'a> {
         now_ns: u64,
     ) -> Result<CameraEvent, EngineError<'a>> {
         let Fault { of, error } = fault;
-        // Where its pictures lie otherwise, both ends have to agree again.
+        // Where its frames lie otherwise, both ends have to agree again.
         let lies = error.call == Call::GFmt;
         self.config.own_rows |= lies;
         if self.failed == 0 && !error.is_loss() && !lies {
@@ -58,7 +58,7 @@ impl<'a> CameraSource<'a> {
     /// seconds in STREAMON, and no packet is to wait for that.
     pub(super) fn stop(&mut self, pipeline: &mut Pipeline<'_>, now_ns: u64) -> Result<(), Fault> {
         if let Some(camera) = &self.camera {
-            let stopped = camera.pictures.stop();
+            let stopped = camera.capture.stop();
             stopped.map_err(|error| Part::Camera.failed(error))?;
         }
         self.chain.stop()?;

@@ -160,7 +160,7 @@ fn codec_headers_in_several_buffers_are_kept_whole() {
         kept.push(target[..length].to_vec());
     });
     assert_eq!(packets[0].1, [both.clone(), IDR.to_vec()].concat());
-    // Nothing before the picture, and what comes after it is not whole yet.
+    // Nothing before the frame, and what comes after it is not whole yet.
     assert_eq!(kept, [std::vec![], std::vec![], both.clone(), both]);
 }
 

@@ -1,6 +1,6 @@
 //! What a converter does otherwise than a decoder: its OUTPUT queue is raw, and may be somebody else's memory.
 //!
-//! Knows pictures by the numbers in them. Knows neither who fills its buffers nor who reads what it makes.
+//! Knows frames by the numbers in them. Knows neither who fills its buffers nor who reads what it makes.
 
 use rustix::io::{Errno, Result};
 
@@ -97,8 +97,8 @@ impl Decoder {
             .take(raw, planes, shared, "the converter's OUTPUT")
     }
 
-    /// QBUF of a raw picture.
-    pub(super) fn take_picture(
+    /// QBUF of a raw frame.
+    pub(super) fn take_frame(
         &mut self,
         raw: &mut RawBuffer,
         planes: &[Plane],
@@ -116,18 +116,18 @@ impl Decoder {
         let slot = &self.output.slots[index as usize];
         let whole = slot.pieces.iter().zip(input.sizeimage);
         if whole.clone().any(|(piece, bytes)| piece.bytesused < bytes) {
-            shared.violated(format_args!("a raw picture that ends before its last row"));
+            shared.violated(format_args!("a raw frame that ends before its last row"));
         }
         let (size, flip) = (self.crop.unwrap_or(input.size), self.flip);
         if (size, flip) != (converts.size, converts.flip) {
             shared.violated(format_args!(
-                "pictures of {size:?}, mirrored as {flip:?}: {converts:?}"
+                "frames of {size:?}, mirrored as {flip:?}: {converts:?}"
             ));
         }
         let mut fate = Fate::next(&mishaps, &mut self.random, shared);
         let ready = self.capture.streaming && self.capture.has_queued() && self.output.streaming;
         if converts.discards && !ready && self.capture.waiting.is_empty() {
-            shared.trace(format_args!("the converter throws picture {index} away"));
+            shared.trace(format_args!("the converter throws frame {index} away"));
             fate = Fate::Lost;
         }
         let (low, high) = self.nature.latency;
@@ -151,7 +151,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// A raw picture is read: it is to be the one that was queued.
+    /// A raw frame is read: it is to be the one that was queued.
     pub(super) fn check_input(&self, work: &Work, shared: &mut Shared) {
         let stamp = work.found.map_or(0, |found| found.stamp);
         let slot = self.output.slots.get(work.slot as usize);

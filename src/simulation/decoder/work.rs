@@ -59,7 +59,7 @@ pub(super) struct Work {
     pub(super) time: u64,
     /// What its decoding takes, ns.
     pub(super) latency: u64,
-    /// When its picture is there, virtual ns; `None` before its decoding began.
+    /// When its frame is there, virtual ns; `None` before its decoding began.
     pub(super) ready_at: Option<u64>,
     /// When its buffer comes back, if that is before.
     pub(super) return_at: u64,

@@ -157,7 +157,7 @@ impl Encoder {
         if work.key {
             flags |= BUF_FLAG_KEYFRAME;
         }
-        let mut bytes = coded::picture(self.nature.codec, &record);
+        let mut bytes = coded::frame(self.nature.codec, &record);
         let mut time = work.time;
         if work.fate != Fate::Good {
             shared.liberties.lossy = true;

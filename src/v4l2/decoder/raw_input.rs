@@ -1,6 +1,6 @@
-//! A converter: raw pictures come in, and leave scaled, flipped or in another format. Its OUTPUT buffers are filled by whoever borrows them.
+//! A converter: raw frames come in, and leave scaled, flipped or in another format. Its OUTPUT buffers are filled by whoever imports them.
 //!
-//! Knows the OUTPUT queue of raw pictures. Knows no camera; what comes out is the decoder's.
+//! Knows the OUTPUT queue of raw frames. Knows no camera; what comes out is the decoder's.
 
 use arrayvec::ArrayVec;
 use rustix::fd::{AsFd, OwnedFd};
@@ -20,7 +20,7 @@ use crate::v4l2::ioctl::{self, Buffer, Result};
 use crate::v4l2::negotiate::{Refused, Rows, layout, raw_format};
 
 impl Decoder {
-    /// Sets what comes in: raw pictures of this size, whose rows lie like these, as far as the driver can. Gives where they lie.
+    /// Sets what comes in: raw frames of this size, whose rows lie like these, as far as the driver can. Gives where they lie.
     ///
     /// # Errors
     /// When the driver takes none of that format or size.
@@ -44,7 +44,7 @@ impl Decoder {
         }
     }
 
-    /// Sets what comes in: raw pictures of this size, with so many rows at least, those of padding included, and so many bytes from one to
+    /// Sets what comes in: raw frames of this size, with so many rows at least, those of padding included, and so many bytes from one to
     /// the next in each memory plane. Gives where they lie.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Decoder {
         size: (u32, u32),
         rows: &Rows,
     ) -> core::result::Result<FrameLayout, Refused> {
-        let fd = self.pictures.as_fd();
+        let fd = self.capture.as_fd();
         let whole = (size.0, size.1.max(rows.count));
         let strides = &rows.bytesperline;
         let given = raw_format(fd, self.output, raw, whole, strides, Colour::UNKNOWN)?;
@@ -71,7 +71,7 @@ impl Decoder {
         Ok(rows)
     }
 
-    /// Has the pictures mirrored.
+    /// Has the frames mirrored.
     ///
     /// # Errors
     /// When it cannot do that.
@@ -122,7 +122,7 @@ impl Decoder {
         self.raw_slots = slots;
         (self.imported, self.memory) = (buffers, Memory::Dmabuf);
         for slot in 0..slots {
-            // Refused now, and not with the first picture, where the driver has the call.
+            // Refused now, and not with the first frame, where the driver has the call.
             match ioctl::prepare_buf(self.as_fd(), &mut self.input(slot)) {
                 Err(error) if error.is_missing() => {}
                 answer => answer?,
@@ -132,7 +132,7 @@ impl Decoder {
         ioctl::streamoff(self.as_fd(), self.output)
     }
 
-    /// An OUTPUT buffer with a whole picture, with its memory.
+    /// An OUTPUT buffer with a whole frame, with its memory.
     fn input(&self, index: u32) -> Buffer {
         let mut buffer = Buffer::new(self.output, self.memory, index);
         let Some(rows) = &self.raw else {
@@ -155,14 +155,14 @@ impl Decoder {
         buffer
     }
 
-    /// Bytes of all OUTPUT buffers for raw pictures.
+    /// Bytes of all OUTPUT buffers for raw frames.
     pub(super) fn raw_bytes(&self) -> u64 {
         let lengths = self.raw.map_or([0; PLANES], |rows| rows.memory_length);
-        let picture: u64 = lengths.iter().map(|&bytes| u64::from(bytes)).sum();
-        picture * u64::from(self.raw_slots)
+        let frame: u64 = lengths.iter().map(|&bytes| u64::from(bytes)).sum();
+        frame * u64::from(self.raw_slots)
     }
 
-    /// Whether its pictures come in raw.
+    /// Whether its frames come in raw.
     #[must_use]
     pub fn converts(&self) -> bool {
         self.raw.is_some()
@@ -174,7 +174,7 @@ impl Decoder {
         self.queued.count_ones()
     }
 
-    /// Gives an OUTPUT buffer with a raw picture to the converter, under this timestamp (us).
+    /// Gives an OUTPUT buffer with a raw frame to the converter, under this timestamp (us).
     ///
     /// # Errors
     /// When the driver refuses it.

@@ -1,4 +1,4 @@
-//! What comes into a decoder or converter: pictures of the camera, or of the device before it.
+//! What comes into a decoder or converter: frames of the camera, or of the device before it.
 //!
 //! Knows whose buffers they lie in. Knows not what comes out.
 
@@ -12,44 +12,49 @@ use crate::errno::call::{Call, IoctlError};
 use crate::flow::inside::Passing;
 use crate::limits::CAMERA_RESERVE;
 use crate::shm::stats::Counter;
-use crate::v4l2::camera::Picture;
+use crate::v4l2::camera::CameraFrame;
 use crate::v4l2::capture::CaptureQueue;
 
 impl Middle<'_> {
-    /// Has a picture of the camera: a coded one is copied, a raw one's buffer is kept, unless the camera would be left with too few.
+    /// Has a frame of the camera: a coded one is copied, a raw one's buffer is kept, unless the camera would be left with too few.
     ///
     /// # Errors
     /// When the device fails, or the camera.
     pub(in crate::engine::camera) fn feed(
         &mut self,
-        picture: &Picture,
+        frame: &CameraFrame,
         passing: &Passing,
         now_ns: u64,
     ) -> Result<Fed, Fault> {
         let Intake::Raw(link) = &self.intake else {
-            return self.copy_in(picture, passing, now_ns);
+            return self.copy_in(frame, passing, now_ns);
         };
         if link.spare() <= CAMERA_RESERVE || !self.has_room() {
             return Ok(Fed::NoRoom);
         }
-        let entered = self.pass_on(picture.slot, passing, now_ns)?;
+        let entered = self.pass_on(frame.slot, passing, now_ns)?;
         Ok(if entered { Fed::Kept } else { Fed::Foreign })
     }
 
-    /// Copies a coded picture of the camera into the decoder.
-    fn copy_in(&mut self, picture: &Picture, passing: &Passing, now_ns: u64) -> Result<Fed, Fault> {
+    /// Copies a coded frame of the camera into the decoder.
+    fn copy_in(
+        &mut self,
+        frame: &CameraFrame,
+        passing: &Passing,
+        now_ns: u64,
+    ) -> Result<Fed, Fault> {
         if self.device.free_input().is_none() {
             self.take_inputs().map_err(|error| self.failed(error))?;
         }
         let Intake::Coded(intake) = &mut self.intake else {
             return Ok(Fed::Foreign);
         };
-        let (jpeg, source) = match intake.inspect(picture) {
+        let (jpeg, source) = match intake.inspect(frame) {
             Ok(found) => found,
             Err(NotDecoded::Damaged) => return Ok(Fed::Damaged),
             Err(NotDecoded::Another) => {
                 self.stats.lost(Counter::DroppedCamera);
-                return Err(Part::Camera.failed(IoctlError::new(Call::Picture, Errno::PROTO)));
+                return Err(Part::Camera.failed(IoctlError::new(Call::Frame, Errno::PROTO)));
             }
         };
         let room = self.device.free_input();
@@ -70,28 +75,28 @@ impl Middle<'_> {
         Ok(Fed::In)
     }
 
-    /// Whether there is a buffer to convert one more picture to: firmware of the Raspberry Pi throws away what has none.
+    /// Whether there is a buffer to convert one more frame to: firmware of the Raspberry Pi throws away what has none.
     fn has_room(&self) -> bool {
         (self.device.held() as usize) < self.queued && !self.inside.is_full()
     }
 
-    /// Gives a converter the pictures that wait for it, as far as it has room.
+    /// Gives a converter the frames that wait for it, as far as it has room.
     ///
     /// # Errors
     /// When the driver refuses one.
     pub(super) fn feed_waiting(&mut self, now_ns: u64) -> Result<(), Fault> {
         while self.has_room()
             && let Intake::Raw(link) = &mut self.intake
-            && let Some((slot, picture)) = link.take()
+            && let Some((slot, frame)) = link.take()
         {
             let key = self.inside.next_key(now_ns);
             let queued = self.device.queue_raw(slot, key);
-            self.entered(queued, key, &picture, now_ns)?;
+            self.entered(queued, key, &frame, now_ns)?;
         }
         Ok(())
     }
 
-    /// A picture was given to the driver, or refused by it.
+    /// A frame was given to the driver, or refused by it.
     fn entered(
         &mut self,
         queued: Result<(), IoctlError>,
@@ -123,7 +128,7 @@ impl Middle<'_> {
         Ok(())
     }
 
-    /// Gives a camera whose pictures are copied all its buffers, and any other one those that are free: it is about to be started.
+    /// Gives a camera whose frames are copied all its buffers, and any other one those that are free: it is about to be started.
     ///
     /// # Errors
     /// When the camera refuses one.
@@ -149,7 +154,7 @@ impl Middle<'_> {
     }
 }
 
-/// A converter takes the pictures of the decoder before it.
+/// A converter takes the frames of the decoder before it.
 impl Onward for Middle<'_> {
     fn acquire(&mut self, _: u64) -> Option<u32> {
         match &mut self.intake {
@@ -158,11 +163,11 @@ impl Onward for Middle<'_> {
         }
     }
 
-    fn pass_on(&mut self, slot: u32, picture: &Passing, now_ns: u64) -> Result<bool, Fault> {
+    fn pass_on(&mut self, slot: u32, frame: &Passing, now_ns: u64) -> Result<bool, Fault> {
         let Intake::Raw(link) = &mut self.intake else {
             return Ok(false);
         };
-        if link.commit(slot, picture).is_err() {
+        if link.commit(slot, frame).is_err() {
             return Ok(false);
         }
         self.feed_waiting(now_ns)?;

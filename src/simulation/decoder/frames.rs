@@ -1,4 +1,4 @@
-//! The simulated decoder's work: images in, pictures out, in virtual time.
+//! The simulated decoder's work: images in, frames out, in virtual time.
 
 use rustix::io::{Errno, Result};
 
@@ -49,7 +49,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// What it makes of an image; `None` where it gives no picture.
+    /// What it makes of an image; `None` where it gives no frame.
     fn decodable(&self, found: Option<Found>) -> Option<Found> {
         let nature = &self.nature;
         found.filter(|found| {
@@ -102,8 +102,8 @@ impl Decoder {
         let Some(&front) = self.work.front() else {
             return false;
         };
-        let picture = self.decodable(front.found);
-        if let Some(found) = &picture
+        let frame = self.decodable(front.found);
+        if let Some(found) = &frame
             && self.differs(found)
         {
             self.begin_change(found, false, shared);
@@ -116,7 +116,7 @@ impl Decoder {
         self.check_input(&front, shared);
         self.give_back();
         self.work.pop_front();
-        match picture {
+        match frame {
             Some(found) => self.show(&front, &found, shared),
             None => shared.trace(format_args!("the decoder makes nothing of an image")),
         }
@@ -141,7 +141,7 @@ impl Decoder {
         }
     }
 
-    /// The images from here on are others. `told`: a picture was marked LAST for it.
+    /// The images from here on are others. `told`: a frame was marked LAST for it.
     fn begin_change(&mut self, found: &Found, told: bool, shared: &mut Shared) {
         shared.trace(format_args!("the decoder sees {found:?}"));
         self.raw = Raw::new(&self.nature.terms, self.raw.fourcc, found.size, [0; 3]);
@@ -157,7 +157,7 @@ impl Decoder {
         }
     }
 
-    /// A picture into the next CAPTURE buffer.
+    /// A frame into the next CAPTURE buffer.
     fn show(&mut self, work: &Work, found: &Found, shared: &mut Shared) {
         let Some(&index) = self.capture.waiting.front() else {
             return;
@@ -184,7 +184,7 @@ impl Decoder {
             .front()
             .and_then(|next| self.decodable(next.found));
         let changes =
-            next.filter(|next| self.nature.change == Change::MarksPicture && self.differs(next));
+            next.filter(|next| self.nature.change == Change::MarksFrame && self.differs(next));
         let drained = self.draining
             && self.work.is_empty()
             && self.nature.ends == Ends::Marks { alone: false };

@@ -1,4 +1,4 @@
-//! A picture as its buffer has it: the driver's word for its time, its number, and whether it is whole.
+//! A frame as its buffer has it: the driver's word for its time, its number, and whether it is whole.
 //!
 //! Pure: knows a dequeued buffer, and no device.
 
@@ -8,14 +8,14 @@ use crate::errno::call::{Call, IoctlError};
 use crate::v4l2::abi::{BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC};
 use crate::v4l2::ioctl::{Buffer, Result};
 
-/// A picture that the camera took.
+/// A frame that the camera took.
 #[derive(Clone, Copy, Debug)]
-pub struct Picture {
+pub struct CameraFrame {
     /// The buffer's index: the slot.
     pub slot: u32,
     /// The camera's timestamp, us; `None` when it is not of `CLOCK_MONOTONIC`.
     pub micros: Option<u64>,
-    /// Bytes in its first memory plane: all of a coded picture.
+    /// Bytes in its first memory plane: all of a coded frame.
     pub bytes: u32,
     /// `v4l2_buffer::sequence`: the camera's count.
     pub sequence: u32,
@@ -23,8 +23,8 @@ pub struct Picture {
     pub damaged: bool,
 }
 
-impl Picture {
-    /// What a buffer says of the picture in it, of which a whole one has `payload` bytes in each memory plane.
+impl CameraFrame {
+    /// What a buffer says of the frame in it, of which a whole one has `payload` bytes in each memory plane.
     ///
     /// # Errors
     /// As `Camera::dequeue`.
@@ -59,7 +59,7 @@ mod tests {
     use crate::v4l2::abi::{BufferType, Memory};
 
     #[test]
-    fn a_picture_is_whole_when_no_plane_is_short_and_the_driver_marks_no_error() {
+    fn a_frame_is_whole_when_no_plane_is_short_and_the_driver_marks_no_error() {
         let buffer = |flags: u32, used: [u32; 2]| {
             let mut buffer = Buffer::new(BufferType::VideoCaptureMplane, Memory::Mmap, 3);
             buffer.set_plane_count(2);
@@ -70,8 +70,8 @@ mod tests {
             buffer
         };
         let damaged = |flags, used| {
-            let picture = Picture::of(&buffer(flags, used), &[100, 50]);
-            picture.map(|picture| picture.damaged)
+            let frame = CameraFrame::of(&buffer(flags, used), &[100, 50]);
+            frame.map(|frame| frame.damaged)
         };
         let empty = Err(IoctlError::new(Call::DqBuf, Errno::NODATA));
         for (flags, used, expected) in [
@@ -94,7 +94,7 @@ mod tests {
             let mut buffer = Buffer::new(BufferType::VideoCapture, Memory::Mmap, 0);
             buffer.set_flags(flags);
             buffer.set_timestamp(micros);
-            Picture::of(&buffer, &[0]).map(|picture| picture.micros)
+            CameraFrame::of(&buffer, &[0]).map(|frame| frame.micros)
         };
         assert_eq!(micros(BUF_FLAG_TIMESTAMP_MONOTONIC, 7), Ok(Some(7)));
         assert_eq!(micros(BUF_FLAG_TIMESTAMP_MONOTONIC, 0), Ok(None));
