@@ -102,7 +102,11 @@ impl Kernel {
         let node = &self.nodes[at];
         let now = self.shared.now();
         self.opens.push(now);
-        let refused = self.faults.strike(at, OPEN, now).or(node.absent);
+        let struck = self.faults.strike(at, OPEN, now);
+        if let Some(errno) = struck {
+            self.shared.liberties.faulted(errno);
+        }
+        let refused = struck.or(node.absent);
         self.shared
             .trace(format_args!("open {path:?}: {refused:?}"));
         if let Some(errno) = refused {
