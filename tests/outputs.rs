@@ -299,7 +299,7 @@ fn a_peer_that_takes_nothing_is_given_up() {
 }
 
 /// Whether the first video packet of MPEG-TS says that it follows nothing, and that a reader can begin here.
-fn begins_anew(bytes: &[u8]) -> bool {
+fn begins_again(bytes: &[u8]) -> bool {
     let (tables, video) = bytes.split_at(2 * TS);
     tables.starts_with(&[0x47, 0x40, 0])
         && tables[TS..].starts_with(&[0x47, 0x50, 0])
@@ -336,7 +336,7 @@ fn a_peer_that_comes_back_gets_the_stream_from_a_key_frame() {
     let tcp = TcpListener::bind(to.strip_prefix("tcp:").unwrap()).unwrap();
     let (mut peer, _) = tcp.accept().unwrap();
     peer.read_exact(&mut first).unwrap();
-    assert!(begins_anew(&first) && first[3 * TS - 1] == newest);
+    assert!(begins_again(&first) && first[3 * TS - 1] == newest);
     let (code, said) = tap.terminate();
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(said.matches("connected to tcp:").count(), 2, "{said}");

@@ -468,7 +468,7 @@ fn a_commit_lies_between_the_slots_handing_over_and_now_whatever_a_producer_says
 }
 
 #[test]
-fn the_first_frame_after_another_producers_is_known_until_the_encoder_starts_anew() {
+fn the_first_frame_after_another_producers_is_known_until_the_encoder_starts_again() {
     let memory = Memory::new();
     let mut pipeline = Pipeline::new(4, memory.stats());
     let fill = |pipeline: &mut Pipeline<'_>| {

@@ -15,8 +15,8 @@
 //! | messages of clients | `TURN_BUDGET`, each of another client, and new clients, one of which is let in in any case |
 //! | waking consumers | one futex call, if any consumer has no wake socket, and `CLIENTS` sends, at most three times; who makes one of them too long is disconnected (`wake_cost`) |
 //!
-//! What a call on the driver takes is the driver's affair. In the loop no failure but the loss of a device ends the engine. What
-//! happens to the stream and what clients do is told to the other side here and in `reconfigure`: neither knows the other.
+//! What a call on the driver takes is the driver's affair. In the loop no failure but the loss of a device ends the engine. Stream
+//! and clients do not know each other: what one does to the other is decided here and in `reconfigure`.
 
 use rustix::fd::AsFd;
 

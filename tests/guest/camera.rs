@@ -156,7 +156,7 @@ fn camera_reaches_the_stream_without_a_copy() -> Phase {
     );
     Phase::new("camera_reaches_the_stream_without_a_copy").run(&script, |outcome| {
         outcome.succeeded(&["run", "tap", "follow"]);
-        // The camera is the producer, and whoever comes is told so.
+        // The camera is the source: a producer is refused with that reason.
         assert_eq!(outcome.number("second"), 10);
         let second = outcome.text("second.log");
         assert!(second.contains("a camera feeds the engine"), "{second}");

@@ -7,7 +7,7 @@ use crate::phases::Phase;
 use crate::support::{Guest, Outcome};
 
 /// What the camera costs at the end: its restarts, and the generation of the last packet.
-fn anew(outcome: &Outcome) -> (u64, u64) {
+fn restarts_and_generation(outcome: &Outcome) -> (u64, u64) {
     let json = outcome.text("stat.json");
     (stat(&json, "camera_restarts"), stat(&json, "generation"))
 }
@@ -122,7 +122,12 @@ fn camera_that_fails_is_started_again_and_damaged_pictures_are_dropped() -> Phas
                 stat(&json, "frames_dropped_camera") + stat(&json, "frames_dropped_behind"),
                 "{json}"
             );
-            assert_eq!(anew(outcome), (6, 3), "{}", outcome.story());
+            assert_eq!(
+                restarts_and_generation(outcome),
+                (6, 3),
+                "{}",
+                outcome.story()
+            );
             let log = outcome.text("run.log");
             let told = |words| log.matches(words).count();
             assert_eq!(told("/dev/video4: the camera failed (VIDIOC_"), 4, "{log}");
@@ -158,7 +163,12 @@ fn camera_that_leaves_and_comes_back_goes_on_where_it_was() -> Phase {
     Phase::new("camera_that_leaves_and_comes_back_goes_on_where_it_was").run(&script, |outcome| {
         outcome.succeeded(&["run", "tap"]);
         only_the_picture(outcome, &Picture::new("YU12", 320, 180));
-        assert_eq!(anew(outcome), (3, 4), "{}", outcome.story());
+        assert_eq!(
+            restarts_and_generation(outcome),
+            (3, 4),
+            "{}",
+            outcome.story()
+        );
         assert_eq!(outcome.number("files"), 0, "{}", outcome.story());
         let log = outcome.text("run.log");
         assert!(
@@ -185,7 +195,12 @@ pub fn camera_whose_pictures_are_copied_comes_back_too() -> Phase {
     Phase::new("camera_whose_pictures_are_copied_comes_back_too").run(&script, |outcome| {
         outcome.succeeded(&["run", "tap"]);
         only_the_picture_copied(outcome, &Picture::new("NV12", 320, 180));
-        assert_eq!(anew(outcome), (1, 2), "{}", outcome.story());
+        assert_eq!(
+            restarts_and_generation(outcome),
+            (1, 2),
+            "{}",
+            outcome.story()
+        );
     })
 }
 
@@ -233,7 +248,12 @@ fn camera_that_stays_away_is_waited_for_and_then_ends_the_engine() -> Phase {
             outcome.succeeded(&["run", "tap", "stopped"]);
             assert_eq!(outcome.said("late"), "waits");
             only_the_picture(outcome, &Picture::new("YU12", 320, 180));
-            assert_eq!(anew(outcome), (1, 2), "{}", outcome.story());
+            assert_eq!(
+                restarts_and_generation(outcome),
+                (1, 2),
+                "{}",
+                outcome.story()
+            );
             assert_eq!(outcome.number("lost"), 6, "{}", outcome.story());
             let log = outcome.text("lost.log");
             assert!(
@@ -280,7 +300,7 @@ fn signal_that_is_lost_is_waited_for() -> Phase {
         outcome.succeeded(&["run", "tap", "late"]);
         only_the_picture(outcome, &Picture::new("YU12", 640, 480));
         // The camera may have been started again once more: vivid tells of a change when the timings are set.
-        let (restarts, generation) = anew(outcome);
+        let (restarts, generation) = restarts_and_generation(outcome);
         assert!(restarts >= 3 && generation == 4, "{}", outcome.story());
         let log = outcome.text("run.log");
         for (mode, reason) in [(1, "no-cable"), (2, "unstable"), (3, "out-of-range")] {

@@ -48,17 +48,17 @@ fn stalled_encoder_is_restarted_reopened_and_given_up_in_its_time() {
     );
     assert_eq!(outcome.number("run"), 7, "{}", outcome.text("dmesg"));
     let restarts = said_at(&outcome, "no progress for 300 ms: restarting the encoder");
-    let anew = said_at(&outcome, "nothing else helps: reopening it");
+    let reopened = said_at(&outcome, "nothing else helps: reopening it");
     let back = said_at(&outcome, "it runs again");
     let given_up = said_at(&outcome, "the encoder stalled again");
     assert_eq!(
-        [restarts.len(), anew.len(), back.len(), given_up.len()],
+        [restarts.len(), reopened.len(), back.len(), given_up.len()],
         [2, 1, 1, 1],
         "{}",
         outcome.text("dmesg")
     );
     within("second restart", restarts[1] - restarts[0], 300 + 200);
-    within("reopened", anew[0] - restarts[1], 300 + 200);
-    within("there again", back[0] - anew[0], 50);
+    within("reopened", reopened[0] - restarts[1], 300 + 200);
+    within("there again", back[0] - reopened[0], 50);
     within("given up", given_up[0] - back[0], 300);
 }

@@ -135,7 +135,7 @@ fn producer_may_ask_for_copies() {
     assert_eq!(seen, [(false, 0), (true, copied), (false, copied)]);
 }
 
-/// A size that is not the one given, that the encoder does not do, or a format that nobody knows; bit rates that were changed, of which the
+/// A size that is not the one given, that the encoder does not do, or an unknown format; bit rates that were changed, of which the
 /// level follows, and which can be raised again after another size.
 #[test]
 #[ignore = "boots the guest: scripts/test"]

@@ -336,8 +336,8 @@ fn the_engine_becomes_its_user_for_good() {
 
 #[test]
 #[ignore = "boots the guest: scripts/test"]
-fn an_ordinary_user_sets_the_encoder_up_anew_and_opens_it_where_the_node_lets_it() {
-    let guest = Guest::h264("user-anew").steady();
+fn an_ordinary_user_sets_the_encoder_up_again_and_opens_it_where_the_node_lets_it() {
+    let guest = Guest::h264("user-again").steady();
     let outcome = guest.run(
         r"
         chgrp 44 /dev/video11

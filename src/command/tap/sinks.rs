@@ -124,7 +124,7 @@ impl<'a> Sinks<'a> {
         if let Form::Mjpeg { begun } = &mut self.form {
             *begun = false;
         }
-        self.begin_anew();
+        self.begin_again();
         Ok(())
     }
 
@@ -138,11 +138,11 @@ impl<'a> Sinks<'a> {
                 self.codec
             ));
         }
-        self.begin_anew();
+        self.begin_again();
         Ok(())
     }
 
-    fn begin_anew(&mut self) {
+    fn begin_again(&mut self) {
         self.begin_stream();
         self.cut = true;
     }

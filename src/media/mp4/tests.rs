@@ -89,7 +89,7 @@ fn reordered_frames_are_decoded_one_after_the_other() {
 }
 
 #[test]
-fn streams_are_described_again_when_they_are_others_or_begin_anew() {
+fn streams_are_described_again_when_they_are_others_or_begin_again() {
     let mut mp4 = Mp4::new(Fourcc::MJPG, 3000).unwrap();
     let mut begun = |size, again| mp4.begin(b"", size, again, &mut |_| {}).is_some();
     assert!(begun((64, 48), false));
